@@ -1,0 +1,137 @@
+"""The one thing that a view gets to see: a verified access token, which nobody can change for anybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+
+class AccessToken(Mapping[str, Any]):
+    """The claims of a verified access token (RFC 9068), as an immutable mapping with names for the usual ones.
+
+    Only the verifier makes one. Lists and objects inside come out as copies, so nothing that a view does to them can be
+    seen by anybody else. An anonymous request (``requires_auth(optional=True)``) has an empty, falsy one: it has no
+    scopes or permissions, ``client_id``, ``token_id``, ``organization_id`` and ``confirmation`` are ``None``, and what
+    every verified token has (``subject``, ``issuer``, ``audience``, ``issued_at``, ``expires_at``) raises
+    ``RuntimeError``.
+    """
+
+    __slots__ = ("_claims", "_header", "permissions", "scopes")
+
+    #: Values of the ``scope`` claim (RFC 8693 §4.2).
+    scopes: frozenset[str]
+    #: Values of Auth0's RBAC claim ``permissions``. Never merged with the scopes.
+    permissions: frozenset[str]
+
+    def __init__(
+        self,
+        claims: Mapping[str, Any],
+        header: Mapping[str, Any],
+        *,
+        scopes: frozenset[str] = frozenset(),
+        permissions: frozenset[str] = frozenset(),
+    ) -> None:
+        object.__setattr__(self, "_claims", claims)
+        object.__setattr__(self, "_header", header)
+        object.__setattr__(self, "scopes", scopes)
+        object.__setattr__(self, "permissions", permissions)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"an access token is immutable: cannot set {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"an access token is immutable: cannot delete {name!r}")
+
+    def __getitem__(self, name: str) -> Any:
+        return _copied(self._claims[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._claims)
+
+    def __len__(self) -> int:
+        return len(self._claims)
+
+    def __repr__(self) -> str:
+        if not self._claims:
+            return "<AccessToken anonymous>"
+        return f"<AccessToken subject={self.subject[:80]!r} expires_at={self.expires_at.isoformat()}>"
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """All claims, as a plain dict of your own."""
+        return _copied_members(self._claims)
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """The JOSE header, as a plain dict of your own."""
+        return _copied_members(self._header)
+
+    @property
+    def subject(self) -> str:
+        """``sub``: the user, or ``<client>@clients`` for a machine."""
+        return str(self._required("sub"))
+
+    @property
+    def client_id(self) -> str | None:
+        """The client that the token was issued to: ``client_id``, else ``azp``."""
+        return self._claims.get("client_id") or self._claims.get("azp")
+
+    @property
+    def issuer(self) -> str:
+        """``iss``, exactly as configured."""
+        return str(self._required("iss"))
+
+    @property
+    def audience(self) -> tuple[str, ...]:
+        """Every value of ``aud``."""
+        audience = self._required("aud")
+        return (audience,) if isinstance(audience, str) else tuple(audience)
+
+    @property
+    def issued_at(self) -> datetime:
+        """``iat``, in UTC."""
+        return datetime.fromtimestamp(self._required("iat"), UTC)
+
+    @property
+    def expires_at(self) -> datetime:
+        """``exp``, in UTC."""
+        return datetime.fromtimestamp(self._required("exp"), UTC)
+
+    @property
+    def token_id(self) -> str | None:
+        """``jti``; Auth0's default token profile has none."""
+        return self._claims.get("jti")
+
+    @property
+    def organization_id(self) -> str | None:
+        """``org_id``: the Auth0 organization that the user logged in to."""
+        return self._claims.get("org_id")
+
+    @property
+    def confirmation(self) -> Any:
+        """``cnf`` (RFC 7800): what the token is bound to."""
+        return self.get("cnf")
+
+    def _required(self, name: str) -> Any:
+        try:
+            return self._claims[name]
+        except KeyError:
+            raise RuntimeError(
+                "This request is anonymous, so its token has no claims. To solve this, ask `if current_token:` first."
+            ) from None
+
+
+ANONYMOUS = AccessToken({}, {})
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _copied_members(value)
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    return value
+
+
+def _copied_members(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _copied(value) for name, value in members.items()}

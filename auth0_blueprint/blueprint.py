@@ -1,0 +1,143 @@
+"""`Auth0Blueprint`: checks everything first, then puts it onto the app."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import Any
+
+from flask import Blueprint, Flask, Response, jsonify
+from flask.json.provider import DefaultJSONProvider
+from flask_caching import Cache
+from werkzeug.local import LocalProxy
+
+from auth0_blueprint import signals
+from auth0_blueprint.access_token import AccessToken
+from auth0_blueprint.cache import SharedCache
+from auth0_blueprint.challenge import response_body, response_headers
+from auth0_blueprint.current import EXTENSION, AppState, app_state, forget_request_state
+from auth0_blueprint.errors import Auth0Error
+from auth0_blueprint.first_request import check_at_first_request
+from auth0_blueprint.host_cache import backend_opener, is_configured
+from auth0_blueprint.jwt_extended import Auth0JWTManager
+from auth0_blueprint.keysets.fetch import fetch
+from auth0_blueprint.keysets.shared import SharedKeySet
+from auth0_blueprint.keysets.source import KeySource
+from auth0_blueprint.routes import add_routes
+from auth0_blueprint.settings import Settings, load_settings
+from auth0_blueprint.verifier import Verifier
+
+logger = logging.getLogger("auth0_blueprint")
+
+
+class Auth0Blueprint(Blueprint):
+    """Protects the Flask apps it is registered on with Auth0 access tokens.
+
+    Registering it reads the ``AUTH0_*`` settings of the app (later changes are not seen), builds the per-app state in
+    ``app.extensions["auth0"]``, configures flask-jwt-extended, teaches ``jsonify`` access tokens, installs the error
+    handler (unless the app has its own for ``Auth0Error``) and adds the routes. It opens no connection and starts no
+    thread. One instance can be registered on many apps, once on each.
+
+    Args:
+        name: of the blueprint, the prefix of its endpoints.
+        url_prefix: under which its routes are; starts with a slash.
+        cache: the host's flask-caching ``Cache``, to share key sets with other processes. Without it the package makes
+            one of its own from the app's ``CACHE_*`` settings.
+
+    Attributes:
+        jwt_manager: flask-jwt-extended's manager, for ``user_lookup_loader`` and its like.
+    """
+
+    def __init__(self, name: str = "auth0", *, url_prefix: str = "/auth", cache: Cache | None = None) -> None:
+        if not isinstance(url_prefix, str) or not url_prefix.startswith("/"):
+            raise ValueError("url_prefix= starts with a slash, such as '/auth'.")
+        if cache is not None and not isinstance(cache, Cache):
+            raise TypeError("cache= takes a flask_caching.Cache.")
+        super().__init__(name, __name__, url_prefix=url_prefix)
+        self.jwt_manager = Auth0JWTManager()
+        self._cache = cache
+        add_routes(self)
+
+    def register(self, app: Flask, options: dict[str, Any]) -> None:
+        """Check the app and its settings, then put everything onto it. Called by ``app.register_blueprint``.
+
+        Raises:
+            ConfigurationError: a setting is wrong, or something on the app stands in the way.
+            RuntimeError: the app has an Auth0Blueprint already.
+        """
+        if EXTENSION in app.extensions:
+            raise RuntimeError("This app has an Auth0Blueprint already: one protects all of its routes.")
+        settings = load_settings(app.config)
+        self.jwt_manager.check(app)
+        self.jwt_manager.probe()
+        state = self._state(app, settings)
+        super().register(app, options)
+        # From here on nothing fails.
+        app.extensions[EXTENSION] = state
+        self.jwt_manager.init_app(app)
+        if Auth0Error not in app.error_handler_spec[None][None]:
+            app.register_error_handler(Auth0Error, _answer)
+        app.teardown_request(forget_request_state)
+        _teach_json(app)
+        check_at_first_request(app)
+
+    def _state(self, app: Flask, settings: Settings) -> AppState:
+        if settings.cache_secret is None and is_configured(app, self._cache):
+            logger.warning("key sets are not shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign them in the cache")
+        cache = SharedCache(backend_opener(app, self._cache))
+        key_source = _key_source(app, settings, cache)
+        return AppState(settings, cache, key_source, Verifier(settings, key_source), self.jwt_manager)
+
+
+def _key_source(app: Flask, settings: Settings, cache: SharedCache) -> KeySource:
+    shared = SharedKeySet(
+        cache,
+        issuer=settings.issuer,
+        url=settings.jwks_url,
+        secret=settings.cache_secret,
+        keep_seconds=settings.jwks_max_stale_seconds,
+    )
+
+    def tell_refreshed(added: tuple[str, ...], removed: tuple[str, ...]) -> None:
+        signals.key_set_refreshed.send(app, issuer=settings.issuer, added=added, removed=removed)
+
+    def tell_failed(reason: str) -> None:
+        signals.key_set_refresh_failed.send(app, issuer=settings.issuer, reason=reason)
+
+    return KeySource(
+        settings.issuer,
+        ttl_seconds=settings.jwks_ttl_seconds,
+        refresh_ahead_seconds=settings.jwks_refresh_ahead_seconds,
+        max_stale_seconds=settings.jwks_max_stale_seconds,
+        cooldown_seconds=settings.jwks_cooldown_seconds,
+        fetch=functools.partial(
+            fetch, settings.jwks_url, timeout_seconds=settings.jwks_timeout_seconds, max_bytes=settings.jwks_max_bytes
+        ),
+        shared=shared,
+        on_refreshed=tell_refreshed,
+        on_failed=tell_failed,
+    )
+
+
+def _answer(error: Auth0Error) -> Response:
+    response = jsonify(response_body(error))
+    response.status_code = error.status
+    response.headers.update(response_headers(error, app_state().settings.realm))
+    return response
+
+
+def _teach_json(app: Flask) -> None:
+    """Let ``jsonify`` take access tokens, and proxies to them. Other providers than Flask's take ``dict(token)``."""
+    provider = app.json
+    if not isinstance(provider, DefaultJSONProvider):
+        return
+    default = provider.default
+
+    def with_access_tokens(value: Any) -> Any:
+        if isinstance(value, LocalProxy):
+            value = value._get_current_object()
+        return value.claims if isinstance(value, AccessToken) else default(value)
+
+    provider.default = with_access_tokens  # type: ignore[method-assign]
+
+

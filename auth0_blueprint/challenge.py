@@ -1,0 +1,38 @@
+"""What an error looks like on the wire: the challenge, the other headers and the body (RFC 6750 §3)."""
+
+from __future__ import annotations
+
+from auth0_blueprint.errors import Auth0Error, AuthenticationError, AuthorizationError, MethodNotAllowedError
+
+
+def response_body(error: Auth0Error) -> dict[str, str]:
+    """Return ``error`` (where RFC 6750 has one), ``error_description`` and ``code``."""
+    body = {"error_description": error.description, "code": error.code}
+    return body if error.error is None else {"error": error.error, **body}
+
+
+def response_headers(error: Auth0Error, realm: str) -> dict[str, str]:
+    """Return the headers of the answer to *error*: never to be stored, and a challenge where there is a way in."""
+    headers = {"Cache-Control": "no-store"}
+    if isinstance(error, (AuthenticationError, AuthorizationError)):
+        headers["WWW-Authenticate"] = bearer_challenge(error, realm)
+    if isinstance(error, MethodNotAllowedError):
+        headers["Allow"] = ", ".join(error.allowed)
+    if error.retry_after_seconds:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    return headers
+
+
+def bearer_challenge(error: Auth0Error, realm: str) -> str:
+    """Return the ``Bearer`` challenge for *error*; without an error code it is bare (RFC 6750 §3.1)."""
+    parameters = {"realm": realm}
+    if error.error is not None:
+        parameters["error"] = error.error
+        parameters["error_description"] = error.description
+        if error.scope:
+            parameters["scope"] = " ".join(error.scope)
+    return "Bearer " + ", ".join(f'{name}="{_quoted(value)}"' for name, value in parameters.items())
+
+
+def _quoted(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')  # RFC 9110 §5.6.4

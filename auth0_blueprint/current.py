@@ -1,0 +1,156 @@
+"""The state of one app, and the verified token of one request.
+
+A request's token is kept on the request object itself, not on ``g``: ``g`` lives with the app context, which tests, CLI
+commands and workers share between requests, and then the first caller's identity would still be there for the second.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from flask import Flask, current_app, has_request_context, request
+from werkzeug.local import LocalProxy
+
+from auth0_blueprint.access_token import ANONYMOUS, AccessToken
+from auth0_blueprint.credentials import bearer_token
+from auth0_blueprint.errors import Auth0Error, MissingCredentialsError
+from auth0_blueprint.settings import Settings
+from auth0_blueprint.signals import token_rejected, token_verified
+from auth0_blueprint.verifier import Verifier
+
+if TYPE_CHECKING:
+    from auth0_blueprint.cache import SharedCache
+    from auth0_blueprint.jwt_extended import Auth0JWTManager
+    from auth0_blueprint.keysets.source import KeySource
+
+logger = logging.getLogger("auth0_blueprint")
+
+EXTENSION = "auth0"
+_ATTRIBUTE = "_auth0_blueprint_state"
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """What `Auth0Blueprint` puts into ``app.extensions["auth0"]``."""
+
+    settings: Settings
+    cache: SharedCache
+    key_source: KeySource
+    verifier: Verifier
+    jwt_manager: Auth0JWTManager
+
+
+@dataclass(frozen=True, slots=True)
+class RequestState:
+    """What was proven about one request."""
+
+    access_token: AccessToken
+    user: Any
+
+
+def app_state() -> AppState:
+    """Return the state of the current app."""
+    try:
+        return cast(AppState, current_app.extensions[EXTENSION])
+    except KeyError:
+        raise RuntimeError(
+            "This app has no Auth0Blueprint. To solve this, call app.register_blueprint(Auth0Blueprint()) in its factory."
+        ) from None
+
+
+def request_state() -> RequestState | None:
+    """Return what was proven about the current request, if a guard has run."""
+    return vars(request._get_current_object()).get(_ATTRIBUTE) if has_request_context() else None  # type: ignore[attr-defined]
+
+
+def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) -> AccessToken:
+    """Prove who is calling, once for each request.
+
+    Args:
+        optional: a request without credentials passes as anonymous; bad credentials are still refused.
+        ignore_other_schemes: credentials of another scheme count as none.
+
+    Raises:
+        Auth0Error: the request is refused.
+    """
+    known = request_state()
+    if known is not None and (optional or known.access_token):
+        return known.access_token
+    state = app_state()
+    try:
+        token = bearer_token(request.environ.get("HTTP_AUTHORIZATION"))
+        access_token = state.verifier.verify(token)
+        state.jwt_manager.refuse_what_the_app_refuses(access_token)
+        user = state.jwt_manager.load_user(access_token)
+    except Auth0Error as exc:
+        is_anonymous = isinstance(exc, MissingCredentialsError) or (ignore_other_schemes and exc.reason == "other_scheme")
+        if not (optional and is_anonymous):
+            tell_rejected(exc)
+            raise
+        access_token, user = ANONYMOUS, None
+    else:
+        token_verified.send(_app(), access_token=access_token)
+    # Written last, when all checks have passed.
+    setattr(request._get_current_object(), _ATTRIBUTE, RequestState(access_token, user))  # type: ignore[attr-defined]
+    return access_token
+
+
+def verify_token(token: str) -> AccessToken:
+    """Prove *token* as a guard would, outside of a request: for sockets and queues. Needs an app context.
+
+    Sender-constrained tokens are refused: there is no request that could show the proof.
+
+    Raises:
+        Auth0Error: it is not acceptable, or cannot be decided now.
+    """
+    if not isinstance(token, str):
+        raise TypeError("verify_token() takes the text of one access token.")
+    state = app_state()
+    try:
+        access_token = state.verifier.verify(token)
+        state.jwt_manager.refuse_what_the_app_refuses(access_token)
+    except Auth0Error as exc:
+        tell_rejected(exc)
+        raise
+    token_verified.send(_app(), access_token=access_token)
+    return access_token
+
+
+def forget_request_state(_exc: BaseException | None = None) -> None:
+    """Take the verified state away when the request ends."""
+    vars(request._get_current_object()).pop(_ATTRIBUTE, None)  # type: ignore[attr-defined]
+
+
+def _app() -> Flask:
+    return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
+
+
+def tell_rejected(error: Auth0Error) -> None:
+    """Let the log and the listeners know that a token, or a request, was refused."""
+    logger.info("refused: %s (%s)", error.code, error.reason)
+    token_rejected.send(_app(), code=error.code, reason=error.reason)
+
+
+def _current_token() -> AccessToken:
+    state = request_state()
+    if state is None:
+        raise RuntimeError(
+            "Nothing has verified an access token in this request. To solve this, put a guard such as @requires_auth "
+            "below the view's route decorator, or use protect() on its blueprint."
+        )
+    return state.access_token
+
+
+class _TokenProxy(LocalProxy[AccessToken]):
+    """A proxy that says what is wrong in an unguarded view, also when it is only asked for its truth."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return bool(self._get_current_object())
+
+
+#: The current request's `AccessToken`.
+current_token: AccessToken = cast(AccessToken, _TokenProxy(_current_token))

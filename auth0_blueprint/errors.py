@@ -1,0 +1,265 @@
+"""Every way in which a request, a token or a configuration is refused.
+
+::
+
+    Auth0Error                                    status  code
+    ├── AuthenticationError                          401
+    │   ├── MissingCredentialsError                  401  authorization_header_missing
+    │   ├── InvalidHeaderError                       401  invalid_header
+    │   │   └── AmbiguousHeaderError                 400  invalid_header
+    │   └── InvalidTokenError                        401
+    │       ├── MalformedTokenError                  401  token_malformed
+    │       ├── UnsupportedAlgorithmError            401  unsupported_algorithm
+    │       ├── UnknownKeyError                      401  unknown_key
+    │       ├── InvalidSignatureError                401  invalid_signature
+    │       ├── ExpiredTokenError                    401  token_expired
+    │       ├── TokenNotYetValidError                401  token_not_yet_valid
+    │       ├── InvalidClaimsError                   401  invalid_claims
+    │       ├── RevokedTokenError                    401  token_revoked
+    │       ├── BindingMismatchError                 401  binding_mismatch
+    │       └── UserNotFoundError                    401  user_not_found
+    ├── AuthorizationError                           403
+    │   ├── InsufficientScopeError                   403  insufficient_scope
+    │   ├── InsufficientPermissionsError             403  insufficient_permissions
+    │   └── InsufficientClaimsError                  403  insufficient_claims
+    ├── UnavailableError                             503
+    │   └── KeySetUnavailableError                   503  key_set_unavailable
+    └── MethodNotAllowedError                        405  method_not_allowed
+    ConfigurationError                            raised at startup, never answered to a client
+
+Each error class lists its reasons: a short name for logs and signals, and the one fixed sentence that a client may
+read. Nothing of a token or a request ever becomes part of either.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Auth0Error(Exception):
+    """The root of all that this package answers to a client. Handle it to render errors your own way.
+
+    Attributes:
+        status: the HTTP status code.
+        error: the RFC 6750 §3.1 error code, or ``None`` where the challenge has to be bare.
+        code: the finer, stable code of this package.
+        reason: the finest, for logs and signals: a key of ``descriptions``.
+        description: the fixed sentence for that reason.
+        scope: scope values for the challenge.
+        retry_after_seconds: for the ``Retry-After`` header.
+    """
+
+    status: ClassVar[int]
+    error: ClassVar[str | None]
+    code: ClassVar[str]
+    descriptions: ClassVar[dict[str, str]]
+
+    def __init__(self, reason: str | None = None, *, scope: tuple[str, ...] = (), retry_after_seconds: int = 0) -> None:
+        self.reason = next(iter(self.descriptions)) if reason is None else reason
+        self.description = self.descriptions[self.reason]
+        self.scope = scope
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(self.description)
+
+
+class AuthenticationError(Auth0Error):
+    """The request does not prove who is calling."""
+
+    status = 401
+
+
+class MissingCredentialsError(AuthenticationError):
+    """No credentials at all. RFC 6750 §3.1: no error code without credentials."""
+
+    code, error = "authorization_header_missing", None
+    descriptions: ClassVar = {"authorization_header_missing": "The request has no Authorization header."}
+
+
+class InvalidHeaderError(AuthenticationError):
+    """The header names another scheme or carries no token: as good as no credentials for us."""
+
+    code, error = "invalid_header", None
+    descriptions: ClassVar = {
+        "other_scheme": "The Authorization header must use the Bearer scheme.",
+        "no_token": "The Authorization header holds no token after the scheme.",
+    }
+
+
+class AmbiguousHeaderError(InvalidHeaderError):
+    """More than one credential. RFC 6750 §3.1: ``invalid_request`` is a 400."""
+
+    status = 400
+    error = "invalid_request"
+    descriptions: ClassVar = {
+        "several_credentials": "The Authorization header must be one scheme, one space and one token.",
+    }
+
+
+class InvalidTokenError(AuthenticationError):
+    """There is a token, and it is not acceptable (RFC 6750 §3.1 ``invalid_token``)."""
+
+    error = "invalid_token"
+
+
+class MalformedTokenError(InvalidTokenError):
+    """The token is not a JWS of the shape that an access token has (RFC 7515 §7.1, RFC 8725 §3)."""
+
+    code = "token_malformed"
+    descriptions: ClassVar = {
+        "too_long": "The access token is longer than this API accepts.",
+        "encrypted": "The access token is encrypted; this API accepts signed access tokens only.",
+        "opaque": "The access token is not a JWT; request it with this API's audience.",
+        "not_base64url": "The access token is not made of three base64url segments.",
+        "header_not_json": "The header of the access token is not an acceptable JSON object.",
+        "payload_not_json": "The payload of the access token is not an acceptable JSON object.",
+        "key_id": "The key id of the access token is not usable.",
+        "critical_extension": "The access token uses a header extension that this API does not understand.",
+        "type": "The token is not of a type that this API accepts as an access token.",
+    }
+
+
+class UnsupportedAlgorithmError(InvalidTokenError):
+    """The header's ``alg`` is not one of ``AUTH0_ALGORITHMS`` (RFC 8725 §3.1)."""
+
+    code = "unsupported_algorithm"
+    descriptions: ClassVar = {
+        "unsupported_algorithm": "The access token is signed with an algorithm this API does not accept."
+    }
+
+
+class UnknownKeyError(InvalidTokenError):
+    """No key of the issuer fits the token, and the key set is known to be current."""
+
+    code = "unknown_key"
+    descriptions: ClassVar = {"unknown_key": "The access token is signed with a key the issuer does not publish."}
+
+
+class InvalidSignatureError(InvalidTokenError):
+    """The signature is not that of the key it names."""
+
+    code = "invalid_signature"
+    descriptions: ClassVar = {"invalid_signature": "The signature of the access token is not valid."}
+
+
+class ExpiredTokenError(InvalidTokenError):
+    """``exp`` has passed (RFC 7519 §4.1.4)."""
+
+    code = "token_expired"
+    descriptions: ClassVar = {"token_expired": "The access token expired."}
+
+
+class TokenNotYetValidError(InvalidTokenError):
+    """``nbf`` or ``iat`` lies in the future (RFC 7519 §4.1.5, §4.1.6)."""
+
+    code = "token_not_yet_valid"
+    descriptions: ClassVar = {
+        "nbf": "The access token is not valid yet.",
+        "iat": "The access token was issued in the future; check the clocks.",
+    }
+
+
+class InvalidClaimsError(InvalidTokenError):
+    """A claim is absent, of the wrong type, or not the value this API demands."""
+
+    code = "invalid_claims"
+    descriptions: ClassVar = {
+        "issuer": "The access token was issued by another issuer.",
+        "audience": "The access token was issued for another audience.",
+        "missing_claim": "The access token lacks a claim that this API requires.",
+        "subject": "The subject of the access token is missing or not text.",
+        "time": "A time in the access token is missing or not a usable number.",
+        "number": "The access token holds a number that is out of range.",
+        "lifetime": "The access token is valid for longer than this API accepts.",
+        "scope": "The scope of the access token is neither text nor a list of texts.",
+        "permissions": "The permissions of the access token are not a list of texts.",
+        "identifier": "An identifier in the access token is not text.",
+        "app": "The access token was refused by a rule of this API.",
+    }
+
+
+class RevokedTokenError(InvalidTokenError):
+    """The token was withdrawn before it expired."""
+
+    code = "token_revoked"
+    descriptions: ClassVar = {"token_revoked": "The access token was revoked."}
+
+
+class BindingMismatchError(InvalidTokenError):
+    """The token is bound to a key or certificate that this request does not prove (RFC 7800 §3)."""
+
+    code = "binding_mismatch"
+    descriptions: ClassVar = {
+        "sender_constrained": "The access token is bound to a key and cannot be used as a bearer token here.",
+    }
+
+
+class UserNotFoundError(InvalidTokenError):
+    """The token is good, but the app's ``user_lookup_loader`` knows no such user."""
+
+    code = "user_not_found"
+    descriptions: ClassVar = {"user_not_found": "The user of the access token is not known to this API."}
+
+
+class AuthorizationError(Auth0Error):
+    """The caller is known, and may not do this (RFC 6750 §3.1 ``insufficient_scope``)."""
+
+    status, error = 403, "insufficient_scope"
+
+
+class InsufficientScopeError(AuthorizationError):
+    """The ``scope`` claim lacks what the route demands."""
+
+    code = "insufficient_scope"
+    descriptions: ClassVar = {"insufficient_scope": "The access token lacks a scope that this route requires."}
+
+
+class InsufficientPermissionsError(AuthorizationError):
+    """The ``permissions`` claim lacks what the route demands."""
+
+    code = "insufficient_permissions"
+    descriptions: ClassVar = {
+        "insufficient_permissions": "The access token lacks a permission that this route requires."
+    }
+
+
+class InsufficientClaimsError(AuthorizationError):
+    """A claim is absent or has no value that the route admits."""
+
+    code = "insufficient_claims"
+    descriptions: ClassVar = {"insufficient_claims": "The access token lacks a claim value that this route requires."}
+
+
+class UnavailableError(Auth0Error):
+    """We cannot decide now. Not the client's fault: no challenge, and ``Retry-After`` says when to come back."""
+
+    status, error = 503, "temporarily_unavailable"
+
+
+class KeySetUnavailableError(UnavailableError):
+    """No usable key set, or an unknown key while the issuer cannot be asked."""
+
+    code = "key_set_unavailable"
+    descriptions: ClassVar = {"key_set_unavailable": "The keys to verify access tokens are not available right now."}
+
+
+class MethodNotAllowedError(Auth0Error):
+    """One of the package's own routes was asked with a method that it does not have."""
+
+    status, error, code = 405, "method_not_allowed", "method_not_allowed"
+    descriptions: ClassVar = {"method_not_allowed": "This route does not have the method of the request."}
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        self.allowed = allowed
+        super().__init__()
+
+
+class ConfigurationError(Exception):
+    """The app cannot be protected with these settings. Lists every wrong one; nothing was left on the app.
+
+    Attributes:
+        problems: setting (or topic) -> what is wrong and what would be right.
+    """
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(f"{key}: {problem}" for key, problem in problems.items()))

@@ -1,0 +1,44 @@
+"""Mistakes in how an app is put together, which show only once it is: looked for before the first request is answered."""
+
+from __future__ import annotations
+
+from flask import Flask, current_app
+
+from auth0_blueprint.current import app_state
+from auth0_blueprint.decorators import guarded_functions
+from auth0_blueprint.jwt_extended import still_answers
+from auth0_blueprint.route import PUBLIC_ATTRIBUTE
+
+
+def check_at_first_request(app: Flask) -> None:
+    """Have *app* checked before it answers its first request; requests after a good one pay nothing for it."""
+    # First in the row, before a hook of the app that answers by itself.
+    app.before_request_funcs.setdefault(None, []).insert(0, _check)
+
+
+def _check() -> None:
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    state = app_state()
+    _check_that_guards_stand_in_front(app)
+    if not still_answers(app, state.jwt_manager):
+        raise RuntimeError(
+            "Another JWTManager, or another app_ctx_globals_class, was put onto this app after Auth0Blueprint(). To solve "
+            "this, use the blueprint's own .jwt_manager, and set the class before the blueprint is registered."
+        )
+    state.cache.open()
+    # A new list: the old one may be in use by this very request.
+    app.before_request_funcs[None] = [hook for hook in app.before_request_funcs[None] if hook is not _check]
+
+
+def _check_that_guards_stand_in_front(app: Flask) -> None:
+    for endpoint, view in app.view_functions.items():
+        try:
+            is_bypassed = view in guarded_functions and not getattr(view, PUBLIC_ATTRIBUTE, False)
+        except TypeError:  # cannot be referred to weakly, so it was never remembered
+            continue
+        if is_bypassed:
+            raise RuntimeError(
+                f"The guard of endpoint {endpoint!r} stands above its route decorator, so the route is open. To solve "
+                "this, put @app.route (or @blueprint.get ...) on top and the guard below it. If the view is meant to be "
+                "registered without its guard, mark it @public."
+            )

@@ -1,0 +1,73 @@
+"""Which flask-caching backend an app shares key sets through, and whether it is safe to read from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cachelib.serializers import JSONSerializer
+from flask import Flask
+from flask_caching import Cache
+from flask_caching.backends import NullCache, SimpleCache
+
+from auth0_blueprint.cache import CacheBackend
+from auth0_blueprint.errors import ConfigurationError
+
+_REDIS_TYPES = ("RedisCache", "redis")
+_SOCKET_TIMEOUT_SECONDS = 0.5
+
+
+class _QuietJSONSerializer(JSONSerializer):
+    """cachelib's serializer, without its warning through the root logger for each key that Redis does not have."""
+
+    def loads(self, bvalue: Any, *args: Any, **kwargs: Any) -> Any:
+        return None if bvalue is None else super().loads(bvalue, *args, **kwargs)
+
+
+def backend_opener(app: Flask, cache: Cache | None) -> Callable[[], CacheBackend | None]:
+    """Return what finds *app*'s backend at first use: that of the host's *cache*, or a private one.
+
+    The private one is what ``CACHE_TYPE`` names, with a key prefix and JSON of its own and without the Jinja extension.
+    Without ``CACHE_TYPE`` there is none: one process has nothing to share.
+    """
+
+    def open_backend() -> CacheBackend | None:
+        if cache is not None:
+            return _backend_of_host(app, cache)
+        return _private_backend(app) if is_configured(app, cache) else None
+
+    return open_backend
+
+
+def is_configured(app: Flask, cache: Cache | None) -> bool:
+    """Tell whether there is a cache to share through."""
+    return cache is not None or app.config.get("CACHE_TYPE") not in (None, "", "null", "NullCache")
+
+
+def _backend_of_host(app: Flask, cache: Cache) -> CacheBackend:
+    backend: Any = app.extensions.get("cache", {}).get(cache)
+    if backend is None:
+        raise ConfigurationError({"cache": "was never initialised for this app: call cache.init_app(app) in its factory"})
+    stays_in_process = isinstance(backend, (SimpleCache, NullCache))
+    if not (stays_in_process or isinstance(getattr(backend, "serializer", None), JSONSerializer)):
+        raise ConfigurationError(
+            {
+                "CACHE_SERIALIZER": "the cache of this app pickles, and a pickle that somebody planted there would run "
+                "when it is read: set it to cachelib.serializers.JSONSerializer, or give Auth0Blueprint() no cache"
+            }
+        )
+    return backend  # type: ignore[no-any-return]
+
+
+def _private_backend(app: Flask) -> CacheBackend:
+    config: dict[str, Any] = {
+        "CACHE_SERIALIZER": _QuietJSONSerializer(),
+        "CACHE_KEY_PREFIX": "auth0_blueprint_",
+        "CACHE_NO_NULL_WARNING": True,
+    }
+    if app.config["CACHE_TYPE"] in _REDIS_TYPES:
+        timeouts = {"socket_timeout": _SOCKET_TIMEOUT_SECONDS, "socket_connect_timeout": _SOCKET_TIMEOUT_SECONDS}
+        config["CACHE_OPTIONS"] = {**(app.config.get("CACHE_OPTIONS") or {}), **timeouts}
+    private = Cache(with_jinja2_ext=False, config=config)
+    private.init_app(app)
+    return _backend_of_host(app, private)

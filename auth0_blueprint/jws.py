@@ -1,0 +1,63 @@
+"""Token text to its three parts, in the strict form of the JWS compact serialization (RFC 7515 §7.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from auth0_blueprint import base64url, strict_json
+from auth0_blueprint.errors import InvalidClaimsError, MalformedTokenError
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class UnverifiedToken:
+    """A well-formed token about which nothing is proven."""
+
+    header: dict[str, Any]
+    claims: dict[str, Any]
+    signing_input: bytes
+    signature: bytes
+
+
+def parse(token: str, max_bytes: int) -> UnverifiedToken:
+    """Take *token* apart.
+
+    Raises:
+        MalformedTokenError: it is longer than *max_bytes*, or not three canonical base64url segments of which the first
+            two are strict JSON objects.
+        InvalidClaimsError: the claims hold a number that no double can.
+    """
+    if len(token) > max_bytes:
+        raise MalformedTokenError("too_long")
+    segments = token.split(".", 5)
+    if len(segments) != 3:
+        # RFC 7516 §9: five parts are a JWE. Opaque tokens have none.
+        raise MalformedTokenError("encrypted" if len(segments) == 5 else "opaque")
+    header_segment, payload_segment, signature_segment = segments
+    try:
+        header_json, payload_json = base64url.decode(header_segment), base64url.decode(payload_segment)
+        signature = base64url.decode(signature_segment)
+    except ValueError as exc:
+        raise MalformedTokenError("not_base64url") from exc
+    return UnverifiedToken(
+        header=_header(header_json),
+        claims=_claims(payload_json),
+        signing_input=token[: -len(signature_segment) - 1].encode("ascii"),
+        signature=signature,
+    )
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    try:
+        return strict_json.loads_object(data)
+    except strict_json.StrictJSONError as exc:
+        raise MalformedTokenError("header_not_json") from exc
+
+
+def _claims(data: bytes) -> dict[str, Any]:
+    try:
+        return strict_json.loads_object(data)
+    except strict_json.NonFiniteNumberError as exc:
+        raise InvalidClaimsError("number") from exc
+    except strict_json.StrictJSONError as exc:
+        raise MalformedTokenError("payload_not_json") from exc

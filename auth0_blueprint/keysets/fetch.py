@@ -1,0 +1,155 @@
+"""One request for a key set, by requests, that ends in time whatever the server does."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+from auth0_blueprint.deadline import call_within
+from auth0_blueprint.loopback import is_loopback
+
+_CHUNK_BYTES = 16384
+
+
+class FetchError(Exception):
+    """The issuer gave no usable answer. The text is fixed and safe to log.
+
+    Attributes:
+        retry_after_seconds: what the issuer asked for (RFC 9110 §10.2.3), else 0.
+    """
+
+    def __init__(self, reason: str, retry_after_seconds: float = 0) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(reason)
+
+
+def fetch(url: str, timeout_seconds: float, max_bytes: int) -> bytes:
+    """Return the body of the one acceptable answer: 200, from *url* itself, at most *max_bytes* long.
+
+    It returns or raises within *timeout_seconds*: name resolution, connection, TLS, header and body together. Name
+    resolution knows no timeout, and a socket's timeout starts anew with each byte: hence the thread of its own, and
+    the sockets that are shut down at the deadline.
+
+    Raises:
+        FetchError: in every other case.
+    """
+    sockets = _Sockets()
+    try:
+        return call_within(timeout_seconds, lambda: _exchange(url, timeout_seconds, max_bytes, sockets))
+    except TimeoutError as exc:
+        sockets.shut_down()
+        raise FetchError("no complete answer in time") from exc
+
+
+def _exchange(url: str, timeout_seconds: float, max_bytes: int, sockets: _Sockets) -> bytes:
+    try:
+        with requests.Session() as session:
+            session.trust_env = not is_loopback(url)  # an environment's proxy makes no sense on loopback
+            adapter = _NotingAdapter(sockets)
+            session.mount("https://", adapter)
+            session.mount("http://", adapter)
+            with session.get(
+                url,
+                auth=_no_credentials,  # without auth of our own, requests would send what a netrc file says
+                allow_redirects=False,
+                stream=True,
+                timeout=timeout_seconds,
+                headers={"Accept": "application/json, application/jwk-set+json", "Accept-Encoding": "identity"},
+            ) as response:
+                return _body(response, max_bytes)
+    except requests.exceptions.SSLError as exc:
+        raise FetchError("no trustworthy TLS connection") from exc
+    except (requests.RequestException, HTTPError, OSError, ValueError) as exc:
+        raise FetchError("no connection, or a broken answer") from exc
+    finally:
+        sockets.close()
+
+
+def _body(response: requests.Response, max_bytes: int) -> bytes:
+    if response.status_code != 200:
+        raise FetchError(f"HTTP status {response.status_code}", _retry_after_seconds(response))
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise FetchError("an encoded answer that was not asked for")
+    body = bytearray()
+    while chunk := response.raw.read(_CHUNK_BYTES, decode_content=False):
+        body += chunk
+        if len(body) > max_bytes:
+            raise FetchError("an answer that is too large")
+    return bytes(body)
+
+
+def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _retry_after_seconds(response: requests.Response) -> float:
+    value = response.headers.get("Retry-After", "")
+    if value.isascii() and value.isdigit() and len(value) < 10:
+        return float(value)
+    try:
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return 0
+    # Date fields are in GMT even where the text names no zone.
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+
+class _Sockets:
+    """The sockets of one exchange, so that the deadline can end it. A duplicate lives on when TLS wraps the original."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._duplicates: list[socket.socket] = []
+        self._is_shut_down = False
+
+    def note(self, sock: socket.socket) -> None:
+        with self._lock:
+            if self._is_shut_down:
+                raise OSError("the deadline has passed")
+            self._duplicates.append(sock.dup())
+
+    def shut_down(self) -> None:
+        with self._lock:
+            self._is_shut_down = True
+            for sock in self._duplicates:
+                with suppress(OSError):  # it may be closed already
+                    sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        with self._lock:
+            for sock in self._duplicates:
+                sock.close()
+            self._duplicates.clear()
+
+
+class _NotingAdapter(HTTPAdapter):
+    """requests' adapter, with connections that note their socket as soon as it exists."""
+
+    def __init__(self, sockets: _Sockets) -> None:
+        self._sockets = sockets
+        super().__init__(max_retries=0)
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
+        pool = super().get_connection_with_tls_context(*args, **kwargs)
+        sockets = self._sockets
+        base: Any = HTTPSConnection if isinstance(pool, HTTPSConnectionPool) else HTTPConnection
+
+        class NotingConnection(base):  # type: ignore[misc]
+            def _new_conn(self) -> socket.socket:
+                sock: socket.socket = super()._new_conn()
+                sockets.note(sock)
+                return sock
+
+        pool.ConnectionCls = NotingConnection
+        return pool  # type: ignore[no-any-return]

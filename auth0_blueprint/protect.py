@@ -1,0 +1,59 @@
+"""One guard for every route of a blueprint or an app."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Flask, current_app, request
+
+from auth0_blueprint.current import authenticate
+from auth0_blueprint.decorators import admit
+from auth0_blueprint.demands import scope_demand
+from auth0_blueprint.route import SCOPES_ATTRIBUTE, is_public
+
+
+def protect(blueprint_or_app: Blueprint | Flask, *scopes: str) -> None:
+    """Guard every route of *blueprint_or_app*: any valid token, or one whose ``scope`` holds every one of *scopes*.
+
+    Let through are automatic answers to ``OPTIONS`` (CORS preflights), requests that match no route, static files, and
+    views marked `public`, among them this package's own open routes. A view that handles ``OPTIONS`` itself is guarded.
+
+    Raises:
+        RuntimeError: it is too late: the blueprint is registered already, or the app has handled a request.
+    """
+    if not isinstance(blueprint_or_app, (Blueprint, Flask)):
+        raise TypeError("protect() takes a blueprint or an app, then scopes.")
+    demand = scope_demand(scopes) if scopes else None
+
+    def guard() -> None:
+        if not _is_let_through():
+            if demand is None:
+                authenticate()
+            else:
+                admit(demand)
+
+    setattr(guard, SCOPES_ATTRIBUTE, scopes)
+    try:
+        blueprint_or_app.before_request(guard)
+    except AssertionError as exc:
+        raise RuntimeError(
+            f"protect() comes too late for {blueprint_or_app.name!r}. To solve this, call it before the blueprint is "
+            "registered, or before the app handles its first request."
+        ) from exc
+
+
+def _is_let_through() -> bool:
+    rule = request.url_rule
+    if rule is None:
+        return True  # no route: Flask answers 404 or 405
+    provides_options: Any = getattr(rule, "provide_automatic_options", False)
+    if request.method == "OPTIONS" and provides_options:
+        return True
+    return _is_static() or is_public()
+
+
+def _is_static() -> bool:
+    if request.blueprint is None:
+        return request.endpoint == "static" and current_app.has_static_folder
+    blueprint = current_app.blueprints[request.blueprint]
+    return request.endpoint == f"{request.blueprint}.static" and blueprint.has_static_folder

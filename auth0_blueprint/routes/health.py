@@ -1,0 +1,135 @@
+"""``GET /auth/health`` (readiness, dashboards) and ``GET /auth/health/live`` (liveness)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from flask import Response, jsonify, request
+from marshmallow import Schema, fields, validate
+
+from auth0_blueprint.access_token import AccessToken
+from auth0_blueprint.credentials import bearer_token
+from auth0_blueprint.current import AppState, app_state
+from auth0_blueprint.errors import Auth0Error, KeySetUnavailableError
+from auth0_blueprint.keysets.source import KeySourceStatus
+
+PATIENCE_SECONDS = 1.0
+
+_STATUS = fields.String(required=True, validate=validate.OneOf(["pass", "warn", "fail"]))
+
+
+class KeySetCheckSchema(Schema):
+    """One issuer's key set. Times in seconds."""
+
+    issuer = fields.String(required=True)
+    status = _STATUS
+    state = fields.String(required=True, validate=validate.OneOf(["fresh", "due", "stale", "expired", "none"]))
+    age_seconds = fields.Float(required=True, allow_none=True)
+    refresh_in_seconds = fields.Float(required=True, allow_none=True)
+    source = fields.String(required=True, allow_none=True, validate=validate.OneOf(["network", "cache"]))
+    generation = fields.Integer(required=True)
+    keys = fields.Integer(required=True, attribute="key_count")
+    skipped = fields.List(fields.String(), required=True)
+    consecutive_failures = fields.Integer(required=True)
+    last_error = fields.String(required=True, allow_none=True)
+
+
+class CacheCheckSchema(Schema):
+    """The cache that processes share."""
+
+    status = _STATUS
+    type = fields.String(required=True, allow_none=True)
+    reachable = fields.Boolean(required=True)
+    signed = fields.Boolean(required=True)
+
+
+class ChecksSchema(Schema):
+    """What the status consists of."""
+
+    key_sets = fields.List(fields.Nested(KeySetCheckSchema), required=True)
+    cache = fields.Nested(CacheCheckSchema, required=True)
+
+
+class HealthSchema(Schema):
+    """The answer, as ``application/health+json``."""
+
+    status = _STATUS
+    checks = fields.Nested(ChecksSchema)
+
+
+def live() -> Response:
+    """Answer while the process does."""
+    return _answer({"status": "pass"})
+
+
+def health() -> Response:
+    """Answer whether tokens can be verified; with details for whoever may see them.
+
+    Causes at most the one fetch that all requests share, and waits for it for at most `PATIENCE_SECONDS`.
+    """
+    state = app_state()
+    with suppress(KeySetUnavailableError):
+        state.key_source.snapshot(PATIENCE_SECONDS)
+    key_set = state.key_source.status()
+    cache = _cache_check(state)
+    status = _worst(_status_of(key_set), cache["status"])
+    body: dict[str, Any] = {"status": status}
+    if _may_see_details(state):
+        body["checks"] = {
+            "key_sets": [{"status": _status_of(key_set), **_members(key_set)}],
+            "cache": cache,
+        }
+    return _answer(body)
+
+
+def _answer(body: dict[str, Any]) -> Response:
+    response = jsonify(HealthSchema().dump(body))
+    response.status_code = 503 if body["status"] == "fail" else 200
+    response.content_type = "application/health+json"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _status_of(key_set: KeySourceStatus) -> str:
+    if not key_set.is_usable:
+        return "fail"
+    return "warn" if key_set.consecutive_failures or key_set.state == "stale" else "pass"
+
+
+def _worst(*statuses: str) -> str:
+    return max(statuses, key=("pass", "warn", "fail").index)
+
+
+def _members(key_set: KeySourceStatus) -> dict[str, Any]:
+    names = (field.attribute or name for name, field in KeySetCheckSchema().fields.items() if name != "status")
+    return {name: getattr(key_set, name) for name in names}
+
+
+def _cache_check(state: AppState) -> dict[str, Any]:
+    backend = state.cache.open()
+    is_signed = state.settings.cache_secret is not None
+    is_well = state.cache.is_reachable and (backend is None or is_signed)
+    return {
+        "status": "pass" if is_well else "warn",
+        "type": None if backend is None else type(backend).__name__,
+        "reachable": state.cache.is_reachable,
+        "signed": is_signed,
+    }
+
+
+def _may_see_details(state: AppState) -> bool:
+    if state.settings.health_details != "authorized":
+        return state.settings.health_details == "always"
+    try:
+        token = bearer_token(request.environ.get("HTTP_AUTHORIZATION"))
+        # With the keys at hand: a token must not make this answer wait, or cause a fetch.
+        return _is_admin(state, state.verifier.verify(token, at_hand_only=True))
+    except Auth0Error:
+        return False
+
+
+def _is_admin(state: AppState, access_token: AccessToken) -> bool:
+    state.jwt_manager.refuse_what_the_app_refuses(access_token)
+    value = state.settings.admin_scope
+    return value in access_token.scopes and (not state.settings.admin_rbac or value in access_token.permissions)

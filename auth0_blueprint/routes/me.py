@@ -1,0 +1,36 @@
+"""``GET /auth/me``: what the guard sees in the caller's token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, jsonify
+from marshmallow import Schema, fields, post_dump
+
+from auth0_blueprint.current import current_token
+from auth0_blueprint.decorators import requires_auth
+
+
+class ClaimsSchema(Schema):
+    """The claims of an access token: the registered ones (RFC 9068 §2.2), and whatever else is in it."""
+
+    iss = fields.String()
+    sub = fields.String()
+    aud = fields.Raw(metadata={"description": "a text or a list of texts"})
+    exp = fields.Raw(metadata={"description": "Unix time in seconds"})
+    iat = fields.Raw(metadata={"description": "Unix time in seconds"})
+    scope = fields.Raw(metadata={"description": "values separated by spaces, or a list of them"})
+    permissions = fields.List(fields.String())
+
+    @post_dump(pass_original=True)
+    def _with_all_others(self, data: dict[str, Any], original: Mapping[str, Any], **_: object) -> dict[str, Any]:
+        return {**original, **data}
+
+
+@requires_auth
+def me() -> Response:
+    """Answer the caller's verified claims."""
+    response = jsonify(ClaimsSchema().dump(current_token.claims))
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,127 @@
+"""The marshmallow fields of the settings: what a domain, an issuer, a list or a secret looks like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from marshmallow import ValidationError, fields
+
+from auth0_blueprint.algorithms import ALGORITHMS
+from auth0_blueprint.loopback import is_loopback
+
+_HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+\Z")
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+\Z")  # RFC 6749 §3.3
+_PRINTABLE_ASCII = re.compile(r"[\x20-\x7E]+\Z")
+
+
+def is_scope_token(value: str) -> bool:
+    """Tell whether *value* is one RFC 6749 §3.3 scope-token."""
+    return _SCOPE_TOKEN.match(value) is not None
+
+
+class Domain(fields.String):
+    """A bare host name."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        domain: str = super()._deserialize(value, attr, data, **kwargs).lower()
+        if not _HOST.match(domain):
+            raise ValidationError("has to be one bare host name such as example.eu.auth0.com: no https://, no slash")
+        return domain
+
+
+class _URL(fields.String):
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        url: str = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            parts = urlsplit(url)
+            is_sound = self._is_sound(parts) and _PRINTABLE_ASCII.match(url) and " " not in url and parts.port != 0
+        except ValueError:
+            is_sound = False
+        if not is_sound:
+            raise ValidationError("has to be a URL with https, without user, password or fragment")
+        if parts.scheme == "http" and not is_loopback(url):
+            raise ValidationError("may use http for this machine only: use https")
+        return url
+
+    def _is_sound(self, parts: SplitResult) -> bool:
+        return (
+            parts.scheme in {"https", "http"}
+            and bool(parts.hostname)
+            and parts.username is None
+            and parts.password is None
+            and not parts.fragment
+        )
+
+
+class KeySetURL(_URL):
+    """The URL of a key set."""
+
+
+class IssuerURL(_URL):
+    """An issuer identifier: a URL without a query (RFC 8414 §2)."""
+
+    def _is_sound(self, parts: SplitResult) -> bool:
+        return super()._is_sound(parts) and not parts.query
+
+
+class TextList(fields.Field[tuple[str, ...]]):
+    """Several texts: a list, or one text with commas."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> tuple[str, ...]:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, (list, tuple, set, frozenset)) or not all(isinstance(item, str) for item in items):
+            raise ValidationError("has to be a list of texts, or one text with commas")
+        texts = tuple(dict.fromkeys(item.strip() for item in items))
+        if not texts or not all(texts):
+            raise ValidationError("has to be a list without empty entries")
+        return texts
+
+
+class Algorithms(TextList):
+    """Names of asymmetric signature algorithms."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> tuple[str, ...]:
+        names = super()._deserialize(value, attr, data, **kwargs)
+        if not set(names) <= ALGORITHMS.keys():
+            raise ValidationError(f"has to be among {', '.join(ALGORITHMS)}: symmetric algorithms and none are unsafe here")
+        return names
+
+
+class Realm(fields.String):
+    """What fits into a quoted-string (RFC 9110 §5.6.4)."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        realm: str = super()._deserialize(value, attr, data, **kwargs)
+        if not _PRINTABLE_ASCII.match(realm):
+            raise ValidationError("has to be printable ASCII text")
+        return realm
+
+
+class ScopeToken(fields.String):
+    """One scope value."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        scope: str = super()._deserialize(value, attr, data, **kwargs)
+        if not is_scope_token(scope):
+            raise ValidationError("has to be one scope value, without spaces or quotes")
+        return scope
+
+
+class Secret(fields.Field[str]):
+    """A secret, as text or bytes."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        secret = secret_text(value)
+        if secret is None:
+            raise ValidationError("has to be text or bytes")
+        return secret
+
+
+def secret_text(value: Any) -> str | None:
+    """Return *value*, text or bytes, as text; ``None`` for anything else and for nothing."""
+    if isinstance(value, bytes):
+        value = value.hex()
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,270 @@
+"""The settings: read once, at registration, by one marshmallow schema, into one frozen object.
+
+``app.config`` wins over the environment, which wins over the default; ``None`` and empty text mean unset. The schema is
+also the source of ``docs/configuration.md``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
+
+from auth0_blueprint import setting_fields as custom
+from auth0_blueprint.errors import ConfigurationError
+
+logger = logging.getLogger("auth0_blueprint")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The effective settings. Changing ``app.config`` afterwards changes nothing."""
+
+    issuer: str
+    audience: tuple[str, ...]
+    jwks_url: str
+    algorithms: tuple[str, ...]
+    leeway_seconds: float
+    token_profile: str
+    required_claims: tuple[str, ...]
+    max_token_lifetime_seconds: float
+    max_token_bytes: int
+    realm: str
+    jwks_ttl_seconds: float
+    jwks_refresh_ahead_seconds: float
+    jwks_max_stale_seconds: float
+    jwks_cooldown_seconds: float
+    jwks_timeout_seconds: float
+    jwks_max_bytes: int
+    health_details: str
+    admin_scope: str
+    admin_rbac: bool
+    cache_secret: str | None = field(repr=False)
+
+
+def _seconds(default: float, minimum: float, maximum: float, description: str) -> fields.Float:
+    return fields.Float(
+        load_default=default,
+        validate=validate.Range(min=minimum, max=maximum),
+        metadata={"unit": "seconds", "description": description},
+    )
+
+
+def _bytes(default: int, minimum: int, maximum: int, description: str) -> fields.Integer:
+    return fields.Integer(
+        load_default=default,
+        strict=True,
+        validate=validate.Range(min=minimum, max=maximum),
+        metadata={"unit": "bytes", "description": description},
+    )
+
+
+class SettingsSchema(Schema):
+    """Every setting: its type, default, limits and meaning."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    AUTH0_DOMAIN = custom.Domain(
+        load_default=None,
+        metadata={
+            "description": "Tenant or custom domain, a bare host name. Required, unless `AUTH0_ISSUER` is set. "
+            "The issuer is `https://{domain}/`."
+        },
+    )
+    AUTH0_ISSUER = custom.IssuerURL(
+        load_default=None,
+        metadata={
+            "default": "from the domain",
+            "description": "The exact issuer URL, as in the `iss` claim. `http` only for loopback hosts. "
+            "Refused if it differs from the one that `AUTH0_DOMAIN` gives.",
+        },
+    )
+    AUTH0_AUDIENCE = custom.TextList(
+        required=True,
+        metadata={
+            "description": "API identifier(s) as registered in Auth0; the token's `aud` has to hold one of them. "
+            "`API_ID` is read as an old name, with a warning."
+        },
+    )
+    AUTH0_JWKS_URL = custom.KeySetURL(
+        load_default=None,
+        metadata={
+            "default": "issuer + `.well-known/jwks.json`",
+            "description": "Where the key set is. `https`, or `http` on loopback.",
+        },
+    )
+    AUTH0_ALGORITHMS = custom.Algorithms(
+        load_default=("RS256",),
+        metadata={
+            "description": "Accepted signature algorithms: RS, PS or ES with 256, 384 or 512, and EdDSA or Ed25519 "
+            "(two names of one). `none` and HS* are refused."
+        },
+    )
+    AUTH0_LEEWAY = _seconds(5, 0, 300, "Clock tolerance for `exp`, `nbf` and `iat`.")
+    AUTH0_TOKEN_PROFILE = fields.String(
+        load_default="any",
+        validate=validate.OneOf(["any", "auth0", "rfc9068"]),
+        metadata={
+            "description": "`any`; `auth0`: `typ` is `JWT` and `azp` present; `rfc9068`: `typ` is `at+jwt` and "
+            "`client_id` and `jti` present."
+        },
+    )
+    AUTH0_REQUIRED_CLAIMS = custom.TextList(
+        load_default=(), metadata={"description": "Further claims that every token has to have."}
+    )
+    AUTH0_MAX_TOKEN_LIFETIME = _seconds(
+        2_592_000, 1, 315_360_000, "Tokens with a longer `exp - iat` are refused. 30 days is Auth0's own maximum."
+    )
+    AUTH0_MAX_TOKEN_BYTES = _bytes(
+        16384,
+        256,
+        1_048_576,
+        "Longer tokens are refused before anything is parsed. Servers have limits of their own: gunicorn 8190.",
+    )
+    AUTH0_REALM = custom.Realm(load_default="api", metadata={"description": "The realm in the challenge."})
+    AUTH0_JWKS_TTL = _seconds(600, 1, 86_400, "How long a key set is current.")
+    AUTH0_JWKS_REFRESH_AHEAD = _seconds(120, 0, 86_400, "How long before that it is refreshed in the background.")
+    AUTH0_JWKS_MAX_STALE = _seconds(3600, 1, 604_800, "How old a key set may get while Auth0 cannot be reached.")
+    AUTH0_JWKS_COOLDOWN = _seconds(
+        30, 1, 3600, "An unknown key id causes no fetch this soon after the last attempt."
+    )
+    AUTH0_JWKS_TIMEOUT = _seconds(5, 0.1, 60, "One fetch in total, whatever the server does.")
+    AUTH0_JWKS_MAX_BYTES = _bytes(262_144, 1024, 16_777_216, "Larger key sets are refused.")
+    AUTH0_CACHE_SECRET = custom.Secret(
+        load_default=None,
+        metadata={
+            "default": "`SECRET_KEY`",
+            "secret": True,
+            "description": "Signs whatever is put into a shared cache. Without one nothing is shared.",
+        },
+    )
+    AUTH0_HEALTH_DETAILS = fields.String(
+        load_default="authorized",
+        validate=validate.OneOf(["never", "authorized", "always"]),
+        metadata={"description": "Who sees the details of `/auth/health`: nobody, admins, or everybody."},
+    )
+    AUTH0_ADMIN_SCOPE = custom.ScopeToken(
+        load_default="manage:auth0", metadata={"description": "What an admin's token has to hold."}
+    )
+    AUTH0_ADMIN_RBAC = fields.Boolean(
+        load_default=True,
+        metadata={
+            "description": "The admin value has to be in `scope` and in `permissions`: without RBAC any client may ask "
+            "for any scope. `false` accepts `scope` alone."
+        },
+    )
+
+    @validates_schema(skip_on_field_errors=True)
+    def _check_together(self, data: dict[str, Any], **_: object) -> None:
+        problems: dict[str, str] = {}
+        domain, issuer = data["AUTH0_DOMAIN"], data["AUTH0_ISSUER"]
+        if domain is None and issuer is None:
+            problems["AUTH0_DOMAIN"] = "is missing: set it to the domain of your tenant, such as example.eu.auth0.com"
+        elif domain is not None and issuer is not None and issuer != f"https://{domain}/":
+            problems["AUTH0_ISSUER"] = f"differs from https://{domain}/, which AUTH0_DOMAIN gives: set only one of them"
+        ttl, ahead, stale = (data[f"AUTH0_JWKS_{name}"] for name in ("TTL", "REFRESH_AHEAD", "MAX_STALE"))
+        if ahead >= ttl:
+            problems["AUTH0_JWKS_REFRESH_AHEAD"] = f"has to be less than AUTH0_JWKS_TTL, which is {ttl:g}"
+        if stale < ttl:
+            problems["AUTH0_JWKS_MAX_STALE"] = f"has to be at least AUTH0_JWKS_TTL, which is {ttl:g}"
+        if f"{issuer or f'https://{domain}/'}userinfo" in data["AUTH0_AUDIENCE"]:
+            problems["AUTH0_AUDIENCE"] = (
+                "the userinfo endpoint is in the tokens of every API of the tenant: use the identifier of your own API"
+            )
+        if problems:
+            raise ValidationError({key: [problem] for key, problem in problems.items()})
+
+
+def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from *config* and, where that says nothing, from *environ*.
+
+    Raises:
+        ConfigurationError: names every setting that is wrong, its value (secrets masked) and what would be right.
+    """
+    environ = os.environ if environ is None else environ
+    schema = SettingsSchema()
+    raw = {key: value for key in schema.fields if not _is_unset(value := _raw(key, config, environ))}
+    if "AUTH0_AUDIENCE" not in raw and not _is_unset(alias := _raw("API_ID", config, environ)):
+        logger.warning("API_ID is an old name: call the setting AUTH0_AUDIENCE")
+        raw["AUTH0_AUDIENCE"] = alias
+    _log_probable_typos({*config, *environ}, set(schema.fields))
+    try:
+        data = schema.load(raw)
+    except ValidationError as exc:
+        raise ConfigurationError(_problems(schema, raw, exc)) from exc
+    if data["AUTH0_CACHE_SECRET"] is None:
+        data["AUTH0_CACHE_SECRET"] = custom.secret_text(config.get("SECRET_KEY"))
+    settings = _settings(data)
+    _warn_about_loose_settings(settings)
+    return settings
+
+
+def _raw(key: str, config: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
+    value = config.get(key)
+    return environ.get(key) if _is_unset(value) else value
+
+
+def _is_unset(value: Any) -> bool:
+    return value is None or (isinstance(value, (str, bytes, list, tuple, set, frozenset)) and len(value) == 0)
+
+
+def _settings(data: dict[str, Any]) -> Settings:
+    issuer = data["AUTH0_ISSUER"] or f"https://{data['AUTH0_DOMAIN']}/"
+    slashed = issuer if issuer.endswith("/") else issuer + "/"
+    return Settings(
+        issuer=issuer,
+        audience=data["AUTH0_AUDIENCE"],
+        jwks_url=data["AUTH0_JWKS_URL"] or f"{slashed}.well-known/jwks.json",
+        algorithms=data["AUTH0_ALGORITHMS"],
+        leeway_seconds=data["AUTH0_LEEWAY"],
+        token_profile=data["AUTH0_TOKEN_PROFILE"],
+        required_claims=data["AUTH0_REQUIRED_CLAIMS"],
+        max_token_lifetime_seconds=data["AUTH0_MAX_TOKEN_LIFETIME"],
+        max_token_bytes=data["AUTH0_MAX_TOKEN_BYTES"],
+        realm=data["AUTH0_REALM"],
+        jwks_ttl_seconds=data["AUTH0_JWKS_TTL"],
+        jwks_refresh_ahead_seconds=data["AUTH0_JWKS_REFRESH_AHEAD"],
+        jwks_max_stale_seconds=data["AUTH0_JWKS_MAX_STALE"],
+        jwks_cooldown_seconds=data["AUTH0_JWKS_COOLDOWN"],
+        jwks_timeout_seconds=data["AUTH0_JWKS_TIMEOUT"],
+        jwks_max_bytes=data["AUTH0_JWKS_MAX_BYTES"],
+        health_details=data["AUTH0_HEALTH_DETAILS"],
+        admin_scope=data["AUTH0_ADMIN_SCOPE"],
+        admin_rbac=data["AUTH0_ADMIN_RBAC"],
+        cache_secret=data["AUTH0_CACHE_SECRET"],
+    )
+
+
+def _problems(schema: Schema, raw: dict[str, Any], exc: ValidationError) -> dict[str, str]:
+    problems: dict[str, str] = {}
+    for key, messages in exc.normalized_messages().items():
+        # Any further nesting is by list index.
+        text = "; ".join(str(message) for message in (messages if isinstance(messages, list) else [messages]))
+        if key in raw:
+            is_secret = schema.fields[key].metadata.get("secret", False)
+            text = f"{text} (it is {'***' if is_secret else ascii(raw[key])[:200]})"
+        problems[key] = text
+    return problems
+
+
+def _log_probable_typos(present: set[str], known: set[str]) -> None:
+    for key in sorted(key for key in present if key.startswith("AUTH0_") and key not in known):
+        close = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
+        if close:
+            logger.warning("%.80r is not a setting: did you mean %s?", key, close[0])
+
+
+def _warn_about_loose_settings(settings: Settings) -> None:
+    if not settings.admin_rbac:
+        logger.warning("AUTH0_ADMIN_RBAC is false: whoever may ask for the scope %s is an admin", settings.admin_scope)
+    if settings.health_details == "always":
+        logger.warning("AUTH0_HEALTH_DETAILS is always: everybody sees the details of the health endpoint")
+    if f"{settings.issuer}api/v2/" in settings.audience:
+        logger.warning("AUTH0_AUDIENCE holds Auth0's Management API: its tokens are meant for Auth0, not for this API")
+

@@ -1,0 +1,16 @@
+"""The blinker signals of the package. Sender is the Flask app; none carries a token, a proof or a secret."""
+
+from __future__ import annotations
+
+from blinker import Namespace
+
+_signals = Namespace()
+
+#: ``access_token``: the :class:`~auth0_blueprint.AccessToken` that a request, or ``verify_token``, has proven.
+token_verified = _signals.signal("token-verified")
+#: ``code``: the stable error code (docs/errors.md); ``reason``: the finer reason behind it.
+token_rejected = _signals.signal("token-rejected")
+#: ``issuer``; ``added`` and ``removed``: the key ids that came and went, as tuples of text.
+key_set_refreshed = _signals.signal("key-set-refreshed")
+#: ``issuer``; ``reason``: a fixed text that says why the key set could not be fetched.
+key_set_refresh_failed = _signals.signal("key-set-refresh-failed")

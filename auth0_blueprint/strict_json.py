@@ -1,0 +1,91 @@
+"""JSON as tokens and key sets have to be written: one reading only, no tricks.
+
+Python's reader takes the last of two members with one name, ``NaN``, lone surrogates and any depth. Two readers that
+disagree about one text are how forged tokens pass, so whatever could be read in two ways is refused here
+(RFC 8259 §4, RFC 7493).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+MAX_DEPTH = 32
+
+
+class StrictJSONError(ValueError):
+    """The text is not JSON, or is JSON that two readers could take for two things."""
+
+
+class NonFiniteNumberError(StrictJSONError):
+    """A number is too large for a double, such as ``1e400``."""
+
+
+def loads_object(data: bytes) -> dict[str, Any]:
+    """Read one JSON object from UTF-8 *data*.
+
+    Raises:
+        StrictJSONError: for anything else: other encodings, other top-level values, a member named twice at any level,
+            nesting beyond ``MAX_DEPTH``, ``NaN`` and infinities, lone surrogates.
+    """
+    try:
+        text = data.decode("utf-8")
+        value = json.loads(
+            text, object_pairs_hook=_unique_members, parse_constant=_refuse_constant, parse_float=_finite_float
+        )
+    except StrictJSONError:
+        raise
+    except (ValueError, RecursionError) as exc:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        raise StrictJSONError("not JSON") from exc
+    if not isinstance(value, dict):
+        raise StrictJSONError("not a JSON object")
+    # A text with few brackets cannot be deep, and one without escapes cannot hold a lone surrogate:
+    # the walk is for the rare rest.
+    if "\\u" in text or text.count("{") + text.count("[") > MAX_DEPTH:
+        _refuse_depth_and_surrogates(value)
+    return value
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise StrictJSONError("a member is named twice")
+    return members
+
+
+def _refuse_constant(_name: str) -> NoReturn:
+    raise StrictJSONError("NaN and infinities are not JSON")
+
+
+def _finite_float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise NonFiniteNumberError("a number is out of range")
+    return number
+
+
+def _refuse_depth_and_surrogates(value: Any) -> None:
+    level: list[Any] = [value]
+    depth = 0
+    while level:
+        below: list[Any] = []
+        for node in level:
+            if isinstance(node, str):
+                _refuse_surrogates(node)
+            elif isinstance(node, dict):
+                below.extend(node)
+                below.extend(node.values())
+            elif isinstance(node, list):
+                below.extend(node)
+        depth += any(isinstance(node, (dict, list)) for node in level)
+        if depth > MAX_DEPTH:
+            raise StrictJSONError("nested too deeply")
+        level = below
+
+
+def _refuse_surrogates(text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as exc:
+        raise StrictJSONError("a lone surrogate") from exc
