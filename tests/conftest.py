@@ -1,0 +1,95 @@
+"""Fixtures: a local issuer for the session, apps that trust it, a clock that tests move, and a check for leaks."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from auth0_blueprint import Auth0Blueprint
+from auth0_blueprint.testing import LocalIssuer
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # for wsgi.py
+
+AppFactory = Callable[..., Flask]
+
+
+@pytest.fixture(scope="session")
+def session_issuer() -> Iterator[LocalIssuer]:
+    """An issuer for tests that do not touch its keys: making RSA keys takes time."""
+    with LocalIssuer() as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def issuer(session_issuer: LocalIssuer) -> Iterator[LocalIssuer]:
+    """The session's issuer, as it was: same keys, no fetches counted."""
+    before = dict(session_issuer._keys)
+    session_issuer.fetch_count = 0
+    yield session_issuer
+    session_issuer._keys.clear()
+    session_issuer._keys.update(before)
+
+
+@pytest.fixture
+def make_app(issuer: LocalIssuer) -> AppFactory:
+    """Return a factory of apps that trust the issuer: ``make_app(blueprint=None, **settings)``."""
+
+    def make(blueprint: Auth0Blueprint | None = None, **settings: Any) -> Flask:
+        app = Flask("tested", static_folder=None)
+        app.config.update(issuer.settings)
+        app.config.update(settings)
+        app.register_blueprint(blueprint or Auth0Blueprint())
+        return app
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: AppFactory) -> Flask:
+    """An app with the blueprint and no routes of its own."""
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client of ``app``."""
+    return app.test_client()
+
+
+class MovableClock:
+    """Time that passes only when a test says so, for both clocks of the package."""
+
+    def __init__(self, now: float = 1_800_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+def bearer(token: str) -> dict[str, str]:
+    """Return the header that carries *token*."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture(autouse=True)
+def no_flight_outlives_its_test() -> Iterator[None]:
+    """Wait for the threads that a test has caused, so that none reports into the next test."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name.startswith("auth0-"):
+            thread.join(10)
