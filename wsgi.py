@@ -58,5 +58,6 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 def __getattr__(name: str) -> Flask:
     """Make ``app`` when a server asks for it: importing the factory alone needs no settings."""
     if name == "app":
-        return globals().setdefault("app", create_app())
+        globals()["app"] = app = create_app()
+        return app
     raise AttributeError(name)

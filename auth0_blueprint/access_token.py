@@ -19,6 +19,8 @@ class AccessToken(Mapping[str, Any]):
 
     __slots__ = ("_claims", "_header", "permissions", "scopes")
 
+    _claims: Mapping[str, Any]
+    _header: Mapping[str, Any]
     #: Values of the ``scope`` claim (RFC 8693 §4.2).
     scopes: frozenset[str]
     #: Values of Auth0's RBAC claim ``permissions``. Never merged with the scopes.
@@ -75,7 +77,7 @@ class AccessToken(Mapping[str, Any]):
     @property
     def client_id(self) -> str | None:
         """The client that the token was issued to: ``client_id``, else ``azp``."""
-        return self._claims.get("client_id") or self._claims.get("azp")
+        return self._text("client_id") or self._text("azp")
 
     @property
     def issuer(self) -> str:
@@ -101,17 +103,21 @@ class AccessToken(Mapping[str, Any]):
     @property
     def token_id(self) -> str | None:
         """``jti``; Auth0's default token profile has none."""
-        return self._claims.get("jti")
+        return self._text("jti")
 
     @property
     def organization_id(self) -> str | None:
         """``org_id``: the Auth0 organization that the user logged in to."""
-        return self._claims.get("org_id")
+        return self._text("org_id")
 
     @property
     def confirmation(self) -> Any:
         """``cnf`` (RFC 7800): what the token is bound to."""
         return self.get("cnf")
+
+    def _text(self, name: str) -> str | None:
+        value = self._claims.get(name)
+        return None if value is None else str(value)
 
     def _required(self, name: str) -> Any:
         try:

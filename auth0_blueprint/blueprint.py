@@ -58,7 +58,7 @@ class Auth0Blueprint(Blueprint):
         self._cache = cache
         add_routes(self)
 
-    def register(self, app: Flask, options: dict[str, Any]) -> None:
+    def register(self, app: Flask, options: dict[str, Any]) -> None:  # type: ignore[override]
         """Check the app and its settings, then put everything onto it. Called by ``app.register_blueprint``.
 
         Raises:
@@ -138,6 +138,4 @@ def _teach_json(app: Flask) -> None:
             value = value._get_current_object()
         return value.claims if isinstance(value, AccessToken) else default(value)
 
-    provider.default = with_access_tokens  # type: ignore[method-assign]
-
-
+    provider.default = with_access_tokens

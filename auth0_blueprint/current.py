@@ -8,27 +8,34 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from flask import Flask, current_app, has_request_context, request
 from werkzeug.local import LocalProxy
 
 from auth0_blueprint.access_token import ANONYMOUS, AccessToken
+from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.credentials import bearer_token
 from auth0_blueprint.errors import Auth0Error, MissingCredentialsError
+from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.signals import token_rejected, token_verified
 from auth0_blueprint.verifier import Verifier
-
-if TYPE_CHECKING:
-    from auth0_blueprint.cache import SharedCache
-    from auth0_blueprint.jwt_extended import Auth0JWTManager
-    from auth0_blueprint.keysets.source import KeySource
 
 logger = logging.getLogger("auth0_blueprint")
 
 EXTENSION = "auth0"
 _ATTRIBUTE = "_auth0_blueprint_state"
+
+
+class AppRules(Protocol):
+    """What the app itself has to say about a token that is otherwise good."""
+
+    def refuse_what_the_app_refuses(self, access_token: AccessToken) -> None:
+        """Raise if the app's blocklist or rule is against *access_token*."""
+
+    def load_user(self, access_token: AccessToken) -> dict[str, Any] | None:
+        """Return the user of *access_token*, if the app looks users up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,7 @@ class AppState:
     cache: SharedCache
     key_source: KeySource
     verifier: Verifier
-    jwt_manager: Auth0JWTManager
+    rules: AppRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +60,10 @@ class RequestState:
 def app_state() -> AppState:
     """Return the state of the current app."""
     try:
-        return cast(AppState, current_app.extensions[EXTENSION])
+        return cast("AppState", current_app.extensions[EXTENSION])
     except KeyError:
         raise RuntimeError(
-            "This app has no Auth0Blueprint. To solve this, call app.register_blueprint(Auth0Blueprint()) in its factory."
+            "This app has no Auth0Blueprint. To solve this, register one: app.register_blueprint(Auth0Blueprint())."
         ) from None
 
 
@@ -82,10 +89,12 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
     try:
         token = bearer_token(request.environ.get("HTTP_AUTHORIZATION"))
         access_token = state.verifier.verify(token)
-        state.jwt_manager.refuse_what_the_app_refuses(access_token)
-        user = state.jwt_manager.load_user(access_token)
+        state.rules.refuse_what_the_app_refuses(access_token)
+        user = state.rules.load_user(access_token)
     except Auth0Error as exc:
-        is_anonymous = isinstance(exc, MissingCredentialsError) or (ignore_other_schemes and exc.reason == "other_scheme")
+        is_anonymous = isinstance(exc, MissingCredentialsError) or (
+            ignore_other_schemes and exc.reason == "other_scheme"
+        )
         if not (optional and is_anonymous):
             tell_rejected(exc)
             raise
@@ -110,7 +119,7 @@ def verify_token(token: str) -> AccessToken:
     state = app_state()
     try:
         access_token = state.verifier.verify(token)
-        state.jwt_manager.refuse_what_the_app_refuses(access_token)
+        state.rules.refuse_what_the_app_refuses(access_token)
     except Auth0Error as exc:
         tell_rejected(exc)
         raise
@@ -153,4 +162,4 @@ class _TokenProxy(LocalProxy[AccessToken]):
 
 
 #: The current request's `AccessToken`.
-current_token: AccessToken = cast(AccessToken, _TokenProxy(_current_token))
+current_token: AccessToken = cast("AccessToken", _TokenProxy(_current_token))

@@ -110,9 +110,7 @@ def _demanding(demand: Demand) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
-def _guarded(
-    function: Callable[P, R], guard: Callable[[], object], scopes: tuple[str, ...] = ()
-) -> Callable[P, R]:
+def _guarded(function: Callable[P, R], guard: Callable[[], object], scopes: tuple[str, ...] = ()) -> Callable[P, R]:
     """Return *function* behind *guard*, which raises for whoever may not pass."""
     if isinstance(function, type):
         raise TypeError(
@@ -123,24 +121,32 @@ def _guarded(
         raise TypeError("A guard decorates a view function.")
     wrapper: Callable[..., Any]
     if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def wrapper(*args: P.args, **kwargs: P.kwargs) -> Any:
-            guard()
-            return await function(*args, **kwargs)
-
+        wrapper = _coroutine_behind(guard, function)
     else:
-
-        @functools.wraps(function)
-        def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-            guard()
-            return function(*args, **kwargs)
-
+        wrapper = _function_behind(guard, function)
     # What wraps() copied from the inner function is not all true of the guarded one.
     vars(wrapper).pop(PUBLIC_ATTRIBUTE, None)
     setattr(wrapper, SCOPES_ATTRIBUTE, tuple(dict.fromkeys((*scopes, *scopes_of(function)))))
     _remember_as_guarded(function)
-    return cast(Callable[P, R], wrapper)
+    return cast("Callable[P, R]", wrapper)
+
+
+def _function_behind(guard: Callable[[], object], function: Callable[P, R]) -> Callable[P, R]:
+    @functools.wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        guard()
+        return function(*args, **kwargs)
+
+    return guarded
+
+
+def _coroutine_behind(guard: Callable[[], object], function: Callable[P, Any]) -> Callable[P, Any]:
+    @functools.wraps(function)
+    async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
+        guard()
+        return await function(*args, **kwargs)
+
+    return guarded
 
 
 def _remember_as_guarded(function: Callable[..., Any]) -> None:

@@ -71,14 +71,16 @@ class AuthenticationError(Auth0Error):
 class MissingCredentialsError(AuthenticationError):
     """No credentials at all. RFC 6750 §3.1: no error code without credentials."""
 
-    code, error = "authorization_header_missing", None
+    code = "authorization_header_missing"
+    error: ClassVar[str | None] = None
     descriptions: ClassVar = {"authorization_header_missing": "The request has no Authorization header."}
 
 
 class InvalidHeaderError(AuthenticationError):
     """The header names another scheme or carries no token: as good as no credentials for us."""
 
-    code, error = "invalid_header", None
+    code = "invalid_header"
+    error: ClassVar[str | None] = None
     descriptions: ClassVar = {
         "other_scheme": "The Authorization header must use the Bearer scheme.",
         "no_token": "The Authorization header holds no token after the scheme.",

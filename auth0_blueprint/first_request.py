@@ -1,4 +1,4 @@
-"""Mistakes in how an app is put together, which show only once it is: looked for before the first request is answered."""
+"""Mistakes in how an app is put together, which show only once it is: looked for at the first request."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def _check() -> None:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     state = app_state()
     _check_that_guards_stand_in_front(app)
-    if not still_answers(app, state.jwt_manager):
+    if not still_answers(app, state.rules):
         raise RuntimeError(
-            "Another JWTManager, or another app_ctx_globals_class, was put onto this app after Auth0Blueprint(). To solve "
-            "this, use the blueprint's own .jwt_manager, and set the class before the blueprint is registered."
+            "Another JWTManager, or another app_ctx_globals_class, was put onto this app after Auth0Blueprint(). To "
+            "solve this, use the blueprint's own .jwt_manager, and set the class before the blueprint is registered."
         )
     state.cache.open()
     # A new list: the old one may be in use by this very request.
@@ -39,6 +39,6 @@ def _check_that_guards_stand_in_front(app: Flask) -> None:
         if is_bypassed:
             raise RuntimeError(
                 f"The guard of endpoint {endpoint!r} stands above its route decorator, so the route is open. To solve "
-                "this, put @app.route (or @blueprint.get ...) on top and the guard below it. If the view is meant to be "
-                "registered without its guard, mark it @public."
+                "this, put @app.route (or @blueprint.get ...) on top and the guard below it. If the view is meant to "
+                "be registered without its guard, mark it @public."
             )

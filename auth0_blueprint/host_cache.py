@@ -47,7 +47,7 @@ def is_configured(app: Flask, cache: Cache | None) -> bool:
 def _backend_of_host(app: Flask, cache: Cache) -> CacheBackend:
     backend: Any = app.extensions.get("cache", {}).get(cache)
     if backend is None:
-        raise ConfigurationError({"cache": "was never initialised for this app: call cache.init_app(app) in its factory"})
+        raise ConfigurationError({"cache": "was never initialised for this app: call cache.init_app(app)"})
     stays_in_process = isinstance(backend, (SimpleCache, NullCache))
     if not (stays_in_process or isinstance(getattr(backend, "serializer", None), JSONSerializer)):
         raise ConfigurationError(

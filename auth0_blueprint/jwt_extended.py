@@ -68,12 +68,12 @@ class _ProbeReachedError(Exception):
 
 
 class _ProbeVerifier:
-    def verify(self, token: str) -> NoReturn:
+    def verify(self, _token: str) -> NoReturn:
         raise _ProbeReachedError
 
 
-def _refuse_loader(name: str) -> Callable[[Any, Callable[..., Any]], NoReturn]:
-    def refuse(_self: Any, _callback: Callable[..., Any]) -> NoReturn:
+def _refuse_loader(name: str) -> Any:
+    def refuse(_self: Any, callback: Any) -> NoReturn:  # noqa: ARG001 - the name is part of the signature
         raise RuntimeError(
             f"{name} has no effect with auth0_blueprint. To render errors your own way, use "
             "@app.errorhandler(Auth0Error); tokens are issued by Auth0 and verified with its keys only."
@@ -85,8 +85,8 @@ def _refuse_loader(name: str) -> Callable[[Any, Callable[..., Any]], NoReturn]:
 class Auth0JWTManager(JWTManager):
     """A ``JWTManager`` whose tokens are Auth0's access tokens.
 
-    ``user_lookup_loader``, ``token_in_blocklist_loader`` and ``token_verification_loader`` work, and bind every guard of
-    this package just as ``@jwt_required()``. The loaders that make tokens, keys or answers are refused.
+    ``user_lookup_loader``, ``token_in_blocklist_loader`` and ``token_verification_loader`` work, and bind every guard
+    of this package just as ``@jwt_required()``. The loaders that make tokens, keys or answers are refused.
     """
 
     def __init__(self) -> None:
@@ -218,7 +218,7 @@ class Auth0JWTManager(JWTManager):
                 raise _unknown_release()
 
 
-def still_answers(app: Flask, manager: Auth0JWTManager) -> bool:
+def still_answers(app: Flask, manager: object) -> bool:
     """Tell whether nobody has put another manager, or another kind of ``g``, onto *app* since registration."""
     return app.extensions.get(EXTENSION) is manager and hasattr(app.app_ctx_globals_class, "_answers_for_auth0")
 
@@ -254,8 +254,8 @@ def _answer_in_our_words(exc: JWTExtendedException) -> ResponseReturnValue:
         except Auth0Error as error:
             return current_app.handle_user_exception(error)
     raise RuntimeError(
-        "jwt_required() and verify_jwt_in_request() take no fresh=, refresh= or locations= with auth0_blueprint: Auth0's "
-        "access tokens are read from the Authorization header, and are neither fresh nor refresh tokens."
+        "jwt_required() and verify_jwt_in_request() take no fresh=, refresh= or locations= with auth0_blueprint: "
+        "Auth0's access tokens are read from the Authorization header, and are neither fresh nor refresh tokens."
     ) from exc
 
 

@@ -15,6 +15,8 @@ from auth0_blueprint.loopback import is_loopback
 _HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+\Z")
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+\Z")  # RFC 6749 §3.3
 _PRINTABLE_ASCII = re.compile(r"[\x20-\x7E]+\Z")
+_URL_TEXT = re.compile(r"[\x21-\x7E]+\Z")
+_NOT_A_URL = "has to be a URL with https, without user, password or fragment"
 
 
 def is_scope_token(value: str) -> bool:
@@ -37,11 +39,11 @@ class _URL(fields.String):
         url: str = super()._deserialize(value, attr, data, **kwargs)
         try:
             parts = urlsplit(url)
-            is_sound = self._is_sound(parts) and _PRINTABLE_ASCII.match(url) and " " not in url and parts.port != 0
-        except ValueError:
-            is_sound = False
+            is_sound = _URL_TEXT.match(url) and parts.port != 0 and self._is_sound(parts)
+        except ValueError as exc:
+            raise ValidationError(_NOT_A_URL) from exc
         if not is_sound:
-            raise ValidationError("has to be a URL with https, without user, password or fragment")
+            raise ValidationError(_NOT_A_URL)
         if parts.scheme == "http" and not is_loopback(url):
             raise ValidationError("may use http for this machine only: use https")
         return url
@@ -70,7 +72,9 @@ class IssuerURL(_URL):
 class TextList(fields.Field[tuple[str, ...]]):
     """Several texts: a list, or one text with commas."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> tuple[str, ...]:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[str, ...]:
         items = value.split(",") if isinstance(value, str) else value
         if not isinstance(items, (list, tuple, set, frozenset)) or not all(isinstance(item, str) for item in items):
             raise ValidationError("has to be a list of texts, or one text with commas")
@@ -83,10 +87,14 @@ class TextList(fields.Field[tuple[str, ...]]):
 class Algorithms(TextList):
     """Names of asymmetric signature algorithms."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> tuple[str, ...]:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[str, ...]:
         names = super()._deserialize(value, attr, data, **kwargs)
         if not set(names) <= ALGORITHMS.keys():
-            raise ValidationError(f"has to be among {', '.join(ALGORITHMS)}: symmetric algorithms and none are unsafe here")
+            raise ValidationError(
+                f"has to be among {', '.join(ALGORITHMS)}: symmetric algorithms and none are unsafe here"
+            )
         return names
 
 

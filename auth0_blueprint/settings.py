@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
@@ -47,20 +47,31 @@ class Settings:
     cache_secret: str | None = field(repr=False)
 
 
-def _seconds(default: float, minimum: float, maximum: float, description: str) -> fields.Float:
-    return fields.Float(
+def _range(field: type[fields.Number[Any]], unit: str, default: float, limits: tuple[float, float], text: str) -> Any:
+    wrong = f"has to be a number of {unit} from {limits[0]:g} to {limits[1]:.0f}"
+    return field(
         load_default=default,
-        validate=validate.Range(min=minimum, max=maximum),
-        metadata={"unit": "seconds", "description": description},
+        validate=validate.Range(min=limits[0], max=limits[1], error=wrong),
+        error_messages={"invalid": wrong, "special": wrong},
+        metadata={"unit": unit, "limits": limits, "description": text},
     )
 
 
-def _bytes(default: int, minimum: int, maximum: int, description: str) -> fields.Integer:
-    return fields.Integer(
+def _seconds(default: float, minimum: float, maximum: float, description: str) -> Any:
+    return _range(fields.Float, "seconds", default, (minimum, maximum), description)
+
+
+def _bytes(default: int, minimum: int, maximum: int, description: str) -> Any:
+    return _range(fields.Integer, "bytes", default, (minimum, maximum), description)
+
+
+def _choice(default: str, choices: tuple[str, ...], description: str) -> fields.String:
+    wrong = f"has to be one of {', '.join(choices)}"
+    return fields.String(
         load_default=default,
-        strict=True,
-        validate=validate.Range(min=minimum, max=maximum),
-        metadata={"unit": "bytes", "description": description},
+        validate=validate.OneOf(choices, error=wrong),
+        error_messages={"invalid": wrong},
+        metadata={"choices": choices, "description": description},
     )
 
 
@@ -87,6 +98,7 @@ class SettingsSchema(Schema):
     )
     AUTH0_AUDIENCE = custom.TextList(
         required=True,
+        error_messages={"required": "is missing: set it to the identifier of your API in Auth0"},
         metadata={
             "description": "API identifier(s) as registered in Auth0; the token's `aud` has to hold one of them. "
             "`API_ID` is read as an old name, with a warning."
@@ -107,13 +119,11 @@ class SettingsSchema(Schema):
         },
     )
     AUTH0_LEEWAY = _seconds(5, 0, 300, "Clock tolerance for `exp`, `nbf` and `iat`.")
-    AUTH0_TOKEN_PROFILE = fields.String(
-        load_default="any",
-        validate=validate.OneOf(["any", "auth0", "rfc9068"]),
-        metadata={
-            "description": "`any`; `auth0`: `typ` is `JWT` and `azp` present; `rfc9068`: `typ` is `at+jwt` and "
-            "`client_id` and `jti` present."
-        },
+    AUTH0_TOKEN_PROFILE = _choice(
+        "any",
+        ("any", "auth0", "rfc9068"),
+        "`any`; `auth0`: `typ` is `JWT` and `azp` present; `rfc9068`: `typ` is `at+jwt` and "
+        "`client_id` and `jti` present.",
     )
     AUTH0_REQUIRED_CLAIMS = custom.TextList(
         load_default=(), metadata={"description": "Further claims that every token has to have."}
@@ -131,9 +141,7 @@ class SettingsSchema(Schema):
     AUTH0_JWKS_TTL = _seconds(600, 1, 86_400, "How long a key set is current.")
     AUTH0_JWKS_REFRESH_AHEAD = _seconds(120, 0, 86_400, "How long before that it is refreshed in the background.")
     AUTH0_JWKS_MAX_STALE = _seconds(3600, 1, 604_800, "How old a key set may get while Auth0 cannot be reached.")
-    AUTH0_JWKS_COOLDOWN = _seconds(
-        30, 1, 3600, "An unknown key id causes no fetch this soon after the last attempt."
-    )
+    AUTH0_JWKS_COOLDOWN = _seconds(30, 1, 3600, "An unknown key id causes no fetch this soon after the last attempt.")
     AUTH0_JWKS_TIMEOUT = _seconds(5, 0.1, 60, "One fetch in total, whatever the server does.")
     AUTH0_JWKS_MAX_BYTES = _bytes(262_144, 1024, 16_777_216, "Larger key sets are refused.")
     AUTH0_CACHE_SECRET = custom.Secret(
@@ -144,41 +152,60 @@ class SettingsSchema(Schema):
             "description": "Signs whatever is put into a shared cache. Without one nothing is shared.",
         },
     )
-    AUTH0_HEALTH_DETAILS = fields.String(
-        load_default="authorized",
-        validate=validate.OneOf(["never", "authorized", "always"]),
-        metadata={"description": "Who sees the details of `/auth/health`: nobody, admins, or everybody."},
+    AUTH0_HEALTH_DETAILS = _choice(
+        "authorized",
+        ("never", "authorized", "always"),
+        "Who sees the details of `/auth/health`: nobody, admins, or everybody.",
     )
     AUTH0_ADMIN_SCOPE = custom.ScopeToken(
         load_default="manage:auth0", metadata={"description": "What an admin's token has to hold."}
     )
     AUTH0_ADMIN_RBAC = fields.Boolean(
         load_default=True,
+        error_messages={"invalid": "has to be true or false"},
         metadata={
             "description": "The admin value has to be in `scope` and in `permissions`: without RBAC any client may ask "
             "for any scope. `false` accepts `scope` alone."
         },
     )
 
-    @validates_schema(skip_on_field_errors=True)
+    @validates_schema(skip_on_field_errors=False)
     def _check_together(self, data: dict[str, Any], **_: object) -> None:
-        problems: dict[str, str] = {}
-        domain, issuer = data["AUTH0_DOMAIN"], data["AUTH0_ISSUER"]
-        if domain is None and issuer is None:
-            problems["AUTH0_DOMAIN"] = "is missing: set it to the domain of your tenant, such as example.eu.auth0.com"
-        elif domain is not None and issuer is not None and issuer != f"https://{domain}/":
-            problems["AUTH0_ISSUER"] = f"differs from https://{domain}/, which AUTH0_DOMAIN gives: set only one of them"
-        ttl, ahead, stale = (data[f"AUTH0_JWKS_{name}"] for name in ("TTL", "REFRESH_AHEAD", "MAX_STALE"))
-        if ahead >= ttl:
-            problems["AUTH0_JWKS_REFRESH_AHEAD"] = f"has to be less than AUTH0_JWKS_TTL, which is {ttl:g}"
-        if stale < ttl:
-            problems["AUTH0_JWKS_MAX_STALE"] = f"has to be at least AUTH0_JWKS_TTL, which is {ttl:g}"
-        if f"{issuer or f'https://{domain}/'}userinfo" in data["AUTH0_AUDIENCE"]:
-            problems["AUTH0_AUDIENCE"] = (
-                "the userinfo endpoint is in the tokens of every API of the tenant: use the identifier of your own API"
-            )
+        """Check what depends on several settings, as far as each of them is sound by itself."""
+        problems = {**_issuer_problems(data), **_time_problems(data)}
         if problems:
             raise ValidationError({key: [problem] for key, problem in problems.items()})
+
+
+def _issuer_problems(data: dict[str, Any]) -> dict[str, str]:
+    if "AUTH0_DOMAIN" not in data or "AUTH0_ISSUER" not in data:
+        return {}
+    domain, issuer = data["AUTH0_DOMAIN"], data["AUTH0_ISSUER"]
+    if domain is None and issuer is None:
+        return {"AUTH0_DOMAIN": "is missing: set it to the domain of your tenant, such as example.eu.auth0.com"}
+    if domain is not None and issuer is not None and issuer != _issuer(data):
+        return {"AUTH0_ISSUER": f"differs from https://{domain}/, which AUTH0_DOMAIN gives: set only one of them"}
+    if f"{_issuer(data)}userinfo" in data.get("AUTH0_AUDIENCE", ()):
+        return {
+            "AUTH0_AUDIENCE": "the userinfo endpoint is in the tokens of every API of the tenant: "
+            "use the identifier of your own API"
+        }
+    return {}
+
+
+def _time_problems(data: dict[str, Any]) -> dict[str, str]:
+    ttl, ahead, stale = (data.get(f"AUTH0_JWKS_{name}") for name in ("TTL", "REFRESH_AHEAD", "MAX_STALE"))
+    problems: dict[str, str] = {}
+    if ttl is not None and ahead is not None and ahead >= ttl:
+        problems["AUTH0_JWKS_REFRESH_AHEAD"] = f"has to be less than AUTH0_JWKS_TTL, which is {ttl:g}"
+    if ttl is not None and stale is not None and stale < ttl:
+        problems["AUTH0_JWKS_MAX_STALE"] = f"has to be at least AUTH0_JWKS_TTL, which is {ttl:g}"
+    return problems
+
+
+def _issuer(data: dict[str, Any]) -> str:
+    """Return what tokens have to carry in ``iss``: a URL that Auth0 ends with a slash."""
+    return f"https://{data['AUTH0_DOMAIN']}/" if data["AUTH0_DOMAIN"] else str(data["AUTH0_ISSUER"])
 
 
 def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
@@ -195,7 +222,7 @@ def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None =
         raw["AUTH0_AUDIENCE"] = alias
     _log_probable_typos({*config, *environ}, set(schema.fields))
     try:
-        data = schema.load(raw)
+        data = cast("dict[str, Any]", schema.load(raw))
     except ValidationError as exc:
         raise ConfigurationError(_problems(schema, raw, exc)) from exc
     if data["AUTH0_CACHE_SECRET"] is None:
@@ -215,7 +242,7 @@ def _is_unset(value: Any) -> bool:
 
 
 def _settings(data: dict[str, Any]) -> Settings:
-    issuer = data["AUTH0_ISSUER"] or f"https://{data['AUTH0_DOMAIN']}/"
+    issuer = _issuer(data)
     slashed = issuer if issuer.endswith("/") else issuer + "/"
     return Settings(
         issuer=issuer,
@@ -243,8 +270,8 @@ def _settings(data: dict[str, Any]) -> Settings:
 
 def _problems(schema: Schema, raw: dict[str, Any], exc: ValidationError) -> dict[str, str]:
     problems: dict[str, str] = {}
-    for key, messages in exc.normalized_messages().items():
-        # Any further nesting is by list index.
+    by_key: dict[str, Any] = exc.messages_dict
+    for key, messages in by_key.items():
         text = "; ".join(str(message) for message in (messages if isinstance(messages, list) else [messages]))
         if key in raw:
             is_secret = schema.fields[key].metadata.get("secret", False)
@@ -267,4 +294,3 @@ def _warn_about_loose_settings(settings: Settings) -> None:
         logger.warning("AUTH0_HEALTH_DETAILS is always: everybody sees the details of the health endpoint")
     if f"{settings.issuer}api/v2/" in settings.audience:
         logger.warning("AUTH0_AUDIENCE holds Auth0's Management API: its tokens are meant for Auth0, not for this API")
-

@@ -47,9 +47,11 @@ class KeyFinder(Protocol):
 
     def key_for(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
         """Return the key, however long that reasonably takes."""
+        ...
 
     def key_at_hand(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
         """Return the key if it is known, without any wait."""
+        ...
 
 
 class Verifier:
@@ -159,7 +161,7 @@ def _with_both_names(names: tuple[str, ...]) -> set[str]:
 def _unix_time(claims: dict[str, Any], name: str) -> int | float:
     value = claims.get(name)
     # bool is an int to Python, and no number to JSON.
-    if type(value) not in (int, float) or not 0 <= value <= MAX_UNIX_TIME:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_UNIX_TIME:
         raise InvalidClaimsError("time")
     return value
 

@@ -12,7 +12,7 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from auth0_blueprint.deadline import call_within
@@ -106,7 +106,7 @@ def _retry_after_seconds(response: requests.Response) -> float:
 
 
 class _Sockets:
-    """The sockets of one exchange, so that the deadline can end it. A duplicate lives on when TLS wraps the original."""
+    """The sockets of one exchange, for the deadline to shut down. A duplicate lives on when TLS wraps the original."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -140,8 +140,8 @@ class _NotingAdapter(HTTPAdapter):
         self._sockets = sockets
         super().__init__(max_retries=0)
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
-        pool = super().get_connection_with_tls_context(*args, **kwargs)
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         sockets = self._sockets
         base: Any = HTTPSConnection if isinstance(pool, HTTPSConnectionPool) else HTTPConnection
 
@@ -152,4 +152,4 @@ class _NotingAdapter(HTTPAdapter):
                 return sock
 
         pool.ConnectionCls = NotingConnection
-        return pool  # type: ignore[no-any-return]
+        return pool

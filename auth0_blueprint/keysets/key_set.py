@@ -89,7 +89,9 @@ class KeySet:
         self.key_ids = frozenset(key_id for key_id in by_key_id if key_id is not None)
         self.skipped = tuple(skipped)
         self.identity = hashlib.sha256(
-            repr(sorted((k.key_id or "", k.fingerprint, k.algorithm.name if k.algorithm else "") for k in self.keys)).encode()
+            repr(
+                sorted((k.key_id or "", k.fingerprint, k.algorithm.name if k.algorithm else "") for k in self.keys)
+            ).encode()
         ).hexdigest()
 
     def select(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey | None:

@@ -104,8 +104,8 @@ class KeySource:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
-        on_refreshed: Callable[[tuple[str, ...], tuple[str, ...]], None] = lambda added, removed: None,
-        on_failed: Callable[[str], None] = lambda reason: None,
+        on_refreshed: Callable[[tuple[str, ...], tuple[str, ...]], None] = lambda _added, _removed: None,
+        on_failed: Callable[[str], None] = lambda _reason: None,
     ) -> None:
         self.issuer = issuer
         self._ttl_seconds = ttl_seconds
@@ -163,7 +163,9 @@ class KeySource:
             issuer=self.issuer,
             state=self._state(snapshot),
             age_seconds=age,
-            refresh_in_seconds=None if snapshot is None or age is None else max(0.0, snapshot.refresh_after_seconds - age),
+            refresh_in_seconds=None
+            if snapshot is None or age is None
+            else max(0.0, snapshot.refresh_after_seconds - age),
             source=snapshot.source if snapshot else None,
             generation=snapshot.generation if snapshot else 0,
             key_count=len(snapshot.key_set.keys) if snapshot else 0,
@@ -229,7 +231,7 @@ class KeySource:
         return KeySetUnavailableError(retry_after_seconds=self._pacing.retry_after_seconds(self._monotonic()))
 
     def _fly(self, flight: Flight) -> None:
-        """Get a newer key set: from another process if it has one, else from the issuer. Runs in the flight's thread."""
+        """Get a newer key set: from another process if it has one, else from the issuer. In a thread of its own."""
         entry = self._shared.read()
         if entry is not None and self._adopt_from_cache(entry, only_if_fresh=True):
             return
@@ -310,5 +312,3 @@ class KeySource:
             listener()
         except Exception:
             logger.exception("a listener of a key-set signal failed")
-
-

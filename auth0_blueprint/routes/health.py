@@ -130,6 +130,6 @@ def _may_see_details(state: AppState) -> bool:
 
 
 def _is_admin(state: AppState, access_token: AccessToken) -> bool:
-    state.jwt_manager.refuse_what_the_app_refuses(access_token)
+    state.rules.refuse_what_the_app_refuses(access_token)
     value = state.settings.admin_scope
     return value in access_token.scopes and (not state.settings.admin_rbac or value in access_token.permissions)
