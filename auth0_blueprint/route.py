@@ -19,13 +19,13 @@ def scopes_of(function: Any) -> tuple[str, ...]:
 
 def scopes_of_route(own: tuple[str, ...]) -> tuple[str, ...]:
     """Return *own* and all other scopes that the route of this request needs (RFC 6750 §3: the ``scope`` attribute)."""
-    found = list(own)
+    found: list[str] = []
     for scope_name in (None, *request.blueprints):
         for function in current_app.before_request_funcs.get(scope_name, ()):
             found.extend(scopes_of(function))
     for function in _functions_of_route():
         found.extend(scopes_of(function))
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys((*found, *own)))
 
 
 def is_public() -> bool:

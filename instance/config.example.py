@@ -1,0 +1,39 @@
+"""Every setting of auth0_blueprint, with its default. Copy to instance/config.py and set the first two."""
+
+# The domain of your tenant, or your custom domain; and the identifier of your API.
+AUTH0_DOMAIN = "example.eu.auth0.com"
+AUTH0_AUDIENCE = "https://api.example.com"
+
+# Origins of browser front ends (of the reference app, wsgi.py).
+CORS_ORIGINS = ["http://localhost:3000"]
+
+# The issuer, where it is not https://{AUTH0_DOMAIN}/, and its key set.
+# AUTH0_ISSUER = "https://example.eu.auth0.com/"
+# AUTH0_JWKS_URL = "https://example.eu.auth0.com/.well-known/jwks.json"
+
+# What a token has to be.
+# AUTH0_ALGORITHMS = ["RS256"]
+# AUTH0_LEEWAY = 5  # seconds
+# AUTH0_TOKEN_PROFILE = "any"  # "any", "auth0" or "rfc9068"
+# AUTH0_REQUIRED_CLAIMS = []
+# AUTH0_MAX_TOKEN_LIFETIME = 30 * 24 * 3600  # seconds
+# AUTH0_MAX_TOKEN_BYTES = 16384
+# AUTH0_REALM = "api"
+
+# How key sets are kept current. All but the last in seconds.
+# AUTH0_JWKS_TTL = 600
+# AUTH0_JWKS_REFRESH_AHEAD = 120
+# AUTH0_JWKS_MAX_STALE = 3600
+# AUTH0_JWKS_COOLDOWN = 30
+# AUTH0_JWKS_TIMEOUT = 5
+# AUTH0_JWKS_MAX_BYTES = 262144
+
+# Shared with other processes through flask-caching, signed with this secret (default: SECRET_KEY).
+# CACHE_TYPE = "RedisCache"
+# CACHE_REDIS_URL = "redis://localhost:6379/0"
+# AUTH0_CACHE_SECRET = None
+
+# Who sees the details of /auth/health ("never", "authorized", "always"), and what makes an admin.
+# AUTH0_HEALTH_DETAILS = "authorized"
+# AUTH0_ADMIN_SCOPE = "manage:auth0"
+# AUTH0_ADMIN_RBAC = True

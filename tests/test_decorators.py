@@ -1,0 +1,249 @@
+"""The guards for views: what each admits, what it refuses, and how it may be applied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import AppFactory, bearer
+from flask import Flask
+from flask.testing import FlaskClient
+from flask.typing import ResponseReturnValue
+from flask.views import MethodView
+
+from auth0_blueprint import (
+    current_token,
+    has_permission,
+    has_scope,
+    requires_auth,
+    requires_claim,
+    requires_permission,
+    requires_scope,
+)
+from auth0_blueprint.testing import LocalIssuer
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def client_of(app: Flask, *guards: Decorator) -> FlaskClient:
+    """Return a client of *app*, whose ``/guarded`` has *guards*, outermost first."""
+
+    def view() -> ResponseReturnValue:
+        return {"subject": current_token.subject if current_token else None}
+
+    guarded: Callable[..., Any] = view
+    for guard in reversed(guards):
+        guarded = guard(guarded)
+    app.add_url_rule("/guarded", "guarded", guarded)
+    return app.test_client()
+
+
+@pytest.mark.parametrize("guard", [requires_auth, requires_auth()])
+def test_requires_auth_works_with_and_without_parentheses(app: Flask, issuer: LocalIssuer, guard: Decorator) -> None:
+    """Both spellings admit a valid token and refuse a request without one."""
+    client = client_of(app, guard)
+    assert client.get("/guarded", headers=bearer(issuer.token())).json == {"subject": "auth0|local-user"}
+    assert client.get("/guarded").status_code == 401
+
+
+def test_optional_admits_a_request_without_credentials_as_anonymous(app: Flask) -> None:
+    """Without credentials ``current_token`` is falsy."""
+    response = client_of(app, requires_auth(optional=True)).get("/guarded")
+    assert (response.status_code, response.json) == (200, {"subject": None})
+
+
+@pytest.mark.parametrize("header", ["Bearer bad", "Basic dTpw", "Bearer", "Bearer a b"])
+def test_optional_still_refuses_bad_credentials(app: Flask, header: str) -> None:
+    """Optional means that credentials may be absent, not that they may be wrong."""
+    response = client_of(app, requires_auth(optional=True)).get("/guarded", headers={"Authorization": header})
+    assert response.status_code in {400, 401}
+
+
+def test_an_anonymous_request_does_not_pass_a_stricter_guard_below(app: Flask) -> None:
+    """What an optional guard lets through is not verified for the next guard."""
+    response = client_of(app, requires_auth(optional=True), requires_auth).get("/guarded")
+    assert response.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("guard", "claims", "status"),
+    [
+        (requires_scope("a", "b"), {"scope": "a b c"}, 200),
+        (requires_scope("a", "b"), {"scope": "a"}, 403),
+        (requires_scope("a", "b", any_of=True), {"scope": "b"}, 200),
+        (requires_scope("a", "b", any_of=True), {"scope": "c"}, 403),
+        (requires_scope("a"), {"scope": ["a"]}, 200),
+        (requires_scope("a"), {"scope": "aa"}, 403),
+        (requires_scope("a"), {}, 403),
+        (requires_scope("a"), {"permissions": ["a"]}, 403),
+        (requires_permission("a", "b"), {"permissions": ["b", "a"]}, 200),
+        (requires_permission("a", "b"), {"permissions": ["a"]}, 403),
+        (requires_permission("a", "b", any_of=True), {"permissions": ["a"]}, 200),
+        (requires_permission("a", any_of=True), {"permissions": []}, 403),
+        (requires_permission("a"), {"scope": "a"}, 403),
+        (requires_claim("tier", "gold", "silver"), {"tier": "silver"}, 200),
+        (requires_claim("tier", "gold"), {"tier": "bronze"}, 403),
+        (requires_claim("tier", "gold"), {}, 403),
+        (requires_claim("tier", None), {}, 403),
+        (requires_claim("tier", None), {"tier": None}, 200),
+        (requires_claim("roles", "admin"), {"roles": ["user", "admin"]}, 200),
+        (requires_claim("roles", "admin"), {"roles": ["user"]}, 403),
+        (requires_claim("roles", "admin"), {"roles": "administrator"}, 403),
+        (requires_claim("flag", True), {"flag": 1}, 403),
+        (requires_claim("flag", 1), {"flag": True}, 403),
+        (requires_claim("flag", 1), {"flag": [True]}, 403),
+        (requires_claim("flag", 1), {"flag": 1.0}, 200),
+        (requires_claim("flag", {"a": True}), {"flag": {"a": 1}}, 403),
+        (requires_claim("flag", {"a": [True]}), {"flag": {"a": [1]}}, 403),
+        (requires_claim("flag", {"a": [1]}), {"flag": {"a": [1]}}, 200),
+        (requires_claim("level", check=lambda value: value > 2), {"level": 3}, 200),
+        (requires_claim("level", check=lambda value: value > 2), {"level": 2}, 403),
+        (requires_claim("level", check=lambda _value: True), {}, 403),
+    ],
+)
+def test_a_guard_admits_exactly_what_it_demands(
+    app: Flask, issuer: LocalIssuer, guard: Decorator, claims: dict[str, Any], status: int
+) -> None:
+    """Each demand, met and not met."""
+    assert client_of(app, guard).get("/guarded", headers=bearer(issuer.token(**claims))).status_code == status
+
+
+def test_the_challenge_names_every_scope_that_the_route_needs(app: Flask, issuer: LocalIssuer) -> None:
+    """Whichever of the stacked guards refuses."""
+    client = client_of(app, requires_scope("a"), requires_permission("p"), requires_scope("b"))
+    for claims in ({"scope": "x"}, {"scope": "a", "permissions": ["p"]}, {"scope": "a b"}):
+        response = client.get("/guarded", headers=bearer(issuer.token(**claims)))
+        assert 'scope="a b"' in response.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (lambda: requires_scope(), TypeError),
+        (lambda: requires_scope(["a"]), TypeError),  # type: ignore[arg-type]
+        (lambda: requires_scope(lambda: None), TypeError),  # type: ignore[arg-type]
+        (lambda: requires_scope("a b"), ValueError),
+        (lambda: requires_scope(""), ValueError),
+        (lambda: requires_scope('a"b'), ValueError),
+        (lambda: requires_scope("a", any_of="b"), TypeError),  # type: ignore[arg-type]
+        (lambda: requires_permission(), TypeError),
+        (lambda: requires_permission(1), TypeError),  # type: ignore[arg-type]
+        (lambda: requires_permission("a b"), ValueError),
+        (lambda: requires_claim("tier"), TypeError),
+        (lambda: requires_claim("tier", ["gold"]), TypeError),
+        (lambda: requires_claim("tier", check="gold"), TypeError),  # type: ignore[arg-type]
+        (lambda: requires_claim("", "gold"), TypeError),
+        (lambda: requires_claim(lambda: None, 1), TypeError),  # type: ignore[arg-type]
+        (lambda: requires_auth(optional="yes"), TypeError),  # type: ignore[call-overload]
+        (lambda: requires_auth("yes"), TypeError),  # type: ignore[call-overload]
+        (lambda: requires_auth(MethodView), TypeError),
+    ],
+)
+def test_a_wrong_argument_is_refused_when_the_decorator_is_applied(
+    make: Callable[[], object], error: type[Exception]
+) -> None:
+    """Not at the first request."""
+    with pytest.raises(error):
+        make()
+
+
+def test_has_scope_and_has_permission_answer_inside_a_view(app: Flask, issuer: LocalIssuer) -> None:
+    """All that are named have to be there, and the two claims are never merged."""
+
+    @app.get("/asked")
+    @requires_auth
+    def asked() -> dict[str, bool]:
+        return {
+            "both": has_scope("a", "b"),
+            "more": has_scope("a", "c"),
+            "permission": has_permission("p"),
+            "merged": has_permission("a") or has_scope("p"),
+        }
+
+    token = issuer.token(scope="a b", permissions=["p"])
+    response = app.test_client().get("/asked", headers=bearer(token))
+    assert response.json == {"both": True, "more": False, "permission": True, "merged": False}
+
+
+def test_a_coroutine_view_is_guarded(app: Flask, issuer: LocalIssuer) -> None:
+    """``async def`` views work as plain ones do."""
+
+    @app.get("/slow")
+    @requires_scope("a")
+    async def slow() -> dict[str, str]:
+        return {"subject": current_token.subject}
+
+    client = app.test_client()
+    assert client.get("/slow", headers=bearer(issuer.token(scope="a"))).json == {"subject": "auth0|local-user"}
+    assert client.get("/slow", headers=bearer(issuer.token())).status_code == 403
+
+
+def test_class_based_views_are_guarded_as_a_whole_and_by_method(app: Flask, issuer: LocalIssuer) -> None:
+    """``decorators`` guard every method, a guard on a method that one."""
+
+    class Messages(MethodView):
+        decorators = (requires_auth,)
+
+        def get(self) -> ResponseReturnValue:
+            return {"read": current_token.subject}
+
+        @requires_scope("write")
+        def post(self) -> ResponseReturnValue:
+            return {"written": True}
+
+    app.add_url_rule("/messages", view_func=Messages.as_view("messages"))
+    client = app.test_client()
+    assert client.get("/messages").status_code == 401
+    assert client.get("/messages", headers=bearer(issuer.token())).status_code == 200
+    refused = client.post("/messages", headers=bearer(issuer.token()))
+    assert (refused.status_code, 'scope="write"' in refused.headers["WWW-Authenticate"]) == (403, True)
+    assert client.post("/messages", headers=bearer(issuer.token(scope="write"))).status_code == 200
+
+
+def test_a_guard_keeps_the_name_and_the_text_of_its_view() -> None:
+    """As ``functools.wraps`` does, so that endpoints and documentation stay right."""
+
+    @requires_scope("a")
+    def messages() -> str:
+        """Read the messages."""
+        return ""
+
+    assert (messages.__name__, messages.__doc__) == ("messages", "Read the messages.")
+
+
+def test_current_token_in_an_unguarded_view_names_the_remedy(app: Flask) -> None:
+    """It raises, also when only its truth is asked for."""
+
+    @app.get("/open")
+    def view() -> dict[str, bool]:
+        return {"known": bool(current_token)}
+
+    with app.test_request_context("/open"), pytest.raises(RuntimeError, match="requires_auth"):
+        view()
+
+
+def test_a_guard_without_the_blueprint_names_the_remedy() -> None:
+    """An app that never registered the blueprint does not let anybody in."""
+    app = Flask("bare")
+    app.testing = True
+    client = client_of(app, requires_auth)
+    with pytest.raises(RuntimeError, match="register one"):
+        client.get("/guarded")
+
+
+def test_one_request_is_verified_once(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """Stacked guards share the verification: the signal is sent once."""
+    from auth0_blueprint import token_verified
+
+    app = make_app()
+    seen: list[str] = []
+
+    def note(sender: Flask, access_token: Any) -> None:
+        seen.append(access_token.subject)
+
+    with token_verified.connected_to(note, sender=app):
+        client_of(app, requires_auth, requires_auth(), requires_scope("a")).get(
+            "/guarded", headers=bearer(issuer.token(scope="a"))
+        )
+    assert seen == ["auth0|local-user"]

@@ -1,0 +1,336 @@
+"""flask-jwt-extended's verification side, answering from ours: the contract with its internals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flask_jwt_extended as fje
+import jwt
+import pytest
+from conftest import AppFactory, bearer
+from flask import Flask, jsonify
+from flask.testing import FlaskClient
+from flask.typing import ResponseReturnValue
+
+from auth0_blueprint import Auth0Blueprint, ConfigurationError, InvalidTokenError, current_token, requires_scope
+from auth0_blueprint.testing import LocalIssuer
+
+
+@pytest.fixture
+def stock(app: Flask) -> FlaskClient:
+    """A client of an app whose views know flask-jwt-extended only."""
+
+    @app.route("/required", methods=["GET", "OPTIONS"])
+    @fje.jwt_required()
+    def required() -> ResponseReturnValue:
+        return jsonify(
+            identity=fje.get_jwt_identity(), claims=fje.get_jwt(), header=fje.get_jwt_header(), ours=current_token
+        )
+
+    @app.get("/optional")
+    @fje.jwt_required(optional=True)
+    def optional() -> ResponseReturnValue:
+        return jsonify(identity=fje.get_jwt_identity(), claims=fje.get_jwt(), location=fje.get_jwt_request_location())
+
+    return app.test_client()
+
+
+def test_all_answers_come_from_our_verification(stock: FlaskClient, issuer: LocalIssuer) -> None:
+    """Identity, claims and header are those of our token."""
+    body: dict[str, Any] = stock.get("/required", headers=bearer(issuer.token(jti="1"))).get_json()
+    assert body["identity"] == body["ours"]["sub"] == "auth0|local-user"
+    assert body["claims"] == {**body["ours"], "type": "access", "fresh": False}
+    assert body["header"]["kid"] == issuer.key_ids[-1]
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_scheme_may_be_in_any_case(stock: FlaskClient, issuer: LocalIssuer, scheme: str) -> None:
+    """RFC 9110 §11.1: schemes know no case."""
+    assert stock.get("/required", headers={"Authorization": f"{scheme} {issuer.token()}"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "code"),
+    [
+        (None, 401, "authorization_header_missing"),
+        ("", 401, "authorization_header_missing"),
+        ("Basic dTpw", 401, "invalid_header"),
+        ("Bearer", 401, "invalid_header"),
+        ("Bearer\tx", 401, "invalid_header"),
+        ("Bearer a b", 400, "invalid_header"),
+        ("Bearer a, Bearer b", 400, "invalid_header"),
+        ("Bearer a,", 400, "invalid_header"),
+        ("Bearer nonsense", 401, "token_malformed"),
+    ],
+)
+def test_refusals_are_ours_and_never_its_422(stock: FlaskClient, header: str | None, status: int, code: str) -> None:
+    """The same status, code and challenge as from our own guards."""
+    response = stock.get("/required", headers={} if header is None else {"Authorization": header})
+    assert response.status_code == status
+    assert response.get_json()["code"] == code
+    assert response.headers["WWW-Authenticate"].startswith('Bearer realm="api"')
+
+
+def test_a_header_that_only_its_parser_accepts_is_refused(stock: FlaskClient, issuer: LocalIssuer) -> None:
+    """It splits at commas and at any white space; what counts is what our parser finds."""
+    for header in (f"Bearer {issuer.token()},", f"Bearer\t{issuer.token()}", f"Basic x, Bearer {issuer.token()}"):
+        response = stock.get("/required", headers={"Authorization": header})
+        assert (response.status_code in {400, 401}, response.get_json()["code"]) == (True, "invalid_header")
+
+
+def test_optional_is_anonymous_without_credentials_and_with_another_scheme(stock: FlaskClient) -> None:
+    """The documented limit: other schemes count as none."""
+    for headers in ({}, {"Authorization": "Basic dTpw"}):
+        response = stock.get("/optional", headers=headers)
+        assert (response.status_code, response.get_json()) == (200, {"identity": None, "claims": {}, "location": None})
+
+
+@pytest.mark.parametrize("header", ["Bearer a, Bearer b", "bearer bad", "Bearer", "Bearer a b"])
+def test_optional_refuses_bad_bearer_credentials(stock: FlaskClient, header: str) -> None:
+    """Stock flask-jwt-extended takes some of these for anonymous."""
+    assert stock.get("/optional", headers={"Authorization": header}).status_code in {400, 401}
+
+
+def test_optional_knows_a_caller_with_a_token(stock: FlaskClient, issuer: LocalIssuer) -> None:
+    """A good token is used where it is given."""
+    body = stock.get("/optional", headers=bearer(issuer.token())).get_json()
+    assert (body["identity"], body["location"]) == ("auth0|local-user", "headers")
+
+
+def test_options_passes_as_its_documentation_says(app: Flask) -> None:
+    """The documented limit: the view runs without a token, and ``get_jwt()`` raises in it."""
+
+    @app.route("/", methods=["OPTIONS"])
+    @fje.jwt_required()
+    def view() -> str:
+        with pytest.raises(RuntimeError):
+            fje.get_jwt()
+        return "answered"
+
+    assert app.test_client().options("/").text == "answered"
+
+
+def test_its_functions_answer_behind_our_guards(app: Flask, issuer: LocalIssuer) -> None:
+    """``get_jwt`` and its like work below ``@requires_scope`` as well."""
+
+    @app.get("/")
+    @requires_scope("a")
+    def view() -> ResponseReturnValue:
+        fje.verify_jwt_in_request()
+        return jsonify(fje.get_jwt_identity(), fje.get_jwt()["scope"], fje.get_jwt_request_location())
+
+    response = app.test_client().get("/", headers=bearer(issuer.token(scope="a")))
+    assert response.get_json() == ["auth0|local-user", "a", "headers"]
+
+
+def test_a_claim_called_type_means_nothing_to_it(stock: FlaskClient, issuer: LocalIssuer) -> None:
+    """An Auth0 token may have a custom claim of that name, and it is handed out as it is."""
+    response = stock.get("/required", headers=bearer(issuer.token(type="refresh", fresh=True)))
+    assert (response.status_code, response.get_json()["claims"]["type"]) == (200, "refresh")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"fresh": True}, {"refresh": True}, {"locations": ["cookies"]}, {"locations": "query_string"}],
+)
+def test_what_it_cannot_do_here_is_an_error_that_names_the_remedy(
+    app: Flask, issuer: LocalIssuer, arguments: dict[str, Any]
+) -> None:
+    """Freshness, refresh tokens and other locations do not exist for Auth0's access tokens."""
+    app.testing = True
+    app.add_url_rule("/", "view", fje.jwt_required(**arguments)(lambda: "in"))
+    with pytest.raises(RuntimeError, match="Authorization header"):
+        app.test_client().get("/", headers=bearer(issuer.token(fresh=True, type="refresh")))
+
+
+def test_a_token_in_a_cookie_or_query_string_lets_nobody_in(app: Flask, issuer: LocalIssuer) -> None:
+    """Only the header counts, whatever a view asks for."""
+    app.add_url_rule("/", "view", fje.jwt_required(locations=["cookies", "query_string"])(lambda: "in"))
+    client = app.test_client()
+    client.set_cookie("access_token_cookie", issuer.token())
+    assert client.get("/").status_code == 401
+    assert app.test_client().get(f"/?jwt={issuer.token()}").status_code == 401
+
+
+def test_tokens_cannot_be_created(app: Flask) -> None:
+    """The app verifies; Auth0 issues."""
+    with app.app_context():
+        for create in (fje.create_access_token, fje.create_refresh_token):
+            with pytest.raises(RuntimeError, match="LocalIssuer"):
+                create("somebody")
+
+
+def test_decode_token_verifies_as_we_do(app: Flask, issuer: LocalIssuer) -> None:
+    """A good token gives claims, a bad one our error, and expired ones cannot be asked for."""
+    with app.app_context():
+        assert fje.decode_token(issuer.token())["sub"] == "auth0|local-user"
+        with pytest.raises(InvalidTokenError):
+            fje.decode_token(issuer.token(aud="other"))
+        with pytest.raises(RuntimeError, match="allow_expired"):
+            fje.decode_token(issuer.token(), allow_expired=True)
+        with pytest.raises(RuntimeError, match="csrf_value"):
+            fje.decode_token(issuer.token(), csrf_value="x")
+
+
+class TestCallbacks:
+    """The callbacks of the manager bind all guards alike."""
+
+    @pytest.fixture
+    def blueprint(self) -> Auth0Blueprint:
+        return Auth0Blueprint()
+
+    @pytest.fixture
+    def client(self, make_app: AppFactory, blueprint: Auth0Blueprint) -> FlaskClient:
+        app = make_app(blueprint)
+        app.add_url_rule("/theirs", "theirs", fje.jwt_required()(lambda: jsonify(fje.get_current_user())))
+        app.add_url_rule("/ours", "ours", requires_scope("a")(lambda: jsonify(fje.get_current_user())))
+        return app.test_client()
+
+    @pytest.mark.parametrize("path", ["/theirs", "/ours"])
+    def test_current_user_is_what_the_lookup_returned(
+        self, client: FlaskClient, blueprint: Auth0Blueprint, issuer: LocalIssuer, path: str
+    ) -> None:
+        """Looked up once for each request."""
+        looked_up: list[str] = []
+
+        @blueprint.jwt_manager.user_lookup_loader
+        def look_up(_header: dict[str, Any], claims: dict[str, Any]) -> dict[str, str]:
+            looked_up.append(claims["sub"])
+            return {"name": claims["sub"]}
+
+        assert client.get(path, headers=bearer(issuer.token(scope="a"))).get_json() == {"name": "auth0|local-user"}
+        assert looked_up == ["auth0|local-user"]
+
+    @pytest.mark.parametrize("path", ["/theirs", "/ours"])
+    @pytest.mark.parametrize(
+        ("loader", "answer", "code"),
+        [
+            ("user_lookup_loader", None, "user_not_found"),
+            ("token_in_blocklist_loader", True, "token_revoked"),
+            ("token_verification_loader", False, "invalid_claims"),
+        ],
+    )
+    def test_a_refusal_by_the_app_is_ours_on_the_wire(
+        self,
+        client: FlaskClient,
+        blueprint: Auth0Blueprint,
+        issuer: LocalIssuer,
+        path: str,
+        loader: str,
+        answer: Any,
+        code: str,
+    ) -> None:
+        """Whichever guard the view has."""
+        getattr(blueprint.jwt_manager, loader)(lambda _header, _claims: answer)
+        response = client.get(path, headers=bearer(issuer.token(scope="a")))
+        assert (response.status_code, response.get_json()["code"]) == (401, code)
+
+    def test_callbacks_cannot_change_what_others_see(
+        self, client: FlaskClient, blueprint: Auth0Blueprint, issuer: LocalIssuer
+    ) -> None:
+        """They get claims of their own."""
+
+        @blueprint.jwt_manager.token_verification_loader
+        def spoil(_header: dict[str, Any], claims: dict[str, Any]) -> bool:
+            claims["scope"] = "a"
+            return True
+
+        blueprint.jwt_manager.user_lookup_loader(lambda _header, claims: claims["scope"])
+        assert client.get("/theirs", headers=bearer(issuer.token(scope="b"))).get_json() == "b"
+
+    def test_without_a_lookup_current_user_names_the_remedy(self, client: FlaskClient, issuer: LocalIssuer) -> None:
+        """As in stock flask-jwt-extended."""
+        client.application.testing = True
+        with pytest.raises(RuntimeError, match="user_lookup_loader"):
+            client.get("/ours", headers=bearer(issuer.token(scope="a")))
+
+    @pytest.mark.parametrize(
+        "loader",
+        [
+            "expired_token_loader",
+            "unauthorized_loader",
+            "decode_key_loader",
+            "user_identity_loader",
+            "user_lookup_error_loader",
+        ],
+    )
+    def test_loaders_without_effect_are_refused(self, blueprint: Auth0Blueprint, loader: str) -> None:
+        """Rather than silently ignored."""
+        with pytest.raises(RuntimeError, match="errorhandler"):
+            getattr(blueprint.jwt_manager, loader)(lambda *_: None)
+
+
+def test_a_failure_of_the_hosts_own_pyjwt_stays_its_own(app: Flask) -> None:
+    """Stock flask-jwt-extended turns every PyJWT error of an app into a 422."""
+    app.testing = True
+
+    @app.get("/")
+    def view() -> str:
+        jwt.decode("nonsense", "key", algorithms=["HS256"])
+        return ""
+
+    with pytest.raises(jwt.DecodeError):
+        app.test_client().get("/")
+
+
+def test_another_manager_before_is_refused_at_registration(issuer: LocalIssuer) -> None:
+    """It would be replaced silently."""
+    app = Flask("tested")
+    app.config.update(issuer.settings)
+    fje.JWTManager(app)
+    with pytest.raises(ConfigurationError, match="JWTManager"):
+        app.register_blueprint(Auth0Blueprint())
+    assert "auth0" not in app.extensions
+
+
+def test_another_manager_afterwards_is_found_at_the_first_request(app: Flask) -> None:
+    """It would verify with its own keys."""
+    app.testing = True
+    fje.JWTManager(app)
+    with pytest.raises(RuntimeError, match="jwt_manager"):
+        app.test_client().get("/")
+
+
+def test_another_class_of_g_afterwards_is_found_at_the_first_request(app: Flask) -> None:
+    """It would keep one request's identity for the next."""
+    app.testing = True
+    app.app_ctx_globals_class = Flask.app_ctx_globals_class
+    with pytest.raises(RuntimeError, match="app_ctx_globals_class"):
+        app.test_client().get("/")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("JWT_TOKEN_LOCATION", ["cookies"]), ("JWT_HEADER_NAME", "X-Token"), ("JWT_HEADER_TYPE", "JWT")],
+)
+def test_settings_that_would_look_elsewhere_are_refused(make_app: AppFactory, key: str, value: Any) -> None:
+    """Tokens are read from the Authorization header only."""
+    with pytest.raises(ConfigurationError, match=key):
+        make_app(**{key: value})
+
+
+def test_settings_without_effect_are_named_in_the_log(make_app: AppFactory, caplog: pytest.LogCaptureFixture) -> None:
+    """An app that comes from stock flask-jwt-extended is told which settings decide now."""
+    make_app(JWT_DECODE_AUDIENCE="elsewhere")
+    assert "JWT_DECODE_AUDIENCE" in caplog.text
+
+
+def test_registration_finds_a_release_that_does_not_ask_our_verifier(issuer: LocalIssuer) -> None:
+    """The probe fails when decoding does not reach us."""
+    blueprint = Auth0Blueprint()
+    blueprint.jwt_manager._decode_jwt_from_config = lambda *_: {"sub": "anybody"}  # type: ignore[method-assign,assignment]
+    app = Flask("tested")
+    app.config.update(issuer.settings)
+    with pytest.raises(ConfigurationError, match="does not ask our verifier"):
+        app.register_blueprint(blueprint)
+    assert not app.extensions
+
+
+def test_our_values_on_g_are_the_hosts_own_otherwise(app: Flask) -> None:
+    """Only flask-jwt-extended's four names are answered by us."""
+    from flask import g
+
+    with app.app_context():
+        g.mine = 1
+        assert (g.mine, g.get("mine"), g.get("other", 2), "mine" in g, list(g)) == (1, 1, 2, True, ["mine"])
+        assert g.pop("mine") == 1

@@ -1,0 +1,149 @@
+"""A guard above the route decorator leaves the route open: found at the first request."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Blueprint, Flask
+from flask.views import MethodView
+
+from auth0_blueprint import public, requires_auth, requires_scope
+
+
+def plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Stand around *function*, as decorators of other packages do."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+def refuses_to_start(app: Flask) -> bool:
+    """Tell whether the first request, to anywhere, finds the mistake."""
+    app.testing = True
+    try:
+        app.test_client().get("/anywhere")
+    except RuntimeError as exc:
+        return "above its route decorator" in str(exc)
+    return False
+
+
+def test_a_guard_above_the_route_decorator_is_found(app: Flask) -> None:
+    """The registered function is the one inside the guard."""
+
+    @requires_scope("a")
+    @app.get("/")
+    def view() -> str:
+        return ""
+
+    assert refuses_to_start(app)
+
+
+def test_it_is_found_at_each_request_until_it_is_mended(app: Flask) -> None:
+    """Not only the first one fails: the route would be open from the second on."""
+
+    @requires_scope("a")
+    @app.get("/")
+    def view() -> str:
+        return ""
+
+    assert refuses_to_start(app)
+    assert refuses_to_start(app)
+
+
+def test_it_is_found_on_a_blueprint(app: Flask) -> None:
+    """A blueprint's route decorator returns the bare function, too."""
+    blueprint = Blueprint("inner", "inner")
+
+    @requires_auth
+    @blueprint.get("/")
+    def view() -> str:
+        return ""
+
+    app.register_blueprint(blueprint)
+    assert refuses_to_start(app)
+
+
+def test_it_is_found_below_the_decorators_of_others(app: Flask) -> None:
+    """Other decorators in between do not hide it."""
+
+    @requires_auth
+    @plain
+    @app.get("/")
+    def view() -> str:
+        return ""
+
+    assert refuses_to_start(app)
+
+
+def test_it_is_found_between_two_guards(app: Flask) -> None:
+    """The outer of two guards is as much without effect as a single one."""
+
+    @requires_scope("a")
+    @app.get("/")
+    @requires_auth
+    def view() -> str:
+        return ""
+
+    assert refuses_to_start(app)
+
+
+def test_guards_below_the_route_decorator_in_any_order_are_fine(app: Flask) -> None:
+    """Stacked with each other and with the decorators of others."""
+
+    @app.get("/")
+    @requires_scope("a")
+    @plain
+    @requires_auth
+    def view() -> str:
+        return ""
+
+    assert not refuses_to_start(app)
+
+
+def test_a_class_based_view_with_decorators_is_fine(app: Flask) -> None:
+    """``as_view`` guards a function of its own for each call."""
+
+    class View(MethodView):
+        decorators = (requires_auth,)
+
+        def get(self) -> str:
+            return ""
+
+    app.add_url_rule("/", view_func=View.as_view("view"))
+    assert not refuses_to_start(app)
+
+
+def test_a_view_registered_bare_on_purpose_is_marked_public(app: Flask) -> None:
+    """One function, once open and once guarded."""
+
+    @public
+    def view() -> str:
+        return ""
+
+    app.add_url_rule("/open", "open", view)
+    app.add_url_rule("/guarded", "guarded", requires_auth(view))
+    assert not refuses_to_start(app)
+    assert app.test_client().get("/open").status_code == 200
+    assert app.test_client().get("/guarded").status_code == 401
+
+
+def test_the_check_leaves_the_row_of_hooks_after_a_good_request(app: Flask) -> None:
+    """Later requests pay nothing for it."""
+    app.test_client().get("/anywhere")
+    assert app.before_request_funcs[None] == []
+
+
+@pytest.mark.parametrize("hooks", [1, 3])
+def test_the_hooks_of_the_app_still_run_at_the_first_request(app: Flask, hooks: int) -> None:
+    """The check takes itself out of the row without skipping its neighbour."""
+    ran: list[int] = []
+    for number in range(hooks):
+        app.before_request(lambda number=number: ran.append(number))
+    app.test_client().get("/anywhere")
+    assert ran == list(range(hooks))

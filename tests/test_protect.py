@@ -1,0 +1,176 @@
+"""One guard for a whole blueprint or app, and what it lets through."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import AppFactory, bearer
+from flask import Blueprint, Flask, request
+from flask.testing import FlaskClient
+from flask.typing import ResponseReturnValue
+from flask.views import MethodView
+
+from auth0_blueprint import protect, public, requires_scope
+from auth0_blueprint.testing import LocalIssuer
+
+
+@pytest.fixture
+def guarded_app(make_app: AppFactory) -> Flask:
+    """An app of which every route is protected by the scope ``use:api``."""
+    app = make_app()
+    protect(app, "use:api")
+
+    @app.get("/closed")
+    def closed() -> str:
+        return "closed"
+
+    @app.get("/open")
+    @public
+    def open_() -> str:
+        return "open"
+
+    @app.get("/stricter")
+    @requires_scope("admin")
+    def stricter() -> str:
+        return "stricter"
+
+    @app.route("/own-options", methods=["GET", "OPTIONS"])
+    def own_options() -> str:
+        return request.method
+
+    return app
+
+
+@pytest.fixture
+def guarded(guarded_app: Flask) -> FlaskClient:
+    return guarded_app.test_client()
+
+
+def test_every_route_is_guarded(guarded: FlaskClient, issuer: LocalIssuer) -> None:
+    """Without a token, without the scope, and with it."""
+    assert guarded.get("/closed").status_code == 401
+    assert guarded.get("/closed", headers=bearer(issuer.token())).status_code == 403
+    assert guarded.get("/closed", headers=bearer(issuer.token(scope="use:api"))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/open", 200),
+        ("HEAD", "/open", 200),
+        ("OPTIONS", "/closed", 200),
+        ("OPTIONS", "/own-options", 401),
+        ("GET", "/nowhere", 404),
+        ("POST", "/closed", 405),
+        ("GET", "/auth/health/live", 200),
+        ("GET", "/auth/health", 200),
+        ("GET", "/auth/me", 401),
+    ],
+)
+def test_what_is_let_through_without_a_token(guarded: FlaskClient, method: str, path: str, status: int) -> None:
+    """Preflights, unmatched requests, marked views and our own open routes; a view's own OPTIONS is guarded."""
+    assert guarded.open(path, method=method).status_code == status
+
+
+def test_the_challenge_names_the_scopes_of_protect_and_of_the_view(guarded: FlaskClient, issuer: LocalIssuer) -> None:
+    """A client learns at once all that it needs."""
+    for scope in ("none", "use:api"):
+        response = guarded.get("/stricter", headers=bearer(issuer.token(scope=scope)))
+        assert response.status_code == 403
+        challenge = response.headers["WWW-Authenticate"]
+        assert 'scope="use:api admin"' in challenge or 'scope="admin use:api"' in challenge
+
+
+def test_static_files_are_let_through_and_a_view_named_static_is_not(issuer: LocalIssuer) -> None:
+    """The name alone opens nothing."""
+    from auth0_blueprint import Auth0Blueprint
+
+    app = Flask("tests", static_folder="attacks")
+    app.config.update(issuer.settings)
+    app.register_blueprint(Auth0Blueprint())
+    protect(app)
+    named = Blueprint("named", "named")
+    named.add_url_rule("/named", "static", lambda: "not a file")
+    app.register_blueprint(named)
+    client = app.test_client()
+    assert client.get("/static/missing.css").status_code == 404
+    assert client.get("/named").status_code == 401
+
+
+def test_a_blueprint_is_guarded_alone_with_its_nested_ones(app: Flask, issuer: LocalIssuer) -> None:
+    """Routes outside of it stay as they are."""
+    outer, inner = Blueprint("outer", "outer", url_prefix="/outer"), Blueprint("inner", "inner", url_prefix="/inner")
+    protect(outer)
+    inner.add_url_rule("/", "view", lambda: "inner")
+    outer.register_blueprint(inner)
+    app.register_blueprint(outer)
+    app.add_url_rule("/", "root", lambda: "root")
+    client = app.test_client()
+    assert client.get("/").status_code == 200
+    assert client.get("/outer/inner/").status_code == 401
+    assert client.get("/outer/inner/", headers=bearer(issuer.token())).status_code == 200
+
+
+def test_public_marks_a_class_or_one_of_its_methods(app: Flask) -> None:
+    """The other methods stay guarded."""
+    protect(app)
+
+    @public
+    class Open(MethodView):
+        def get(self) -> ResponseReturnValue:
+            return "open"
+
+    class Mixed(MethodView):
+        @public
+        def get(self) -> ResponseReturnValue:
+            return "open"
+
+        def post(self) -> ResponseReturnValue:
+            return "closed"
+
+    app.add_url_rule("/open", view_func=Open.as_view("open"))
+    app.add_url_rule("/mixed", view_func=Mixed.as_view("mixed"))
+    client = app.test_client()
+    assert client.get("/open").status_code == 200
+    assert (client.get("/mixed").status_code, client.head("/mixed").status_code) == (200, 200)
+    assert client.post("/mixed").status_code == 401
+
+
+def test_a_guarded_view_does_not_inherit_the_mark_of_the_function_inside(app: Flask) -> None:
+    """``wraps`` copies attributes; a guard's view is guarded all the same."""
+    protect(app, "outer")
+
+    @app.get("/")
+    @requires_scope("inner")
+    @public
+    def view() -> str:
+        return ""
+
+    assert app.test_client().get("/").status_code == 401
+
+
+def test_too_late_for_a_registered_blueprint(app: Flask) -> None:
+    """Its routes would stay open."""
+    blueprint = Blueprint("late", "late")
+    app.register_blueprint(blueprint)
+    with pytest.raises(RuntimeError, match="too late"):
+        protect(blueprint)
+
+
+def test_too_late_for_an_app_that_has_answered(app: Flask) -> None:
+    """Some requests would have passed unguarded."""
+    app.test_client().get("/")
+    with pytest.raises(RuntimeError, match="too late"):
+        protect(app)
+
+
+@pytest.mark.parametrize("scopes", [(["a"],), ("a b",), (1,)])
+def test_wrong_scopes_are_refused_at_once(app: Flask, scopes: tuple[object, ...]) -> None:
+    """As in the decorators."""
+    with pytest.raises((TypeError, ValueError)):
+        protect(app, *scopes)  # type: ignore[arg-type]
+
+
+def test_something_else_than_a_blueprint_or_app_is_refused() -> None:
+    """A view belongs under a decorator."""
+    with pytest.raises(TypeError, match="blueprint or an app"):
+        protect(lambda: "")  # type: ignore[arg-type]

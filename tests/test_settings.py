@@ -1,0 +1,230 @@
+"""The settings: where they come from, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from auth0_blueprint import ConfigurationError
+from auth0_blueprint.settings import Settings, SettingsSchema, load_settings
+
+GOOD = {"AUTH0_DOMAIN": "example.eu.auth0.com", "AUTH0_AUDIENCE": "https://api.example.com"}
+
+
+def load(**settings: Any) -> Settings:
+    """Load *settings* on top of good ones, with an empty environment."""
+    return load_settings({**GOOD, **settings}, {})
+
+
+def problems(config: dict[str, Any]) -> dict[str, str]:
+    """Return what is said of *config*."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(config, {})
+    return caught.value.problems
+
+
+def test_two_settings_are_enough() -> None:
+    """Everything else follows, as the contract says."""
+    settings = load()
+    assert settings.issuer == "https://example.eu.auth0.com/"
+    assert settings.jwks_url == "https://example.eu.auth0.com/.well-known/jwks.json"
+    assert settings.audience == ("https://api.example.com",)
+    assert settings.algorithms == ("RS256",)
+    assert (settings.leeway_seconds, settings.max_token_lifetime_seconds, settings.max_token_bytes) == (5, 2592000, 16384)
+    assert (settings.jwks_ttl_seconds, settings.jwks_refresh_ahead_seconds, settings.jwks_max_stale_seconds) == (600, 120, 3600)
+    assert (settings.jwks_cooldown_seconds, settings.jwks_timeout_seconds, settings.jwks_max_bytes) == (30, 5, 262144)
+    assert (settings.realm, settings.token_profile, settings.required_claims) == ("api", "any", ())
+    assert (settings.health_details, settings.admin_scope, settings.admin_rbac) == ("authorized", "manage:auth0", True)
+
+
+def test_config_wins_over_the_environment_which_wins_over_the_default() -> None:
+    """``None`` and empty text mean unset."""
+    environ = {"AUTH0_REALM": "from environment", "AUTH0_LEEWAY": "7", "AUTH0_AUDIENCE": "b"}
+    settings = load_settings({"AUTH0_DOMAIN": "a.example.com", "AUTH0_REALM": "config", "AUTH0_LEEWAY": None}, environ)
+    assert (settings.realm, settings.leeway_seconds, settings.audience) == ("config", 7, ("b",))
+    assert load_settings({**GOOD, "AUTH0_REALM": ""}, {"AUTH0_REALM": ""}).realm == "api"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("AUTH0_AUDIENCE", "a, b", ("a", "b")),
+        ("AUTH0_AUDIENCE", ["a,b", "c"], ("a,b", "c")),
+        ("AUTH0_ALGORITHMS", "RS256,ES256", ("RS256", "ES256")),
+        ("AUTH0_REQUIRED_CLAIMS", ("org_id",), ("org_id",)),
+    ],
+)
+def test_lists_may_be_given_as_text_with_commas(key: str, value: object, expected: tuple[str, ...]) -> None:
+    """As an environment has to."""
+    assert getattr(load(**{key: value}), key.removeprefix("AUTH0_").lower()) == expected
+
+
+def test_numbers_and_switches_may_be_given_as_text() -> None:
+    """As an environment has to."""
+    settings = load(AUTH0_MAX_TOKEN_BYTES="4096", AUTH0_JWKS_TTL="300", AUTH0_ADMIN_RBAC="false")
+    assert (settings.max_token_bytes, settings.jwks_ttl_seconds, settings.admin_rbac) == (4096, 300, False)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "jwks_url"),
+    [
+        ("https://a.example.com/", "https://a.example.com/.well-known/jwks.json"),
+        ("https://a.example.com/realm", "https://a.example.com/realm/.well-known/jwks.json"),
+        ("http://127.0.0.1:8080/", "http://127.0.0.1:8080/.well-known/jwks.json"),
+        ("http://[::1]:8080/", "http://[::1]:8080/.well-known/jwks.json"),
+        ("http://localhost", "http://localhost/.well-known/jwks.json"),
+    ],
+)
+def test_an_issuer_is_taken_as_it_is(issuer: str, jwks_url: str) -> None:
+    """One slash is added for the key set only if there is none."""
+    settings = load_settings({"AUTH0_ISSUER": issuer, "AUTH0_AUDIENCE": "a"}, {})
+    assert (settings.issuer, settings.jwks_url) == (issuer, jwks_url)
+
+
+def test_domain_and_issuer_may_both_be_given_when_they_agree() -> None:
+    """An environment often has both."""
+    assert load(AUTH0_ISSUER="https://example.eu.auth0.com/").issuer == "https://example.eu.auth0.com/"
+
+
+def test_a_domain_is_written_in_lower_case() -> None:
+    """As Auth0 writes it in ``iss``."""
+    assert load(AUTH0_DOMAIN="Example.EU.auth0.com").issuer == "https://example.eu.auth0.com/"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("AUTH0_DOMAIN", "https://example.eu.auth0.com"),
+        ("AUTH0_DOMAIN", "example.eu.auth0.com/"),
+        ("AUTH0_DOMAIN", "a.example.com,b.example.com"),
+        ("AUTH0_DOMAIN", "example"),
+        ("AUTH0_DOMAIN", "-a.example.com"),
+        ("AUTH0_DOMAIN", "a.example.com\n"),
+        ("AUTH0_DOMAIN", 1),
+        ("AUTH0_ISSUER", "https://other.example.com/"),
+        ("AUTH0_ISSUER", "https://example.eu.auth0.com"),
+        ("AUTH0_AUDIENCE", "https://example.eu.auth0.com/userinfo"),
+        ("AUTH0_AUDIENCE", "a,,b"),
+        ("AUTH0_AUDIENCE", [1]),
+        ("AUTH0_AUDIENCE", {"a": 1}),
+        ("AUTH0_JWKS_URL", "http://example.com/keys"),
+        ("AUTH0_JWKS_URL", "http://127.0.0.1.example.com/keys"),
+        ("AUTH0_JWKS_URL", "https://user:secret@example.com/keys"),
+        ("AUTH0_JWKS_URL", "https://example.com/keys#x"),
+        ("AUTH0_JWKS_URL", "https://example.com:99999/keys"),
+        ("AUTH0_JWKS_URL", "https://[::1/keys"),
+        ("AUTH0_JWKS_URL", "file:///etc/passwd"),
+        ("AUTH0_JWKS_URL", "https:///keys"),
+        ("AUTH0_JWKS_URL", "https://example.com/a b"),
+        ("AUTH0_ALGORITHMS", "HS256"),
+        ("AUTH0_ALGORITHMS", "none"),
+        ("AUTH0_ALGORITHMS", "RS256,HS512"),
+        ("AUTH0_ALGORITHMS", "rs256"),
+        ("AUTH0_LEEWAY", -1),
+        ("AUTH0_LEEWAY", 301),
+        ("AUTH0_LEEWAY", "nan"),
+        ("AUTH0_LEEWAY", True),
+        ("AUTH0_TOKEN_PROFILE", "okta"),
+        ("AUTH0_MAX_TOKEN_LIFETIME", 0),
+        ("AUTH0_MAX_TOKEN_BYTES", 0),
+        ("AUTH0_REALM", 'a\r\nX: y'),
+        ("AUTH0_REALM", "ü"),
+        ("AUTH0_JWKS_TTL", 0),
+        ("AUTH0_JWKS_REFRESH_AHEAD", 600),
+        ("AUTH0_JWKS_MAX_STALE", 599),
+        ("AUTH0_JWKS_COOLDOWN", 0),
+        ("AUTH0_JWKS_TIMEOUT", "inf"),
+        ("AUTH0_JWKS_MAX_BYTES", "many"),
+        ("AUTH0_CACHE_SECRET", 12),
+        ("AUTH0_HEALTH_DETAILS", "sometimes"),
+        ("AUTH0_ADMIN_SCOPE", "two scopes"),
+        ("AUTH0_ADMIN_RBAC", "perhaps"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_would_be_right(key: str, value: object) -> None:
+    """One problem, under its own key, that shows the value."""
+    said = problems({**GOOD, key: value})
+    assert list(said) == [key]
+    assert " (it is " in said[key]
+
+
+def test_the_issuer_with_userinfo_is_refused_as_audience_for_a_custom_issuer_too() -> None:
+    """It is in everybody's tokens."""
+    config = {"AUTH0_ISSUER": "https://a.example.com/", "AUTH0_AUDIENCE": ["api", "https://a.example.com/userinfo"]}
+    assert "userinfo" in problems(config)["AUTH0_AUDIENCE"]
+
+
+def test_every_wrong_key_is_named_at_once() -> None:
+    """Also those that are missing, and those that are wrong only together."""
+    said = problems({"AUTH0_LEEWAY": "x", "AUTH0_JWKS_TTL": 60})
+    assert set(said) == {"AUTH0_DOMAIN", "AUTH0_AUDIENCE", "AUTH0_LEEWAY", "AUTH0_JWKS_REFRESH_AHEAD"}
+
+
+def test_no_secret_is_shown() -> None:
+    """Neither in an error nor in a repr."""
+    assert "hunter2" not in str(problems({**GOOD, "AUTH0_CACHE_SECRET": ["hunter2"]}))
+    assert "hunter2" not in repr(load(AUTH0_CACHE_SECRET="hunter2"))
+
+
+@pytest.mark.parametrize(
+    ("config", "secret"),
+    [
+        ({}, None),
+        ({"SECRET_KEY": "app"}, "app"),
+        ({"SECRET_KEY": b"\x00\xff"}, "00ff"),
+        ({"SECRET_KEY": "app", "AUTH0_CACHE_SECRET": "own"}, "own"),
+    ],
+)
+def test_the_cache_secret_defaults_to_the_secret_key(config: dict[str, Any], secret: str | None) -> None:
+    """As text, whatever it was."""
+    assert load(**config).cache_secret == secret
+
+
+def test_the_old_name_of_the_audience_is_read_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """From the old quickstart's ``.env``; the new name wins."""
+    old = {"AUTH0_DOMAIN": "a.example.com", "API_ID": "old"}
+    assert load_settings({}, old).audience == ("old",)
+    assert "API_ID" in caplog.text
+    assert load_settings({}, {**old, "AUTH0_AUDIENCE": "new"}).audience == ("new",)
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"), [("AUTH0_AUDIENCES", "AUTH0_AUDIENCE"), ("AUTH0_JWKS_TLL", "AUTH0_JWKS_TTL")]
+)
+def test_a_probable_typo_is_logged(caplog: pytest.LogCaptureFixture, key: str, meant: str) -> None:
+    """A key that is close to a known one was probably meant to be it."""
+    load(**{key: "x"})
+    assert f"did you mean {meant}?" in caplog.text
+
+
+def test_keys_that_are_close_to_nothing_are_nobodys_business(caplog: pytest.LogCaptureFixture) -> None:
+    """Apps have ``AUTH0_*`` keys of their own."""
+    load(AUTH0_CALLBACK_URL="x")
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"AUTH0_ADMIN_RBAC": False}, "AUTH0_ADMIN_RBAC"),
+        ({"AUTH0_HEALTH_DETAILS": "always"}, "AUTH0_HEALTH_DETAILS"),
+        ({"AUTH0_AUDIENCE": "https://example.eu.auth0.com/api/v2/"}, "Management API"),
+    ],
+)
+def test_what_loosens_something_is_warned_about(
+    caplog: pytest.LogCaptureFixture, settings: dict[str, Any], word: str
+) -> None:
+    """At startup, by name."""
+    load(**settings)
+    assert word in caplog.text
+
+
+def test_the_example_shows_every_setting() -> None:
+    """``instance/config.example.py`` has each key once, commented or not."""
+    from pathlib import Path
+
+    example = (Path(__file__).parent.parent / "instance" / "config.example.py").read_text()
+    keys = [line.removeprefix("# ").partition(" = ")[0] for line in example.splitlines() if " = " in line]
+    assert sorted(key for key in keys if key.startswith("AUTH0_")) == sorted(SettingsSchema().fields)
+    compile(example, "config.example.py", "exec")
