@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from flask import Flask, current_app, has_request_context, request
 from flask.typing import ResponseReturnValue
 from flask_jwt_extended import JWTManager, decode_token, verify_jwt_in_request
-from flask_jwt_extended.exceptions import InvalidHeaderError, JWTExtendedException, NoAuthorizationError
+from flask_jwt_extended.exceptions import JWTExtendedException, NoAuthorizationError
 
 from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.credentials import bearer_token
@@ -30,6 +30,8 @@ from auth0_blueprint.errors import (
 logger = logging.getLogger("auth0_blueprint")
 
 EXTENSION = "flask-jwt-extended"
+
+_NO_HEADER = "Missing Authorization Header"
 
 # A token is looked for where and how our own guards look for it, and nowhere else.
 _FIXED_SETTINGS: dict[str, tuple[Any, ...]] = {
@@ -51,13 +53,20 @@ _SETTINGS_WITHOUT_EFFECT = (
 Callback = Callable[[dict[str, Any], dict[str, Any]], Any]
 
 
-class _AnyCase(str):
-    """A scheme name that equals its other spellings (RFC 9110 §11.1): flask-jwt-extended compares with ``==``."""
+class _BearerScheme(str):
+    """The value of ``JWT_HEADER_TYPE``: has the header read by our parser before flask-jwt-extended reads it."""
 
     __slots__ = ()
 
+    def __bool__(self) -> bool:
+        # Asked just before the header is taken apart, in a way that fails on ", ,". Whatever is not one credential of
+        # ours has been refused, or counts as none, when we are done.
+        if has_request_context() and not authenticate(optional=True, ignore_other_schemes=True):
+            raise NoAuthorizationError(_NO_HEADER)
+        return True
+
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, str) and self.lower() == other.lower()
+        return isinstance(other, str) and self.lower() == other.lower()  # RFC 9110 §11.1: schemes know no case
 
     def __hash__(self) -> int:
         return hash(self.lower())
@@ -98,7 +107,7 @@ class Auth0JWTManager(JWTManager):
     def init_app(self, app: Flask, add_context_processor: bool = False) -> None:
         """Put the extension onto *app*: its defaults, our error answers, and a ``g`` that knows the request's token."""
         super().init_app(app, add_context_processor)
-        app.config["JWT_HEADER_TYPE"] = _AnyCase("Bearer")
+        app.config["JWT_HEADER_TYPE"] = _BearerScheme("Bearer")
         app.app_ctx_globals_class = _globals_class(app.app_ctx_globals_class)
 
     def _set_error_handler_callbacks(self, app: Flask) -> None:
@@ -113,13 +122,10 @@ class Auth0JWTManager(JWTManager):
                 "Access tokens are read from the Authorization header only, and expired ones are never accepted: "
                 "call decode_token() without csrf_value and allow_expired."
             )
-        authorization = request.environ.get("HTTP_AUTHORIZATION", "") if has_request_context() else ""
-        if encoded_token in authorization:
-            # What was taken from the request's header has to be what our own parser finds there.
-            access_token = authenticate()
-            if encoded_token == bearer_token(authorization):
-                # A custom claim of Auth0's called "type" or "fresh" is not what flask-jwt-extended takes it for.
-                return {**_claims_with_defaults(access_token), "type": "access", "fresh": False}
+        state = request_state()
+        if state and state.access_token and encoded_token == bearer_token(request.environ["HTTP_AUTHORIZATION"]):
+            # A custom claim of Auth0's called "type" or "fresh" is not what flask-jwt-extended takes it for.
+            return {**_claims_with_defaults(state.access_token), "type": "access", "fresh": False}
         return _claims_with_defaults(verify_token(encoded_token))
 
     def _encode_jwt_from_config(self, *_args: Any, **_kwargs: Any) -> NoReturn:
@@ -255,8 +261,7 @@ def _answer_in_our_words(exc: JWTExtendedException) -> ResponseReturnValue:
 
 
 def _is_about_header(exc: JWTExtendedException) -> bool:
-    starts = ("Missing Authorization Header", "Missing 'Bearer' type", "Bad Authorization header")
-    return isinstance(exc, (NoAuthorizationError, InvalidHeaderError)) and str(exc).startswith(starts)
+    return isinstance(exc, NoAuthorizationError) and str(exc) == _NO_HEADER
 
 
 _CLAIMS, _HEADER = "_jwt_extended_jwt", "_jwt_extended_jwt_header"

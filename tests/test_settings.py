@@ -31,8 +31,16 @@ def test_two_settings_are_enough() -> None:
     assert settings.jwks_url == "https://example.eu.auth0.com/.well-known/jwks.json"
     assert settings.audience == ("https://api.example.com",)
     assert settings.algorithms == ("RS256",)
-    assert (settings.leeway_seconds, settings.max_token_lifetime_seconds, settings.max_token_bytes) == (5, 2592000, 16384)
-    assert (settings.jwks_ttl_seconds, settings.jwks_refresh_ahead_seconds, settings.jwks_max_stale_seconds) == (600, 120, 3600)
+    assert (settings.leeway_seconds, settings.max_token_lifetime_seconds, settings.max_token_bytes) == (
+        5,
+        2592000,
+        16384,
+    )
+    assert (settings.jwks_ttl_seconds, settings.jwks_refresh_ahead_seconds, settings.jwks_max_stale_seconds) == (
+        600,
+        120,
+        3600,
+    )
     assert (settings.jwks_cooldown_seconds, settings.jwks_timeout_seconds, settings.jwks_max_bytes) == (30, 5, 262144)
     assert (settings.realm, settings.token_profile, settings.required_claims) == ("api", "any", ())
     assert (settings.health_details, settings.admin_scope, settings.admin_rbac) == ("authorized", "manage:auth0", True)
@@ -128,7 +136,7 @@ def test_a_domain_is_written_in_lower_case() -> None:
         ("AUTH0_TOKEN_PROFILE", "okta"),
         ("AUTH0_MAX_TOKEN_LIFETIME", 0),
         ("AUTH0_MAX_TOKEN_BYTES", 0),
-        ("AUTH0_REALM", 'a\r\nX: y'),
+        ("AUTH0_REALM", "a\r\nX: y"),
         ("AUTH0_REALM", "ü"),
         ("AUTH0_JWKS_TTL", 0),
         ("AUTH0_JWKS_REFRESH_AHEAD", 600),

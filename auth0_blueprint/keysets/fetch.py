@@ -53,7 +53,7 @@ def fetch(url: str, timeout_seconds: float, max_bytes: int) -> bytes:
 
 def _exchange(url: str, timeout_seconds: float, max_bytes: int, sockets: _Sockets) -> bytes:
     try:
-        with requests.Session() as session:
+        with _DirectSession() as session:
             session.trust_env = not is_loopback(url)  # an environment's proxy makes no sense on loopback
             adapter = _NotingAdapter(sockets)
             session.mount("https://", adapter)
@@ -61,7 +61,7 @@ def _exchange(url: str, timeout_seconds: float, max_bytes: int, sockets: _Socket
             with session.get(
                 url,
                 auth=_no_credentials,  # without auth of our own, requests would send what a netrc file says
-                allow_redirects=False,
+                allow_redirects=False,  # a redirect is a failure, see _body
                 stream=True,
                 timeout=timeout_seconds,
                 headers={"Accept": "application/json, application/jwk-set+json", "Accept-Encoding": "identity"},
@@ -88,6 +88,13 @@ def _body(response: requests.Response, max_bytes: int) -> bytes:
     return bytes(body)
 
 
+class _DirectSession(requests.Session):
+    """A session that does not look where a redirect leads: to find out, requests would read the whole body."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Say that there is none."""
+
+
 def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
@@ -98,7 +105,7 @@ def _retry_after_seconds(response: requests.Response) -> float:
         return float(value)
     try:
         when = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0
     # Date fields are in GMT even where the text names no zone.
     when = when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -90,7 +90,10 @@ class KeySet:
         self.skipped = tuple(skipped)
         self.identity = hashlib.sha256(
             repr(
-                sorted((k.key_id or "", k.fingerprint, k.algorithm.name if k.algorithm else "") for k in self.keys)
+                sorted(
+                    (k.key_id is not None, k.key_id or "", k.fingerprint, k.algorithm.name if k.algorithm else "")
+                    for k in self.keys
+                )
             ).encode()
         ).hexdigest()
 

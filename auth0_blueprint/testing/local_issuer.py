@@ -9,9 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from jwt.algorithms import get_default_algorithms
+from jwt import PyJWS
+from jwt.algorithms import OKPAlgorithm, get_default_algorithms
+
+_JWS = PyJWS()
+_JWS.register_algorithm("Ed25519", OKPAlgorithm())  # RFC 9864: another name of EdDSA
 
 _CURVES: dict[str, Any] = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
 
@@ -21,7 +24,7 @@ class LocalIssuer:
 
     Args:
         audience: of the tokens it mints.
-        algorithm: of its keys: RS, PS or ES with 256, 384 or 512, or EdDSA.
+        algorithm: of its keys: RS, PS or ES with 256, 384 or 512, EdDSA or Ed25519.
 
     Attributes:
         fetch_count: how often the key set was asked for.
@@ -143,7 +146,9 @@ class LocalIssuer:
         }
         for name in without:
             payload.pop(name, None)
-        return jwt.encode(payload, key, algorithm=algorithm, headers={"kid": key_id, **(headers or {})})
+        return _JWS.encode(
+            json.dumps(payload).encode(), key, algorithm=algorithm, headers={"kid": key_id, **(headers or {})}
+        )
 
     def count_fetch(self) -> None:
         """Note that the key set was asked for."""

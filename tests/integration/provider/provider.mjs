@@ -1,0 +1,50 @@
+// An OpenID provider on loopback that gives JWT access tokens to one client (client credentials, RFC 8707).
+//
+// Argument: the port, 0 for a free one. Standard input: {"keys": [private JWKs], "client": {"id", "secret"}}.
+// Among several keys of one algorithm the first signs. Once it listens it says "issuer <URL>".
+//
+// The resource indicator https://host/ALG asks for a token for the audience https://host/, signed with ALG.
+
+import { createServer } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { Provider, errors } from 'oidc-provider';
+
+const ALGORITHMS = ['RS256', 'PS256', 'ES256'];
+
+function resourceServer(ctx, indicator) {
+  const { origin, pathname } = new URL(indicator);
+  const alg = pathname.slice(1);
+  if (!ALGORITHMS.includes(alg)) throw new errors.InvalidTarget();
+  return {
+    audience: `${origin}/`,
+    scope: 'read:messages write:messages',
+    accessTokenFormat: 'jwt',
+    accessTokenTTL: 300,
+    jwt: { sign: { alg } },
+  };
+}
+
+const { keys, client } = await json(process.stdin);
+const server = createServer();
+
+server.listen(Number(process.argv[2]), '127.0.0.1', () => {
+  // Auth0's issuers end with a slash.
+  const issuer = `http://127.0.0.1:${server.address().port}/`;
+  const provider = new Provider(issuer, {
+    jwks: { keys },
+    clients: [{
+      client_id: client.id,
+      client_secret: client.secret,
+      grant_types: ['client_credentials'],
+      response_types: [],
+      redirect_uris: [],
+    }],
+    features: {
+      clientCredentials: { enabled: true },
+      devInteractions: { enabled: false },
+      resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer },
+    },
+  });
+  server.on('request', provider.callback());
+  console.log(`issuer ${issuer}`);
+});

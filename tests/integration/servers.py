@@ -1,0 +1,179 @@
+"""The servers of these tests, in processes of their own: an OpenID provider, and the reference app under gunicorn."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self, cast
+from urllib.parse import urlsplit
+
+import requests
+
+ROOT = Path(__file__).parents[2]
+PROVIDER = Path(__file__).with_name("provider")
+
+AUDIENCE = "https://messages.example/"
+FRONT_END = "http://localhost:3000"
+ALGORITHMS = ("RS256", "PS256", "ES256")
+WORKERS = 2
+TIMEOUT_SECONDS = 10.0
+
+Key = dict[str, Any]
+
+
+class Provider:
+    """`oidc-provider`: each start may take other keys, and takes the port of the first.
+
+    Attributes:
+        issuer, jwks_url: as its discovery document names them.
+    """
+
+    issuer: str
+    jwks_url: str
+
+    def __init__(self) -> None:
+        self._client = {"id": "messages-client", "secret": secrets.token_urlsafe(32)}
+        self._process = ExitStack()
+        self._port = 0
+        self._token_url = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        self._process.close()
+
+    def start(self, *keys: Key) -> None:
+        """Run with these private *keys*, of which the first of an algorithm signs, and no longer with others."""
+        self._process.close()
+        command = [shutil.which("node") or "node", "provider.mjs", str(self._port)]
+        process = self._process.enter_context(_running(command, cwd=PROVIDER, stdin=subprocess.PIPE))
+        with cast("IO[str]", process.stdin) as stdin:
+            json.dump({"keys": keys, "client": self._client}, stdin)
+        lines = iter(cast("IO[str]", process.stdout))
+        issuer = next((line.split()[1] for line in lines if line.startswith("issuer ")), None)
+        assert issuer is not None, "the provider did not start: standard error says why"
+        metadata = _http("GET", f"{issuer}.well-known/openid-configuration").json()
+        self.issuer, self.jwks_url = metadata["issuer"], metadata["jwks_uri"]
+        self._token_url = metadata["token_endpoint"]
+        self._port = urlsplit(self.issuer).port or 0
+
+    def access_token(self, algorithm: str = "RS256", *, audience: str = AUDIENCE, scope: str | None = None) -> str:
+        """Return an access token of the client, as the token endpoint gives it."""
+        response = _http(
+            "POST",
+            self._token_url,
+            auth=(self._client["id"], self._client["secret"]),
+            data={"grant_type": "client_credentials", "resource": f"{audience}{algorithm}", "scope": scope},
+        )
+        response.raise_for_status()
+        token: str = response.json()["access_token"]
+        return token
+
+
+class App:
+    """The reference app in several worker processes."""
+
+    def __init__(self, url: str, access_log: IO[str]) -> None:
+        self._url = url
+        self._access_log = access_log
+
+    def get(self, path: str, token: str | None = None) -> requests.Response:
+        """Ask whichever worker takes the request."""
+        return self._ask("GET", path, _bearer(token))[1]
+
+    def options(self, path: str, headers: dict[str, str]) -> requests.Response:
+        """Ask as a browser's preflight does."""
+        return self._ask("OPTIONS", path, headers)[1]
+
+    def get_from_every_worker(self, path: str, token: str) -> list[requests.Response]:
+        """Ask until each worker has answered, and return the last answer of each."""
+        answers: dict[str, requests.Response] = {}
+
+        def has_every_worker_answered() -> bool:
+            worker, answer = self._ask("GET", path, _bearer(token))
+            answers[worker] = answer
+            return len(answers) == WORKERS
+
+        eventually(has_every_worker_answered)
+        return list(answers.values())
+
+    def _ask(self, method: str, path: str, headers: dict[str, str]) -> tuple[str, requests.Response]:
+        """Return the access log's line, which is the worker's process id, and the response."""
+        response = _http(method, self._url + path, headers=headers)
+        # One request at a time: its line is the next one.
+        return self._access_log.readline(), response
+
+
+@contextmanager
+def running_app(directory: Path, provider: Provider, **settings: str) -> Iterator[App]:
+    """Run ``wsgi:app`` under gunicorn, with *settings* from the environment only."""
+    # Away from the checkout, whose instance/config.py and .env belong to whoever works in it.
+    shutil.copy(ROOT / "wsgi.py", directory)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(directory),
+        "CORS_ORIGINS": FRONT_END,
+        "AUTH0_ISSUER": provider.issuer,
+        "AUTH0_AUDIENCE": AUDIENCE,
+        "AUTH0_JWKS_URL": provider.jwks_url,
+        "AUTH0_ALGORITHMS": ",".join(ALGORITHMS),
+        **settings,
+    }
+    # The socket is ours until gunicorn has it: its port cannot be taken, and early requests wait instead of failing.
+    with ExitStack() as ours, ExitStack() as theirs:
+        listener = ours.enter_context(socket.create_server(("127.0.0.1", 0)))
+        command = [
+            *(sys.executable, "-m", "gunicorn", "wsgi:app"),
+            *("--bind", f"fd://{listener.fileno()}", "--workers", str(WORKERS)),
+            *("--access-logfile", "-", "--access-logformat", "%(p)s", "--log-level", "warning"),
+        ]
+        process = theirs.enter_context(_running(command, cwd=directory, env=environment, pass_fds=(listener.fileno(),)))
+        port = listener.getsockname()[1]
+        ours.close()
+        yield App(f"http://127.0.0.1:{port}", cast("IO[str]", process.stdout))
+
+
+def eventually(is_so: Callable[[], bool], seconds: float = 15.0) -> None:
+    """Return as soon as *is_so*; fail when it has not become so in time."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not is_so():
+        assert time.monotonic() < deadline, "this did not become so in time"
+        pause.wait(0.05)
+
+
+@contextmanager
+def _running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """Run *command* in a process group of its own, and end the whole group afterwards."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True, **options) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(TIMEOUT_SECONDS)
+            with suppress(ProcessLookupError):  # nothing is left of it
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _bearer(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
+
+
+def _http(method: str, url: str, **options: Any) -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False  # an environment's proxy makes no sense on loopback
+        return session.request(method, url, timeout=TIMEOUT_SECONDS, **options)
