@@ -138,10 +138,10 @@ class SettingsSchema(Schema):
         "Longer tokens are refused before anything is parsed. Servers have limits of their own: gunicorn 8190.",
     )
     AUTH0_REALM = custom.Realm(load_default="api", metadata={"description": "The realm in the challenge."})
-    AUTH0_JWKS_TTL = _seconds(600, 1, 86_400, "How long a key set is current.")
+    AUTH0_JWKS_TTL = _seconds(600, 0.1, 86_400, "How long a key set is current.")
     AUTH0_JWKS_REFRESH_AHEAD = _seconds(120, 0, 86_400, "How long before that it is refreshed in the background.")
-    AUTH0_JWKS_MAX_STALE = _seconds(3600, 1, 604_800, "How old a key set may get while Auth0 cannot be reached.")
-    AUTH0_JWKS_COOLDOWN = _seconds(30, 1, 3600, "An unknown key id causes no fetch this soon after the last attempt.")
+    AUTH0_JWKS_MAX_STALE = _seconds(3600, 0.1, 604_800, "How old a key set may get while Auth0 cannot be reached.")
+    AUTH0_JWKS_COOLDOWN = _seconds(30, 0, 3600, "An unknown key id causes no fetch this soon after the last attempt.")
     AUTH0_JWKS_TIMEOUT = _seconds(5, 0.1, 60, "One fetch in total, whatever the server does.")
     AUTH0_JWKS_MAX_BYTES = _bytes(262_144, 1024, 16_777_216, "Larger key sets are refused.")
     AUTH0_CACHE_SECRET = custom.Secret(
@@ -292,5 +292,7 @@ def _warn_about_loose_settings(settings: Settings) -> None:
         logger.warning("AUTH0_ADMIN_RBAC is false: whoever may ask for the scope %s is an admin", settings.admin_scope)
     if settings.health_details == "always":
         logger.warning("AUTH0_HEALTH_DETAILS is always: everybody sees the details of the health endpoint")
+    if settings.jwks_cooldown_seconds < 1:
+        logger.warning("AUTH0_JWKS_COOLDOWN is under a second: whoever sends random key ids makes this API ask Auth0")
     if f"{settings.issuer}api/v2/" in settings.audience:
         logger.warning("AUTH0_AUDIENCE holds Auth0's Management API: its tokens are meant for Auth0, not for this API")

@@ -71,9 +71,7 @@ def test_nonsense_in_the_header_gets_the_anonymous_answer(client: FlaskClient, h
     assert client.get("/auth/health", headers={"Authorization": header}).get_json() == {"status": "pass"}
 
 
-def test_a_token_that_names_an_unknown_key_causes_no_fetch(
-    make_app: AppFactory, issuer: LocalIssuer
-) -> None:
+def test_a_token_that_names_an_unknown_key_causes_no_fetch(make_app: AppFactory, issuer: LocalIssuer) -> None:
     """Health costs the fetch that all share, and no other."""
     client = make_app(AUTH0_JWKS_COOLDOWN=1).test_client()
     client.get("/auth/health")
@@ -89,9 +87,7 @@ def test_without_rbac_the_scope_alone_makes_an_admin(make_app: AppFactory, issue
 
 
 @pytest.mark.parametrize(("details", "shown"), [("never", False), ("always", True)])
-def test_details_are_shown_as_configured(
-    make_app: AppFactory, issuer: LocalIssuer, details: str, shown: bool
-) -> None:
+def test_details_are_shown_as_configured(make_app: AppFactory, issuer: LocalIssuer, details: str, shown: bool) -> None:
     """To nobody, or to everybody."""
     client = make_app(AUTH0_HEALTH_DETAILS=details).test_client()
     assert ("checks" in client.get("/auth/health").get_json()) is shown
@@ -130,7 +126,9 @@ def test_other_methods_are_refused_in_json(client: FlaskClient, method: str, pat
 
 def test_me_shows_all_claims_of_the_caller(client: FlaskClient, issuer: LocalIssuer) -> None:
     """Those that we know and those that we don't."""
-    token = issuer.token(scope="a b", permissions=["p"], **{"https://example.com/roles": ["x"], "aud": [issuer.audience]})
+    token = issuer.token(
+        scope="a b", permissions=["p"], **{"https://example.com/roles": ["x"], "aud": [issuer.audience]}
+    )
     response = client.get("/auth/me", headers=bearer(token))
     assert response.headers["Cache-Control"] == "no-store"
     body = response.get_json()

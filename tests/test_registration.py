@@ -35,7 +35,11 @@ def traces(app: Flask) -> tuple[object, ...]:
 
 @pytest.mark.parametrize(
     "config",
-    [{}, {"AUTH0_DOMAIN": "a.example.com"}, {"AUTH0_DOMAIN": "a.example.com", "AUTH0_AUDIENCE": "a", "AUTH0_LEEWAY": -1}],
+    [
+        {},
+        {"AUTH0_DOMAIN": "a.example.com"},
+        {"AUTH0_DOMAIN": "a.example.com", "AUTH0_AUDIENCE": "a", "AUTH0_LEEWAY": -1},
+    ],
 )
 def test_a_failed_registration_leaves_no_trace(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """The app can be registered with better settings afterwards."""
@@ -122,9 +126,7 @@ def test_every_error_class_is_a_public_name() -> None:
     import auth0_blueprint
 
     classes = {
-        name
-        for name, value in vars(error_classes).items()
-        if isinstance(value, type) and issubclass(value, Exception)
+        name for name, value in vars(error_classes).items() if isinstance(value, type) and issubclass(value, Exception)
     }
     assert classes <= set(auth0_blueprint.__all__)
 

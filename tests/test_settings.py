@@ -141,7 +141,7 @@ def test_a_domain_is_written_in_lower_case() -> None:
         ("AUTH0_JWKS_TTL", 0),
         ("AUTH0_JWKS_REFRESH_AHEAD", 600),
         ("AUTH0_JWKS_MAX_STALE", 599),
-        ("AUTH0_JWKS_COOLDOWN", 0),
+        ("AUTH0_JWKS_COOLDOWN", -1),
         ("AUTH0_JWKS_TIMEOUT", "inf"),
         ("AUTH0_JWKS_MAX_BYTES", "many"),
         ("AUTH0_CACHE_SECRET", 12),
@@ -217,6 +217,7 @@ def test_keys_that_are_close_to_nothing_are_nobodys_business(caplog: pytest.LogC
     [
         ({"AUTH0_ADMIN_RBAC": False}, "AUTH0_ADMIN_RBAC"),
         ({"AUTH0_HEALTH_DETAILS": "always"}, "AUTH0_HEALTH_DETAILS"),
+        ({"AUTH0_JWKS_COOLDOWN": 0}, "AUTH0_JWKS_COOLDOWN"),
         ({"AUTH0_AUDIENCE": "https://example.eu.auth0.com/api/v2/"}, "Management API"),
     ],
 )
