@@ -208,6 +208,9 @@ def _issuer(data: dict[str, Any]) -> str:
     return f"https://{data['AUTH0_DOMAIN']}/" if data["AUTH0_DOMAIN"] else str(data["AUTH0_ISSUER"])
 
 
+_WHO_ISSUES = ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL")
+
+
 def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from *config* and, where that says nothing, from *environ*.
 
@@ -216,6 +219,9 @@ def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None =
     """
     environ = os.environ if environ is None else environ
     schema = SettingsSchema()
+    if any(not _is_unset(config.get(key)) for key in _WHO_ISSUES):
+        # One answer to "who issues?": an app that says it is not mixed with an environment that says it otherwise.
+        environ = {key: value for key, value in environ.items() if key not in _WHO_ISSUES}
     raw = {key: value for key in schema.fields if not _is_unset(value := _raw(key, config, environ))}
     if "AUTH0_AUDIENCE" not in raw and not _is_unset(alias := _raw("API_ID", config, environ)):
         logger.warning("API_ID is an old name: call the setting AUTH0_AUDIENCE")

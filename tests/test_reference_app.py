@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,33 +65,42 @@ def test_other_origins_are_not_let_in(client: FlaskClient) -> None:
     assert "Access-Control-Allow-Origin" not in response.headers
 
 
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A folder with a copy of the app, out of reach of a developer's own settings."""
+    shutil.copy(ROOT / "wsgi.py", tmp_path)
+    return tmp_path
+
+
+def output_of(*arguments: str, folder: Path, **environ: str) -> str:
+    """Return what Python prints in *folder*, with nothing but *environ* in its environment."""
+    environ = {"PATH": "", "PYTHONPATH": str(folder), **environ}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=True).stdout
+
+
 @pytest.mark.parametrize("audience_key", ["AUTH0_AUDIENCE", "API_ID"])
-def test_settings_are_read_from_a_dotenv_file(tmp_path: Path, audience_key: str) -> None:
-    """With the names of today and of the old quickstart; importing the factory alone needs none."""
-    (tmp_path / "wsgi.py").write_text((ROOT / "wsgi.py").read_text())
-    (tmp_path / ".env").write_text(f"AUTH0_DOMAIN=example.eu.auth0.com\n{audience_key}=https://api.example.com\n")
-    code = "import wsgi; settings = wsgi.app.extensions['auth0'].settings; print(settings.issuer, settings.audience)"
-    environ = {"PATH": "", "PYTHONPATH": str(tmp_path)}
-    command = [sys.executable, "-c", code]
-    answer = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
-    assert answer.stdout == "https://example.eu.auth0.com/ ('https://api.example.com',)\n"
+def test_settings_are_read_from_a_dotenv_file(elsewhere: Path, audience_key: str) -> None:
+    """With the names of today and of the old quickstart."""
+    (elsewhere / ".env").write_text(f"AUTH0_DOMAIN=example.eu.auth0.com\n{audience_key}=https://api.example.com\n")
+    code = "import wsgi; settings = wsgi.app.extensions['auth0'].settings; print(settings.issuer, *settings.audience)"
+    assert output_of("-c", code, folder=elsewhere) == "https://example.eu.auth0.com/ https://api.example.com\n"
 
 
-def test_settings_are_read_from_the_instance_folder(tmp_path: Path) -> None:
+def test_settings_are_read_from_the_instance_folder(elsewhere: Path) -> None:
     """``instance/config.py`` wins over the environment."""
-    (tmp_path / "wsgi.py").write_text((ROOT / "wsgi.py").read_text())
-    (tmp_path / "instance").mkdir()
-    (tmp_path / "instance" / "config.py").write_text((ROOT / "instance" / "config.example.py").read_text())
-    code = "import wsgi; print(wsgi.app.extensions['auth0'].settings.audience)"
-    environ = {"PATH": "", "PYTHONPATH": str(tmp_path), "AUTH0_AUDIENCE": "environment"}
-    command = [sys.executable, "-c", code]
-    answer = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
-    assert answer.stdout == "('https://api.example.com',)\n"
+    (elsewhere / "instance").mkdir()
+    shutil.copy(ROOT / "instance" / "config.example.py", elsewhere / "instance" / "config.py")
+    code = "import wsgi; print(*wsgi.app.extensions['auth0'].settings.audience)"
+    assert output_of("-c", code, folder=elsewhere, AUTH0_AUDIENCE="environment") == "https://api.example.com\n"
 
 
-def test_flask_finds_the_app(issuer: LocalIssuer) -> None:
+def test_the_factory_can_be_imported_without_settings(elsewhere: Path) -> None:
+    """Only asking for ``app`` needs them."""
+    assert output_of("-c", "from wsgi import create_app; print('imported')", folder=elsewhere) == "imported\n"
+
+
+def test_flask_finds_the_app(elsewhere: Path) -> None:
     """``flask --app wsgi`` lists its routes."""
-    environ = {**{key: str(value) for key, value in issuer.settings.items()}, "PATH": ""}
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "routes"]
-    answer = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
-    assert "/api/private-scoped" in answer.stdout
+    settings = {"AUTH0_DOMAIN": "example.eu.auth0.com", "AUTH0_AUDIENCE": "https://api.example.com"}
+    assert "/api/private-scoped" in output_of("-m", "flask", "--app", "wsgi", "routes", folder=elsewhere, **settings)

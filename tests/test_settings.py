@@ -54,6 +54,16 @@ def test_config_wins_over_the_environment_which_wins_over_the_default() -> None:
     assert load_settings({**GOOD, "AUTH0_REALM": ""}, {"AUTH0_REALM": ""}).realm == "api"
 
 
+def test_who_issues_is_decided_in_one_place() -> None:
+    """An issuer in the app's config is not mixed with a domain or key set of the environment."""
+    environ = {"AUTH0_DOMAIN": "b.example.com", "AUTH0_JWKS_URL": "https://b.example.com/keys"}
+    settings = load_settings({"AUTH0_ISSUER": "https://a.example.com/", "AUTH0_AUDIENCE": "a"}, environ)
+    assert (settings.issuer, settings.jwks_url) == (
+        "https://a.example.com/",
+        "https://a.example.com/.well-known/jwks.json",
+    )
+
+
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [

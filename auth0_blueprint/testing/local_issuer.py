@@ -82,8 +82,14 @@ class LocalIssuer:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings with which an app accepts its tokens."""
-        return {"AUTH0_ISSUER": self.issuer, "AUTH0_AUDIENCE": self.audience, "AUTH0_ALGORITHMS": self.algorithm}
+        """The settings with which an app accepts its tokens, whatever its other configuration says."""
+        return {
+            "AUTH0_DOMAIN": None,
+            "AUTH0_ISSUER": self.issuer,
+            "AUTH0_JWKS_URL": None,
+            "AUTH0_AUDIENCE": self.audience,
+            "AUTH0_ALGORITHMS": self.algorithm,
+        }
 
     @property
     def key_ids(self) -> list[str]:
