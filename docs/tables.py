@@ -54,7 +54,7 @@ def _default(field: Any) -> str:
         return str(field.metadata["default"])
     value = field.load_default
     if value in (None, ()):
-        return "–"
+        return "-"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     return f"`{','.join(value) if isinstance(value, tuple) else value}`"
@@ -63,7 +63,7 @@ def _default(field: Any) -> str:
 def _limits(meta: dict[str, Any]) -> str:
     if "limits" in meta:
         return f"{meta['limits'][0]:g} to {meta['limits'][1]:.0f} {meta['unit']}"
-    return ", ".join(f"`{choice}`" for choice in meta.get("choices", ())) or "–"
+    return ", ".join(f"`{choice}`" for choice in meta.get("choices", ())) or "-"
 
 
 def _concrete(error: type[errors.Auth0Error]) -> Iterator[type[errors.Auth0Error]]:

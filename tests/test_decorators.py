@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from conftest import AppFactory, bearer
@@ -183,7 +183,7 @@ def test_class_based_views_are_guarded_as_a_whole_and_by_method(app: Flask, issu
     """``decorators`` guard every method, a guard on a method that one."""
 
     class Messages(MethodView):
-        decorators = (requires_auth,)
+        decorators: ClassVar = [requires_auth]
 
         def get(self) -> ResponseReturnValue:
             return {"read": current_token.subject}

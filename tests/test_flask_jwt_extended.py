@@ -318,7 +318,7 @@ def test_settings_without_effect_are_named_in_the_log(make_app: AppFactory, capl
 def test_registration_finds_a_release_that_does_not_ask_our_verifier(issuer: LocalIssuer) -> None:
     """The probe fails when decoding does not reach us."""
     blueprint = Auth0Blueprint()
-    blueprint.jwt_manager._decode_jwt_from_config = lambda *_: {"sub": "anybody"}  # type: ignore[method-assign,assignment]
+    blueprint.jwt_manager._decode_jwt_from_config = lambda *_: {"sub": "anybody"}  # type: ignore[method-assign]
     app = Flask("tested")
     app.config.update(issuer.settings)
     with pytest.raises(ConfigurationError, match="does not ask our verifier"):

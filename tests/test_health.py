@@ -126,9 +126,8 @@ def test_other_methods_are_refused_in_json(client: FlaskClient, method: str, pat
 
 def test_me_shows_all_claims_of_the_caller(client: FlaskClient, issuer: LocalIssuer) -> None:
     """Those that we know and those that we don't."""
-    token = issuer.token(
-        scope="a b", permissions=["p"], **{"https://example.com/roles": ["x"], "aud": [issuer.audience]}
-    )
+    custom: dict[str, Any] = {"https://example.com/roles": ["x"]}
+    token = issuer.token(scope="a b", permissions=["p"], aud=[issuer.audience], **custom)
     response = client.get("/auth/me", headers=bearer(token))
     assert response.headers["Cache-Control"] == "no-store"
     body = response.get_json()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from flask import Blueprint, Flask
@@ -110,7 +110,7 @@ def test_a_class_based_view_with_decorators_is_fine(app: Flask) -> None:
     """``as_view`` guards a function of its own for each call."""
 
     class View(MethodView):
-        decorators = (requires_auth,)
+        decorators: ClassVar = [requires_auth]
 
         def get(self) -> str:
             return ""

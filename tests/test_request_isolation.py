@@ -74,7 +74,7 @@ def test_what_a_view_does_to_its_claims_is_invisible_to_the_next_request(
     app: Flask, issuer: LocalIssuer, guard: Any
 ) -> None:
     """Nested lists and objects included, from whichever side they were taken."""
-    claims = {"roles": ["user"], "https://example.com/x": {"list": [1], "object": {}}}
+    claims: dict[str, Any] = {"roles": ["user"], "https://example.com/x": {"list": [1], "object": {}}}
 
     def view() -> ResponseReturnValue:
         seen = jsonify(
@@ -92,7 +92,7 @@ def test_what_a_view_does_to_its_claims_is_invisible_to_the_next_request(
             one.get("roles", []).append("admin")
             one.get("https://example.com/x", {"list": []})["list"].append(2)
         current_token["roles"].append("admin")
-        for _name, value in current_token.items():
+        for value in current_token.values():
             if isinstance(value, list):
                 value.append("admin")
         return seen
