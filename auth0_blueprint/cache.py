@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from auth0_blueprint.deadline import call_within
+from auth0_blueprint.forks import reset_in_children
 
 logger = logging.getLogger("auth0_blueprint")
 
@@ -43,6 +44,7 @@ class SharedCache:
         self._backend: CacheBackend | None = None
         self._is_open = False
         self._lock = threading.Lock()
+        reset_in_children(self)
         self._left_alone_until = float("-inf")
 
     @property
@@ -70,7 +72,7 @@ class SharedCache:
         """Store *value*, if the cache can be reached."""
         self._attempt(lambda backend: backend.set(key, value, timeout=timeout_seconds))
 
-    def forget_lock(self) -> None:
+    def reset_after_fork(self) -> None:
         """Replace the lock, which a fork may have copied while it was held."""
         self._lock = threading.Lock()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from cachelib.serializers import JSONSerializer
@@ -14,6 +15,7 @@ from auth0_blueprint.cache import CacheBackend
 from auth0_blueprint.errors import ConfigurationError
 
 _REDIS_TYPES = ("RedisCache", "redis")
+_FILE_TYPES = ("FileSystemCache", "filesystem")
 _SOCKET_TIMEOUT_SECONDS = 0.5
 
 
@@ -68,6 +70,10 @@ def _private_backend(app: Flask) -> CacheBackend:
     if app.config["CACHE_TYPE"] in _REDIS_TYPES:
         timeouts = {"socket_timeout": _SOCKET_TIMEOUT_SECONDS, "socket_connect_timeout": _SOCKET_TIMEOUT_SECONDS}
         config["CACHE_OPTIONS"] = {**(app.config.get("CACHE_OPTIONS") or {}), **timeouts}
+    elif app.config["CACHE_TYPE"] in _FILE_TYPES and app.config.get("CACHE_DIR"):
+        # Beside the host's folder: its files may be pickles, and each side counts and prunes all that it finds.
+        host_folder = Path(app.config["CACHE_DIR"])
+        config["CACHE_DIR"] = str(host_folder.with_name(f"{host_folder.name}-auth0_blueprint"))
     private = Cache(with_jinja2_ext=False, config=config)
     private.init_app(app)
     return _backend_of_host(app, private)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections.abc import Callable
+
+from auth0_blueprint.forks import reset_in_children
 
 
 class Flight:
@@ -34,7 +34,7 @@ class SingleFlight:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._current: Flight | None = None
-        _to_reset_after_fork.add(self)
+        reset_in_children(self)
 
     @property
     def current(self) -> Flight | None:
@@ -74,19 +74,7 @@ class SingleFlight:
                 self._current = None
         flight.land()
 
-    def reset(self) -> None:
+    def reset_after_fork(self) -> None:
         """Forget what only the parent process has: its threads, and who held the lock."""
         self._lock = threading.Lock()
         self._current = None
-
-
-_to_reset_after_fork: weakref.WeakSet[SingleFlight] = weakref.WeakSet()
-
-
-def _reset_after_fork() -> None:
-    for single_flight in list(_to_reset_after_fork):
-        single_flight.reset()
-
-
-if hasattr(os, "register_at_fork"):  # absent on Windows, where nothing forks
-    os.register_at_fork(after_in_child=_reset_after_fork)

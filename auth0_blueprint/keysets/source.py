@@ -18,7 +18,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 
 from auth0_blueprint.algorithms import Algorithm
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
@@ -27,53 +27,14 @@ from auth0_blueprint.keysets.flight import Flight, SingleFlight
 from auth0_blueprint.keysets.key_set import KeySet, KeySetError, VerificationKey, parse_key_set
 from auth0_blueprint.keysets.pacing import Pacing
 from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
+from auth0_blueprint.keysets.snapshot import KeySourceStatus, Snapshot
 
 logger = logging.getLogger("auth0_blueprint")
 
 FLIGHT_PATIENCE_SECONDS = 3.0
 UNKNOWN_KEY_PATIENCE_SECONDS = 0.5
 
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A key set as this process holds it.
-
-    Attributes:
-        key_set: the keys.
-        fetched_at: when the issuer gave it, as Unix time; a copy never restarts that clock.
-        monotonic_fetched_at: the same moment on the monotonic clock.
-        refresh_after_seconds: the age from which a refresh is due, with jitter.
-        source: ``network`` or ``cache``.
-        generation: rises only when key material changes.
-    """
-
-    key_set: KeySet
-    fetched_at: float
-    monotonic_fetched_at: float
-    refresh_after_seconds: float
-    source: str
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class KeySourceStatus:
-    """What health and admin endpoints may say. Times in seconds; ``None`` where there is no key set."""
-
-    issuer: str
-    state: str
-    age_seconds: float | None
-    refresh_in_seconds: float | None
-    source: str | None
-    generation: int
-    key_count: int
-    skipped: tuple[str, ...]
-    consecutive_failures: int
-    last_error: str | None
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether tokens can be verified right now."""
-        return self.state in {"fresh", "due", "stale"}
+Step = Callable[[], object]
 
 
 class KeySource:
@@ -109,7 +70,7 @@ class KeySource:
     ) -> None:
         self.issuer = issuer
         self._ttl_seconds = ttl_seconds
-        self._refresh_ahead_seconds = refresh_ahead_seconds
+        self._refresh_age_seconds = ttl_seconds - refresh_ahead_seconds
         self._max_stale_seconds = max_stale_seconds
         self._fetch = fetch
         self._shared = shared
@@ -231,84 +192,79 @@ class KeySource:
         return KeySetUnavailableError(retry_after_seconds=self._pacing.retry_after_seconds(self._monotonic()))
 
     def _fly(self, flight: Flight) -> None:
-        """Get a newer key set: from another process if it has one, else from the issuer. In a thread of its own."""
-        entry = self._shared.read()
-        if entry is not None and self._adopt_from_cache(entry, only_if_fresh=True):
-            return
+        """Get a newer key set. Runs in a thread of its own."""
         try:
-            fetched = self._fetch_key_set()
-        except (FetchError, KeySetError) as exc:
-            self._failed(exc)
-            if entry is not None:
-                self._adopt_from_cache(entry, only_if_fresh=False)
-            return
+            afterwards = self._get_newer_key_set()
         except Exception as exc:
-            logger.exception("fetching the key set of %s failed in an unexpected way", self.issuer)
-            self._failed(exc)
-            return
+            logger.exception("getting the key set of %s failed in an unexpected way", self.issuer)
+            afterwards = [self._failed(exc)]
         # Nobody who waits for the keys has to wait for the cache and the listeners as well.
         self._flights.land(flight)
-        self._shared.write(fetched)
+        for step in afterwards:
+            try:
+                step()
+            except Exception:
+                logger.exception("a listener of a key-set signal failed")
 
-    def _fetch_key_set(self) -> SharedEntry:
+    def _get_newer_key_set(self) -> list[Step]:
+        """Take it from another process if one has it, else from the issuer; return what is left to do."""
+        entry = self._shared.read()
+        if entry is not None and (announce := self._adopt(entry, self._refresh_age_seconds)):
+            self._pacing.succeeded()
+            return [announce]
+        try:
+            return self._fetch_key_set()
+        except (FetchError, KeySetError) as exc:
+            afterwards = [self._failed(exc)]
+        if entry is not None and (announce := self._adopt(entry, self._max_stale_seconds)):
+            afterwards.append(announce)
+        return afterwards
+
+    def _fetch_key_set(self) -> list[Step]:
         self._pacing.attempted(self._monotonic())
         document = self._fetch()
         # Ages count from the answer, here and in every copy.
         fetched_at, monotonic_fetched_at = self._clock(), self._monotonic()
-        key_set = parse_key_set(document)
-        was_failing = self._pacing.is_failing
-        self._pacing.succeeded()
-        self._install(key_set, fetched_at, monotonic_fetched_at, "network")
-        if was_failing:
+        announce = self._install(parse_key_set(document), fetched_at, monotonic_fetched_at, "network")
+        if self._pacing.is_failing:
             logger.info("the key set of %s can be fetched again", self.issuer)
-        return SharedEntry(document.decode("utf-8"), fetched_at)
+        self._pacing.succeeded()
+        return [partial(self._shared.write, SharedEntry(document.decode("utf-8"), fetched_at)), announce]
 
-    def _failed(self, exc: Exception) -> None:
+    def _failed(self, exc: Exception) -> Step:
         reason = str(exc) if isinstance(exc, (FetchError, KeySetError)) else "an unexpected error"
-        was_failing = self._pacing.is_failing
-        self._pacing.failed(self._monotonic(), reason, getattr(exc, "retry_after_seconds", 0))
-        if not was_failing:  # once for each change of state, not for each attempt
+        if not self._pacing.is_failing:  # once for each change of state, not for each attempt
             logger.warning("the key set of %s cannot be fetched: %s", self.issuer, reason)
-        self._tell(lambda: self._on_failed(reason))
+        self._pacing.failed(self._monotonic(), reason, getattr(exc, "retry_after_seconds", 0))
+        return partial(self._on_failed, reason)
 
-    def _adopt_from_cache(self, entry: SharedEntry, *, only_if_fresh: bool) -> bool:
+    def _adopt(self, entry: SharedEntry, max_age_seconds: float) -> Step | None:
+        """Install what another process got, if that is newer than what is here and not too old."""
         current = self._snapshot
-        if current is not None and entry.fetched_at <= current.fetched_at:
-            return False
         age = max(0.0, self._clock() - entry.fetched_at)
-        if age > (self._ttl_seconds - self._refresh_ahead_seconds if only_if_fresh else self._max_stale_seconds):
-            return False
+        if age > max_age_seconds or (current is not None and entry.fetched_at <= current.fetched_at):
+            return None
         try:
             key_set = parse_key_set(entry.document.encode("utf-8"))
         except KeySetError:
-            return False
+            return None
         monotonic_fetched_at = self._monotonic() - age
-        self._pacing.attempted(monotonic_fetched_at)  # another process asked the issuer then
-        if only_if_fresh:
-            self._pacing.succeeded()
-        self._install(key_set, entry.fetched_at, monotonic_fetched_at, "cache")
-        return True
+        self._pacing.attempted(monotonic_fetched_at)  # the other process asked the issuer then
+        return self._install(key_set, entry.fetched_at, monotonic_fetched_at, "cache")
 
-    def _install(self, key_set: KeySet, fetched_at: float, monotonic_fetched_at: float, source: str) -> None:
+    def _install(self, key_set: KeySet, fetched_at: float, monotonic_fetched_at: float, source: str) -> Step:
         old = self._snapshot
         is_new_material = old is None or old.key_set.identity != key_set.identity
-        ahead = self._ttl_seconds - self._refresh_ahead_seconds
         self._snapshot = Snapshot(
             key_set=key_set,
             fetched_at=fetched_at,
             monotonic_fetched_at=monotonic_fetched_at,
-            refresh_after_seconds=min(self._ttl_seconds, ahead * self._uniform(0.9, 1.1)),
+            refresh_after_seconds=min(self._ttl_seconds, self._refresh_age_seconds * self._uniform(0.9, 1.1)),
             source=source,
             generation=(old.generation if old else 0) + is_new_material,
         )
-        before = old.key_set.key_ids if old else frozenset[str]()
-        added, removed = tuple(sorted(key_set.key_ids - before)), tuple(sorted(before - key_set.key_ids))
         if key_set.skipped and is_new_material:
             logger.warning("keys of %s that are not used: %s", self.issuer, "; ".join(sorted(set(key_set.skipped))))
-        self._tell(lambda: self._on_refreshed(added, removed))
-
-    def _tell(self, listener: Callable[[], None]) -> None:
-        try:
-            listener()
-        except Exception:
-            logger.exception("a listener of a key-set signal failed")
+        before = old.key_set.key_ids if old else frozenset[str]()
+        added, removed = tuple(sorted(key_set.key_ids - before)), tuple(sorted(before - key_set.key_ids))
+        return partial(self._on_refreshed, added, removed)

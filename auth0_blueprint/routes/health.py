@@ -12,7 +12,7 @@ from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.credentials import bearer_token
 from auth0_blueprint.current import AppState, app_state
 from auth0_blueprint.errors import Auth0Error, KeySetUnavailableError
-from auth0_blueprint.keysets.source import KeySourceStatus
+from auth0_blueprint.keysets.snapshot import KeySourceStatus
 
 PATIENCE_SECONDS = 1.0
 

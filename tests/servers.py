@@ -1,0 +1,168 @@
+"""Servers and stand-ins that say and do exactly what a test wants, right or wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import socketserver
+import ssl
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from jwt.algorithms import OKPAlgorithm
+
+from auth0_blueprint.keysets.fetch import FetchError
+
+Answer = Callable[[socket.socket], object]
+
+
+def respond(status: str = "200 OK", body: bytes = b"", **headers: str) -> Answer:
+    """Return an answer with *status*, *headers* (``_`` for ``-``) and the whole *body*."""
+    fields = {"Content_Length": str(len(body)), "Connection": "close", **headers}
+    head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
+    message = f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + body
+    return lambda connection: connection.sendall(message)
+
+
+def drip(first: bytes, drop: bytes) -> Answer:
+    """Return an answer that says *first* and then a *drop* now and then, for 6 s or until the client has gone."""
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(first)
+        never = threading.Event()
+        for _ in range(300):
+            never.wait(0.02)
+            connection.sendall(drop)
+
+    return answer
+
+
+class RawServer(socketserver.ThreadingTCPServer):
+    """Gives *answer* the connection of each request, once the head of the request has been read.
+
+    Attributes:
+        heads: the request heads, as received.
+        connection_ended: set when a connection is over.
+    """
+
+    allow_reuse_address = True
+
+    def __init__(self, answer: Answer, tls: ssl.SSLContext | None = None) -> None:
+        self._answer = answer
+        self._tls = tls
+        self.heads: list[bytes] = []
+        self.connection_ended = threading.Event()
+        super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The address of a key set here."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.server_address[1]}/jwks.json"
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Serve one connection, in a thread of its own."""
+        request.settimeout(10)
+        with suppress(OSError):
+            connection = self._tls.wrap_socket(request, server_side=True) if self._tls else request
+            with connection:
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    received = connection.recv(4096)
+                    if not received:
+                        return self.connection_ended.set()
+                    head += received
+                self.heads.append(head)
+                self._answer(connection)
+        return self.connection_ended.set()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+
+_jwks: dict[str, dict[str, Any]] = {}
+
+
+def document(*key_ids: str) -> bytes:
+    """Return a key set with one key for each of *key_ids*, always the same key for the same id."""
+    for key_id in key_ids:
+        if key_id not in _jwks:
+            public_key = ed25519.Ed25519PrivateKey.generate().public_key()
+            _jwks[key_id] = {**OKPAlgorithm.to_jwk(public_key, as_dict=True), "kid": key_id}
+    return json.dumps({"keys": [_jwks[key_id] for key_id in key_ids]}).encode()
+
+
+class ScriptedIssuer:
+    """Stands in for the network: gives *answer*, or raises it; on hold it does not answer before it is released."""
+
+    def __init__(self, answer: bytes | Exception) -> None:
+        self.answer = answer
+        self.fetch_count = 0
+        self.asked = threading.Event()
+        self._released = threading.Event()
+        self._released.set()
+        self._is_answering = False
+
+    def __call__(self) -> bytes:
+        self.fetch_count += 1
+        self._is_answering = True
+        self.asked.set()
+        released_in_time = self._released.wait(5)
+        self._is_answering = False
+        if not released_in_time:
+            raise FetchError("the test has never released its issuer")
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def hold(self) -> None:
+        self.asked.clear()
+        self._released.clear()
+
+    def release(self) -> None:
+        self._released.set()
+
+    def is_still_answering(self) -> bool:
+        """Wait until the issuer has been asked; tell whether it is still being waited for."""
+        return self.asked.wait(5) and self._is_answering
+
+
+def land() -> None:
+    """Wait for the flights in the background."""
+    for thread in threading.enumerate():
+        if thread.name == "auth0-key-set-flight":
+            thread.join(10)
+
+
+def in_a_child_process(function: Callable[[], str]) -> str:
+    """Return what *function* returns in a forked child, or ``"hangs"``."""
+    readable, writable = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover
+        try:
+            os.write(writable, function().encode())
+        finally:
+            os._exit(0)
+    try:
+        os.close(writable)
+        ready, _, _ = select.select([readable], [], [], 5)
+        return os.read(readable, 1000).decode() if ready else "hangs"
+    finally:
+        os.close(readable)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)

@@ -1,0 +1,50 @@
+"""Base64url in its one canonical spelling."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from auth0_blueprint import base64url
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"ab", b"abc", b"\xfb\xff\xbf", bytes(range(256))])
+def test_what_an_encoder_wrote_is_read_back(data: bytes) -> None:
+    """Data of every length modulo three, and both special characters, survive the round trip."""
+    assert base64url.decode(base64.urlsafe_b64encode(data).rstrip(b"=").decode()) == data
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        pytest.param("YQ==", id="padding"),
+        pytest.param("YQ=", id="short padding"),
+        pytest.param("YWI=YWI", id="padding inside"),
+        pytest.param("=", id="padding alone"),
+        pytest.param("YW Jj", id="space"),
+        pytest.param("YWJj\n", id="newline at the end"),
+        pytest.param(" YWJj", id="space in front"),
+        pytest.param("+/+/", id="standard alphabet"),
+        pytest.param("YWJj!", id="character of no alphabet"),
+        pytest.param("YW.Jj", id="dot"),
+        pytest.param("YWJjZ", id="impossible length"),
+        pytest.param("YWJj\0", id="null"),
+        pytest.param("YWJé", id="not ASCII"),
+        pytest.param("\uff39\uff37\uff2a\uff4a", id="full-width letters"),
+        pytest.param("YWJ\ud800", id="lone surrogate"),
+    ],
+)
+def test_any_other_spelling_is_refused(segment: str) -> None:
+    """Padding, white space, foreign characters and impossible lengths are a ValueError."""
+    with pytest.raises(ValueError, match="base64url"):
+        base64url.decode(segment)
+
+
+@pytest.mark.parametrize(("canonical", "twins"), [("YQ", ("YR", "YS", "Yf")), ("YWI", ("YWJ", "YWK", "YWL"))])
+def test_unused_bits_of_the_last_character_must_be_zero(canonical: str, twins: tuple[str, ...]) -> None:
+    """Of all spellings that carry the same bytes only the canonical one is read."""
+    base64url.decode(canonical)
+    for twin in twins:
+        with pytest.raises(ValueError, match="not canonical"):
+            base64url.decode(twin)

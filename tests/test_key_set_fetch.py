@@ -1,0 +1,333 @@
+"""One request for a key set, against servers that misbehave."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import ipaddress
+import socket
+import ssl
+import time
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from servers import Answer, RawServer, drip, respond
+
+from auth0_blueprint.keysets.fetch import FetchError, fetch
+from auth0_blueprint.keysets.key_set import KeySetError, parse_key_set
+from auth0_blueprint.testing import LocalIssuer
+
+MAX_BYTES = 10_000
+LONG, SHORT = 10.0, 0.3  # a deadline that no test reaches, and one that the test is about
+
+
+def get(server: RawServer, timeout_seconds: float = LONG) -> bytes:
+    """Fetch from *server*."""
+    return fetch(server.url, timeout_seconds, MAX_BYTES)
+
+
+def failure(answer: Answer) -> FetchError:
+    """Return the error that *answer* leads to."""
+    with RawServer(answer) as server, pytest.raises(FetchError) as caught:
+        get(server)
+    return caught.value
+
+
+def test_the_body_of_a_good_answer_is_returned(issuer: LocalIssuer) -> None:
+    """The key set comes as it was published."""
+    document = fetch(f"{issuer.issuer}.well-known/jwks.json", LONG, MAX_BYTES)
+    assert parse_key_set(document).key_ids == set(issuer.key_ids)
+
+
+def test_a_body_in_chunks_is_returned() -> None:
+    """A body without a length, in pieces, is put together."""
+    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n1\r\n \r\n0\r\n\r\n"
+    with RawServer(lambda connection: connection.sendall(chunks)) as server:
+        assert get(server) == b"{} "
+
+
+# Answers that are not acceptable
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
+def test_the_target_of_a_redirect_is_never_asked(status: str) -> None:
+    """A redirect is a failure, whoever it points to."""
+    with RawServer(respond(body=b'{"keys": []}')) as target:
+        error = failure(respond(status, Location=target.url))
+        assert target.heads == []
+    assert str(error) == f"HTTP status {status[:3]}"
+
+
+def test_the_body_of_a_redirect_is_not_read_to_its_end() -> None:
+    """The size cap holds for answers that are refused anyway: memory is not the server's to fill."""
+    size = 64 * 1024 * 1024
+    accepted: list[int] = []
+
+    def flood(connection: socket.socket) -> None:
+        connection.sendall(f"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: {size}\r\n\r\n".encode())
+        for _ in range(size // 1_048_576):
+            connection.sendall(bytes(1_048_576))
+            accepted.append(1_048_576)
+
+    failure(flood)
+    assert sum(accepted) < size / 2  # what the sockets' own buffers take is not our concern
+
+
+@pytest.mark.parametrize(
+    "status", ["204 No Content", "206 Partial Content", "304 Not Modified", "404 Not Found", "500 x"]
+)
+def test_any_status_but_200_is_a_failure(status: str) -> None:
+    """The reason names the status and nothing else."""
+    assert str(failure(respond(status))) == f"HTTP status {status[:3]}"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0),
+        ("7", 7),
+        ("100000", 100_000),
+        ("", 0),
+        ("-5", 0),
+        ("1.5", 0),
+        ("soon", 0),
+        ("\u00b2", 0),
+        ("9" * 50, 0),
+    ],
+)
+def test_retry_after_in_seconds_is_told(value: str, seconds: float) -> None:
+    """Digits are seconds; what is neither that nor a date is ignored."""
+    head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: " + value.encode("latin-1")
+    error = failure(lambda connection: connection.sendall(head + b"\r\n\r\n"))
+    assert (str(error), error.retry_after_seconds) == ("HTTP status 503", seconds)
+
+
+def test_retry_after_as_a_date_is_told() -> None:
+    """A date is told as the seconds until then."""
+    then = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=100)
+    error = failure(respond("503 Service Unavailable", Retry_After=format_datetime(then, usegmt=True)))
+    assert 95 < error.retry_after_seconds <= 100
+
+
+@pytest.mark.parametrize("date", ["Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 -0000"])
+def test_retry_after_in_the_past_is_no_wait(date: str) -> None:
+    """A date that has passed, with or without zone, asks for nothing."""
+    assert failure(respond("503 Service Unavailable", Retry_After=date)).retry_after_seconds == 0
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Mon, 01 Jan 99999 00:00:00 GMT",
+        "Mon, 32 Jan 2030 00:00:00 GMT",
+        "Mon, 01 Jan 2030 00:00:00 +99999999999999999999",
+        "Mon, 99999999999999999999 Jan 2030 00:00:00 GMT",
+    ],
+    ids=["year", "day", "zone out of range", "day out of range"],
+)
+def test_retry_after_as_an_impossible_date_is_ignored(date: str) -> None:
+    """Whatever stands there, the failure stays a FetchError."""
+    assert failure(respond("503 Service Unavailable", Retry_After=date)).retry_after_seconds == 0
+
+
+@pytest.mark.parametrize("body", [b"", b"<!doctype html><title>Blocked</title>", b"\xff\xfe", b"null"])
+def test_a_body_that_is_no_key_set_is_not_parsed(body: bytes) -> None:
+    """A 200 with an empty body, or with the page of some proxy, is not a key set."""
+    with RawServer(respond(body=body, Content_Type="text/html")) as server, pytest.raises(KeySetError):
+        parse_key_set(get(server))
+
+
+def test_a_body_of_the_greatest_size_is_returned() -> None:
+    """The cap itself is not too much."""
+    with RawServer(respond(body=b" " * MAX_BYTES)) as server:
+        assert len(get(server)) == MAX_BYTES
+
+
+@pytest.mark.parametrize("length", [{}, {"Content_Length": str(2**40)}], ids=["announced", "announced far too long"])
+def test_a_body_over_the_size_cap_is_refused(length: dict[str, str]) -> None:
+    """One byte more is too much."""
+    error = failure(respond(body=b" " * (MAX_BYTES + 20_000), **length))
+    assert str(error) == "an answer that is too large"
+
+
+def test_an_endless_body_is_refused_at_the_size_cap() -> None:
+    """A body without end is left as soon as it is too large, long before the deadline."""
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+    assert str(failure(drip(head, b" " * MAX_BYTES))) == "an answer that is too large"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate", "br", "x-unknown"])
+def test_an_encoded_answer_is_refused(coding: str) -> None:
+    """It was not asked for, and could be a bomb."""
+    error = failure(respond(body=gzip.compress(b'{"keys": []}'), Content_Encoding=coding))
+    assert str(error) == "an encoded answer that was not asked for"
+
+
+def test_encodings_are_not_asked_for() -> None:
+    """The request says so in so many words."""
+    with RawServer(respond()) as server:
+        get(server)
+    assert b"\r\nAccept-Encoding: identity\r\n" in server.heads[0]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"not HTTP at all\r\n\r\n",
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X-Many: 1\r\n" * 1000 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: http://[\r\n\r\n",
+    ],
+    ids=["nothing", "no HTTP", "no status", "cut", "chunk size", "many headers", "long header", "location"],
+)
+def test_broken_http_is_a_fetch_error(message: bytes) -> None:
+    """No other exception leaves the function."""
+    failure(lambda connection: connection.sendall(message))
+
+
+def test_a_refused_connection_is_a_fetch_error() -> None:
+    """Nobody listens there."""
+    with socket.socket() as reserved:  # bound, and not listening
+        reserved.bind(("127.0.0.1", 0))
+        with pytest.raises(FetchError, match="no connection"):
+            fetch(f"http://127.0.0.1:{reserved.getsockname()[1]}/", LONG, MAX_BYTES)
+
+
+def test_an_impossible_address_is_a_fetch_error() -> None:
+    """No other exception leaves the function."""
+    with pytest.raises(FetchError, match="no connection"):
+        fetch("http://127.0.0.1:99999/", LONG, MAX_BYTES)
+
+
+def test_reasons_never_show_what_the_server_said() -> None:
+    """They are fixed texts, safe to log."""
+    assert "SPY" not in str(failure(respond("503 SPY", body=b"SPY", SPY="SPY")))
+
+
+# The deadline
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda connection: connection.recv(1),
+        drip(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        drip(b"HTTP/1.1 200 OK\r\nX: ", b"y"),
+        drip(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b" "),
+        drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["silence", "headers", "one header", "body", "chunks", "interim answers"],
+)
+def test_a_dripping_answer_ends_at_the_deadline(answer: Answer) -> None:
+    """The deadline is for the whole exchange: no byte that comes in time buys more of it."""
+    with RawServer(answer) as server:
+        begin = time.monotonic()
+        with pytest.raises(FetchError, match="in time"):
+            get(server, SHORT)
+        assert SHORT <= time.monotonic() - begin < SHORT + 1
+
+
+def test_the_connection_is_shut_down_at_the_deadline() -> None:
+    """The server sees us go: no thread and no socket of ours stays with it."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"
+    with RawServer(drip(head, b" ")) as server:
+        with pytest.raises(FetchError, match="in time"):
+            get(server, SHORT)
+        assert server.connection_ended.wait(2)
+
+
+def test_a_hanging_tls_handshake_ends_at_the_deadline() -> None:
+    """A server that takes the connection and says nothing is left in time, and sees us go."""
+    with RawServer(respond()) as server:
+        begin = time.monotonic()
+        with pytest.raises(FetchError, match="in time"):
+            fetch(server.url.replace("http:", "https:"), SHORT, MAX_BYTES)
+        assert time.monotonic() - begin < SHORT + 1
+        assert server.connection_ended.wait(2)
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def untrusted_tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    """A server's TLS context, with a good certificate for 127.0.0.1 that nobody has reason to trust."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
+
+
+def test_a_server_with_an_untrusted_certificate_is_not_asked(untrusted_tls: ssl.SSLContext) -> None:
+    """Keys from whoever sits in between would let everybody in."""
+    with RawServer(respond(body=b'{"keys": []}'), untrusted_tls) as server:
+        with pytest.raises(FetchError, match="no trustworthy TLS connection"):
+            get(server)
+        assert server.heads == []
+
+
+# The environment
+
+
+@pytest.fixture
+def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials for every host, where requests would look for them."""
+    path = tmp_path / "netrc"
+    path.write_text("default login spy password secret\n")
+    path.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(path))
+
+
+@pytest.mark.usefixtures("netrc")
+def test_netrc_credentials_are_not_sent_to_loopback() -> None:
+    """The key set is public, and the user's passwords are not ours to send."""
+    with RawServer(respond()) as server:
+        get(server)
+    assert b"authorization" not in server.heads[0].lower()
+
+
+@pytest.mark.usefixtures("netrc")
+def test_netrc_credentials_are_not_sent_to_other_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen from a proxy, which stands in for a host beyond this machine."""
+    with RawServer(respond()) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "")
+        fetch("http://issuer.example/jwks.json", LONG, MAX_BYTES)
+    assert proxy.heads[0].startswith(b"GET http://issuer.example/jwks.json ")
+    assert b"authorization" not in proxy.heads[0].lower()
+
+
+def test_loopback_is_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A local issuer is here, and not wherever the proxy runs."""
+    with RawServer(respond("502 Bad Gateway")) as proxy, RawServer(respond(body=b"{}")) as server:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "")
+        assert get(server) == b"{}"
+        assert proxy.heads == []
