@@ -1,0 +1,149 @@
+"""Requests that cost their sender little and would cost a careless API much."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+from conftest import AppFactory, MovableClock, bearer
+from flask import Flask
+from network_edge import key_set_server, put_on_clock
+from refusals import (
+    BAD_HEADER,
+    BAD_PAYLOAD,
+    ENCRYPTED,
+    KEY_SET_UNAVAILABLE,
+    NO_CREDENTIALS,
+    NO_TOKEN,
+    OPAQUE,
+    OTHER_SCHEME,
+    SEVERAL_CREDENTIALS,
+    TOO_LONG,
+    UNKNOWN_KEY,
+    Answer,
+    answer_to,
+    by_hand,
+    guarded,
+    header_of,
+    passes,
+    seen,
+    segment,
+)
+
+from auth0_blueprint.testing import LocalIssuer
+
+MEGABYTE = 1_048_576
+
+
+@pytest.mark.parametrize("text", ["x", ".", "[", "a.", "=", "\u00e9"])
+def test_a_token_of_a_megabyte_is_refused_before_it_is_read(app: Flask, issuer: LocalIssuer, text: str) -> None:
+    """Only its length is looked at (CVE-2025-61920)."""
+    assert answer_to(guarded(app), text * MEGABYTE) == TOO_LONG
+    assert issuer.fetch_count == 0
+
+
+def test_a_genuine_token_that_is_too_long_is_refused(app: Flask, issuer: LocalIssuer) -> None:
+    """A good signature does not make up for a megabyte of claims."""
+    assert answer_to(guarded(app), issuer.token(filling="x" * MEGABYTE)) == TOO_LONG
+    assert issuer.fetch_count == 0
+
+
+@pytest.mark.parametrize(
+    ("authorization", "expected"),
+    [
+        (" " * MEGABYTE, NO_CREDENTIALS),
+        ("x" * MEGABYTE, OTHER_SCHEME),
+        ("," * MEGABYTE, OTHER_SCHEME),
+        ("Bearer" + " " * MEGABYTE, NO_TOKEN),
+        ("Bearer " + "x " * (MEGABYTE // 2), SEVERAL_CREDENTIALS),
+        ("Bearer " + ",x" * (MEGABYTE // 2), SEVERAL_CREDENTIALS),
+    ],
+    ids=["spaces", "one word", "commas", "nothing after the scheme", "words", "fields"],
+)
+@pytest.mark.parametrize("path", ["/ours", "/theirs"])
+def test_a_header_of_a_megabyte_is_refused(app: Flask, path: str, authorization: str, expected: Answer) -> None:
+    """Whatever fills it, the answer is that to the same header in short."""
+    assert seen(guarded(app).get(path, headers={"Authorization": authorization})) == expected
+
+
+def test_a_million_dots_are_not_a_million_segments(make_app: AppFactory) -> None:
+    """Where long tokens are allowed, an absurd number of segments is still no token."""
+    assert answer_to(guarded(make_app(AUTH0_MAX_TOKEN_BYTES=MEGABYTE)), "." * MEGABYTE) == OPAQUE
+
+
+def test_a_compressed_bomb_is_not_inflated(app: Flask, issuer: LocalIssuer) -> None:
+    """An encrypted token is refused by its form, whatever would come out of it (CVE-2024-28102)."""
+    bomb = segment(zlib.compress(bytes(8 * MEGABYTE), 9))
+    header = segment({"alg": "RSA-OAEP", "enc": "A256GCM", "zip": "DEF", "kid": issuer.key_ids[-1]})
+    assert answer_to(guarded(app), f"{header}..{segment(bytes(12))}.{bomb}.{segment(bytes(16))}") == ENCRYPTED
+    assert issuer.fetch_count == 0
+
+
+def test_a_compressed_payload_is_no_payload(app: Flask, issuer: LocalIssuer) -> None:
+    """A signed token that claims to be compressed is read as it is."""
+    token = by_hand(issuer, {**header_of(issuer.token()), "zip": "DEF"}, zlib.compress(bytes(8 * MEGABYTE), 9))
+    assert answer_to(guarded(app), token) == BAD_PAYLOAD
+    assert issuer.fetch_count == 0
+
+
+DEEP = {
+    "lists": b'{"alg": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "objects": b'{"":' * 100_000 + b"1" + b"}" * 100_000,
+    "unclosed": b"[" * 100_000,
+    "33 levels": b'{"alg": "RS256", "x": ' + b"[" * 32 + b"]" * 32 + b"}",
+}
+
+
+@pytest.mark.parametrize("form", DEEP)
+def test_a_deep_header_is_refused(make_app: AppFactory, issuer: LocalIssuer, form: str) -> None:
+    """Also where the limit on the length would let it pass, depth breaks nothing."""
+    client = guarded(make_app(AUTH0_MAX_TOKEN_BYTES=MEGABYTE))
+    assert answer_to(client, by_hand(issuer, header=DEEP[form])) == BAD_HEADER
+    assert issuer.fetch_count == 0
+
+
+@pytest.mark.parametrize("form", DEEP)
+def test_a_deep_payload_is_refused(make_app: AppFactory, issuer: LocalIssuer, form: str) -> None:
+    """Also where the limit on the length would let it pass, depth breaks nothing."""
+    client = guarded(make_app(AUTH0_MAX_TOKEN_BYTES=MEGABYTE))
+    assert answer_to(client, by_hand(issuer, claims=DEEP[form])) == BAD_PAYLOAD
+    assert issuer.fetch_count == 0
+
+
+def _token_with_key_id(issuer: LocalIssuer, key_id: str) -> str:
+    """Return a token that only has to get as far as the search for its key."""
+    _header, payload, signature = issuer.token().split(".")
+    return f"{segment({'alg': 'RS256', 'kid': key_id})}.{payload}.{signature}"
+
+
+def test_made_up_key_ids_cause_no_fetch_right_after_one(app: Flask, issuer: LocalIssuer) -> None:
+    """In the cooldown an unknown key id is refused at once, a thousand times over."""
+    client = guarded(app)
+    assert passes(client, issuer.token())
+    good = issuer.token()
+    answers = [
+        seen(client.get("/ours", headers=bearer(_token_with_key_id(issuer, f"made-up-{number}"))))
+        for number in range(1000)
+    ]
+    assert answers == [UNKNOWN_KEY] * 1000
+    assert passes(client, good)
+    assert issuer.fetch_count == 1
+
+
+def test_made_up_key_ids_in_an_outage_cause_one_fetch(
+    make_app: AppFactory, issuer: LocalIssuer, clock: MovableClock
+) -> None:
+    """A thousand unknown key ids are one question to an issuer that is away, and known keys go on (CVE-2026-48524)."""
+    with key_set_server() as server:
+        server.publish(*issuer.key_set["keys"])
+        app = make_app(AUTH0_JWKS_URL=server.url)
+        put_on_clock(app, clock)
+        client, good = guarded(app), issuer.token()
+        assert passes(client, good)
+        clock.move(31)
+        server.status = 503
+        headers = [bearer(_token_with_key_id(issuer, f"made-up-{number}")) for number in range(1000)]
+        answers = [seen(client.get("/ours", headers=header)) for header in headers]
+        assert answers == [KEY_SET_UNAVAILABLE] * 1000
+        assert passes(client, good)
+        assert server.asked == ["/jwks"] * 2

@@ -1,0 +1,195 @@
+"""Requests that are refused: tokens built byte by byte, and what the answer to them looks like on the wire."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from conftest import bearer
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_jwt_extended import get_jwt_identity, jwt_required
+from werkzeug.test import TestResponse
+
+from auth0_blueprint import current_token, requires_auth
+from auth0_blueprint.testing import LocalIssuer
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """All that a refused client gets to see. The ``code`` is in the body."""
+
+    status: int
+    challenges: tuple[str, ...]
+    body: dict[str, Any]
+    cache_control: str | None = "no-store"
+    content_type: str = "application/json"
+
+
+def seen(response: TestResponse) -> Answer:
+    """Return what a client sees of *response*."""
+    return Answer(
+        status=response.status_code,
+        challenges=tuple(response.headers.getlist("WWW-Authenticate")),
+        body=response.get_json(),
+        cache_control=response.headers.get("Cache-Control"),
+        content_type=response.headers["Content-Type"],
+    )
+
+
+def invalid_token(code: str, description: str) -> Answer:
+    """Return the answer to a token that is refused (RFC 6750 §3.1)."""
+    return Answer(
+        401,
+        (f'Bearer realm="api", error="invalid_token", error_description="{description}"',),
+        {"error": "invalid_token", "error_description": description, "code": code},
+    )
+
+
+NO_CREDENTIALS = Answer(
+    401,
+    ('Bearer realm="api"',),
+    {"error_description": "The request has no Authorization header.", "code": "authorization_header_missing"},
+)
+OTHER_SCHEME = Answer(
+    401,
+    ('Bearer realm="api"',),
+    {"error_description": "The Authorization header must use the Bearer scheme.", "code": "invalid_header"},
+)
+NO_TOKEN = Answer(
+    401,
+    ('Bearer realm="api"',),
+    {"error_description": "The Authorization header holds no token after the scheme.", "code": "invalid_header"},
+)
+ONE_TOKEN = "The Authorization header must be one scheme, one space and one token."
+SEVERAL_CREDENTIALS = Answer(
+    400,
+    (f'Bearer realm="api", error="invalid_request", error_description="{ONE_TOKEN}"',),
+    {
+        "error": "invalid_request",
+        "error_description": ONE_TOKEN,
+        "code": "invalid_header",
+    },
+)
+TOO_LONG = invalid_token("token_malformed", "The access token is longer than this API accepts.")
+ENCRYPTED = invalid_token(
+    "token_malformed", "The access token is encrypted; this API accepts signed access tokens only."
+)
+OPAQUE = invalid_token("token_malformed", "The access token is not a JWT; request it with this API's audience.")
+NOT_BASE64URL = invalid_token("token_malformed", "The access token is not made of three base64url segments.")
+BAD_HEADER = invalid_token("token_malformed", "The header of the access token is not an acceptable JSON object.")
+BAD_PAYLOAD = invalid_token("token_malformed", "The payload of the access token is not an acceptable JSON object.")
+BAD_KEY_ID = invalid_token("token_malformed", "The key id of the access token is not usable.")
+CRITICAL_EXTENSION = invalid_token(
+    "token_malformed", "The access token uses a header extension that this API does not understand."
+)
+WRONG_TYPE = invalid_token("token_malformed", "The token is not of a type that this API accepts as an access token.")
+UNSUPPORTED_ALGORITHM = invalid_token(
+    "unsupported_algorithm", "The access token is signed with an algorithm this API does not accept."
+)
+UNKNOWN_KEY = invalid_token("unknown_key", "The access token is signed with a key the issuer does not publish.")
+INVALID_SIGNATURE = invalid_token("invalid_signature", "The signature of the access token is not valid.")
+EXPIRED = invalid_token("token_expired", "The access token expired.")
+NOT_BEFORE = invalid_token("token_not_yet_valid", "The access token is not valid yet.")
+ISSUED_IN_FUTURE = invalid_token("token_not_yet_valid", "The access token was issued in the future; check the clocks.")
+OTHER_ISSUER = invalid_token("invalid_claims", "The access token was issued by another issuer.")
+OTHER_AUDIENCE = invalid_token("invalid_claims", "The access token was issued for another audience.")
+MISSING_CLAIM = invalid_token("invalid_claims", "The access token lacks a claim that this API requires.")
+BAD_SUBJECT = invalid_token("invalid_claims", "The subject of the access token is missing or not text.")
+BAD_TIME = invalid_token("invalid_claims", "A time in the access token is missing or not a usable number.")
+BAD_NUMBER = invalid_token("invalid_claims", "The access token holds a number that is out of range.")
+TOO_LONG_LIVED = invalid_token("invalid_claims", "The access token is valid for longer than this API accepts.")
+BAD_SCOPE = invalid_token("invalid_claims", "The scope of the access token is neither text nor a list of texts.")
+BAD_PERMISSIONS = invalid_token("invalid_claims", "The permissions of the access token are not a list of texts.")
+BAD_IDENTIFIER = invalid_token("invalid_claims", "An identifier in the access token is not text.")
+REFUSED_BY_APP = invalid_token("invalid_claims", "The access token was refused by a rule of this API.")
+REVOKED = invalid_token("token_revoked", "The access token was revoked.")
+BOUND = invalid_token(
+    "binding_mismatch", "The access token is bound to a key and cannot be used as a bearer token here."
+)
+USER_NOT_FOUND = invalid_token("user_not_found", "The user of the access token is not known to this API.")
+KEY_SET_UNAVAILABLE = Answer(
+    503,
+    (),
+    {
+        "error": "temporarily_unavailable",
+        "error_description": "The keys to verify access tokens are not available right now.",
+        "code": "key_set_unavailable",
+    },
+)
+
+
+def guarded(app: Flask) -> FlaskClient:
+    """Give *app* a view behind a guard of ours and one behind flask-jwt-extended's, and return its client."""
+
+    @app.get("/ours")
+    @requires_auth
+    def ours() -> dict[str, str]:
+        return {"subject": current_token.subject}
+
+    @app.get("/theirs")
+    @jwt_required()  # type: ignore[untyped-decorator]
+    def theirs() -> dict[str, str]:
+        return {"subject": get_jwt_identity()}
+
+    return app.test_client()
+
+
+def answer_to(client: FlaskClient, token: str) -> Answer:
+    """Present *token* to both views of `guarded`, which have to answer alike, and return that answer."""
+    ours, theirs = (seen(client.get(path, headers=bearer(token))) for path in ("/ours", "/theirs"))
+    if ours != theirs:
+        raise AssertionError(f"the guards disagree: {ours} and {theirs}")
+    return ours
+
+
+def passes(client: FlaskClient, token: str) -> bool:
+    """Tell whether both views of `guarded` let *token* through."""
+    return answer_to(client, token).status == 200
+
+
+def segment(content: Any) -> str:
+    """Return *content* as base64url: bytes as they are, anything else as JSON."""
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def unsegment(text: str) -> bytes:
+    """Return the bytes of one segment of a token."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def header_of(token: str) -> dict[str, Any]:
+    """Return the JOSE header of *token*."""
+    header: dict[str, Any] = json.loads(unsegment(token.split(".")[0]))
+    return header
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """Return the claims of *token*."""
+    claims: dict[str, Any] = json.loads(unsegment(token.split(".")[1]))
+    return claims
+
+
+def by_hand(issuer: LocalIssuer, header: Any = None, claims: Any = None, key: RSAPrivateKey | None = None) -> str:
+    """Return a token with an RS256 signature over whatever is given: bytes as they are, the rest as JSON.
+
+    What is not given is that of a good token, and so the signature is genuine without *key*.
+    """
+    good = issuer.token()
+    header = header_of(good) if header is None else header
+    claims = claims_of(good) if claims is None else claims
+    signing_input = f"{segment(header)}.{segment(claims)}"
+    signature = (key or issuer.signing_key()).sign(signing_input.encode(), PKCS1v15(), SHA256())
+    return f"{signing_input}.{segment(signature)}"
+
+
+def with_member(members: dict[str, Any], name: str, text: str) -> bytes:
+    """Return *members* as JSON, with *text* as it is for the value of *name*: also what is no JSON value."""
+    others = json.dumps({key: value for key, value in members.items() if key != name})
+    return f'{others[:-1]}, "{name}": {text}}}'.encode()
