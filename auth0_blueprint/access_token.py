@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 
 class AccessToken(Mapping[str, Any]):
@@ -44,6 +44,15 @@ class AccessToken(Mapping[str, Any]):
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"an access token is immutable: cannot delete {name!r}")
+
+    def __copy__(self) -> AccessToken:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> AccessToken:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("An access token is verified for this process only. To pass its claims on, use .claims.")
 
     def __getitem__(self, name: str) -> Any:
         return _copied(self._claims[name])

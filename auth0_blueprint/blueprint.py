@@ -15,10 +15,10 @@ from auth0_blueprint import signals
 from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.challenge import response_body, response_headers
-from auth0_blueprint.current import EXTENSION, AppState, app_state, forget_request_state
-from auth0_blueprint.errors import Auth0Error
+from auth0_blueprint.current import EXTENSION, AppState, app_state
+from auth0_blueprint.errors import Auth0Error, ConfigurationError
 from auth0_blueprint.first_request import check_at_first_request
-from auth0_blueprint.host_cache import backend_opener, is_configured
+from auth0_blueprint.host_cache import backend_opener, check_cache_type, is_configured
 from auth0_blueprint.jwt_extended import Auth0JWTManager
 from auth0_blueprint.keysets.fetch import fetch
 from auth0_blueprint.keysets.shared import SharedKeySet
@@ -70,16 +70,25 @@ class Auth0Blueprint(Blueprint):
         settings = load_settings(app.config)
         self.jwt_manager.check(app)
         self.jwt_manager.probe()
+        check_cache_type(app, self._cache)
         state = self._state(app, settings)
+        self._rehearse(app, options)
         super().register(app, options)
         # From here on nothing fails.
         app.extensions[EXTENSION] = state
         self.jwt_manager.init_app(app)
         if Auth0Error not in app.error_handler_spec[None][None]:
             app.register_error_handler(Auth0Error, _answer)
-        app.teardown_request(forget_request_state)
         _teach_json(app)
         check_at_first_request(app)
+
+    def _rehearse(self, app: Flask, options: dict[str, Any]) -> None:
+        """Register on an app of its own first, where a wrong option or a clash of endpoints leaves nothing behind."""
+        stage = Flask(__name__, static_folder=None)
+        super().register(stage, dict(options))
+        clashes = sorted(stage.view_functions.keys() & app.view_functions.keys())
+        if clashes:
+            raise ConfigurationError({"endpoints": f"the app has {', '.join(clashes)} already: use another name="})
 
     def _state(self, app: Flask, settings: Settings) -> AppState:
         if settings.cache_secret is None and is_configured(app, self._cache):
@@ -135,7 +144,7 @@ def _teach_json(app: Flask) -> None:
 
     def with_access_tokens(value: Any) -> Any:
         if isinstance(value, LocalProxy):
-            value = value._get_current_object()
+            return value._get_current_object()
         return value.claims if isinstance(value, AccessToken) else default(value)
 
     provider.default = with_access_tokens

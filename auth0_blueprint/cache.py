@@ -52,6 +52,11 @@ class SharedCache:
         """Whether the last operation worked (or none was tried yet)."""
         return self._monotonic() >= self._left_alone_until
 
+    @property
+    def has_backend(self) -> bool:
+        """Whether there is something to share through, as far as is known."""
+        return not self._is_open or self._backend is not None
+
     def open(self) -> CacheBackend | None:
         """Return the backend.
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from auth0_blueprint.errors import AmbiguousHeaderError, InvalidHeaderError, MissingCredentialsError
 
+_WHITESPACE = " \t"  # RFC 9110 §5.6.3: nothing else surrounds a field's value
+
 
 def bearer_token(authorization: str | None) -> str:
     """Return the token in the value of the ``Authorization`` header.
@@ -16,12 +18,14 @@ def bearer_token(authorization: str | None) -> str:
         InvalidHeaderError: the scheme is another one, or nothing comes after it.
         AmbiguousHeaderError: there is more than one token. WSGI servers join repeated headers with a comma.
     """
-    if authorization is None or not authorization.strip():
+    authorization = (authorization or "").strip(_WHITESPACE)
+    if not authorization:
         raise MissingCredentialsError
-    scheme, _, rest = authorization.strip(" ").partition(" ")
+    scheme, _, rest = authorization.partition(" ")
     if scheme.lower() != "bearer":
-        raise InvalidHeaderError("other_scheme")
-    token = rest.strip(" ")
+        is_followed_by_ours = any(other.strip(_WHITESPACE).lower().startswith("bearer ") for other in rest.split(","))
+        raise AmbiguousHeaderError if is_followed_by_ours else InvalidHeaderError("other_scheme")
+    token = rest.strip(_WHITESPACE)
     if not token:
         raise InvalidHeaderError("no_token")
     if " " in token or "," in token:

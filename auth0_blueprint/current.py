@@ -51,8 +51,9 @@ class AppState:
 
 @dataclass(frozen=True, slots=True)
 class RequestState:
-    """What was proven about one request."""
+    """What was proven about one request, by the settings of one app. Lives and dies with the request object."""
 
+    app_state: AppState
     access_token: AccessToken
     user: Any
 
@@ -82,10 +83,11 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
     Raises:
         Auth0Error: the request is refused.
     """
-    known = request_state()
-    if known is not None and (optional or known.access_token):
-        return known.access_token
     state = app_state()
+    known = request_state()
+    # An anonymous caller is looked at again: another guard may not take other schemes for no credentials.
+    if known is not None and known.access_token and known.app_state is state:
+        return known.access_token
     try:
         token = bearer_token(request.environ.get("HTTP_AUTHORIZATION"))
         access_token = state.verifier.verify(token)
@@ -102,7 +104,7 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
     else:
         token_verified.send(_app(), access_token=access_token)
     # Written last, when all checks have passed.
-    setattr(request._get_current_object(), _ATTRIBUTE, RequestState(access_token, user))  # type: ignore[attr-defined]
+    setattr(request._get_current_object(), _ATTRIBUTE, RequestState(state, access_token, user))  # type: ignore[attr-defined]
     return access_token
 
 
@@ -125,11 +127,6 @@ def verify_token(token: str) -> AccessToken:
         raise
     token_verified.send(_app(), access_token=access_token)
     return access_token
-
-
-def forget_request_state(_exc: BaseException | None = None) -> None:
-    """Take the verified state away when the request ends."""
-    vars(request._get_current_object()).pop(_ATTRIBUTE, None)  # type: ignore[attr-defined]
 
 
 def _app() -> Flask:

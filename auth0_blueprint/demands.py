@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from auth0_blueprint.errors import (
     InsufficientScopeError,
 )
 from auth0_blueprint.setting_fields import is_scope_token
+
+logger = logging.getLogger("auth0_blueprint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,18 @@ def claim_demand(name: str, allowed: tuple[Any, ...], check: Callable[[Any], obj
         candidates = [value, *value] if isinstance(value, list) else [value]
         if any(_is_same_json(candidate, one) for candidate in candidates for one in allowed):
             return True
-        return check is not None and bool(check(value))
+        return check is not None and _passes(check, name, value)
 
     return Demand(is_met_by, InsufficientClaimsError)
+
+
+def _passes(check: Callable[[Any], object], name: str, value: Any) -> bool:
+    try:
+        return bool(check(value))
+    except (TypeError, ValueError, LookupError, AttributeError) as exc:
+        # A value of a kind that the check was not written for is no reason for a 500.
+        logger.warning("the check of claim %r failed with %s: not admitted", name, type(exc).__name__)
+        return False
 
 
 def _wanted(noun: str, values: tuple[str, ...], any_of: object) -> frozenset[str]:

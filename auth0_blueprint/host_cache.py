@@ -10,12 +10,11 @@ from cachelib.serializers import JSONSerializer
 from flask import Flask
 from flask_caching import Cache
 from flask_caching.backends import NullCache, SimpleCache
+from werkzeug.utils import import_string
 
 from auth0_blueprint.cache import CacheBackend
 from auth0_blueprint.errors import ConfigurationError
 
-_REDIS_TYPES = ("RedisCache", "redis")
-_FILE_TYPES = ("FileSystemCache", "filesystem")
 _SOCKET_TIMEOUT_SECONDS = 0.5
 
 
@@ -43,7 +42,18 @@ def backend_opener(app: Flask, cache: Cache | None) -> Callable[[], CacheBackend
 
 def is_configured(app: Flask, cache: Cache | None) -> bool:
     """Tell whether there is a cache to share through."""
-    return cache is not None or app.config.get("CACHE_TYPE") not in (None, "", "null", "NullCache")
+    return cache is not None or app.config.get("CACHE_TYPE") not in (None, "", "NullCache")
+
+
+def check_cache_type(app: Flask, cache: Cache | None) -> None:
+    """Refuse a ``CACHE_TYPE`` that flask-caching will not find, before anything depends on it."""
+    if cache is not None or not is_configured(app, cache):
+        return
+    name = app.config["CACHE_TYPE"]
+    try:
+        import_string(name if "." in name else f"flask_caching.backends.{name}")
+    except ImportError as exc:
+        raise ConfigurationError({"CACHE_TYPE": f"flask-caching has no {name!r}: try RedisCache"}) from exc
 
 
 def _backend_of_host(app: Flask, cache: Cache) -> CacheBackend:
@@ -67,13 +77,16 @@ def _private_backend(app: Flask) -> CacheBackend:
         "CACHE_KEY_PREFIX": "auth0_blueprint_",
         "CACHE_NO_NULL_WARNING": True,
     }
-    if app.config["CACHE_TYPE"] in _REDIS_TYPES:
+    if app.config["CACHE_TYPE"] == "RedisCache":
         timeouts = {"socket_timeout": _SOCKET_TIMEOUT_SECONDS, "socket_connect_timeout": _SOCKET_TIMEOUT_SECONDS}
         config["CACHE_OPTIONS"] = {**(app.config.get("CACHE_OPTIONS") or {}), **timeouts}
-    elif app.config["CACHE_TYPE"] in _FILE_TYPES and app.config.get("CACHE_DIR"):
+    elif app.config["CACHE_TYPE"] == "FileSystemCache" and app.config.get("CACHE_DIR"):
         # Beside the host's folder: its files may be pickles, and each side counts and prunes all that it finds.
         host_folder = Path(app.config["CACHE_DIR"])
         config["CACHE_DIR"] = str(host_folder.with_name(f"{host_folder.name}-auth0_blueprint"))
     private = Cache(with_jinja2_ext=False, config=config)
-    private.init_app(app)
+    try:
+        private.init_app(app)
+    except Exception as exc:  # each backend has its own way to say that a module or a setting is missing
+        raise ConfigurationError({"CACHE_TYPE": f"{app.config['CACHE_TYPE']} cannot be set up: {exc}"}) from exc
     return _backend_of_host(app, private)

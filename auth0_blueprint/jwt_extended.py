@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from flask import Flask, current_app, has_request_context, request
+from flask import Flask, current_app, g, has_app_context, has_request_context, request
 from flask.typing import ResponseReturnValue
 from flask_jwt_extended import JWTManager, decode_token, verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException, NoAuthorizationError
@@ -61,7 +61,14 @@ class _BearerScheme(str):
     def __bool__(self) -> bool:
         # Asked just before the header is taken apart, in a way that fails on ", ,". Whatever is not one credential of
         # ours has been refused, or counts as none, when we are done.
-        if has_request_context() and not authenticate(optional=True, ignore_other_schemes=True):
+        if not has_request_context():
+            return True
+        if not hasattr(g, "_answers_for_auth0"):
+            raise RuntimeError(
+                "This app context was pushed before Auth0Blueprint() was registered, and would mix up the callers of "
+                "its requests. To solve this, push it after the app is complete."
+            )
+        if not authenticate(optional=True, ignore_other_schemes=True):
             raise NoAuthorizationError(_NO_HEADER)
         return True
 
@@ -109,6 +116,10 @@ class Auth0JWTManager(JWTManager):
         super().init_app(app, add_context_processor)
         app.config["JWT_HEADER_TYPE"] = _BearerScheme("Bearer")
         app.app_ctx_globals_class = _globals_class(app.app_ctx_globals_class)
+        if has_app_context() and current_app._get_current_object() is app:  # type: ignore[attr-defined]
+            # A context that was pushed before has a g of the old class, which would keep one caller for the next.
+            # By object's own way: that of g would store an attribute.
+            object.__setattr__(g._get_current_object(), "__class__", app.app_ctx_globals_class)
 
     def _set_error_handler_callbacks(self, app: Flask) -> None:
         # Stock handlers for PyJWT's errors would also turn a failure of the host's own jwt.decode() into a 422.

@@ -11,6 +11,8 @@ from auth0_blueprint.decorators import admit
 from auth0_blueprint.demands import scope_demand
 from auth0_blueprint.route import SCOPES_ATTRIBUTE, is_public
 
+_STATIC_RULE = "/<path:filename>"
+
 
 def protect(blueprint_or_app: Blueprint | Flask, *scopes: str) -> None:
     """Guard every route of *blueprint_or_app*: any valid token, or one whose ``scope`` holds every one of *scopes*.
@@ -53,7 +55,10 @@ def _is_let_through() -> bool:
 
 
 def _is_static() -> bool:
-    if request.blueprint is None:
-        return request.endpoint == "static" and current_app.has_static_folder
-    blueprint = current_app.blueprints[request.blueprint]
-    return request.endpoint == f"{request.blueprint}.static" and blueprint.has_static_folder
+    """Tell whether Flask's own view for static files answers; the endpoint's name alone says nothing."""
+    owner: Any = current_app if request.blueprint is None else current_app.blueprints.get(request.blueprint)
+    if owner is None or not owner.has_static_folder:
+        return False
+    prefix = "" if request.blueprint is None else f"{request.blueprint}."
+    rule = request.url_rule
+    return rule is not None and rule.endpoint == f"{prefix}static" and rule.rule.endswith(_STATIC_RULE)

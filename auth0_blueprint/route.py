@@ -30,7 +30,8 @@ def scopes_of_route(own: tuple[str, ...]) -> tuple[str, ...]:
 
 def is_public() -> bool:
     """Tell whether the view of this request is marked as open on purpose."""
-    return any(getattr(function, PUBLIC_ATTRIBUTE, False) for function in _functions_of_route())
+    # Not getattr: a view class does not inherit the mark of its base, whose methods are others.
+    return any(getattr(function, "__dict__", {}).get(PUBLIC_ATTRIBUTE, False) for function in _functions_of_route())
 
 
 def _functions_of_route() -> list[Callable[..., Any]]:

@@ -16,6 +16,7 @@ _HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+\Z")  # RFC 6749 §3.3
 _PRINTABLE_ASCII = re.compile(r"[\x20-\x7E]+\Z")
 _URL_TEXT = re.compile(r"[\x21-\x7E]+\Z")
+NOT_A_DOMAIN = "has to be one bare host name such as example.eu.auth0.com: no https://, no slash"
 _NOT_A_URL = "has to be a URL with https, without user, password or fragment"
 
 
@@ -30,7 +31,7 @@ class Domain(fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         domain: str = super()._deserialize(value, attr, data, **kwargs).lower()
         if not _HOST.match(domain):
-            raise ValidationError("has to be one bare host name such as example.eu.auth0.com: no https://, no slash")
+            raise ValidationError(NOT_A_DOMAIN)
         return domain
 
 

@@ -83,6 +83,7 @@ class SettingsSchema(Schema):
 
     AUTH0_DOMAIN = custom.Domain(
         load_default=None,
+        error_messages={"invalid": custom.NOT_A_DOMAIN},
         metadata={
             "description": "Tenant or custom domain, a bare host name. Required, unless `AUTH0_ISSUER` is set. "
             "The issuer is `https://{domain}/`."
@@ -208,6 +209,8 @@ def _issuer(data: dict[str, Any]) -> str:
     return f"https://{data['AUTH0_DOMAIN']}/" if data["AUTH0_DOMAIN"] else str(data["AUTH0_ISSUER"])
 
 
+# Whoever sets one of these relies on it.
+_NOT_CHECKED = ("AUTH0_DPOP", "AUTH0_MTLS_CERT", "AUTH0_ORGANIZATION")
 _WHO_ISSUES = ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL")
 
 
@@ -222,6 +225,7 @@ def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None =
     if any(not _is_unset(config.get(key)) for key in _WHO_ISSUES):
         # One answer to "who issues?": an app that says it is not mixed with an environment that says it otherwise.
         environ = {key: value for key, value in environ.items() if key not in _WHO_ISSUES}
+    _refuse_what_is_not_checked(config, environ)
     raw = {key: value for key in schema.fields if not _is_unset(value := _raw(key, config, environ))}
     if "AUTH0_AUDIENCE" not in raw and not _is_unset(alias := _raw("API_ID", config, environ)):
         logger.warning("API_ID is an old name: call the setting AUTH0_AUDIENCE")
@@ -236,6 +240,17 @@ def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None =
     settings = _settings(data)
     _warn_about_loose_settings(settings)
     return settings
+
+
+def _refuse_what_is_not_checked(config: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+    harmless = {"AUTH0_DPOP": "disabled"}
+    problems = {
+        key: "is not checked by this version, so it has to be unset: nothing would be enforced"
+        for key in _NOT_CHECKED
+        if not _is_unset(value := _raw(key, config, environ)) and value != harmless.get(key)
+    }
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def _raw(key: str, config: Mapping[str, Any], environ: Mapping[str, str]) -> Any:

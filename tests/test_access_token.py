@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -286,3 +288,13 @@ def test_a_view_cannot_change_the_token_of_a_later_request(app: Flask, issuer: L
     client, text = app.test_client(), issuer.token(tiers=["gold"])
     answers = [client.get("/view", headers=bearer(text)).get_json() for _ in range(2)]
     assert answers == [{"tiers": ["gold"], "after": ["gold"]}] * 2
+
+
+def test_a_copy_is_the_token_itself_and_a_pickle_is_refused(issuer: LocalIssuer, app: Flask) -> None:
+    """What is verified here is not verified elsewhere."""
+    with app.app_context():
+        token = verify_token(issuer.token())
+    assert copy.copy(token) is token
+    assert copy.deepcopy(token) is token
+    with pytest.raises(TypeError, match=r"\.claims"):
+        pickle.dumps(token)

@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 from flask.views import MethodView
+from flask_jwt_extended import jwt_required
 
 from auth0_blueprint import (
     current_token,
@@ -60,6 +61,14 @@ def test_optional_still_refuses_bad_credentials(app: Flask, header: str) -> None
     assert response.status_code in {400, 401}
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_another_scheme_is_refused_in_either_order_of_guards(app: Flask, order: int) -> None:
+    """flask-jwt-extended takes it for no credentials; ours does not."""
+    guards = [jwt_required(optional=True), requires_auth(optional=True)][::order]
+    response = client_of(app, *guards).get("/guarded", headers={"Authorization": "Basic dTpw"})
+    assert response.status_code == 401
+
+
 def test_an_anonymous_request_does_not_pass_a_stricter_guard_below(app: Flask) -> None:
     """What an optional guard lets through is not verified for the next guard."""
     response = client_of(app, requires_auth(optional=True), requires_auth).get("/guarded")
@@ -100,6 +109,8 @@ def test_an_anonymous_request_does_not_pass_a_stricter_guard_below(app: Flask) -
         (requires_claim("level", check=lambda value: value > 2), {"level": 3}, 200),
         (requires_claim("level", check=lambda value: value > 2), {"level": 2}, 403),
         (requires_claim("level", check=lambda _value: True), {}, 403),
+        (requires_claim("level", check=lambda value: value > 2), {"level": "high"}, 403),
+        (requires_claim("level", check=lambda value: value["x"]), {"level": {}}, 403),
     ],
 )
 def test_a_guard_admits_exactly_what_it_demands(

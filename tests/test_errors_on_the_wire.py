@@ -89,7 +89,7 @@ class TestHeader:
         assert seen(guarded(app).get(path, headers=headers)) == NO_CREDENTIALS
 
     @pytest.mark.parametrize(
-        "authorization", ["Basic dXNlcjpwdw==", "Bearer\tx", "Bearerx y", "DPoP x", "x.y.z", "Basic x, Bearer y", ","]
+        "authorization", ["Basic dXNlcjpwdw==", "Bearer\tx", "Bearerx y", "DPoP x", "x.y.z", "Digest a=b, c=d", ","]
     )
     def test_another_scheme_gets_a_bare_challenge(self, app: Flask, path: str, authorization: str) -> None:
         """Credentials of another scheme are as good as none."""
@@ -100,7 +100,9 @@ class TestHeader:
         """The word Bearer alone is as good as no credentials."""
         assert seen(guarded(app).get(path, headers={"Authorization": authorization})) == NO_TOKEN
 
-    @pytest.mark.parametrize("authorization", ["Bearer x y", "Bearer x, y", "Bearer x,y", "Bearer x,", "Bearer ,x"])
+    @pytest.mark.parametrize(
+        "authorization", ["Bearer x y", "Bearer x, y", "Bearer x,y", "Bearer x,", "Bearer ,x", "Basic x, Bearer y"]
+    )
     def test_more_than_one_token_is_a_bad_request(self, app: Flask, path: str, authorization: str) -> None:
         """Whoever sends more than a scheme and a token has made a malformed request."""
         assert seen(guarded(app).get(path, headers={"Authorization": authorization})) == SEVERAL_CREDENTIALS

@@ -135,6 +135,38 @@ def test_public_marks_a_class_or_one_of_its_methods(app: Flask) -> None:
     assert client.post("/mixed").status_code == 401
 
 
+def test_a_view_class_does_not_inherit_the_mark_of_its_base(app: Flask) -> None:
+    """Its methods are others."""
+    protect(app)
+
+    @public
+    class Open(MethodView):
+        def get(self) -> ResponseReturnValue:
+            return "open"
+
+    class Closed(Open):
+        def get(self) -> ResponseReturnValue:
+            return "closed"
+
+        def delete(self) -> ResponseReturnValue:
+            return "deleted"
+
+    app.add_url_rule("/open", view_func=Open.as_view("open"))
+    app.add_url_rule("/closed", view_func=Closed.as_view("closed"))
+    client = app.test_client()
+    assert client.get("/open").status_code == 200
+    assert (client.get("/closed").status_code, client.delete("/closed").status_code) == (401, 401)
+
+
+def test_an_endpoint_with_a_dot_that_is_no_blueprints_is_guarded(app: Flask, issuer: LocalIssuer) -> None:
+    """Flask allows such names."""
+    protect(app)
+    app.add_url_rule("/dotted", "no.blueprint", lambda: "in")
+    client = app.test_client()
+    assert client.get("/dotted").status_code == 401
+    assert client.get("/dotted", headers=bearer(issuer.token())).text == "in"
+
+
 def test_a_guarded_view_does_not_inherit_the_mark_of_the_function_inside(app: Flask) -> None:
     """``wraps`` copies attributes; a guard's view is guarded all the same."""
     protect(app, "outer")

@@ -72,6 +72,36 @@ def test_a_name_that_is_taken_leaves_no_trace(issuer: LocalIssuer) -> None:
     assert traces(app) == before
 
 
+@pytest.mark.parametrize("options", [{"url_prefix": "noslash"}, {"url_prefix": "/<nope:x>"}, {"url_prefix": "/<x"}])
+def test_a_wrong_option_leaves_no_trace(issuer: LocalIssuer, options: dict[str, Any]) -> None:
+    """And the app can be registered properly afterwards."""
+    app = Flask("tested")
+    app.config.update(issuer.settings)
+    before = traces(app)
+    with pytest.raises((ValueError, LookupError)):
+        app.register_blueprint(Auth0Blueprint(), **options)
+    assert traces(app) == before
+    app.register_blueprint(Auth0Blueprint())
+
+
+def test_an_endpoint_that_the_app_has_already_leaves_no_trace(issuer: LocalIssuer) -> None:
+    """Half of the routes would be there, and none would work."""
+    app = Flask("tested")
+    app.config.update(issuer.settings)
+    app.add_url_rule("/mine", "auth0.me", lambda: "")
+    before = traces(app)
+    with pytest.raises(ConfigurationError, match=r"auth0\.me"):
+        app.register_blueprint(Auth0Blueprint())
+    assert traces(app) == before
+
+
+@pytest.mark.parametrize("cache_type", ["simple", "elsewhere.Cache", "RedisCash"])
+def test_a_cache_type_that_does_not_exist_is_refused_at_registration(make_app: AppFactory, cache_type: str) -> None:
+    """Not at the first request."""
+    with pytest.raises(ConfigurationError, match="CACHE_TYPE"):
+        make_app(CACHE_TYPE=cache_type)
+
+
 def test_name_and_prefix_are_the_apps_choice(make_app: AppFactory) -> None:
     """The routes move with the prefix."""
     client = make_app(Auth0Blueprint("guard", url_prefix="/internal")).test_client()

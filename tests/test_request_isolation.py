@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import flask_jwt_extended as fje
 import pytest
 from conftest import AppFactory, bearer
-from flask import Flask, jsonify, request
+from flask import Flask, Response, copy_current_request_context, jsonify, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
-from auth0_blueprint import current_token, requires_auth
+from auth0_blueprint import Auth0Blueprint, InvalidClaimsError, current_token, requires_auth
 from auth0_blueprint.testing import LocalIssuer
 
 
@@ -105,18 +109,90 @@ def test_what_a_view_does_to_its_claims_is_invisible_to_the_next_request(
     assert second[0]["https://example.com/x"] == {"list": [1], "object": {}}
 
 
-def test_nothing_is_left_on_the_request_when_it_ends(app: Flask, issuer: LocalIssuer) -> None:
-    """Whoever holds on to a request object holds no token."""
-    kept: list[Any] = []
+def test_the_state_dies_with_its_request(app: Flask, issuer: LocalIssuer) -> None:
+    """Nothing of ours holds on to a request, or to its token, once it has ended."""
+    kept: list[weakref.ref[Any]] = []
 
     @app.get("/")
     @requires_auth
     def view() -> str:
-        kept.append(request._get_current_object())  # type: ignore[attr-defined]
+        kept.append(weakref.ref(request._get_current_object()))  # type: ignore[attr-defined]
         return ""
 
     app.test_client().get("/", headers=bearer(issuer.token()))
-    assert not [name for name in vars(kept[0]) if "auth0" in name]
+    gc.collect()
+    assert kept[0]() is None
+
+
+def test_a_streaming_view_keeps_its_caller_to_the_end(app: Flask, issuer: LocalIssuer) -> None:
+    """Flask ends the request context before a stream is read, and pushes it again."""
+
+    @app.get("/")
+    @requires_auth
+    def view() -> Response:
+        def stream() -> Iterator[str]:
+            yield "caller: "
+            yield current_token.subject
+            yield f" {fje.get_jwt_identity()}"
+
+        return Response(stream_with_context(stream()))
+
+    response = app.test_client().get("/", headers=bearer(issuer.token(sub="me")))
+    assert response.text == "caller: me me"
+
+
+def test_a_thread_with_a_copied_context_does_not_take_the_caller_away(app: Flask, issuer: LocalIssuer) -> None:
+    """Its end is not the end of the request."""
+
+    @app.get("/")
+    @requires_auth
+    def view() -> str:
+        heard: list[str] = []
+        thread = threading.Thread(target=copy_current_request_context(lambda: heard.append(current_token.subject)))
+        thread.start()
+        thread.join()
+        return f"{heard[0]} {current_token.subject}"
+
+    assert app.test_client().get("/", headers=bearer(issuer.token(sub="me"))).text == "me me"
+
+
+def test_a_context_that_was_pushed_before_registration_is_safe(issuer: LocalIssuer) -> None:
+    """Its ``g`` is older than the blueprint, and answers as any other all the same."""
+    app = Flask("tested")
+    app.config.update(issuer.settings)
+    with app.app_context():
+        app.register_blueprint(Auth0Blueprint())
+        app.add_url_rule("/theirs", "theirs", fje.jwt_required()(lambda: fje.get_jwt_identity()))
+        app.add_url_rule("/ours", "ours", requires_auth(lambda: fje.get_jwt_identity()))
+        client = app.test_client()
+        assert client.get("/theirs", headers=bearer(issuer.token(sub="alice"))).text == "alice"
+        assert client.get("/ours", headers=bearer(issuer.token(sub="bob"))).text == "bob"
+
+
+def test_a_context_of_another_kind_is_refused_rather_than_shared(issuer: LocalIssuer) -> None:
+    """A context that another thread has pushed before registration cannot be mended, so nobody passes in it."""
+    app = Flask("tested")
+    app.testing = True
+    app.config.update(issuer.settings)
+    context = app.app_context()
+    app.register_blueprint(Auth0Blueprint())
+    app.add_url_rule("/", "view", fje.jwt_required()(lambda: ""))
+    with context, pytest.raises(RuntimeError, match="pushed before"):
+        app.test_client().get("/", headers=bearer(issuer.token()))
+
+
+def test_the_token_of_a_request_is_not_taken_for_that_of_another_app(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """A view that enters another app's context is verified by that app's settings there."""
+    app, other = make_app(), make_app(AUTH0_AUDIENCE="other")
+
+    @app.get("/")
+    @requires_auth
+    def view() -> str:
+        with other.app_context(), pytest.raises(InvalidClaimsError):
+            requires_auth(lambda: "")()
+        return "asked"
+
+    assert app.test_client().get("/", headers=bearer(issuer.token())).text == "asked"
 
 
 def test_a_refused_request_leaves_no_state(app: Flask, issuer: LocalIssuer) -> None:
@@ -137,8 +213,6 @@ def test_a_refused_request_leaves_no_state(app: Flask, issuer: LocalIssuer) -> N
 
 def test_two_apps_in_one_process_accept_their_own_audience_only(make_app: AppFactory, issuer: LocalIssuer) -> None:
     """One blueprint instance on many apps keeps nothing of an app."""
-    from auth0_blueprint import Auth0Blueprint
-
     blueprint = Auth0Blueprint()
     apps = [make_app(blueprint, AUTH0_AUDIENCE=audience) for audience in ("a", "b")]
     statuses = [

@@ -179,6 +179,22 @@ def test_every_wrong_key_is_named_at_once() -> None:
     assert set(said) == {"AUTH0_DOMAIN", "AUTH0_AUDIENCE", "AUTH0_LEEWAY", "AUTH0_JWKS_REFRESH_AHEAD"}
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("AUTH0_DPOP", "required"), ("AUTH0_ORGANIZATION", "org_1"), ("AUTH0_MTLS_CERT", "SSL_CLIENT_CERT")],
+)
+def test_a_demand_that_nobody_would_check_is_refused(key: str, value: str) -> None:
+    """Whoever sets it relies on it; in the environment, too."""
+    assert "not checked by this version" in problems({**GOOD, key: value})[key]
+    with pytest.raises(ConfigurationError, match=key):
+        load_settings(GOOD, {key: value})
+
+
+def test_dpop_that_is_disabled_is_what_there_is() -> None:
+    """The default may be written down."""
+    load(AUTH0_DPOP="disabled")
+
+
 def test_no_secret_is_shown() -> None:
     """Neither in an error nor in a repr."""
     assert "hunter2" not in str(problems({**GOOD, "AUTH0_CACHE_SECRET": ["hunter2"]}))

@@ -277,6 +277,20 @@ def test_a_copy_of_a_copy_expires_with_the_first(fleet: Fleet) -> None:
         copy.key_at_hand("a", EDDSA)
 
 
+def test_a_new_key_that_another_process_has_found_is_found_in_the_cooldown(fleet: Fleet) -> None:
+    """The cooldown spares the issuer; the shared cache may be asked, once in a second."""
+    first, second = fleet.warm_process(), fleet.warm_process()
+    fleet.clock.move(40)
+    fleet.scripted.answer = document("b")
+    with pytest.raises(UnknownKeyError):
+        second.key_for("nonsense", EDDSA)
+    land()
+    fleet.clock.move(5)
+    assert fleet.scripted.fetch_count == 2
+    assert first.key_for("b", EDDSA).key_id == "b"
+    assert fleet.scripted.fetch_count == 2
+
+
 def test_an_entry_that_is_due_is_not_adopted_instead_of_a_fetch(fleet: Fleet) -> None:
     """It would be due again at once."""
     fleet.warm_process()

@@ -59,6 +59,11 @@ class SharedKeySet:
                 secret, salt=f"auth0_blueprint.key_set.{digest}", signer_kwargs={"digest_method": hashlib.sha256}
             )
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether asking has a chance: there is a secret, a cache, and it can be reached."""
+        return self.is_signed and self._cache.has_backend and self._cache.is_reachable
+
     def read(self) -> SharedEntry | None:
         """Return the entry, if there is one that can be believed and is not older than one seen before."""
         if not self.is_signed:

@@ -33,6 +33,7 @@ logger = logging.getLogger("auth0_blueprint")
 
 FLIGHT_PATIENCE_SECONDS = 3.0
 UNKNOWN_KEY_PATIENCE_SECONDS = 0.5
+SHARED_LOOK_INTERVAL_SECONDS = 1.0
 
 Step = Callable[[], object]
 
@@ -82,6 +83,7 @@ class KeySource:
         self._pacing = Pacing(cooldown_seconds=cooldown_seconds, uniform=uniform)
         self._flights = SingleFlight()
         self._snapshot: Snapshot | None = None
+        self._looked_at_shared = float("-inf")
 
     def key_for(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
         """Return the one key that *key_id* names and that fits *algorithm*.
@@ -167,6 +169,8 @@ class KeySource:
         flight = self._flights.current
         if flight is None and self._may_look_for_unknown_key():
             flight = self._flights.join_or_start(self._fly, self._may_look_for_unknown_key)
+        elif flight is None and self._may_look_at_shared():
+            flight = self._flights.join_or_start(self._look_at_shared, self._may_look_at_shared)
         if flight is not None:
             flight.wait(UNKNOWN_KEY_PATIENCE_SECONDS)
         # Read again in any case: a flight may have landed between our first look and now.
@@ -188,13 +192,23 @@ class KeySource:
         now = self._monotonic()
         return not (self._pacing.is_in_cooldown(now) or self._pacing.is_in_backoff(now))
 
+    def _may_look_at_shared(self) -> bool:
+        is_time = self._monotonic() >= self._looked_at_shared + SHARED_LOOK_INTERVAL_SECONDS
+        return is_time and self._shared.is_readable
+
     def _unavailable(self) -> KeySetUnavailableError:
         return KeySetUnavailableError(retry_after_seconds=self._pacing.retry_after_seconds(self._monotonic()))
 
     def _fly(self, flight: Flight) -> None:
-        """Get a newer key set. Runs in a thread of its own."""
+        self._do_in_flight(flight, self._get_newer_key_set)
+
+    def _look_at_shared(self, flight: Flight) -> None:
+        self._do_in_flight(flight, self._get_shared_key_set)
+
+    def _do_in_flight(self, flight: Flight, get: Callable[[], list[Step]]) -> None:
+        """Get a newer key set, if there is one. Runs in a thread of its own."""
         try:
-            afterwards = self._get_newer_key_set()
+            afterwards = get()
         except Exception as exc:
             logger.exception("getting the key set of %s failed in an unexpected way", self.issuer)
             afterwards = [self._failed(exc)]
@@ -208,17 +222,25 @@ class KeySource:
 
     def _get_newer_key_set(self) -> list[Step]:
         """Take it from another process if one has it, else from the issuer; return what is left to do."""
-        entry = self._shared.read()
-        if entry is not None and (announce := self._adopt(entry, self._refresh_age_seconds)):
-            self._pacing.succeeded()
-            return [announce]
+        if adopted := self._get_shared_key_set():
+            return adopted
         try:
             return self._fetch_key_set()
         except (FetchError, KeySetError) as exc:
             afterwards = [self._failed(exc)]
+        entry = self._shared.read()
         if entry is not None and (announce := self._adopt(entry, self._max_stale_seconds)):
             afterwards.append(announce)
         return afterwards
+
+    def _get_shared_key_set(self) -> list[Step]:
+        """Take it from another process if one has a fresh one, and ask nobody else."""
+        self._looked_at_shared = self._monotonic()
+        entry = self._shared.read()
+        if entry is None or (announce := self._adopt(entry, self._refresh_age_seconds)) is None:
+            return []
+        self._pacing.succeeded()
+        return [announce]
 
     def _fetch_key_set(self) -> list[Step]:
         self._pacing.attempted(self._monotonic())
