@@ -192,7 +192,7 @@ def test_a_demand_that_nobody_would_check_is_refused(key: str, value: str) -> No
 
 def test_dpop_that_is_disabled_is_what_there_is() -> None:
     """The default may be written down."""
-    load(AUTH0_DPOP="disabled")
+    assert load(AUTH0_DPOP="disabled") == load()
 
 
 def test_no_secret_is_shown() -> None:
