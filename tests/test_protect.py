@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from conftest import AppFactory, bearer
 from flask import Blueprint, Flask, request
@@ -9,7 +11,7 @@ from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 from flask.views import MethodView
 
-from auth0_blueprint import protect, public, requires_scope
+from auth0_blueprint import Auth0Blueprint, protect, public, requires_scope
 from auth0_blueprint.testing import LocalIssuer
 
 
@@ -80,20 +82,33 @@ def test_the_challenge_names_the_scopes_of_protect_and_of_the_view(guarded: Flas
         assert 'scope="use:api admin"' in challenge or 'scope="admin use:api"' in challenge
 
 
-def test_static_files_are_let_through_and_a_view_named_static_is_not(issuer: LocalIssuer) -> None:
-    """The name alone opens nothing."""
-    from auth0_blueprint import Auth0Blueprint
-
-    app = Flask("tests", static_folder="attacks")
+def test_static_files_are_let_through(issuer: LocalIssuer, tmp_path: Path) -> None:
+    """Those of the app and those of a blueprint."""
+    (tmp_path / "page.css").write_text("body {}")
+    app = Flask("tested", static_folder=str(tmp_path), static_url_path="/files")
     app.config.update(issuer.settings)
     app.register_blueprint(Auth0Blueprint())
+    app.register_blueprint(Blueprint("more", "more", static_folder=str(tmp_path), static_url_path="/more/files"))
     protect(app)
-    named = Blueprint("named", "named")
-    named.add_url_rule("/named", "static", lambda: "not a file")
-    app.register_blueprint(named)
     client = app.test_client()
-    assert client.get("/static/missing.css").status_code == 404
-    assert client.get("/named").status_code == 401
+    assert client.get("/files/page.css").text == "body {}"
+    assert client.get("/more/files/page.css").text == "body {}"
+
+
+def test_a_view_that_is_only_named_static_is_guarded(issuer: LocalIssuer, tmp_path: Path) -> None:
+    """The name alone opens nothing, with or without a folder of static files."""
+    app = Flask("tested", static_folder=None)
+    app.config.update(issuer.settings)
+    app.register_blueprint(Auth0Blueprint())
+    app.add_url_rule("/of-app", "static", lambda: "not a file")
+    app.static_folder = str(tmp_path)
+    named = Blueprint("named", "named")
+    named.add_url_rule("/of-blueprint", "static", lambda: "not a file")
+    app.register_blueprint(named)
+    protect(app)
+    client = app.test_client()
+    assert client.get("/of-app").status_code == 401
+    assert client.get("/of-blueprint").status_code == 401
 
 
 def test_a_blueprint_is_guarded_alone_with_its_nested_ones(app: Flask, issuer: LocalIssuer) -> None:
