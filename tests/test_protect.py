@@ -92,8 +92,9 @@ def test_static_files_are_let_through(issuer: LocalIssuer, tmp_path: Path) -> No
     protect(app)
     client = app.test_client()
     for path in ("/files/page.css", "/more/files/page.css"):
-        with client.get(path) as response:
-            assert response.text == "body {}"
+        response = client.get(path)
+        assert response.text == "body {}"
+        response.close()
 
 
 def test_a_view_that_is_only_named_static_is_guarded(issuer: LocalIssuer, tmp_path: Path) -> None:
