@@ -222,21 +222,26 @@ class KeySource:
 
     def _get_newer_key_set(self) -> list[Step]:
         """Take it from another process if one has it, else from the issuer; return what is left to do."""
-        if adopted := self._get_shared_key_set():
+        entry = self._read_shared()
+        if adopted := self._adopt_if_fresh(entry):
             return adopted
         try:
             return self._fetch_key_set()
         except (FetchError, KeySetError) as exc:
             afterwards = [self._failed(exc)]
-        entry = self._shared.read()
         if entry is not None and (announce := self._adopt(entry, self._max_stale_seconds)):
             afterwards.append(announce)
         return afterwards
 
     def _get_shared_key_set(self) -> list[Step]:
         """Take it from another process if one has a fresh one, and ask nobody else."""
+        return self._adopt_if_fresh(self._read_shared())
+
+    def _read_shared(self) -> SharedEntry | None:
         self._looked_at_shared = self._monotonic()
-        entry = self._shared.read()
+        return self._shared.read()
+
+    def _adopt_if_fresh(self, entry: SharedEntry | None) -> list[Step]:
         if entry is None or (announce := self._adopt(entry, self._refresh_age_seconds)) is None:
             return []
         self._pacing.succeeded()
