@@ -13,7 +13,9 @@ run: $(VENV)/.ready
 
 ## test: the whole suite
 test: $(VENV)/.ready provider
+	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered
 
 ## lint: style and layers
@@ -47,7 +49,7 @@ provider:
 constraints: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-emit-index-url --group dev pyproject.toml --output-file requirements/dev.txt
+	  --no-emit-index-url --no-strip-extras --group dev pyproject.toml --output-file requirements/dev.txt
 
 clean:
-	rm -rf $(VENV) $(PROVIDER)/node_modules build dist .coverage .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(PROVIDER)/node_modules build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache

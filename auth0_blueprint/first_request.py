@@ -32,11 +32,7 @@ def _check() -> None:
 
 def _check_that_guards_stand_in_front(app: Flask) -> None:
     for endpoint, view in app.view_functions.items():
-        try:
-            is_bypassed = view in guarded_functions and not getattr(view, PUBLIC_ATTRIBUTE, False)
-        except TypeError:  # cannot be referred to weakly, so it was never remembered
-            continue
-        if is_bypassed:
+        if view in guarded_functions and not getattr(view, PUBLIC_ATTRIBUTE, False):
             raise RuntimeError(
                 f"The guard of endpoint {endpoint!r} stands above its route decorator, so the route is open. To solve "
                 "this, put @app.route (or @blueprint.get ...) on top and the guard below it. If the view is meant to "

@@ -158,11 +158,12 @@ def in_a_child_process(function: Callable[[], str]) -> str:
             os.write(writable, function().encode())
         finally:
             os._exit(0)
+    os.close(writable)
     try:
-        os.close(writable)
         ready, _, _ = select.select([readable], [], [], 5)
+        if not ready:
+            os.kill(child, signal.SIGKILL)
         return os.read(readable, 1000).decode() if ready else "hangs"
     finally:
         os.close(readable)
-        os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

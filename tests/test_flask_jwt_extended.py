@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import flask_jwt_extended as fje
 import jwt
@@ -324,6 +324,28 @@ def test_registration_finds_a_release_that_does_not_ask_our_verifier(issuer: Loc
     with pytest.raises(ConfigurationError, match="does not ask our verifier"):
         app.register_blueprint(blueprint)
     assert not app.extensions
+
+
+def test_registration_finds_a_release_that_fails_before_it_asks_us(issuer: LocalIssuer) -> None:
+    """The probe does not take another failure for an answer."""
+
+    def fail(*_: object) -> NoReturn:
+        raise KeyError("another internal")
+
+    blueprint = Auth0Blueprint()
+    blueprint.jwt_manager._decode_jwt_from_config = fail  # type: ignore[method-assign,assignment]
+    app = Flask("tested")
+    app.config.update(issuer.settings)
+    with pytest.raises(ConfigurationError, match="does not ask our verifier"):
+        app.register_blueprint(blueprint)
+    assert not app.extensions
+
+
+def test_the_configured_header_type_is_a_text_like_any_other(app: Flask) -> None:
+    """Outside of a request it is true, as a text, and equal in any case, also as a key."""
+    header_type = app.config["JWT_HEADER_TYPE"]
+    assert header_type
+    assert "bearer" in {header_type: None}
 
 
 def test_our_values_on_g_are_the_hosts_own_otherwise(app: Flask) -> None:

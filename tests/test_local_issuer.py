@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -83,7 +84,8 @@ def test_the_demo_prints_curl_lines_that_answer_as_it_says() -> None:
             promised = [int(line[-3:]) for line in lines if line.startswith("# ")]
             answered = [_status(line) for line in lines if line.startswith("curl ")]
         finally:
-            demo.terminate()
+            demo.send_signal(signal.SIGINT)
+    assert demo.returncode == 0
     assert promised == answered == [200, 200, 200, 403, 401, 200]
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 from flask import Blueprint, Flask
+from flask.testing import FlaskClient
 from flask.views import MethodView
 
 from auth0_blueprint import public, requires_auth, requires_scope
@@ -147,3 +148,21 @@ def test_the_hooks_of_the_app_still_run_at_the_first_request(app: Flask, hooks: 
         app.before_request(lambda number=number: ran.append(number))
     app.test_client().get("/anywhere")
     assert ran == list(range(hooks))
+
+
+class Unreferable:
+    """A callable that nothing can refer to weakly."""
+
+    __slots__ = ()
+    __name__ = "unreferable"
+
+    def __call__(self) -> str:
+        return "reached"
+
+
+def test_a_view_that_cannot_be_referred_to_weakly_is_no_obstacle(app: Flask, client: FlaskClient) -> None:
+    """Guarded or open, it answers as any other."""
+    app.add_url_rule("/guarded", "guarded", requires_auth(Unreferable()))
+    app.add_url_rule("/open", "open", Unreferable())
+    assert client.get("/guarded").status_code == 401
+    assert client.get("/open").text == "reached"

@@ -223,3 +223,27 @@ def test_something_else_than_a_blueprint_or_app_is_refused() -> None:
     """A view belongs under a decorator."""
     with pytest.raises(TypeError, match="blueprint or an app"):
         protect(lambda: "")  # type: ignore[arg-type]
+
+
+def test_head_is_open_where_get_is_marked_public(make_app: AppFactory) -> None:
+    """A `MethodView` without a ``head`` answers by its ``get``, so that one's mark counts."""
+    app = make_app()
+    protect(app)
+
+    class View(MethodView):
+        @public
+        def get(self) -> str:
+            return ""
+
+        def post(self) -> str:
+            return ""
+
+    app.add_url_rule("/", view_func=View.as_view("view"))
+    client = app.test_client()
+    assert (client.get("/").status_code, client.head("/").status_code, client.post("/").status_code) == (200, 200, 401)
+
+
+def test_only_what_can_be_called_is_marked_public() -> None:
+    """A misplaced mark is told, not swallowed."""
+    with pytest.raises(TypeError, match="marks a view function"):
+        public("view")  # type: ignore[type-var]

@@ -102,6 +102,14 @@ def test_a_cache_type_that_does_not_exist_is_refused_at_registration(make_app: A
         make_app(CACHE_TYPE=cache_type)
 
 
+def test_a_cache_that_cannot_be_set_up_is_named_at_its_first_use(make_app: AppFactory) -> None:
+    """A Redis URL that is none: the client library says so only when it is made."""
+    app = make_app(CACHE_TYPE="RedisCache", CACHE_REDIS_URL="nonsense", AUTH0_CACHE_SECRET="x" * 32)
+    app.testing = True
+    with pytest.raises(ConfigurationError, match="RedisCache cannot be set up"):
+        app.test_client().get("/auth/health")
+
+
 def test_name_and_prefix_are_the_apps_choice(make_app: AppFactory) -> None:
     """The routes move with the prefix."""
     client = make_app(Auth0Blueprint("guard", url_prefix="/internal")).test_client()
