@@ -105,6 +105,7 @@ def _key_source(app: Flask, settings: Settings, cache: SharedCache) -> KeySource
         url=settings.jwks_url,
         secret=settings.cache_secret,
         keep_seconds=settings.jwks_max_stale_seconds,
+        attempt_seconds=settings.jwks_timeout_seconds,
     )
 
     def tell_refreshed(added: tuple[str, ...], removed: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.credentials import bearer_token
 from auth0_blueprint.current import AppState, app_state
 from auth0_blueprint.errors import Auth0Error, KeySetUnavailableError
+from auth0_blueprint.host_cache import NOT_SHARED, is_served_by_many, reach
 from auth0_blueprint.keysets.snapshot import KeySourceStatus
 
 PATIENCE_SECONDS = 1.0
@@ -36,12 +37,15 @@ class KeySetCheckSchema(Schema):
 
 
 class CacheCheckSchema(Schema):
-    """The cache that processes share."""
+    """The cache that processes share: who shares through it, and how many of its entries were not believed."""
 
     status = _STATUS
     type = fields.String(required=True, allow_none=True)
     reachable = fields.Boolean(required=True)
     signed = fields.Boolean(required=True)
+    reach = fields.String(required=True, validate=validate.OneOf(["process", "machine", "fleet"]))
+    ignored = fields.Integer(required=True)
+    notes = fields.List(fields.String(), required=True)
 
 
 class ChecksSchema(Schema):
@@ -107,14 +111,18 @@ def _members(key_set: KeySourceStatus) -> dict[str, Any]:
 
 
 def _cache_check(state: AppState) -> dict[str, Any]:
+    state.cache.try_again()
     backend = state.cache.open()
     is_signed = state.settings.cache_secret is not None
-    is_well = state.cache.is_reachable and (backend is None or is_signed)
+    is_well = not state.cache.has_failed and (backend is None or is_signed)
     return {
         "status": "pass" if is_well else "warn",
         "type": None if backend is None else type(backend).__name__,
-        "reachable": state.cache.is_reachable,
+        "reachable": not state.cache.has_failed,
         "signed": is_signed,
+        "reach": reach(backend),
+        "ignored": state.key_source.ignored_entries,
+        "notes": [NOT_SHARED] if is_served_by_many(request.environ) and reach(backend) == "process" else [],
     }
 
 
