@@ -18,93 +18,15 @@ from cachelib.serializers import JSONSerializer
 from conftest import AppFactory, MovableClock, bearer
 from flask import Flask, render_template_string
 from flask_caching import Cache
+from processes import COOLDOWN, DUE, EDDSA, MAX_STALE, SECRET, DictBackend, Fleet
 from servers import ScriptedIssuer, document, in_a_child_process, land
 
 from auth0_blueprint import Auth0Blueprint, ConfigurationError
-from auth0_blueprint.algorithms import ALGORITHMS
 from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.host_cache import backend_opener
 from auth0_blueprint.keysets.fetch import FetchError
-from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
-from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.testing import LocalIssuer
-
-TTL, AHEAD, MAX_STALE, COOLDOWN = 600, 120, 3600, 30
-DUE = TTL - AHEAD
-ISSUER = "https://issuer.example/"
-URL = "https://issuer.example/.well-known/jwks.json"
-SECRET = "a secret of the fleet"
-EDDSA = ALGORITHMS["EdDSA"]
-
-
-class DictBackend:
-    """A cache backend whose entries a test can read, plant and break."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
-        self.calls = 0
-
-    def get(self, key: str) -> Any:
-        self.calls += 1
-        return self.values.get(key)
-
-    def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        self.calls += 1
-        self.values[key] = value
-        return True
-
-    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        return key not in self.values and self.set(key, value, timeout)
-
-    def delete(self, key: str) -> Any:
-        self.calls += 1
-        return self.values.pop(key, None) is not None
-
-    @property
-    def only_key(self) -> str:
-        (key,) = self.values
-        return key
-
-
-class Fleet:
-    """Processes with one cache, one clock and one issuer."""
-
-    def __init__(self, backend: DictBackend, scripted: ScriptedIssuer, clock: MovableClock) -> None:
-        self.backend = backend
-        self.scripted = scripted
-        self.clock = clock
-
-    def shared(self, *, issuer: str = ISSUER, url: str = URL, secret: str | None = SECRET) -> SharedKeySet:
-        """Return the shared copy as one more process sees it."""
-        cache = SharedCache(lambda: self.backend, monotonic=self.clock)
-        return SharedKeySet(cache, issuer=issuer, url=url, secret=secret, keep_seconds=MAX_STALE, clock=self.clock)
-
-    def process(self) -> KeySource:
-        """Return the source of one more process."""
-        return KeySource(
-            ISSUER,
-            ttl_seconds=TTL,
-            refresh_ahead_seconds=AHEAD,
-            max_stale_seconds=MAX_STALE,
-            cooldown_seconds=COOLDOWN,
-            fetch=self.scripted,
-            shared=self.shared(),
-            clock=self.clock,
-            monotonic=self.clock,
-            uniform=lambda low, high: (low + high) / 2,
-        )
-
-    def warm_process(self) -> KeySource:
-        """Return the source of a process that has fetched, or adopted, a key set just now."""
-        process = self.process()
-        process.snapshot()
-        land()
-        return process
-
-    def entry(self, *key_ids: str, seconds_ago: float = 0) -> SharedEntry:
-        """Return an entry as it was fetched some time ago."""
-        return SharedEntry(document(*key_ids).decode(), self.clock() - seconds_ago)
 
 
 @pytest.fixture

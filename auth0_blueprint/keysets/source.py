@@ -182,22 +182,30 @@ class KeySource:
             is_unknown = snapshot is None or snapshot.key_set.select(key_id, algorithm) is None
             return is_unknown and self._may_look_for_unknown_key()
 
-        flight = self._flights.current
-        if flight is None and may_ask():
-            flight = self._start(self._get_newer(may_ask), may_ask)
-        elif flight is None and self._may_look_at_shared():
-            flight = self._start(self._look_at_shared, self._may_look_at_shared)
-        if flight is not None:
-            flight.wait(UNKNOWN_KEY_PATIENCE_SECONDS)
-        # Read again in any case: a flight may have landed between our first look and now.
-        snapshot = self._holding.snapshot
-        if snapshot is not None and snapshot is not seen:
-            key = snapshot.key_set.select(key_id, algorithm)
-            if key is not None:
-                return key
+        until = self._monotonic() + UNKNOWN_KEY_PATIENCE_SECONDS
+        # Twice: the first flight may have been under way for another reason, and have ended short of the issuer.
+        for _ in range(2):
+            flight = self._flights.current or self._flight_for_unknown_key(may_ask)
+            if flight is not None:
+                flight.wait(max(0.0, until - self._monotonic()))
+            # Read again in any case: a flight may have landed between our first look and now.
+            snapshot = self._holding.snapshot
+            if snapshot is not None and snapshot is not seen:
+                key = snapshot.key_set.select(key_id, algorithm)
+                if key is not None:
+                    return key
+            if flight is None or not flight.has_landed:
+                break
         if self._pacing.is_failing or (flight is not None and not flight.has_landed):
             raise self._unavailable()
         raise UnknownKeyError
+
+    def _flight_for_unknown_key(self, may_ask: Callable[[], bool]) -> Flight | None:
+        if may_ask():
+            return self._start(self._get_newer(may_ask), may_ask)
+        if self._may_look_at_shared():
+            return self._start(self._look_at_shared, self._may_look_at_shared)
+        return None
 
     def _may_refresh(self) -> bool:
         return self._holding.is_due() and not self._pacing.is_in_backoff(self._monotonic())
