@@ -117,7 +117,7 @@ class KeySourceStatus:
     refresh_in_seconds: float | None
     source: str | None
     generation: int
-    key_count: int
+    keys: int
     skipped: tuple[str, ...]
     consecutive_failures: int
     last_error: str | None

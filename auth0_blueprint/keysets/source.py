@@ -139,7 +139,7 @@ class KeySource:
             else max(0.0, snapshot.refresh_after_seconds - age),
             source=snapshot.source if snapshot else None,
             generation=snapshot.generation if snapshot else 0,
-            key_count=len(snapshot.key_set.keys) if snapshot else 0,
+            keys=len(snapshot.key_set.keys) if snapshot else 0,
             skipped=snapshot.key_set.skipped if snapshot else (),
             consecutive_failures=self._pacing.failures,
             last_error=self._pacing.last_error,
@@ -182,6 +182,7 @@ class KeySource:
             is_unknown = snapshot is None or snapshot.key_set.select(key_id, algorithm) is None
             return is_unknown and self._may_look_for_unknown_key()
 
+        flight: Flight | None = None
         until = self._monotonic() + UNKNOWN_KEY_PATIENCE_SECONDS
         # Twice: the first flight may have been under way for another reason, and have ended short of the issuer.
         for _ in range(2):
