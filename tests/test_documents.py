@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -12,7 +11,6 @@ from documents import ROOT
 
 import auth0_blueprint
 from auth0_blueprint.settings import SettingsSchema
-
 
 
 def tables() -> ModuleType:
