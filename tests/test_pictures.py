@@ -77,8 +77,8 @@ def test_the_arrows_between_rooms_are_the_imports_of_the_code() -> None:
     assert rooms().arrows == needed
 
 
-def test_a_rooms_file_is_named_as_the_rules_name_it() -> None:
-    """The table "Which file enforces what" names files that there are."""
+def test_the_rules_name_files_that_there_are() -> None:
+    """In SECURITY.md and under "Which file enforces what"."""
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     security = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
     for file in re.findall(r"`([\w/]+\.py)`", page + security):
