@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import logging
 from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify
@@ -11,24 +9,17 @@ from flask.json.provider import DefaultJSONProvider
 from flask_caching import Cache
 from werkzeug.local import LocalProxy
 
-from auth0_blueprint import signals
 from auth0_blueprint.access_token import AccessToken
-from auth0_blueprint.cache import SharedCache
+from auth0_blueprint.assembly import assemble
 from auth0_blueprint.challenge import response_body, response_headers
 from auth0_blueprint.cli import add_commands
-from auth0_blueprint.current import EXTENSION, AppState, app_state
+from auth0_blueprint.current import EXTENSION, app_state
 from auth0_blueprint.errors import Auth0Error, ConfigurationError
 from auth0_blueprint.first_request import check_at_first_request
-from auth0_blueprint.host_cache import backend_opener, check_cache_type, is_configured
+from auth0_blueprint.host_cache import check_cache_type
 from auth0_blueprint.jwt_extended import Auth0JWTManager
-from auth0_blueprint.keysets.fetch import fetch
-from auth0_blueprint.keysets.shared import SharedKeySet
-from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.routes import add_routes
-from auth0_blueprint.settings import Settings, load_settings
-from auth0_blueprint.verifier import Verifier
-
-logger = logging.getLogger("auth0_blueprint")
+from auth0_blueprint.settings import load_settings
 
 
 class Auth0Blueprint(Blueprint):
@@ -73,7 +64,7 @@ class Auth0Blueprint(Blueprint):
         self.jwt_manager.check(app)
         self.jwt_manager.probe()
         check_cache_type(app, self._cache)
-        state = self._state(app, settings)
+        state = assemble(app, settings, self._cache, self.jwt_manager)
         self._rehearse(app, options)
         super().register(app, options)
         # From here on nothing fails.
@@ -91,44 +82,6 @@ class Auth0Blueprint(Blueprint):
         clashes = sorted(stage.view_functions.keys() & app.view_functions.keys())
         if clashes:
             raise ConfigurationError({"endpoints": f"the app has {', '.join(clashes)} already: use another name="})
-
-    def _state(self, app: Flask, settings: Settings) -> AppState:
-        if settings.cache_secret is None and is_configured(app, self._cache):
-            logger.warning("key sets are not shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign them in the cache")
-        cache = SharedCache(backend_opener(app, self._cache))
-        key_source = _key_source(app, settings, cache)
-        return AppState(settings, cache, key_source, Verifier(settings, key_source), self.jwt_manager)
-
-
-def _key_source(app: Flask, settings: Settings, cache: SharedCache) -> KeySource:
-    shared = SharedKeySet(
-        cache,
-        issuer=settings.issuer,
-        url=settings.jwks_url,
-        secret=settings.cache_secret,
-        keep_seconds=settings.jwks_max_stale_seconds,
-        attempt_seconds=settings.jwks_timeout_seconds,
-    )
-
-    def tell_refreshed(added: tuple[str, ...], removed: tuple[str, ...]) -> None:
-        signals.key_set_refreshed.send(app, issuer=settings.issuer, added=added, removed=removed)
-
-    def tell_failed(reason: str) -> None:
-        signals.key_set_refresh_failed.send(app, issuer=settings.issuer, reason=reason)
-
-    return KeySource(
-        settings.issuer,
-        ttl_seconds=settings.jwks_ttl_seconds,
-        refresh_ahead_seconds=settings.jwks_refresh_ahead_seconds,
-        max_stale_seconds=settings.jwks_max_stale_seconds,
-        cooldown_seconds=settings.jwks_cooldown_seconds,
-        fetch=functools.partial(
-            fetch, settings.jwks_url, timeout_seconds=settings.jwks_timeout_seconds, max_bytes=settings.jwks_max_bytes
-        ),
-        shared=shared,
-        on_refreshed=tell_refreshed,
-        on_failed=tell_failed,
-    )
 
 
 def _answer(error: Auth0Error) -> Response:

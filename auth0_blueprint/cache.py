@@ -29,6 +29,9 @@ class CacheBackend(Protocol):
     def get(self, key: str) -> Any:
         """Return the value, or ``None``."""
 
+    def get_many(self, *keys: str) -> Any:
+        """Return the value, or ``None``, for each of *keys*."""
+
     def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
         """Store *value* for *timeout* seconds. ``False`` says that it was not."""
 
@@ -47,6 +50,7 @@ class SharedCache:
             returns ``None`` where there is nothing to share.
         monotonic: seconds that never go back.
         call_within: runs an operation within a number of seconds.
+        pause_seconds: how long it is left alone after a failure.
     """
 
     def __init__(
@@ -54,7 +58,9 @@ class SharedCache:
         open_backend: Callable[[], CacheBackend | None],
         monotonic: Callable[[], float] = time.monotonic,
         call_within: Callable[[float, Callable[[], Any]], Any] = call_within,
+        pause_seconds: float = PAUSE_AFTER_FAILURE_SECONDS,
     ) -> None:
+        self._pause_seconds = pause_seconds
         self._open_backend = open_backend
         self._monotonic = monotonic
         self._call_within = call_within
@@ -101,6 +107,17 @@ class SharedCache:
 
         return self._attempt(read, None)
 
+    def get_many(self, keys: list[str]) -> list[Any]:
+        """Return what `get` does, for each of *keys*, in one operation."""
+
+        def read(backend: CacheBackend) -> list[Any]:
+            try:
+                return list(backend.get_many(*keys))
+            except (ValueError, RecursionError):
+                return [UNREADABLE] * len(keys)
+
+        return self._attempt(read, [None] * len(keys))
+
     def set(self, key: str, value: str, timeout_seconds: int) -> None:
         """Store *value*, if the cache can be reached."""
 
@@ -146,7 +163,7 @@ class SharedCache:
         except ConfigurationError:
             raise
         except Exception as exc:  # noqa: BLE001 - each backend has its own errors, and none may reach a request
-            self._left_alone_until = self._monotonic() + PAUSE_AFTER_FAILURE_SECONDS
+            self._left_alone_until = self._monotonic() + self._pause_seconds
             self._tell_failed(exc)
             return otherwise
         if self._has_failed:
@@ -161,5 +178,5 @@ class SharedCache:
             logger.warning(
                 "the shared cache failed (%s): left alone for %d s at a time, and nothing is shared meanwhile",
                 type(exc).__name__,
-                PAUSE_AFTER_FAILURE_SECONDS,
+                self._pause_seconds,
             )

@@ -14,7 +14,7 @@ from flask.cli import with_appcontext
 from auth0_blueprint.current import app_state
 from auth0_blueprint.errors import KeySetUnavailableError
 from auth0_blueprint.keysets.snapshot import Snapshot
-from auth0_blueprint.routes.health import key_set_check
+from auth0_blueprint.routes.admin import KeySetSchema, key_set_report
 
 
 def add_commands(blueprint: Blueprint) -> None:
@@ -37,23 +37,10 @@ def jwks(as_json: bool) -> None:
     snapshot: Snapshot | None = None
     with suppress(KeySetUnavailableError):  # the report says why
         snapshot = state.key_source.snapshot(state.settings.jwks_timeout_seconds)
-    report = {"url": state.settings.jwks_url, **key_set_check(state.key_source.status()), "key_list": _keys(snapshot)}
+    report: Any = KeySetSchema().dump(key_set_report(state))
     click.echo(json.dumps(report) if as_json else "\n".join(_lines(report)))
     if snapshot is None:
         raise click.exceptions.Exit(1)
-
-
-def _keys(snapshot: Snapshot | None) -> list[dict[str, Any]]:
-    keys = snapshot.key_set.keys if snapshot else ()
-    return [
-        {
-            "kid": key.key_id,
-            "kty": key.key_type,
-            "crv": key.curve,
-            "alg": key.algorithm.name if key.algorithm else None,
-        }
-        for key in keys
-    ]
 
 
 def _lines(report: dict[str, Any]) -> Iterator[str]:
@@ -63,9 +50,9 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     if report["last_error"] is not None:
         facts["last error"] = report["last_error"]
     yield from _table(facts.items())
-    if report["key_list"]:
+    if report["keys"]:
         yield ""
-        rows = [[key["kid"], key["kty"], key["crv"], key["alg"]] for key in report["key_list"]]
+        rows = [[key["kid"], key["kty"], key["crv"], key["alg"]] for key in report["keys"]]
         yield from _table(
             [["KEY ID", "TYPE", "CURVE", "ALGORITHM"], *([_cell(value) for value in row] for row in rows)]
         )

@@ -7,6 +7,7 @@ commands and workers share between requests, and then the first caller's identit
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -17,9 +18,12 @@ from auth0_blueprint.access_token import ANONYMOUS, AccessToken
 from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.credentials import bearer_token
 from auth0_blueprint.errors import Auth0Error, MissingCredentialsError
+from auth0_blueprint.fleet_board import FleetBoard
 from auth0_blueprint.keysets.source import KeySource
+from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.signals import token_rejected, token_verified
+from auth0_blueprint.tally import Tally
 from auth0_blueprint.verifier import Verifier
 
 logger = logging.getLogger("auth0_blueprint")
@@ -44,9 +48,15 @@ class AppState:
 
     settings: Settings
     cache: SharedCache
+    #: Who shares through it: ``process`` (nobody), ``machine`` or ``fleet``.
+    reach: Callable[[], str]
     key_source: KeySource
     verifier: Verifier
     rules: AppRules
+    board: FleetBoard
+    #: ``None`` where ``AUTH0_REVOCATION`` is off.
+    revocations: Revocations | None
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +112,7 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
             raise
         access_token, user = ANONYMOUS, None
     else:
-        token_verified.send(_app(), access_token=access_token)
+        _tell_verified(state, access_token)
     # Written last, when all checks have passed.
     setattr(request._get_current_object(), _ATTRIBUTE, RequestState(state, access_token, user))  # type: ignore[attr-defined]
     return access_token
@@ -125,7 +135,7 @@ def verify_token(token: str) -> AccessToken:
     except Auth0Error as exc:
         tell_rejected(exc)
         raise
-    token_verified.send(_app(), access_token=access_token)
+    _tell_verified(state, access_token)
     return access_token
 
 
@@ -133,8 +143,14 @@ def _app() -> Flask:
     return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
 
 
+def _tell_verified(state: AppState, access_token: AccessToken) -> None:
+    state.tally.count_verified()
+    token_verified.send(_app(), access_token=access_token)
+
+
 def tell_rejected(error: Auth0Error) -> None:
-    """Let the log and the listeners know that a token, or a request, was refused."""
+    """Let the log, the tally and the listeners know that a token, or a request, was refused."""
+    app_state().tally.count_rejected(error.code)
     logger.info("refused: %s (%s)", error.code, error.reason)
     token_rejected.send(_app(), code=error.code, reason=error.reason)
 

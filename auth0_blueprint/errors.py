@@ -23,8 +23,12 @@
     │   ├── InsufficientPermissionsError             403  insufficient_permissions
     │   └── InsufficientClaimsError                  403  insufficient_claims
     ├── UnavailableError                             503
-    │   └── KeySetUnavailableError                   503  key_set_unavailable
-    └── MethodNotAllowedError                        405  method_not_allowed
+    │   ├── KeySetUnavailableError                   503  key_set_unavailable
+    │   └── RevocationUnavailableError               503  revocation_unavailable
+    ├── InvalidRequestError                          400  invalid_request
+    ├── NotFoundError                                404  not_found
+    ├── MethodNotAllowedError                        405  method_not_allowed
+    └── RateLimitedError                             429  rate_limited
     ConfigurationError                            raised at startup, never answered to a client
 
 Each error class lists its reasons: a short name for logs and signals, and the one fixed sentence that a client may
@@ -242,6 +246,56 @@ class KeySetUnavailableError(UnavailableError):
 
     code = "key_set_unavailable"
     descriptions: ClassVar = {"key_set_unavailable": "The keys to verify access tokens are not available right now."}
+
+
+class RevocationUnavailableError(UnavailableError):
+    """The store of revocations cannot be reached, and it matters."""
+
+    code = "revocation_unavailable"
+    descriptions: ClassVar = {
+        "out_of_touch": "Whether access tokens were revoked cannot be told right now.",
+        "not_stored": "The revocations that all processes share cannot be changed right now.",
+    }
+
+    def __init__(self, reason: str | None = None) -> None:
+        super().__init__(reason, retry_after_seconds=1)
+
+
+class InvalidRequestError(Auth0Error):
+    """The body of a request to one of the package's own routes is not what the route takes. Names our own field."""
+
+    status, error, code = 400, "invalid_request", "invalid_request"
+    descriptions: ClassVar = {
+        "not_json": "The body must be a JSON object, sent as application/json.",
+        "not_form": "The body must be a form, sent as application/x-www-form-urlencoded.",
+        "too_large": "The body is larger than this route accepts.",
+        "unknown_field": "The body has a field that this route does not know.",
+        "one_of": "The body must have exactly one of token, jti, subject and client_id.",
+        "token": "The field token must be one access token, as text.",
+        "token_not_ours": "The field token must be an access token of this API that is still valid.",
+        "jti": "The field jti must be text of 1 to 1024 characters.",
+        "subject": "The field subject must be text of 1 to 1024 characters.",
+        "client_id": "The field client_id must be text of 1 to 1024 characters.",
+        "reason": "The field reason must be text of at most 500 characters.",
+        "token_type_hint": "The field token_type_hint must be given once at most.",
+    }
+
+
+class NotFoundError(Auth0Error):
+    """One of the package's own routes has nothing under that name, or is switched off."""
+
+    status, error, code = 404, "not_found", "not_found"
+    descriptions: ClassVar = {
+        "not_found": "There is nothing here.",
+        "no_revocation": "There is no such revocation.",
+    }
+
+
+class RateLimitedError(Auth0Error):
+    """One of the package's own routes was asked again too soon."""
+
+    status, error, code = 429, "rate_limited", "rate_limited"
+    descriptions: ClassVar = {"rate_limited": "The key set was refreshed a moment ago; try again later."}
 
 
 class MethodNotAllowedError(Auth0Error):

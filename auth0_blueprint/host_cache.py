@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -79,11 +80,22 @@ def check_cache_type(app: Flask, cache: Cache | None) -> None:
         )
 
 
-def reach(backend: CacheBackend | None) -> str:
-    """Tell who shares through *backend*: this ``process``, this ``machine`` or the ``fleet``."""
-    if isinstance(backend, RedisCache):  # Sentinel and Cluster are of that class, too
+def reach_of(app: Flask, cache: Cache | None, *, is_signed: bool) -> Callable[[], str]:
+    """Return what tells who shares: this ``process`` (nobody else), this ``machine`` or the ``fleet``."""
+
+    def reach() -> str:
+        # By the class, which is known also while the cache is away.
+        return _reach_of_class(type(_backend_of_host(app, cache)) if cache is not None else _backend_class(app))
+
+    if not (is_signed and is_configured(app, cache)):
+        return lambda: "process"
+    return functools.cache(reach)
+
+
+def _reach_of_class(backend_class: type[Any]) -> str:
+    if issubclass(backend_class, RedisCache):  # Sentinel and Cluster are of that class, too
         return "fleet"
-    return "machine" if isinstance(backend, FileSystemCache) else "process"
+    return "machine" if issubclass(backend_class, FileSystemCache) else "process"
 
 
 def is_served_by_many(environ: Mapping[str, Any]) -> bool:

@@ -22,6 +22,15 @@ logger = logging.getLogger("auth0_blueprint")
 
 
 @dataclass(frozen=True, slots=True)
+class EffectiveSetting:
+    """One setting: its key, its value, and where that comes from: ``app.config``, ``environment`` or ``default``."""
+
+    key: str
+    value: Any
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The effective settings. Changing ``app.config`` afterwards changes nothing."""
 
@@ -41,10 +50,19 @@ class Settings:
     jwks_cooldown_seconds: float
     jwks_timeout_seconds: float
     jwks_max_bytes: int
+    sync_interval_seconds: float
+    revocation: bool
+    revocation_max_stale_seconds: float
+    revocation_on_error: str
     health_details: str
+    admin: bool
     admin_scope: str
     admin_rbac: bool
+    introspection_scope: str
+    openapi: bool
     cache_secret: str | None = field(repr=False)
+    #: Every setting as it is in force, for operators: secrets are masked.
+    effective: tuple[EffectiveSetting, ...] = field(repr=False)
 
 
 def _range(field: type[fields.Number[Any]], unit: str, default: float, limits: tuple[float, float], text: str) -> Any:
@@ -63,6 +81,14 @@ def _seconds(default: float, minimum: float, maximum: float, description: str) -
 
 def _bytes(default: int, minimum: int, maximum: int, description: str) -> Any:
     return _range(fields.Integer, "bytes", default, (minimum, maximum), description)
+
+
+def _switch(default: bool, description: str) -> fields.Boolean:
+    return fields.Boolean(
+        load_default=default,
+        error_messages={"invalid": "has to be true or false"},
+        metadata={"description": description},
+    )
 
 
 def _choice(default: str, choices: tuple[str, ...], description: str) -> fields.String:
@@ -153,22 +179,37 @@ class SettingsSchema(Schema):
             "description": "Signs whatever is put into a shared cache. Without one nothing is shared.",
         },
     )
+    AUTH0_SYNC_INTERVAL = _seconds(
+        5, 0, 3600, "How soon a revocation or a refresh made in one process binds all. 0: every request asks the cache."
+    )
+    AUTH0_REVOCATION = _switch(True, "Whether tokens can be revoked. `false` removes every cost of it.")
+    AUTH0_REVOCATION_MAX_STALE = _seconds(
+        60, 1, 86_400, "After how long without a look at the shared cache a process is out of touch with revocations."
+    )
+    AUTH0_REVOCATION_ON_ERROR = _choice(
+        "allow",
+        ("allow", "deny"),
+        "What a process does then: go on with what it knows (health warns), or answer 503, also before its first look.",
+    )
     AUTH0_HEALTH_DETAILS = _choice(
         "authorized",
         ("never", "authorized", "always"),
         "Who sees the details of `/auth/health`: nobody, admins, or everybody.",
     )
+    AUTH0_ADMIN = _switch(True, "Whether there are admin routes. `false`: they answer 404.")
     AUTH0_ADMIN_SCOPE = custom.ScopeToken(
         load_default="manage:auth0", metadata={"description": "What an admin's token has to hold."}
     )
-    AUTH0_ADMIN_RBAC = fields.Boolean(
-        load_default=True,
-        error_messages={"invalid": "has to be true or false"},
-        metadata={
-            "description": "The admin value has to be in `scope` and in `permissions`: without RBAC any client may ask "
-            "for any scope. `false` accepts `scope` alone."
-        },
+    AUTH0_INTROSPECTION_SCOPE = custom.ScopeToken(
+        load_default="introspect:tokens",
+        metadata={"description": "What a token has to hold for `/auth/introspect`."},
     )
+    AUTH0_ADMIN_RBAC = _switch(
+        True,
+        "Both values have to be in `scope` and in `permissions`: without RBAC any client may ask for any scope. "
+        "`false` accepts `scope` alone.",
+    )
+    AUTH0_OPENAPI = _switch(False, "Serves `/auth/openapi.json` (extra `openapi`).")
 
     @validates_schema(skip_on_field_errors=False)
     def _check_together(self, data: dict[str, Any], **_: object) -> None:
@@ -211,6 +252,7 @@ def _issuer(data: dict[str, Any]) -> str:
 
 # Whoever sets one of these relies on it.
 _NOT_CHECKED = ("AUTH0_DPOP", "AUTH0_MTLS_CERT", "AUTH0_ORGANIZATION")
+_OTHER_NAMES = {"AUTH0_AUDIENCE": ("API_ID",), "AUTH0_CACHE_SECRET": ("SECRET_KEY",)}
 _WHO_ISSUES = ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL")
 
 
@@ -237,7 +279,7 @@ def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None =
         raise ConfigurationError(_problems(schema, raw, exc)) from exc
     if data["AUTH0_CACHE_SECRET"] is None:
         data["AUTH0_CACHE_SECRET"] = custom.secret_text(config.get("SECRET_KEY"))
-    settings = _settings(data)
+    settings = _settings(data, _sources(schema, config, environ))
     _warn_about_loose_settings(settings)
     return settings
 
@@ -262,13 +304,36 @@ def _is_unset(value: Any) -> bool:
     return value is None or (isinstance(value, (str, bytes, list, tuple, set, frozenset)) and len(value) == 0)
 
 
-def _settings(data: dict[str, Any]) -> Settings:
+def _sources(schema: Schema, config: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return where each setting comes from that is set."""
+    sources: dict[str, str] = {}
+    for key in schema.fields:
+        names = (key, *_OTHER_NAMES.get(key, ()))
+        for name in names:
+            if not _is_unset(config.get(name)):
+                sources.setdefault(key, "app.config")
+            elif not _is_unset(environ.get(name)):
+                sources.setdefault(key, "environment")
+    return sources
+
+
+def _effective(data: dict[str, Any], sources: dict[str, str], jwks_url: str) -> tuple[EffectiveSetting, ...]:
+    values = {**data, "AUTH0_ISSUER": _issuer(data), "AUTH0_JWKS_URL": jwks_url}
+    secret = {key for key, found in SettingsSchema().fields.items() if found.metadata.get("secret")}
+    return tuple(
+        EffectiveSetting(key, "***" if key in secret and value is not None else value, sources.get(key, "default"))
+        for key, value in values.items()
+    )
+
+
+def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
     issuer = _issuer(data)
     slashed = issuer if issuer.endswith("/") else issuer + "/"
+    jwks_url = data["AUTH0_JWKS_URL"] or f"{slashed}.well-known/jwks.json"
     return Settings(
         issuer=issuer,
         audience=data["AUTH0_AUDIENCE"],
-        jwks_url=data["AUTH0_JWKS_URL"] or f"{slashed}.well-known/jwks.json",
+        jwks_url=jwks_url,
         algorithms=data["AUTH0_ALGORITHMS"],
         leeway_seconds=data["AUTH0_LEEWAY"],
         token_profile=data["AUTH0_TOKEN_PROFILE"],
@@ -282,10 +347,18 @@ def _settings(data: dict[str, Any]) -> Settings:
         jwks_cooldown_seconds=data["AUTH0_JWKS_COOLDOWN"],
         jwks_timeout_seconds=data["AUTH0_JWKS_TIMEOUT"],
         jwks_max_bytes=data["AUTH0_JWKS_MAX_BYTES"],
+        sync_interval_seconds=data["AUTH0_SYNC_INTERVAL"],
+        revocation=data["AUTH0_REVOCATION"],
+        revocation_max_stale_seconds=data["AUTH0_REVOCATION_MAX_STALE"],
+        revocation_on_error=data["AUTH0_REVOCATION_ON_ERROR"],
         health_details=data["AUTH0_HEALTH_DETAILS"],
+        admin=data["AUTH0_ADMIN"],
         admin_scope=data["AUTH0_ADMIN_SCOPE"],
         admin_rbac=data["AUTH0_ADMIN_RBAC"],
+        introspection_scope=data["AUTH0_INTROSPECTION_SCOPE"],
+        openapi=data["AUTH0_OPENAPI"],
         cache_secret=data["AUTH0_CACHE_SECRET"],
+        effective=_effective(data, sources, jwks_url),
     )
 
 
@@ -311,6 +384,8 @@ def _log_probable_typos(present: set[str], known: set[str]) -> None:
 def _warn_about_loose_settings(settings: Settings) -> None:
     if not settings.admin_rbac:
         logger.warning("AUTH0_ADMIN_RBAC is false: whoever may ask for the scope %s is an admin", settings.admin_scope)
+    if not settings.revocation:
+        logger.warning("AUTH0_REVOCATION is false: a stolen token is good until it expires")
     if settings.health_details == "always":
         logger.warning("AUTH0_HEALTH_DETAILS is always: everybody sees the details of the health endpoint")
     if settings.jwks_cooldown_seconds < 1:

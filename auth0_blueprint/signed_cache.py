@@ -34,6 +34,7 @@ class SignedCache:
         self._cache = cache
         self._secret = secret
         self._digest = hashlib.sha256("\0".join((_FORM, *names, secret or "")).encode()).hexdigest()[:32]
+        self._serializers: dict[str, Serializer[str]] = {}
         self._ignored_kinds: set[str] = set()
         self.ignored = 0
 
@@ -42,33 +43,37 @@ class SignedCache:
         """Whether asking has a chance: there is a secret, a cache, and it can be reached."""
         return self._secret is not None and self._cache.has_backend and self._cache.is_reachable
 
-    def read(self, kind: str) -> Any:
-        """Return the value of the entry *kind*; ``None`` if there is none that can be believed."""
-        if self._secret is None or (text := self._cache.get(self._key(kind))) is None:
+    @property
+    def is_away(self) -> bool:
+        """Whether the last operation failed, so that it has said nothing."""
+        return self._cache.has_failed
+
+    def read(self, kind: str, name: str = "") -> Any:
+        """Return the value of an entry; ``None`` if there is none that can be believed."""
+        if self._secret is None:
             return None
-        try:
-            value = self._serializer(kind).loads(text) if isinstance(text, str) else None
-        except (BadData, ValueError, RecursionError):
-            value = None
-        if value is None:
-            self.ignore(kind)
-        else:
-            self._ignored_kinds.discard(kind)
-        return value
+        return self._believed(kind, name, self._cache.get(self._key(kind, name)))
 
-    def write(self, kind: str, value: dict[str, Any], seconds: int) -> None:
-        """Store *value* as the entry *kind*, for a number of *seconds*."""
+    def read_many(self, kind: str, names: list[str]) -> list[Any]:
+        """Return what `read` does, for each of *names*, in one operation of the cache."""
+        if self._secret is None:
+            return [None] * len(names)
+        texts = self._cache.get_many([self._key(kind, name) for name in names])
+        return [self._believed(kind, name, text) for name, text in zip(names, texts, strict=True)]
+
+    def write(self, kind: str, value: dict[str, Any], seconds: int, name: str = "") -> None:
+        """Store *value* as an entry, for a number of *seconds*."""
         if self._secret is not None:
-            self._cache.set(self._key(kind), self._signed(kind, value), seconds)
+            self._cache.set(self._key(kind, name), self._signed(kind, name, value), seconds)
 
-    def add(self, kind: str, value: dict[str, Any], seconds: int) -> bool:
-        """Store *value* unless there is an entry *kind*. ``False`` only if there is."""
-        return self._secret is None or self._cache.add(self._key(kind), self._signed(kind, value), seconds)
+    def add(self, kind: str, value: dict[str, Any], seconds: int, name: str = "") -> bool:
+        """Store *value* unless there is such an entry. ``False`` only if there is."""
+        return self._secret is None or self._cache.add(self._key(kind, name), self._signed(kind, name, value), seconds)
 
     def delete(self, kind: str) -> None:
         """Remove the entry *kind*."""
         if self._secret is not None:
-            self._cache.delete(self._key(kind))
+            self._cache.delete(self._key(kind, ""))
 
     def ignore(self, kind: str) -> None:
         """Count an entry that is not believed; log the first of a row."""
@@ -77,13 +82,31 @@ class SignedCache:
             self._ignored_kinds.add(kind)
             logger.warning("a %s in the shared cache is not ours, broken, or out of date: ignored", kind)
 
-    def _key(self, kind: str) -> str:
-        return f"auth0-{kind}-{self._digest}"
+    def _believed(self, kind: str, name: str, text: Any) -> Any:
+        if text is None:
+            return None
+        try:
+            signed_name, value = self._serializer(kind).loads(text) if isinstance(text, str) else ("", None)
+        except (BadData, ValueError, RecursionError):
+            signed_name, value = "", None
+        # An entry that was put under the key of another is nobody's.
+        if value is None or signed_name != name:
+            self.ignore(kind)
+            return None
+        self._ignored_kinds.discard(kind)
+        return value
 
-    def _signed(self, kind: str, value: dict[str, Any]) -> str:
-        return str(self._serializer(kind).dumps(value))
+    def _key(self, kind: str, name: str) -> str:
+        return f"auth0-{kind}-{name}-{self._digest}" if name else f"auth0-{kind}-{self._digest}"
+
+    def _signed(self, kind: str, name: str, value: dict[str, Any]) -> str:
+        return str(self._serializer(kind).dumps([name, value]))
 
     def _serializer(self, kind: str) -> Serializer[str]:
-        # The salt holds the kind: an entry put under another key is nobody's.
-        salt = f"auth0_blueprint.{kind}.{self._digest}"
-        return Serializer(self._secret or "", salt=salt, signer_kwargs={"digest_method": hashlib.sha256})
+        if kind not in self._serializers:
+            # The salt holds the kind, for the same reason as the name is signed.
+            salt = f"auth0_blueprint.{kind}.{self._digest}"
+            self._serializers[kind] = Serializer(
+                self._secret or "", salt=salt, signer_kwargs={"digest_method": hashlib.sha256}
+            )
+        return self._serializers[kind]

@@ -5,7 +5,8 @@
 3. the issuer it claims to be from
 4. the key (`keysets.source`), 5. the signature
 6. the claims (RFC 7519 §4.1, RFC 9068 §4)
-7. what it is bound to
+7. whether it is withdrawn (`revocation`)
+8. what it is bound to
 """
 
 from __future__ import annotations
@@ -61,10 +62,22 @@ class Verifier:
         settings: what is accepted.
         keys: the issuer's keys.
         clock: Unix time.
+        keep_up: learns what other processes have done, before anything is decided by it.
+        refuse_revoked: raises for a token that is withdrawn; gets its text as well.
     """
 
-    def __init__(self, settings: Settings, keys: KeyFinder, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        keys: KeyFinder,
+        clock: Callable[[], float] = time.time,
+        *,
+        keep_up: Callable[[], None] = lambda: None,
+        refuse_revoked: Callable[[AccessToken, str], None] = lambda _access_token, _token: None,
+    ) -> None:
         self._keys = keys
+        self._keep_up = keep_up
+        self._refuse_revoked = refuse_revoked
         self._clock = clock
         self._max_bytes = settings.max_token_bytes
         self._algorithms = {name: ALGORITHMS[name] for name in _with_both_names(settings.algorithms)}
@@ -76,11 +89,33 @@ class Verifier:
         self._required_claims = (*_CLAIMS_OF_PROFILE[settings.token_profile], *settings.required_claims)
 
     def verify(self, token: str, *, at_hand_only: bool = False) -> AccessToken:
-        """Prove *token*.
+        """Prove *token* as a bearer token.
 
         Args:
             token: the compact serialization, as it came.
-            at_hand_only: use only keys that are known already, cause no fetch and wait for none.
+            at_hand_only: use only what is known already, cause no fetch and wait for none.
+
+        Raises:
+            InvalidTokenError: it is not acceptable; the subclass says why.
+            UnavailableError: it cannot be decided now.
+        """
+        access_token = self.prove(token, at_hand_only=at_hand_only)
+        self.check_not_revoked(access_token, token)
+        if "cnf" in access_token:
+            raise BindingMismatchError
+        return access_token
+
+    def check_not_revoked(self, access_token: AccessToken, token: str) -> None:
+        """Refuse the *access_token* that *token* has proven to be, if it is withdrawn.
+
+        Raises:
+            RevokedTokenError: it is.
+            RevocationUnavailableError: it cannot be decided now.
+        """
+        self._refuse_revoked(access_token, token)
+
+    def prove(self, token: str, *, at_hand_only: bool = False) -> AccessToken:
+        """Prove that the issuer has issued *token* for this API, and that it has not expired. No more than that.
 
         Raises:
             InvalidTokenError: it is not acceptable; the subclass says why.
@@ -91,6 +126,8 @@ class Verifier:
         # The unverified issuer only decides whether looking for a key makes sense.
         if unverified.claims.get("iss") != self._issuer:
             raise InvalidClaimsError("issuer")
+        if not at_hand_only:
+            self._keep_up()
         find_key = self._keys.key_at_hand if at_hand_only else self._keys.key_for
         key = find_key(unverified.header.get("kid"), algorithm)
         if not algorithm.verify(unverified.signing_input, key.public_key, unverified.signature):
@@ -128,8 +165,6 @@ class Verifier:
             raise InvalidClaimsError("identifier")
         scopes, permissions = _scopes(claims.get("scope", "")), _permissions(claims.get("permissions", []))
         self._check_times(claims)
-        if "cnf" in claims:
-            raise BindingMismatchError
         return AccessToken(claims, header, scopes=scopes, permissions=permissions)
 
     def _check_audience(self, audience: Any) -> None:

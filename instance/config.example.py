@@ -33,6 +33,18 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # CACHE_REDIS_URL = "redis://localhost:6379/0"
 # AUTH0_CACHE_SECRET = None
 
+# Revocation: how soon it binds all processes, whether it is there at all, and what a process does that has not reached
+# the shared cache for a while ("allow" or "deny").
+# AUTH0_SYNC_INTERVAL = 5  # seconds
+# AUTH0_REVOCATION = True
+# AUTH0_REVOCATION_MAX_STALE = 60  # seconds
+# AUTH0_REVOCATION_ON_ERROR = "allow"
+
+# The routes for operators, and who may introspect tokens.
+# AUTH0_ADMIN = True
+# AUTH0_INTROSPECTION_SCOPE = "introspect:tokens"
+# AUTH0_OPENAPI = False
+
 # Who sees the details of /auth/health ("never", "authorized", "always"), and what makes an admin.
 # AUTH0_HEALTH_DETAILS = "authorized"
 # AUTH0_ADMIN_SCOPE = "manage:auth0"

@@ -41,6 +41,10 @@ class DictBackend:
     def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
         return key not in self.values and self.set(key, value, timeout)
 
+    def get_many(self, *keys: str) -> Any:
+        self.calls += 1
+        return [self.values.get(key) for key in keys]
+
     def delete(self, key: str) -> Any:
         self.calls += 1
         return self.values.pop(key, None) is not None

@@ -49,7 +49,9 @@ def test_an_entry_is_text_that_begins_with_json(fleet: Fleet) -> None:
     fleet.shared().write(fleet.entry("a"))
     value = fleet.backend.values[fleet.backend.only_key]
     assert isinstance(value, str)
-    assert set(json.loads(value.rpartition(".")[0])) == {"document", "fetched_at"}
+    name, members = json.loads(value.rpartition(".")[0])
+    assert name == ""
+    assert set(members) == {"document", "fetched_at"}
 
 
 def test_an_entry_never_holds_the_secret(fleet: Fleet) -> None:
@@ -359,6 +361,10 @@ class BadBackend(DictBackend):
         return self.misbehave()
 
     def delete(self, key: str) -> Any:
+        self.calls += 1
+        return self.misbehave()
+
+    def get_many(self, *keys: str) -> Any:
         self.calls += 1
         return self.misbehave()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +26,7 @@ MAX_RSA_BITS = 16384
 MAX_RSA_EXPONENT_BITS = 64
 
 _READERS = {"RSA": RSAAlgorithm.from_jwk, "EC": ECAlgorithm.from_jwk, "OKP": OKPAlgorithm.from_jwk}
+_WRITERS: dict[str, Any] = {"RSA": RSAAlgorithm.to_jwk, "EC": ECAlgorithm.to_jwk, "OKP": OKPAlgorithm.to_jwk}
 _KEY_TYPE_OF_CURVE = {"P-256": "EC", "P-384": "EC", "P-521": "EC", "Ed25519": "OKP"}
 _PUBLIC_NUMBERS = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
 _SECRET_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -56,6 +59,14 @@ class VerificationKey:
     algorithm: Algorithm | None
     public_key: Any
     fingerprint: str
+
+    @property
+    def thumbprint(self) -> str:
+        """The JWK thumbprint (RFC 7638 §3), by SHA-256, as base64url."""
+        jwk = _WRITERS[self.key_type](self.public_key, as_dict=True)
+        required = {name: jwk[name] for name in ("kty", "crv", *_PUBLIC_NUMBERS[self.key_type]) if name in jwk}
+        text = json.dumps(required, separators=(",", ":"), sort_keys=True)
+        return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
 
     def fits(self, algorithm: Algorithm) -> bool:
         """Tell whether this key may verify signatures of *algorithm*."""

@@ -18,7 +18,9 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from auth0_blueprint.algorithms import Algorithm
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
@@ -34,6 +36,10 @@ logger = logging.getLogger("auth0_blueprint")
 FLIGHT_PATIENCE_SECONDS = 3.0
 UNKNOWN_KEY_PATIENCE_SECONDS = 0.5
 SHARED_LOOK_INTERVAL_SECONDS = 1.0
+REFRESHED_PATIENCE_SECONDS = 1.0
+
+#: Where the board says that an operator had the key set refreshed.
+REFRESHED = "refreshed"
 
 Work = Callable[[Flight], list[Step]]
 
@@ -73,6 +79,7 @@ class KeySource:
     ) -> None:
         self.issuer = issuer
         self._shared = shared
+        self._clock = clock
         self._monotonic = monotonic
         self._pacing = Pacing(cooldown_seconds=cooldown_seconds, uniform=uniform)
         self._holding = Holding(
@@ -96,6 +103,7 @@ class KeySource:
         )
         self._flights = SingleFlight() if flights is None else flights
         self._looked_at_shared = float("-inf")
+        self._refreshed_at = float("-inf")
 
     def key_for(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
         """Return the one key that *key_id* names and that fits *algorithm*.
@@ -125,6 +133,52 @@ class KeySource:
         if snapshot is not None and self._holding.age_seconds(snapshot) < snapshot.refresh_after_seconds:
             return snapshot
         return self._snapshot_when_due(patience_seconds)
+
+    def refresh_now(self, patience_seconds: float) -> Snapshot:
+        """Ask the issuer, whatever the pace, and return what it says.
+
+        Raises:
+            KeySetUnavailableError: it has given no key set within *patience_seconds*.
+        """
+        self._refreshed_at = self._monotonic()
+        return self.refresh_since(self._clock(), patience_seconds)
+
+    @property
+    def seconds_since_refresh(self) -> float:
+        """How long ago `refresh_now` was called; infinite if never."""
+        return self._monotonic() - self._refreshed_at
+
+    def keys_at_hand(self) -> tuple[VerificationKey, ...]:
+        """Return the keys that this process holds, however old they are."""
+        snapshot = self._holding.snapshot
+        return () if snapshot is None else snapshot.key_set.keys
+
+    def refresh_since(self, moment: float, patience_seconds: float) -> Snapshot:
+        """Get a key set that the issuer gave at *moment* (Unix time) or later: from the fleet, else from the issuer.
+
+        Raises:
+            KeySetUnavailableError: there is none within *patience_seconds*.
+        """
+
+        def is_needed() -> bool:
+            snapshot = self._holding.snapshot
+            return snapshot is None or snapshot.fetched_at < moment
+
+        until = self._monotonic() + patience_seconds
+        # Twice: the first flight may have been under way for another reason.
+        for _ in range(2):
+            if is_needed() and (flight := self._start(self._get_newer(is_needed), is_needed)):
+                flight.wait(max(0.0, until - self._monotonic()))
+        if is_needed():
+            raise self._unavailable()
+        return self._usable_snapshot()
+
+    def heed_refresh(self, refreshed: Any) -> None:
+        """Work with no older key set than the one that an operator had fetched. Called at each look at the board."""
+        snapshot = self._holding.snapshot
+        if refreshed is not None and snapshot is not None and snapshot.fetched_at < refreshed["fetched_at"]:
+            with suppress(KeySetUnavailableError):
+                self.refresh_since(refreshed["fetched_at"], REFRESHED_PATIENCE_SECONDS)
 
     def status(self) -> KeySourceStatus:
         """Describe the present, and cause nothing."""

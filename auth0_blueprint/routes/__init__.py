@@ -8,8 +8,12 @@ from flask import Blueprint, Response
 
 from auth0_blueprint.decorators import public
 from auth0_blueprint.errors import MethodNotAllowedError
+from auth0_blueprint.routes.access import for_admins, for_introspection
+from auth0_blueprint.routes.admin import config, jwks, refresh, stats
 from auth0_blueprint.routes.health import health, live
+from auth0_blueprint.routes.introspection import introspect
 from auth0_blueprint.routes.me import me
+from auth0_blueprint.routes.revocations import look_up_or_lift, revoke
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -19,18 +23,31 @@ def add_routes(blueprint: Blueprint) -> None:
     _add(blueprint, "/health", ("GET",), public(health))
     _add(blueprint, "/health/live", ("GET",), public(live))
     _add(blueprint, "/me", ("GET",), me)
+    _add(blueprint, "/introspect", ("POST",), for_introspection(introspect))
+    _add(blueprint, "/admin/config", ("GET",), for_admins(config))
+    _add(blueprint, "/admin/jwks", ("GET",), for_admins(jwks))
+    _add(blueprint, "/admin/jwks/refresh", ("POST",), for_admins(refresh))
+    _add(blueprint, "/admin/stats", ("GET",), for_admins(stats))
+    _add(blueprint, "/admin/revocations", ("POST",), for_admins(revoke))
+    _add(blueprint, "/admin/revocations/<kind>/<path:value>", ("GET", "DELETE"), for_admins(look_up_or_lift))
 
 
-def _add(blueprint: Blueprint, rule: str, methods: tuple[str, ...], view: Callable[[], Response]) -> None:
-    blueprint.add_url_rule(rule, view.__name__, view, methods=methods)
+def _add(blueprint: Blueprint, rule: str, methods: tuple[str, ...], view: Callable[..., Response]) -> None:
+    # A subject may hold slashes, also two in a row.
+    blueprint.add_url_rule(rule, view.__name__, view, methods=methods, merge_slashes=False)
     # A blueprint's handler is not asked when no route has the method, and the app's own is not ours to replace.
     refused = tuple(method for method in _METHODS if method not in methods)
     allowed = (*methods, "HEAD", "OPTIONS") if "GET" in methods else (*methods, "OPTIONS")
 
     @public
-    def refuse_method() -> Response:
+    def refuse_method(**_names: str) -> Response:
         raise MethodNotAllowedError(allowed)
 
     blueprint.add_url_rule(
-        rule, f"{view.__name__}_other_methods", refuse_method, methods=refused, provide_automatic_options=False
+        rule,
+        f"{view.__name__}_other_methods",
+        refuse_method,
+        methods=refused,
+        provide_automatic_options=False,
+        merge_slashes=False,
     )

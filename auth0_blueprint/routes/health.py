@@ -13,16 +13,18 @@ from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.credentials import bearer_token
 from auth0_blueprint.current import AppState, app_state
 from auth0_blueprint.errors import Auth0Error, KeySetUnavailableError
-from auth0_blueprint.host_cache import NOT_SHARED, is_served_by_many, reach
+from auth0_blueprint.host_cache import NOT_SHARED, is_served_by_many
 from auth0_blueprint.keysets.snapshot import KeySourceStatus
+from auth0_blueprint.routes.access import holds
 
 PATIENCE_SECONDS = 1.0
+OUT_OF_TOUCH = "the shared cache was not reached for AUTH0_REVOCATION_MAX_STALE: what others revoked is not known here"
 
 _STATUS = fields.String(required=True, validate=validate.OneOf(["pass", "warn", "fail"]))
 
 
-class KeySetCheckSchema(Schema):
-    """One issuer's key set. Times in seconds."""
+class KeySetStateSchema(Schema):
+    """How one issuer's key set is. Times in seconds."""
 
     issuer = fields.String(required=True)
     status = _STATUS
@@ -31,10 +33,15 @@ class KeySetCheckSchema(Schema):
     refresh_in_seconds = fields.Float(required=True, allow_none=True)
     source = fields.String(required=True, allow_none=True, validate=validate.OneOf(["network", "cache"]))
     generation = fields.Integer(required=True)
-    keys = fields.Integer(required=True)
     skipped = fields.List(fields.String(), required=True)
     consecutive_failures = fields.Integer(required=True)
     last_error = fields.String(required=True, allow_none=True)
+
+
+class KeySetCheckSchema(KeySetStateSchema):
+    """One issuer's key set, as far as readiness is concerned."""
+
+    keys = fields.Integer(required=True)
 
 
 class CacheCheckSchema(Schema):
@@ -49,11 +56,22 @@ class CacheCheckSchema(Schema):
     notes = fields.List(fields.String(), required=True)
 
 
+class RevocationsCheckSchema(Schema):
+    """How far this process knows what was revoked. ``null`` where revocation is off."""
+
+    status = _STATUS
+    known = fields.Integer(required=True)
+    reach = fields.String(required=True, validate=validate.OneOf(["process", "machine", "fleet"]))
+    age_seconds = fields.Float(required=True, allow_none=True)
+    notes = fields.List(fields.String(), required=True)
+
+
 class ChecksSchema(Schema):
     """What the status consists of."""
 
     key_sets = fields.List(fields.Nested(KeySetCheckSchema), required=True)
     cache = fields.Nested(CacheCheckSchema, required=True)
+    revocations = fields.Nested(RevocationsCheckSchema, required=True, allow_none=True)
 
 
 class HealthSchema(Schema):
@@ -78,12 +96,14 @@ def health() -> Response:
         state.key_source.snapshot(PATIENCE_SECONDS)
     key_set = state.key_source.status()
     cache = _cache_check(state)
-    status = _worst(_status_of(key_set), cache["status"])
+    revocations = _revocations_check(state)
+    status = _worst(_status_of(key_set), cache["status"], "pass" if revocations is None else revocations["status"])
     body: dict[str, Any] = {"status": status}
     if _may_see_details(state):
         body["checks"] = {
             "key_sets": [key_set_check(key_set)],
             "cache": cache,
+            "revocations": revocations,
         }
     return _answer(body)
 
@@ -121,9 +141,23 @@ def _cache_check(state: AppState) -> dict[str, Any]:
         "type": None if backend is None else type(backend).__name__,
         "reachable": not state.cache.has_failed,
         "signed": is_signed,
-        "reach": reach(backend),
+        "reach": state.reach(),
         "ignored": state.key_source.ignored_entries,
-        "notes": [NOT_SHARED] if is_served_by_many(request.environ) and reach(backend) == "process" else [],
+        "notes": [NOT_SHARED] if is_served_by_many(request.environ) and state.reach() == "process" else [],
+    }
+
+
+def _revocations_check(state: AppState) -> dict[str, Any] | None:
+    if state.revocations is None:
+        return None
+    state.board.keep_up()
+    found = state.revocations.status()
+    return {
+        "status": "pass" if found.is_current else "warn",
+        "known": found.known,
+        "reach": found.reach,
+        "age_seconds": found.age_seconds,
+        "notes": [] if found.is_current else [OUT_OF_TOUCH],
     }
 
 
@@ -140,5 +174,4 @@ def _may_see_details(state: AppState) -> bool:
 
 def _is_admin(state: AppState, access_token: AccessToken) -> bool:
     state.rules.refuse_what_the_app_refuses(access_token)
-    value = state.settings.admin_scope
-    return value in access_token.scopes and (not state.settings.admin_rbac or value in access_token.permissions)
+    return holds(access_token, state.settings.admin_scope, state.settings)

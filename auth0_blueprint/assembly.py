@@ -1,0 +1,119 @@
+"""Settings to the state of one app: the parts, and what each of them is told by the others."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+
+from flask import Flask
+from flask_caching import Cache
+
+from auth0_blueprint import signals
+from auth0_blueprint.cache import SharedCache
+from auth0_blueprint.current import AppRules, AppState
+from auth0_blueprint.fleet_board import RETRY_SECONDS, FleetBoard
+from auth0_blueprint.host_cache import backend_opener, is_configured, reach_of
+from auth0_blueprint.keysets.fetch import fetch
+from auth0_blueprint.keysets.shared import SharedKeySet
+from auth0_blueprint.keysets.source import REFRESHED, KeySource
+from auth0_blueprint.revocation.index import Revocation
+from auth0_blueprint.revocation.log import RevocationLog
+from auth0_blueprint.revocation.service import Revocations
+from auth0_blueprint.settings import Settings
+from auth0_blueprint.signed_cache import SignedCache
+from auth0_blueprint.tally import Tally
+from auth0_blueprint.verifier import Verifier
+
+logger = logging.getLogger("auth0_blueprint")
+
+
+def assemble(app: Flask, settings: Settings, cache: Cache | None, rules: AppRules) -> AppState:
+    """Return the state of *app*. Opens nothing, and starts no thread."""
+    if settings.cache_secret is None and is_configured(app, cache):
+        logger.warning("nothing is shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign what goes into the cache")
+    tally = Tally()
+    shared_cache = SharedCache(backend_opener(app, cache))
+    key_source = _key_source(app, settings, shared_cache, tally)
+    # Reads for the board try again sooner than those for key sets: only they tell what was revoked.
+    entries = SignedCache(
+        SharedCache(shared_cache.open, pause_seconds=RETRY_SECONDS),
+        secret=settings.cache_secret,
+        names=("fleet", settings.issuer),
+    )
+    board = FleetBoard(entries, interval_seconds=settings.sync_interval_seconds)
+    board.subscribe(REFRESHED, key_source.heed_refresh)
+    reach = reach_of(app, cache, is_signed=settings.cache_secret is not None)
+    revocations = None
+    if settings.revocation:
+        revocations = _revocations(app, settings, board, entries, reach)
+    return AppState(
+        settings=settings,
+        cache=shared_cache,
+        reach=reach,
+        key_source=key_source,
+        verifier=_verifier(settings, key_source, board, revocations),
+        rules=rules,
+        board=board,
+        revocations=revocations,
+        tally=tally,
+    )
+
+
+def _verifier(
+    settings: Settings, key_source: KeySource, board: FleetBoard, revocations: Revocations | None
+) -> Verifier:
+    if revocations is None:
+        return Verifier(settings, key_source, keep_up=board.keep_up)
+    return Verifier(settings, key_source, keep_up=board.keep_up, refuse_revoked=revocations.refuse_revoked)
+
+
+def _revocations(
+    app: Flask, settings: Settings, board: FleetBoard, entries: SignedCache, reach: Callable[[], str]
+) -> Revocations:
+    def tell_changed(revocation: Revocation) -> None:
+        signals.revocation_changed.send(app, revocation=revocation)
+
+    return Revocations(
+        RevocationLog(entries, keep_seconds=math.ceil(settings.max_token_lifetime_seconds + settings.leeway_seconds)),
+        board,
+        reach=reach,
+        max_lifetime_seconds=settings.max_token_lifetime_seconds,
+        leeway_seconds=settings.leeway_seconds,
+        max_stale_seconds=settings.revocation_max_stale_seconds,
+        is_denying=settings.revocation_on_error == "deny",
+        on_changed=tell_changed,
+    )
+
+
+def _key_source(app: Flask, settings: Settings, cache: SharedCache, tally: Tally) -> KeySource:
+    shared = SharedKeySet(
+        cache,
+        issuer=settings.issuer,
+        url=settings.jwks_url,
+        secret=settings.cache_secret,
+        keep_seconds=settings.jwks_max_stale_seconds,
+        attempt_seconds=settings.jwks_timeout_seconds,
+    )
+
+    def counted_fetch() -> bytes:
+        tally.count_key_fetch()
+        return fetch(settings.jwks_url, settings.jwks_timeout_seconds, settings.jwks_max_bytes)
+
+    def tell_refreshed(added: tuple[str, ...], removed: tuple[str, ...]) -> None:
+        signals.key_set_refreshed.send(app, issuer=settings.issuer, added=added, removed=removed)
+
+    def tell_failed(reason: str) -> None:
+        signals.key_set_refresh_failed.send(app, issuer=settings.issuer, reason=reason)
+
+    return KeySource(
+        settings.issuer,
+        ttl_seconds=settings.jwks_ttl_seconds,
+        refresh_ahead_seconds=settings.jwks_refresh_ahead_seconds,
+        max_stale_seconds=settings.jwks_max_stale_seconds,
+        cooldown_seconds=settings.jwks_cooldown_seconds,
+        fetch=counted_fetch,
+        shared=shared,
+        on_refreshed=tell_refreshed,
+        on_failed=tell_failed,
+    )

@@ -1,0 +1,125 @@
+"""What each process looks at once in a while, in one read of the shared cache: whether another one has done something.
+
+A request that comes when the last look is older than the interval has it made, and waits for it; so whatever was posted
+an interval ago is known to whoever answers. While the cache is away nobody waits: what is known stays in force.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from auth0_blueprint.keysets.flight import Flight, SingleFlight
+from auth0_blueprint.signed_cache import SignedCache
+
+logger = logging.getLogger("auth0_blueprint")
+
+BOARD = "board"
+FIRST_PATIENCE_SECONDS = 3.0
+PATIENCE_SECONDS = 1.0
+RETRY_SECONDS = 1.0
+
+#: Takes what stands on the board, and returns what is left to do once nobody waits any more.
+Heed = Callable[[Any], Callable[[], None] | None]
+
+
+class FleetBoard:
+    """One process's looks at the board.
+
+    Args:
+        entries: where the board is.
+        interval_seconds: how old the last look may be; 0 has each request look.
+        monotonic: seconds that never go back.
+        flights: runs the looks in the background.
+    """
+
+    def __init__(
+        self,
+        entries: SignedCache,
+        *,
+        interval_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+        flights: SingleFlight | None = None,
+    ) -> None:
+        self._entries = entries
+        self._interval_seconds = interval_seconds
+        self._monotonic = monotonic
+        self._flights = SingleFlight() if flights is None else flights
+        self._subscribers: dict[str, Heed] = {}
+        self._looked_at = float("-inf")
+        self._retry_at = float("-inf")
+        self.is_away = False
+
+    def subscribe(self, name: str, heed: Heed) -> None:
+        """Have *heed* called with what stands under *name*, or ``None``, at each look. It may raise to say: away."""
+        self._subscribers[name] = heed
+
+    def read(self, name: str) -> Any:
+        """Return what stands under *name* right now.
+
+        Raises:
+            BoardUnavailableError: the cache is away.
+        """
+        value = self._entries.read(BOARD, name)
+        if self._entries.is_away:
+            raise BoardUnavailableError
+        return value
+
+    def post(self, name: str, value: dict[str, Any], keep_seconds: int) -> None:
+        """Put *value* under *name*, as far as the cache takes it."""
+        self._entries.write(BOARD, value, keep_seconds, name=name)
+
+    @property
+    def age_seconds(self) -> float:
+        """How old the last look is that worked; infinite if there was none."""
+        return self._monotonic() - self._looked_at
+
+    def keep_up(self) -> None:
+        """See to it that the last look is not older than the interval, as far as the cache lets us."""
+        now = self._monotonic()
+        if now - self._looked_at < self._interval_seconds:
+            return
+        # Twice: a look that was under way may have been too early for us.
+        for _ in range(2):
+            flight = self._flights.join_or_start(self._look, lambda: self._monotonic() >= self._retry_at)
+            if flight is None or self.is_away:
+                return
+            flight.wait(PATIENCE_SECONDS if self._looked_at > float("-inf") else FIRST_PATIENCE_SECONDS)
+            if self._looked_at >= now - self._interval_seconds:
+                return
+
+    def _look(self, flight: Flight) -> None:
+        looked_at = self._monotonic()
+        with self._catching():
+            afterwards = self._heed_all()
+            self._looked_at = looked_at
+            self.is_away = False
+            self._flights.land(flight)
+            with self._catching():
+                for step in afterwards:
+                    step()
+
+    def _heed_all(self) -> list[Callable[[], None]]:
+        names = list(self._subscribers)
+        values = self._entries.read_many(BOARD, names)
+        if self._entries.is_away:
+            raise BoardUnavailableError
+        steps = [self._subscribers[name](value) for name, value in zip(names, values, strict=True)]
+        return [step for step in steps if step is not None]
+
+    @contextmanager
+    def _catching(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as exc:
+            if not isinstance(exc, BoardUnavailableError):
+                logger.exception("keeping up with the fleet failed in an unexpected way")
+            self._retry_at = self._monotonic() + RETRY_SECONDS
+            self.is_away = True
+
+
+class BoardUnavailableError(Exception):
+    """The cache is away: nothing could be read, or it is not certain that something was written."""

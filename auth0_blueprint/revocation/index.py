@@ -1,0 +1,117 @@
+"""Which tokens are withdrawn, as this process knows it: looked up in memory, for each request."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from auth0_blueprint.access_token import AccessToken
+
+KINDS = ("token", "jti", "subject", "client_id")
+
+
+def token_digest(token: str) -> str:
+    """Return what names *token*: the SHA-256 of its signing input (RFC 7515 §5.1), whatever follows the last dot."""
+    return hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """What is withdrawn, or no longer.
+
+    Attributes:
+        kind: ``token``, ``jti``, ``subject`` or ``client_id``.
+        value: the token's digest, or the claim.
+        issued_up_to: for subjects and clients, the last second (Unix time) whose tokens are withdrawn.
+        expires_at: when the last token that it could match has expired, in Unix time.
+        changed_at: when it was made or lifted, in Unix time: of two that concern the same, the later one counts.
+        reason: why, in the operator's words.
+        is_lifted: whether it no longer holds.
+    """
+
+    kind: str
+    value: str
+    issued_up_to: int | None
+    expires_at: float
+    changed_at: float
+    reason: str | None = None
+    is_lifted: bool = False
+
+    def outranks(self, other: Revocation | None) -> bool:
+        """Tell whether this one counts, rather than *other* about the same."""
+        return other is None or (self.changed_at, self.is_lifted) > (other.changed_at, other.is_lifted)
+
+
+class RevocationIndex:
+    """The revocations that are in force, and those lifted, until they expire.
+
+    Args:
+        clock: Unix time.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._known: dict[tuple[str, str], Revocation] = {}
+        # What a request is looked up in: value to the second up to which it is withdrawn.
+        self._in_force: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
+        self.is_empty = True
+
+    def __len__(self) -> int:
+        return sum(map(len, self._in_force.values()))
+
+    def __iter__(self) -> Iterator[Revocation]:
+        """Iterate over all that have not expired, those lifted as well."""
+        now = self._clock()
+        return iter([known for known in list(self._known.values()) if known.expires_at > now])
+
+    def apply(self, revocations: Iterable[Revocation]) -> list[Revocation]:
+        """Take over what is newer than what is known; return those."""
+        now = self._clock()
+        taken = []
+        for revocation in revocations:
+            key = (revocation.kind, revocation.value)
+            if revocation.expires_at > now and revocation.outranks(self._known.get(key)):
+                self._known[key] = revocation
+                self._put_in_force(revocation)
+                taken.append(revocation)
+        self.is_empty = not self._known
+        return taken
+
+    def find(self, kind: str, value: str) -> Revocation | None:
+        """Return the revocation of *value* that is in force."""
+        known = self._known.get((kind, value))
+        return known if known and not known.is_lifted and known.expires_at > self._clock() else None
+
+    def is_revoked(self, access_token: AccessToken, digest: Callable[[], str]) -> bool:
+        """Tell whether *access_token* is withdrawn. *digest* returns its `token_digest`; called only if needed."""
+        in_force = self._in_force
+        if in_force["token"] and digest() in in_force["token"]:
+            return True
+        token_id = access_token.token_id
+        if token_id is not None and token_id in in_force["jti"]:
+            return True
+        # Whole seconds, as issuers write them: whatever was issued in the second of the call is withdrawn as well.
+        issued_at = math.floor(access_token["iat"])
+        if issued_at <= in_force["subject"].get(access_token.subject, -math.inf):
+            return True
+        client_id = access_token.client_id
+        return client_id is not None and issued_at <= in_force["client_id"].get(client_id, -math.inf)
+
+    def forget_expired(self) -> None:
+        """Let go of what no token can match any more."""
+        now = self._clock()
+        for key, known in list(self._known.items()):
+            if known.expires_at <= now:
+                del self._known[key]
+                self._in_force[known.kind].pop(known.value, None)
+        self.is_empty = not self._known
+
+    def _put_in_force(self, revocation: Revocation) -> None:
+        values = self._in_force[revocation.kind]
+        if revocation.is_lifted:
+            values.pop(revocation.value, None)
+        else:
+            values[revocation.value] = math.inf if revocation.issued_up_to is None else revocation.issued_up_to

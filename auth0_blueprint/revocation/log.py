@@ -1,0 +1,179 @@
+"""The revocations of a fleet: an append-only log of signed entries in the shared cache.
+
+::
+
+    head       {epoch, first, next, filled_at}                        where the log begins and ends
+    entry n    one `Revocation`, stored by ``add`` and never changed     for first <= n < next
+
+``add`` works on every backend, so two processes never write one number. A log that is gone, because the cache was
+emptied or restarted, is begun anew, under another epoch, by a process that still knows what was in it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from auth0_blueprint.fleet_board import BOARD, BoardUnavailableError
+from auth0_blueprint.revocation.index import Revocation
+from auth0_blueprint.signed_cache import SignedCache
+
+_ENTRY = "revocation"
+#: Where the head is on the board.
+HEAD = "revocations"
+_BATCH = 200
+# A log that is being begun anew is complete at the latest then, or whoever began it has died.
+_FILLING_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    epoch: str
+    first: int
+    next: int
+    #: Until then (Unix time) somebody may still be filling in what was there before.
+    filled_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a look into the log has found.
+
+    Attributes:
+        revocations: those that were not read before.
+        is_gone: there is no log, though there may have been one.
+        whole_log: of another log than before, now that it is complete, all that it holds: what it lacks has to be
+            written again.
+    """
+
+    revocations: tuple[Revocation, ...] = ()
+    is_gone: bool = False
+    whole_log: tuple[Revocation, ...] | None = None
+
+
+class RevocationLog:
+    """One process's view of the log.
+
+    Args:
+        entries: where it is.
+        keep_seconds: how long entries live: as long as a token at most.
+        clock: Unix time.
+    """
+
+    def __init__(self, entries: SignedCache, *, keep_seconds: int, clock: Callable[[], float] = time.time) -> None:
+        self._entries = entries
+        self._keep_seconds = keep_seconds
+        self._clock = clock
+        self._head: _Head | None = None
+        # All of a log that is new to this process, until it can be compared with what is known.
+        self._whole_log: list[Revocation] | None = None
+        self._unconfirmed: dict[tuple[str, int], Revocation] = {}
+
+    def read_news(self, head_value: dict[str, Any] | None) -> News:
+        """Read what is new, by the head as the board shows it: nothing is read if nothing is.
+
+        Raises:
+            BoardUnavailableError: the cache is away.
+        """
+        if head_value is None:
+            self._head = None
+            return News(is_gone=True)
+        head, known = _Head(**head_value), self._head
+        if known is None or known.epoch != head.epoch:
+            self._whole_log = []
+            begin = head.first
+        else:
+            begin = known.next
+        revocations = self._read(head.epoch, range(begin, head.next))
+        self._head = replace(head, next=max(head.next, begin))
+        if head.next < begin:  # written by somebody who had not seen all, or put back
+            self._write_head(self._head)
+        self._write_lost_ones_again(self._head)
+        whole_log = None
+        if self._whole_log is not None:
+            self._whole_log += revocations
+            if self._clock() >= head.filled_at:
+                whole_log, self._whole_log = tuple(self._whole_log), None
+        return News(tuple(revocations), whole_log=whole_log)
+
+    def append(self, revocations: Iterable[Revocation]) -> None:
+        """Add *revocations* for the fleet.
+
+        Raises:
+            BoardUnavailableError: the cache is away; whether anything was written is not certain.
+        """
+        head = self._read_head() or self._begin(filled_at=0)
+        self._append(head, revocations)
+
+    def begin_anew(self, revocations: Iterable[Revocation]) -> None:
+        """Write *revocations* into a new log, unless another process has begun one.
+
+        Raises:
+            BoardUnavailableError: the cache is away.
+        """
+        head = self._begin(filled_at=self._clock() + _FILLING_SECONDS)
+        if head.next == 0:
+            self._append(head, revocations, filled_at=0)
+
+    def _begin(self, filled_at: float) -> _Head:
+        head = _Head(epoch=secrets.token_hex(8), first=0, next=0, filled_at=filled_at)
+        if self._entries.add(BOARD, asdict(head), self._keep_seconds, name=HEAD):
+            self._check()
+            return head
+        found = self._read_head()
+        if found is None:  # expired, or not ours, and in the way
+            self._entries.write(BOARD, asdict(head), self._keep_seconds, name=HEAD)
+            self._check()
+            return head
+        return found
+
+    def _append(self, head: _Head, revocations: Iterable[Revocation], filled_at: float | None = None) -> None:
+        number = head.next
+        for revocation in revocations:
+            while not self._entries.add(_ENTRY, asdict(revocation), self._keep_seconds, name=f"{head.epoch}-{number}"):
+                number += 1
+            self._check()
+            self._unconfirmed[head.epoch, number] = revocation
+            number += 1
+        self._write_head(replace(head, next=number, filled_at=head.filled_at if filled_at is None else filled_at))
+
+    def _write_head(self, head: _Head) -> None:
+        """Write *head*, and go on while entries lie beyond it: two who write at once must not hide one of theirs."""
+        while True:
+            self._entries.write(BOARD, asdict(head), self._keep_seconds, name=HEAD)
+            self._check()
+            if not self._read(head.epoch, range(head.next, head.next + 1)):
+                return
+            head = replace(head, next=head.next + 1)
+
+    def _write_lost_ones_again(self, head: _Head) -> None:
+        # On a file system two who add at the same moment may both be told that they have.
+        unconfirmed, self._unconfirmed = self._unconfirmed, {}
+        lost = [
+            revocation
+            for (epoch, number), revocation in unconfirmed.items()
+            if epoch == head.epoch and revocation not in self._read(epoch, range(number, number + 1))
+        ]
+        if lost:
+            self._append(head, lost)
+
+    def _read(self, epoch: str, numbers: range) -> list[Revocation]:
+        found: list[Revocation] = []
+        for begin in range(numbers.start, numbers.stop, _BATCH):
+            names = [f"{epoch}-{number}" for number in numbers[begin - numbers.start :][:_BATCH]]
+            values = self._entries.read_many(_ENTRY, names)
+            self._check()
+            found.extend(Revocation(**value) for value in values if value is not None)
+        return found
+
+    def _read_head(self) -> _Head | None:
+        value = self._entries.read(BOARD, HEAD)
+        self._check()
+        return None if value is None else _Head(**value)
+
+    def _check(self) -> None:
+        if self._entries.is_away:
+            raise BoardUnavailableError

@@ -1,0 +1,159 @@
+"""The revocations of one process, kept up with the fleet: asked by each request, changed by admins."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from auth0_blueprint.access_token import AccessToken
+from auth0_blueprint.errors import RevocationUnavailableError, RevokedTokenError
+from auth0_blueprint.fleet_board import BoardUnavailableError, FleetBoard
+from auth0_blueprint.revocation.index import Revocation, RevocationIndex, token_digest
+from auth0_blueprint.revocation.log import HEAD, RevocationLog
+
+logger = logging.getLogger("auth0_blueprint")
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationStatus:
+    """What health and admin endpoints may say. ``age_seconds`` is that of the last look at the board, if any."""
+
+    known: int
+    reach: str
+    age_seconds: float | None
+    is_current: bool
+
+
+class Revocations:
+    """Withdrawn tokens.
+
+    Args:
+        log: what the fleet knows.
+        board: where a process sees that there is news.
+        reach: tells who shares the log: ``process`` (nobody), ``machine`` or ``fleet``.
+        max_lifetime_seconds: how long a token can live at most.
+        leeway_seconds: how much longer it is accepted.
+        max_stale_seconds: after how long without a look at the log this process is out of touch.
+        is_denying: whether it then refuses, rather than goes on with what it knows.
+        clock: Unix time.
+        on_changed: told the revocation that this process has learnt of, or made.
+    """
+
+    def __init__(
+        self,
+        log: RevocationLog,
+        board: FleetBoard,
+        *,
+        reach: Callable[[], str],
+        max_lifetime_seconds: float,
+        leeway_seconds: float,
+        max_stale_seconds: float,
+        is_denying: bool,
+        clock: Callable[[], float] = time.time,
+        on_changed: Callable[[Revocation], None] = lambda _revocation: None,
+    ) -> None:
+        self._index = RevocationIndex(clock)
+        self._log = log
+        self._board = board
+        self._reach = reach
+        self._max_lifetime_seconds = max_lifetime_seconds
+        self._leeway_seconds = leeway_seconds
+        self._max_stale_seconds = max_stale_seconds
+        self._is_denying = is_denying
+        self._clock = clock
+        self._on_changed = on_changed
+        board.subscribe(HEAD, self._heed)
+
+    def refuse_revoked(self, access_token: AccessToken, token: str) -> None:
+        """Refuse *access_token* if it is withdrawn.
+
+        Raises:
+            RevokedTokenError: it is.
+            RevocationUnavailableError: this process is out of touch, and is told to refuse then.
+        """
+        if self._is_denying and self._is_out_of_touch():
+            raise RevocationUnavailableError
+        if not self._index.is_empty and self._index.is_revoked(access_token, lambda: token_digest(token)):
+            raise RevokedTokenError
+
+    def revoke_token(self, access_token: AccessToken, token: str, reason: str | None) -> Revocation:
+        """Withdraw one token."""
+        expires_at = access_token["exp"] + self._leeway_seconds
+        return self._change(Revocation("token", token_digest(token), None, expires_at, self._clock(), reason))
+
+    def revoke(self, kind: str, value: str, reason: str | None) -> Revocation:
+        """Withdraw the tokens with a ``jti``, or those issued so far for a ``subject`` or to a ``client_id``.
+
+        Raises:
+            RevocationUnavailableError: the store cannot be reached.
+        """
+        now = self._clock()
+        issued_up_to = None if kind == "jti" else math.floor(now)
+        expires_at = now + self._max_lifetime_seconds + self._leeway_seconds
+        return self._change(Revocation(kind, value, issued_up_to, expires_at, now, reason))
+
+    def find(self, kind: str, value: str) -> Revocation | None:
+        """Return the revocation that is in force, as far as this process knows."""
+        self._board.keep_up()
+        return self._index.find(kind, value)
+
+    def lift(self, kind: str, value: str) -> Revocation | None:
+        """Let the tokens in again; return what was lifted, or ``None`` if there is nothing to lift.
+
+        Raises:
+            RevocationUnavailableError: the store cannot be reached.
+        """
+        found = self.find(kind, value)
+        if found is not None:
+            self._change(replace(found, changed_at=self._clock(), is_lifted=True))
+        return found
+
+    def status(self) -> RevocationStatus:
+        """Describe the present, and cause nothing."""
+        age = self._board.age_seconds
+        return RevocationStatus(
+            known=len(self._index),
+            reach=self._reach(),
+            age_seconds=None if math.isinf(age) else age,
+            is_current=not self._is_out_of_touch(),
+        )
+
+    def _is_out_of_touch(self) -> bool:
+        return self._board.age_seconds > self._max_stale_seconds and self._reach() != "process"
+
+    def _change(self, revocation: Revocation) -> Revocation:
+        # First where all see it: nothing is in force here that the fleet does not know.
+        if self._reach() != "process":
+            try:
+                self._log.append([revocation])
+            except BoardUnavailableError as exc:
+                raise RevocationUnavailableError("not_stored") from exc
+        self._apply([revocation])
+        return revocation
+
+    def _heed(self, head: Any) -> Callable[[], None] | None:
+        """Learn what is new. Called at each look at the board."""
+        self._index.forget_expired()
+        if self._reach() == "process":
+            return None
+        news = self._log.read_news(head)
+        self._apply(news.revocations)
+        if news.is_gone and not self._index.is_empty:
+            logger.warning("the revocations in the shared cache are gone: written again from the memory of a process")
+            return lambda: self._log.begin_anew(self._index)
+        if news.whole_log is not None and (lacking := self._lacking(news.whole_log)):
+            logger.warning("%d revocations were not in the shared cache: written again", len(lacking))
+            return lambda: self._log.append(lacking)
+        return None
+
+    def _lacking(self, revocations: tuple[Revocation, ...]) -> list[Revocation]:
+        there = {(known.kind, known.value): known for known in revocations}
+        return [known for known in self._index if known.outranks(there.get((known.kind, known.value)))]
+
+    def _apply(self, revocations: Any) -> None:
+        for revocation in self._index.apply(revocations):
+            self._on_changed(revocation)

@@ -1,0 +1,140 @@
+"""``/auth/admin/...``: the settings in force, the key set, and what this process has counted."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from flask import Response
+from marshmallow import Schema, fields, validate
+
+from auth0_blueprint.current import AppState, app_state
+from auth0_blueprint.errors import RateLimitedError
+from auth0_blueprint.fleet_board import BoardUnavailableError
+from auth0_blueprint.keysets.key_set import VerificationKey
+from auth0_blueprint.keysets.source import REFRESHED
+from auth0_blueprint.routes.audit import tell_admin_acted
+from auth0_blueprint.routes.bodies import answer
+from auth0_blueprint.routes.health import KeySetStateSchema, key_set_check
+
+REFRESH_INTERVAL_SECONDS = 5.0
+
+
+class SettingSchema(Schema):
+    """One setting as it is in force."""
+
+    key = fields.String(required=True)
+    value = fields.Raw(required=True, allow_none=True, metadata={"description": "secrets are masked"})
+    source = fields.String(required=True, validate=validate.OneOf(["app.config", "environment", "default"]))
+
+
+class ConfigSchema(Schema):
+    """The settings in force."""
+
+    settings = fields.List(fields.Nested(SettingSchema), required=True)
+
+
+class KeySchema(Schema):
+    """One key that verifies tokens."""
+
+    kid = fields.String(required=True, allow_none=True)
+    kty = fields.String(required=True)
+    crv = fields.String(required=True, allow_none=True)
+    alg = fields.String(required=True, allow_none=True)
+    use = fields.String(required=True)
+    thumbprint = fields.String(required=True, metadata={"description": "RFC 7638, SHA-256"})
+
+
+class KeySetSchema(KeySetStateSchema):
+    """One issuer's key set, with its keys."""
+
+    url = fields.String(required=True)
+    keys = fields.List(fields.Nested(KeySchema), required=True)
+    fetches = fields.Integer(required=True)
+    ignored = fields.Integer(required=True, metadata={"description": "shared entries that were not believed"})
+
+
+class KeySetsSchema(Schema):
+    """The key sets of all issuers."""
+
+    key_sets = fields.List(fields.Nested(KeySetSchema), required=True)
+
+
+class StatsSchema(Schema):
+    """What this process has counted since it started."""
+
+    verified = fields.Integer(required=True)
+    rejected = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    key_fetches = fields.Integer(required=True)
+    revocations = fields.Integer(required=True, metadata={"description": "in force, as this process knows"})
+
+
+def config() -> Response:
+    """Answer the settings in force."""
+    return answer(ConfigSchema(), {"settings": app_state().settings.effective})
+
+
+def jwks() -> Response:
+    """Answer the key set as this process has it; causes nothing."""
+    return answer(KeySetsSchema(), {"key_sets": [key_set_report(app_state())]})
+
+
+def refresh() -> Response:
+    """Have the key set fetched now, for the whole fleet."""
+    state = app_state()
+    _refuse_haste(state)
+    snapshot = state.key_source.refresh_now(state.settings.jwks_timeout_seconds)
+    keep_seconds = math.ceil(state.settings.jwks_max_stale_seconds)
+    state.board.post(REFRESHED, {"fetched_at": snapshot.fetched_at}, keep_seconds)
+    tell_admin_acted("refresh", f"key set of {state.settings.issuer}", None)
+    return jwks()
+
+
+def stats() -> Response:
+    """Answer the counters."""
+    state = app_state()
+    revocations = 0 if state.revocations is None else state.revocations.status().known
+    return answer(
+        StatsSchema(),
+        {
+            "verified": state.tally.verified,
+            "rejected": state.tally.rejected,
+            "key_fetches": state.tally.key_fetches,
+            "revocations": revocations,
+        },
+    )
+
+
+def key_set_report(state: AppState) -> dict[str, Any]:
+    """Return what `KeySetSchema` says of the key set at hand."""
+    status = state.key_source.status()
+    return {
+        **key_set_check(status),
+        "url": state.settings.jwks_url,
+        "keys": [_key(key) for key in state.key_source.keys_at_hand()],
+        "fetches": state.tally.key_fetches,
+        "ignored": state.key_source.ignored_entries,
+    }
+
+
+def _key(key: VerificationKey) -> dict[str, Any]:
+    return {
+        "kid": key.key_id,
+        "kty": key.key_type,
+        "crv": key.curve,
+        "alg": key.algorithm.name if key.algorithm else None,
+        "use": "sig",
+        "thumbprint": key.thumbprint,
+    }
+
+
+def _refuse_haste(state: AppState) -> None:
+    try:
+        posted = state.board.read(REFRESHED)
+    except BoardUnavailableError:
+        posted = None
+    others = math.inf if posted is None else time.time() - posted["fetched_at"]
+    wait_seconds = REFRESH_INTERVAL_SECONDS - min(state.key_source.seconds_since_refresh, others)
+    if wait_seconds > 0:
+        raise RateLimitedError(retry_after_seconds=math.ceil(wait_seconds))

@@ -1,0 +1,32 @@
+"""The audit trail: who did what, to what, and why. Never the token."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import current_app
+
+from auth0_blueprint.current import current_token
+from auth0_blueprint.signals import admin_acted
+
+logger = logging.getLogger("auth0_blueprint")
+
+
+def tell_admin_acted(action: str, target: str, reason: str | None) -> None:
+    """Let the log and the listeners know that the caller, an admin, did something."""
+    subject, client_id = current_token.subject, current_token.client_id
+    # ascii() escapes whatever could end a line or hide something in it.
+    logger.warning(
+        "admin %s (client %s): %s %s, because %s",
+        *(ascii(text)[:300] for text in (subject, client_id)),
+        action,
+        *(ascii(text)[:600] for text in (target, reason)),
+    )
+    admin_acted.send(
+        current_app._get_current_object(),  # type: ignore[attr-defined]
+        action=action,
+        subject=subject,
+        client_id=client_id,
+        target=target,
+        reason=reason,
+    )

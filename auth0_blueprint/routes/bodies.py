@@ -1,0 +1,73 @@
+"""Bodies in and out: JSON and forms, read by marshmallow schemas, and answers that are never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from flask import Response, jsonify, request
+from marshmallow import Schema, ValidationError
+
+from auth0_blueprint import strict_json
+from auth0_blueprint.errors import InvalidRequestError
+
+# Room for a token of the largest size that settings allow would be 1 MiB; who needs more than this sends nonsense.
+MAX_BODY_BYTES = 65_536
+
+
+def answer(schema: Schema, value: Any, status: int = 200) -> Response:
+    """Return *value* as JSON in the form of *schema*."""
+    response = jsonify(schema.dump(value))
+    response.status_code = status
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def json_body(schema: Schema) -> dict[str, Any]:
+    """Return the JSON object of the request in the form of *schema*.
+
+    Raises:
+        InvalidRequestError: names the field that is wrong.
+    """
+    if request.mimetype != "application/json":
+        raise InvalidRequestError("not_json")
+    try:
+        members = strict_json.loads_object(_body())
+    except strict_json.StrictJSONError as exc:
+        raise InvalidRequestError("not_json") from exc
+    return _loaded(schema, members)
+
+
+def form_body(schema: Schema) -> dict[str, Any]:
+    """Return the form of the request in the form of *schema*. A field that comes twice is wrong (RFC 6749 §3.2).
+
+    Raises:
+        InvalidRequestError: names the field that is wrong.
+    """
+    if request.mimetype != "application/x-www-form-urlencoded":
+        raise InvalidRequestError("not_form")
+    _body()
+    fields = {name: values[0] if len(values) == 1 else values for name, values in request.form.lists()}
+    return _loaded(schema, fields)
+
+
+def _body() -> bytes:
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise InvalidRequestError("too_large")
+    request.max_content_length = MAX_BODY_BYTES
+    return request.get_data(cache=True, parse_form_data=False)
+
+
+def _loaded(schema: Schema, members: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return cast("dict[str, Any]", schema.load(members))
+    except ValidationError as exc:
+        raise InvalidRequestError(_reason(schema, exc)) from exc
+
+
+def _reason(schema: Schema, exc: ValidationError) -> str:
+    """Return the reason for the first wrong field that is ours. Names that are not ours are never said."""
+    wrong = [name for name in schema.fields if name in exc.messages_dict]
+    if wrong:
+        return wrong[0]
+    return "one_of" if "_schema" in exc.messages_dict else "unknown_field"

@@ -1,0 +1,74 @@
+"""``POST /auth/introspect``: what the guard sees in somebody's token (RFC 7662), from verification here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from marshmallow import EXCLUDE, Schema, fields, post_dump
+
+from auth0_blueprint.access_token import AccessToken
+from auth0_blueprint.current import app_state
+from auth0_blueprint.errors import InvalidTokenError
+from auth0_blueprint.routes.bodies import answer, form_body
+
+
+class IntrospectionRequestSchema(Schema):
+    """The form: RFC 7662 §2.1. Other fields are ignored."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    token = fields.String(required=True)
+    token_type_hint = fields.String()
+
+
+class IntrospectionSchema(Schema):
+    """The answer: RFC 7662 §2.2. For a token that is not active it is ``active`` alone."""
+
+    active = fields.Boolean(required=True)
+    scope = fields.String(metadata={"description": "values separated by spaces"})
+    client_id = fields.String()
+    sub = fields.String()
+    aud = fields.Raw(metadata={"description": "a text or a list of texts"})
+    iss = fields.String()
+    exp = fields.Raw(metadata={"description": "Unix time in seconds"})
+    iat = fields.Raw(metadata={"description": "Unix time in seconds"})
+    nbf = fields.Raw(metadata={"description": "Unix time in seconds"})
+    jti = fields.String()
+    token_type = fields.String()
+    permissions = fields.List(fields.String(), metadata={"description": "Auth0 RBAC"})
+    org_id = fields.String()
+    cnf = fields.Raw(metadata={"description": "what the token is bound to (RFC 7800)"})
+
+    @post_dump
+    def _without_what_is_absent(self, data: dict[str, Any], **_: object) -> dict[str, Any]:
+        return {name: value for name, value in data.items() if value is not None}
+
+
+def introspect() -> Response:
+    """Answer whether a token is active, and what is in it. Bound tokens are reported with what binds them."""
+    token: str = form_body(IntrospectionRequestSchema())["token"]
+    verifier = app_state().verifier
+    try:
+        access_token = verifier.prove(token)
+        verifier.check_not_revoked(access_token, token)
+    except InvalidTokenError:
+        # RFC 7662 §2.2: nobody learns why. What cannot be decided now is another error, and no answer.
+        return answer(IntrospectionSchema(), {"active": False})
+    return answer(IntrospectionSchema(), _facts(access_token))
+
+
+def _facts(access_token: AccessToken) -> dict[str, Any]:
+    return {
+        **access_token.claims,
+        "active": True,
+        "scope": " ".join(sorted(access_token.scopes)) or None,
+        "client_id": access_token.client_id,
+        "token_type": "DPoP" if _is_bound_by_dpop(access_token) else "Bearer",
+    }
+
+
+def _is_bound_by_dpop(access_token: AccessToken) -> bool:
+    confirmation = access_token.confirmation
+    return isinstance(confirmation, dict) and "jkt" in confirmation  # RFC 9449 §6.2

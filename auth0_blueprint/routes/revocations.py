@@ -1,0 +1,111 @@
+"""``/auth/admin/revocations``: withdraw a token, a user's or a client's tokens; look one up; let them in again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, request, url_for
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+from auth0_blueprint.current import app_state
+from auth0_blueprint.errors import InvalidRequestError, InvalidTokenError, NotFoundError
+from auth0_blueprint.revocation.index import KINDS, Revocation
+from auth0_blueprint.revocation.service import Revocations
+from auth0_blueprint.routes.audit import tell_admin_acted
+from auth0_blueprint.routes.bodies import answer, json_body
+
+_NAME = validate.Length(min=1, max=1024)
+
+
+class RevocationRequestSchema(Schema):
+    """What to withdraw: exactly one of the first four."""
+
+    token = fields.String(metadata={"description": "an access token of this API that is still valid"})
+    jti = fields.String(validate=_NAME)
+    subject = fields.String(validate=_NAME, metadata={"description": "`sub`: all tokens issued for it so far"})
+    client_id = fields.String(validate=_NAME, metadata={"description": "all tokens issued to it so far"})
+    reason = fields.String(validate=validate.Length(max=500), metadata={"description": "for the audit trail"})
+
+    @validates_schema
+    def _exactly_one(self, data: dict[str, Any], **_: object) -> None:
+        if len(data.keys() & set(KINDS)) != 1:
+            raise ValidationError("exactly one")
+
+
+class RevocationSchema(Schema):
+    """One revocation."""
+
+    kind = fields.String(required=True, validate=validate.OneOf(KINDS))
+    value = fields.String(required=True, metadata={"description": "the claim; for a token its digest"})
+    issued_up_to = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "Unix time: tokens issued later are not concerned"}
+    )
+    expires_at = fields.AwareDateTime(required=True, metadata={"description": "when the last such token has expired"})
+    reason = fields.String(required=True, allow_none=True)
+    reach = fields.String(required=True, validate=validate.OneOf(["process", "machine", "fleet"]))
+
+
+def revoke() -> Response:
+    """Withdraw what the body names."""
+    revocations = _revocations()
+    body = json_body(RevocationRequestSchema())
+    reason: str | None = body.pop("reason", None)
+    ((kind, value),) = body.items()
+    if kind == "token":
+        revocation = _revoke_token(revocations, value, reason)
+    else:
+        revocation = revocations.revoke(kind, value, reason)
+    tell_admin_acted("revoke", f"{revocation.kind} {revocation.value}", reason)
+    response = answer(RevocationSchema(), _members(revocation), 201)
+    response.headers["Location"] = _location(revocation)
+    return response
+
+
+def look_up_or_lift(kind: str, value: str) -> Response:
+    """Answer the revocation that is in force; for DELETE, let the tokens in again."""
+    revocations = _revocations()
+    if request.method == "DELETE":
+        revocation = _found(revocations.lift(kind, value))
+        tell_admin_acted("lift", f"{kind} {value}", None)
+    else:
+        revocation = _found(revocations.find(kind, value))
+    return answer(RevocationSchema(), _members(revocation))
+
+
+def _revocations() -> Revocations:
+    revocations = app_state().revocations
+    if revocations is None:  # AUTH0_REVOCATION is off
+        raise NotFoundError
+    return revocations
+
+
+def _revoke_token(revocations: Revocations, token: str, reason: str | None) -> Revocation:
+    try:
+        access_token = app_state().verifier.prove(token)
+    except InvalidTokenError as exc:
+        raise InvalidRequestError("token_not_ours") from exc
+    return revocations.revoke_token(access_token, token, reason)
+
+
+def _found(revocation: Revocation | None) -> Revocation:
+    if revocation is None:
+        raise NotFoundError("no_revocation")
+    return revocation
+
+
+def _members(revocation: Revocation) -> dict[str, Any]:
+    return {
+        "kind": revocation.kind,
+        "value": revocation.value,
+        "issued_up_to": revocation.issued_up_to,
+        "expires_at": datetime.fromtimestamp(revocation.expires_at, UTC),
+        "reason": revocation.reason,
+        "reach": app_state().reach(),
+    }
+
+
+def _location(revocation: Revocation) -> str:
+    collection = url_for(f"{request.blueprint}.revoke")
+    return f"{collection}/{revocation.kind}/{quote(revocation.value, safe='')}"

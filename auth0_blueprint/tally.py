@@ -1,0 +1,60 @@
+"""Counters of this process, for `/auth/admin/stats`: counted without a lock, as requests do the counting."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import defaultdict
+
+
+class _Counter:
+    """Counts by `next` on an `itertools.count`, which no other thread can interrupt, unlike ``+= 1``."""
+
+    def __init__(self) -> None:
+        numbers = itertools.count()
+        self.add = numbers.__next__
+        self._lock = threading.Lock()
+        self._looks = 0
+
+    def value(self) -> int:
+        """Return how often was counted. Each look counts as well, and is taken off."""
+        with self._lock:
+            value = self.add() - self._looks
+            self._looks += 1
+        return value
+
+
+class Tally:
+    """What has happened in this process since it started."""
+
+    def __init__(self) -> None:
+        self._verified = _Counter()
+        self._key_fetches = _Counter()
+        self._rejected: defaultdict[str, _Counter] = defaultdict(_Counter)
+
+    def count_verified(self) -> None:
+        """Count a request, or a call of `verify_token`, whose token was accepted."""
+        self._verified.add()
+
+    def count_rejected(self, code: str) -> None:
+        """Count one that was refused with *code*."""
+        self._rejected[code].add()
+
+    def count_key_fetch(self) -> None:
+        """Count a request for the issuer's key set."""
+        self._key_fetches.add()
+
+    @property
+    def key_fetches(self) -> int:
+        """How often the issuer was asked for its key set."""
+        return self._key_fetches.value()
+
+    @property
+    def verified(self) -> int:
+        """How many were accepted."""
+        return self._verified.value()
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """How many were refused, by code."""
+        return {code: counter.value() for code, counter in sorted(self._rejected.copy().items())}
