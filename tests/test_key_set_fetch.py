@@ -238,14 +238,16 @@ def test_a_dripping_answer_ends_at_the_deadline(answer: Answer) -> None:
         assert SHORT <= time.monotonic() - begin < SHORT + 1
 
 
-@pytest.mark.parametrize(
-    "said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"], ids=["nothing", "a beginning"]
-)
-def test_silence_is_told_as_such_also_when_the_socket_notices_it_first(said: bytes) -> None:
+@pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
+def test_silence_is_told_as_such_also_when_the_socket_notices_it_first(beginning: bytes) -> None:
     """Its timeout is as long as the deadline: which of the two is noticed first must not change the reason."""
-    with RawServer(lambda connection: (connection.sendall(said), connection.recv(1))) as server:
-        with pytest.raises(FetchError, match="in time"):
-            _exchange(server.url, SHORT, 10_000, _Sockets())
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(beginning)
+        connection.recv(1)
+
+    with RawServer(answer) as server, pytest.raises(FetchError, match="in time"):
+        _exchange(server.url, SHORT, 10_000, _Sockets())
 
 
 def test_the_connection_is_shut_down_at_the_deadline() -> None:
