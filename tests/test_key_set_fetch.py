@@ -250,6 +250,14 @@ def test_silence_is_told_as_such_also_when_the_socket_notices_it_first(beginning
         _exchange(server.url, SHORT, 10_000, _Sockets())
 
 
+def test_a_connection_made_after_the_deadline_is_not_used() -> None:
+    """The name may be resolved only then: the request is not sent any more."""
+    sockets = _Sockets()
+    sockets.shut_down()
+    with socket.socket() as late, pytest.raises(OSError, match="deadline"):
+        sockets.note(late)
+
+
 def test_the_connection_is_shut_down_at_the_deadline() -> None:
     """The server sees us go: no thread and no socket of ours stays with it."""
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"

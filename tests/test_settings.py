@@ -148,6 +148,7 @@ def test_a_domain_is_written_in_lower_case() -> None:
         ("AUTH0_MAX_TOKEN_BYTES", 0),
         ("AUTH0_REALM", "a\r\nX: y"),
         ("AUTH0_REALM", "ü"),
+        ("AUTH0_ADMIN_SCOPE", "manage auth0"),
         ("AUTH0_JWKS_TTL", 0),
         ("AUTH0_JWKS_REFRESH_AHEAD", 600),
         ("AUTH0_JWKS_MAX_STALE", 599),
