@@ -336,6 +336,13 @@ def test_a_forged_key_set_is_never_used(fleet: Fleet) -> None:
     assert fleet.scripted.fetch_count == 2
 
 
+def test_a_signed_entry_without_a_usable_key_is_not_adopted(fleet: Fleet) -> None:
+    """Another release may have accepted what this one does not."""
+    fleet.shared().write(SharedEntry('{"keys": []}', fleet.clock()))
+    assert fleet.warm_process().snapshot().key_set.key_ids == {"a"}
+    assert fleet.scripted.fetch_count == 1
+
+
 # A cache that is down
 
 
