@@ -26,6 +26,7 @@ from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.host_cache import backend_opener
 from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.shared import SharedEntry
 from auth0_blueprint.testing import LocalIssuer
 
 
