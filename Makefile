@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROVIDER := tests/integration/provider
 
-.PHONY: run test lint typing constraints clean
+.PHONY: run test fuzz lint typing constraints clean
 
 ## run: a local issuer, the reference app against it, and curl lines to paste (no account, no network)
 run: $(VENV)/.ready
@@ -17,6 +17,10 @@ test: $(VENV)/.ready provider
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered
+
+## fuzz: 20,000 examples of each property, other ones each time (the tests try a few, always the same)
+fuzz: $(VENV)/.ready
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/properties --hypothesis-show-statistics
 
 ## lint: style and layers
 lint: $(VENV)/.ready
