@@ -26,9 +26,12 @@ from network_edge import KeySetServer, key_set_server, put_on_clock
 
 # A machine that does other things as well is slow at times: no deadline, and no complaint about slow strategies.
 _ALWAYS = settings(database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", _ALWAYS, max_examples=150, stateful_step_count=20, derandomize=True)
+settings.register_profile("ci", _ALWAYS, max_examples=1000, stateful_step_count=20, derandomize=True)
 settings.register_profile("fuzz", _ALWAYS, max_examples=20_000, stateful_step_count=20, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+#: For what takes ten times as long: fewer examples in the short run, as many in the long one.
+SLOW = settings() if settings().max_examples > 1000 else settings(max_examples=250)
 
 
 @pytest.fixture(scope="session")

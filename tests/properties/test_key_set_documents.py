@@ -8,7 +8,7 @@ from network_edge import KeySetServer
 
 from auth0_blueprint.algorithms import ALGORITHMS
 from auth0_blueprint.keysets.key_set import KeySetError, parse_key_set
-from properties.conftest import forget_keys
+from properties.conftest import SLOW, forget_keys
 from properties.issuing import good_tokens, published_keys
 from properties.key_set_oracle import MAX_KEYS, algorithm_names, judge_key_set, numbers_of
 from properties.strategies import KEY_SETS
@@ -37,6 +37,7 @@ def test_any_document_yields_exactly_the_keys_that_the_contract_allows(document:
                 assert verdict.may_choose(key_id, name, numbers_of(key.public_key))
 
 
+@SLOW
 @given(KEY_SETS)
 def test_an_app_whose_issuer_publishes_anything_answers_as_the_contract_says(
     app_without_keys: Flask, key_set_host: KeySetServer, document: bytes

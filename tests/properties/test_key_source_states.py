@@ -14,6 +14,7 @@ from servers import land
 
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchError
+from properties.conftest import SLOW
 from properties.key_source_world import (
     COOLDOWN,
     EDDSA,
@@ -59,6 +60,7 @@ _AROUND_THE_LIMITS = (
     MAX_STALE + 0.5,
 )
 _MOVES = st.sampled_from([0.5, 1.0, 2.0, 5.0, 90.0, 299.0, 301.0, 430.0, *_AROUND_THE_LIMITS])
+_REQUESTED = st.sampled_from([*KEY_IDS, *KEY_IDS, "never published", None])
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,9 @@ class KeySourceMachine(RuleBasedStateMachine):
     def chance_will(self, jitter: float) -> None:
         self.world.jitter = jitter
 
-    @rule(number=st.integers(0, 1), key_id=st.sampled_from([*KEY_IDS, *KEY_IDS, "never published", None]))
-    def request(self, number: int, key_id: str | None) -> None:
+    @rule(number=st.integers(0, 1), seconds=st.just(0.0) | _MOVES, key_id=_REQUESTED)
+    def request(self, number: int, seconds: float, key_id: str | None) -> None:
+        self.world.move(seconds)
         process = self.processes[number % self.process_count]
         before = self._before(process, key_id)
         started_at = time.monotonic()
@@ -245,3 +248,4 @@ class FleetMachine(KeySourceMachine):
 
 TestOneProcess = OneProcessMachine.TestCase
 TestFleet = FleetMachine.TestCase
+TestOneProcess.settings = TestFleet.settings = SLOW

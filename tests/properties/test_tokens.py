@@ -25,11 +25,12 @@ _NEAR_MISSES = st.lists(
     | GOOD_TOKENS,
     max_size=5,
 ).map("".join)
+_AFTER_THE_SCHEME = st.builds("{} {}".format, st.sampled_from(["Bearer", "bearer", "BEARER"]), _NEAR_MISSES)
 _SPACED = st.builds("{}{}{}{}".format, st.sampled_from(["Bearer", "bEARER"]), LATIN_1, GOOD_TOKENS, LATIN_1)
 _PLAIN = GOOD_TOKENS.map("Bearer {}".format)
 
 
-@given(LATIN_1 | LATIN_1.map("Bearer {}".format) | _NEAR_MISSES | _SPACED | _PLAIN)
+@given(LATIN_1 | LATIN_1.map("Bearer {}".format) | _NEAR_MISSES | _AFTER_THE_SCHEME | _SPACED | _PLAIN)
 def test_any_authorization_header_gets_an_answer_of_the_contract(asked_app: FlaskClient, authorization: str) -> None:
     """Whatever text the header holds, it is accepted only as one scheme, one space and one good token."""
     answer = answer_to_authorization(asked_app, authorization)
