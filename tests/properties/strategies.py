@@ -16,6 +16,7 @@ from properties.issuing import ALGORITHMS, AUDIENCE, GOOD_CLAIMS, GOOD_HEADER, I
 
 Members = list[tuple[str, str]]  # names, and values as JSON text
 _TWICE, _LEFT_OUT, _ANYTHING = 17, 18, 19
+_OFTEN = {"exp", "iat", "nbf", "aud", "kid"}  # what has most ways to be wrong
 
 LATIN_1 = st.text(st.characters(max_codepoint=255), max_size=30)  # what WSGI can carry
 
@@ -151,7 +152,7 @@ def _changed(draw: st.DrawFn, good: Mapping[str, Any], near: Mapping[str, st.Sea
     """
     members = [(name, json.dumps(value)) for name, value in good.items()]
     for _ in range(draw(st.sampled_from((1, 1, 1, 1, 1, 1, 2, 2, 3, 0)))):
-        name, kind = draw(st.sampled_from(sorted(near))), draw(st.integers(0, 19))
+        name, kind = draw(st.sampled_from([*sorted(near), *sorted(_OFTEN & near.keys())])), draw(st.integers(0, 19))
         if kind != _TWICE:
             members = [member for member in members if member[0] != name]
         if kind != _LEFT_OUT:
@@ -235,8 +236,10 @@ def _key_lists(draw: st.DrawFn) -> list[bytes]:
     members: list[bytes] = []
     for _ in range(draw(st.sampled_from((1, 1, 2, 2, 3, 4, 0)))):
         kind, key = draw(st.integers(0, 9)), draw(_KEYS)
-        if kind < 4:
+        if kind < 3:
             members.append(json.dumps(key.jwk).encode())
+        elif kind < 4:
+            members.append(json.dumps({**key.jwk, "kid": draw(st.sampled_from(("ed", "ec")))}).encode())
         elif kind < 9:
             members.append(json_object(draw(_changed(key.jwk, _jwk_values()))))
         else:

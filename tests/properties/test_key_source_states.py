@@ -27,6 +27,7 @@ from properties.key_source_world import (
     Attempt,
     Outcome,
     Process,
+    Publication,
     World,
     published,
 )
@@ -60,7 +61,8 @@ _AROUND_THE_LIMITS = (
     MAX_STALE + 0.5,
 )
 _MOVES = st.sampled_from([0.5, 1.0, 2.0, 5.0, 90.0, 299.0, 301.0, 430.0, *_AROUND_THE_LIMITS])
-_REQUESTED = st.sampled_from([*KEY_IDS, *KEY_IDS, "never published", None])
+_REQUESTED = st.sampled_from([*KEY_IDS, "never published", "never published", None])
+_REQUESTS = st.lists(st.tuples(st.just(0.0) | _MOVES, _REQUESTED), min_size=1, max_size=4)
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Before:
     is_known: bool
     is_surely_fresh: bool
     is_surely_due: bool
+    is_used_at_once: bool
+    candidates: tuple[Publication, ...]
     now: float
     attempt_count: int
     history: tuple[Attempt, ...]
@@ -107,10 +111,14 @@ class KeySourceMachine(RuleBasedStateMachine):
     def chance_will(self, jitter: float) -> None:
         self.world.jitter = jitter
 
-    @rule(number=st.integers(0, 1), seconds=st.just(0.0) | _MOVES, key_id=_REQUESTED)
-    def request(self, number: int, seconds: float, key_id: str | None) -> None:
-        self.world.move(seconds)
+    @rule(number=st.integers(0, 1), requests=_REQUESTS)
+    def requests_come(self, number: int, requests: list[tuple[float, str | None]]) -> None:
         process = self.processes[number % self.process_count]
+        for seconds, key_id in requests:
+            self.world.move(seconds)
+            self._request(process, key_id)
+
+    def _request(self, process: Process, key_id: str | None) -> None:
         before = self._before(process, key_id)
         started_at = time.monotonic()
         answer: str | None = None
@@ -124,7 +132,7 @@ class KeySourceMachine(RuleBasedStateMachine):
         land()
         self._check_attempts(process, key_id, before)
         if error is None:
-            self._check_key(process, key_id, answer)
+            self._check_key(process, key_id, before, answer)
         elif not was_slow:
             self._check_refusal(process, key_id, before, error)
 
@@ -176,6 +184,8 @@ class KeySourceMachine(RuleBasedStateMachine):
             is_known=process.holds(key_id),
             is_surely_fresh=age < SURELY_FRESH,
             is_surely_due=age >= SURELY_DUE,
+            is_used_at_once=age < TTL,
+            candidates=tuple(process.candidates()),
             now=self.world.monotonic(),
             attempt_count=len(process.attempts),
             history=tuple(sorted((a for p in everybody for a in p.attempts), key=lambda a: a.started_at)),
@@ -198,9 +208,13 @@ class KeySourceMachine(RuleBasedStateMachine):
             may_be_paused = last is not None and bool(last.has_failed) and before.now < last.longest_pause_ends_at
             assert new or may_be_paused or not must_ask
 
-    def _check_key(self, process: Process, key_id: str | None, answer: str | None) -> None:
+    def _check_key(self, process: Process, key_id: str | None, before: Before, answer: str | None) -> None:
+        """Check that the key was in a set that could be used: the one from before only if nobody had to wait."""
         assert key_id in {None, answer}
-        assert any(answer in publication.key_ids for publication in process.candidates())
+        was_failing = bool(before.history) and bool(before.history[-1].has_failed)
+        may_be_from_before = self.is_sharing or before.is_used_at_once or was_failing
+        usable = [*process.candidates(), *(before.candidates if may_be_from_before else ())]
+        assert any(answer in publication.key_ids and self.world.age(publication) <= MAX_STALE for publication in usable)
 
     def _check_refusal(self, process: Process, key_id: str | None, before: Before, error: Exception) -> None:
         last = process.attempts[-1] if process.attempts else None

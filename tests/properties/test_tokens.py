@@ -107,6 +107,7 @@ DAMAGES: dict[str, Damage] = {
     "replace": lambda token, at, text: token[:at] + text + token[at + 1 :],
     "insert": lambda token, at, text: token[:at] + text + token[at:],
     "append": lambda token, at, text: token + text,
+    "lengthen": lambda token, at, text: token + "A" * 4 * 3000 + "A" * 4 * at,
     "delete": lambda token, at, text: token[:at] + token[at + 1 :],
     "cut": lambda token, at, text: token[:at],
     "duplicate": lambda token, at, text: token[: at + 9] + token[at:],
