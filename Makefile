@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PROVIDER := tests/integration/provider
+PICTURES := docs/pictures
 
-.PHONY: run test fuzz lint typing constraints clean
+.PHONY: run test fuzz lint typing pictures constraints clean
 
 ## run: a local issuer, the reference app against it, and curl lines to paste (no account, no network)
 run: $(VENV)/.ready
@@ -49,6 +50,11 @@ provider:
 	    || npm ci --prefix $(PROVIDER) --no-audit --no-fund --loglevel=error; \
 	else echo "npm is missing: the tests with a real OpenID provider will be skipped"; fi
 
+## pictures: draw those of docs/architecture.md anew from their text sources (needs node)
+pictures:
+	npm ci --prefix $(PICTURES) --no-audit --no-fund --loglevel=error
+	node $(PICTURES)/render.mjs
+
 ## constraints: pin the newest versions anew
 constraints: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet uv
@@ -56,4 +62,4 @@ constraints: $(VENV)/.ready
 	  --no-emit-index-url --no-strip-extras --group dev pyproject.toml --output-file requirements/dev.txt
 
 clean:
-	rm -rf $(VENV) $(PROVIDER)/node_modules build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(PROVIDER)/node_modules $(PICTURES)/node_modules build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache

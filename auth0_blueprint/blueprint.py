@@ -15,6 +15,7 @@ from auth0_blueprint import signals
 from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.challenge import response_body, response_headers
+from auth0_blueprint.cli import add_commands
 from auth0_blueprint.current import EXTENSION, AppState, app_state
 from auth0_blueprint.errors import Auth0Error, ConfigurationError
 from auth0_blueprint.first_request import check_at_first_request
@@ -35,8 +36,8 @@ class Auth0Blueprint(Blueprint):
 
     Registering it reads the ``AUTH0_*`` settings of the app (later changes are not seen), builds the per-app state in
     ``app.extensions["auth0"]``, configures flask-jwt-extended, teaches ``jsonify`` access tokens, installs the error
-    handler (unless the app has its own for ``Auth0Error``) and adds the routes. It opens no connection and starts no
-    thread. One instance can be registered on many apps, once on each.
+    handler (unless the app has its own for ``Auth0Error``) and adds the routes and the commands ``flask auth0 ...``.
+    It opens no connection and starts no thread. One instance can be registered on many apps, once on each.
 
     Args:
         name: of the blueprint, the prefix of its endpoints.
@@ -53,10 +54,11 @@ class Auth0Blueprint(Blueprint):
             raise ValueError("url_prefix= starts with a slash, such as '/auth'.")
         if cache is not None and not isinstance(cache, Cache):
             raise TypeError("cache= takes a flask_caching.Cache.")
-        super().__init__(name, __name__, url_prefix=url_prefix)
+        super().__init__(name, __name__, url_prefix=url_prefix, cli_group="auth0")
         self.jwt_manager = Auth0JWTManager()
         self._cache = cache
         add_routes(self)
+        add_commands(self)
 
     def register(self, app: Flask, options: dict[str, Any]) -> None:  # type: ignore[override]
         """Check the app and its settings, then put everything onto it. Called by ``app.register_blueprint``.
@@ -105,6 +107,7 @@ def _key_source(app: Flask, settings: Settings, cache: SharedCache) -> KeySource
         url=settings.jwks_url,
         secret=settings.cache_secret,
         keep_seconds=settings.jwks_max_stale_seconds,
+        attempt_seconds=settings.jwks_timeout_seconds,
     )
 
     def tell_refreshed(added: tuple[str, ...], removed: tuple[str, ...]) -> None:

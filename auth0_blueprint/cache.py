@@ -6,15 +6,21 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from auth0_blueprint.deadline import call_within
+from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.forks import reset_in_children
 
 logger = logging.getLogger("auth0_blueprint")
 
 OPERATION_TIMEOUT_SECONDS = 1.0
 PAUSE_AFTER_FAILURE_SECONDS = 30.0
+
+#: What `SharedCache.get` returns for an entry that the backend cannot read: a text that nobody has signed.
+UNREADABLE = ""
+
+T = TypeVar("T")
 
 
 class CacheBackend(Protocol):
@@ -24,33 +30,50 @@ class CacheBackend(Protocol):
         """Return the value, or ``None``."""
 
     def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        """Store *value* for *timeout* seconds."""
+        """Store *value* for *timeout* seconds. ``False`` says that it was not."""
+
+    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
+        """Store *value* unless there is one; tell whether it was stored."""
+
+    def delete(self, key: str) -> Any:
+        """Remove the value, if there is one."""
 
 
 class SharedCache:
     """A flask-caching backend whose every operation is caught and bounded, and which is left alone after a failure.
 
     Args:
-        open_backend: finds the backend at first use: hosts initialise their cache late. It returns ``None`` where there
-            is nothing to share.
+        open_backend: finds the backend at first use: hosts initialise their cache late, and some backends connect. It
+            returns ``None`` where there is nothing to share.
         monotonic: seconds that never go back.
+        call_within: runs an operation within a number of seconds.
     """
 
     def __init__(
-        self, open_backend: Callable[[], CacheBackend | None], monotonic: Callable[[], float] = time.monotonic
+        self,
+        open_backend: Callable[[], CacheBackend | None],
+        monotonic: Callable[[], float] = time.monotonic,
+        call_within: Callable[[float, Callable[[], Any]], Any] = call_within,
     ) -> None:
         self._open_backend = open_backend
         self._monotonic = monotonic
+        self._call_within = call_within
         self._backend: CacheBackend | None = None
         self._is_open = False
         self._lock = threading.Lock()
         reset_in_children(self)
         self._left_alone_until = float("-inf")
+        self._has_failed = False
 
     @property
     def is_reachable(self) -> bool:
-        """Whether the last operation worked (or none was tried yet)."""
+        """Whether it may be asked: the last operation worked, or none was tried yet, or the pause is over."""
         return self._monotonic() >= self._left_alone_until
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the last operation failed, however long ago."""
+        return self._has_failed
 
     @property
     def has_backend(self) -> bool:
@@ -58,38 +81,85 @@ class SharedCache:
         return not self._is_open or self._backend is not None
 
     def open(self) -> CacheBackend | None:
-        """Return the backend.
+        """Return the backend; ``None`` also while it cannot be reached.
 
         Raises:
             ConfigurationError: the host's cache cannot be used safely, or was never initialised.
         """
-        with self._lock:
-            if not self._is_open:
-                self._backend = self._open_backend()
-                self._is_open = True
-            return self._backend
+        if not self._is_open:
+            self._guarded(self._open_once, None)
+        return self._backend
 
     def get(self, key: str) -> Any:
-        """Return the value, or ``None`` if there is none or the cache is away."""
-        return self._attempt(lambda backend: backend.get(key))
+        """Return the value, ``None`` if there is none or the cache is away, `UNREADABLE` if it makes no sense."""
+
+        def read(backend: CacheBackend) -> Any:
+            try:
+                return backend.get(key)
+            except (ValueError, RecursionError):
+                return UNREADABLE
+
+        return self._attempt(read, None)
 
     def set(self, key: str, value: str, timeout_seconds: int) -> None:
         """Store *value*, if the cache can be reached."""
-        self._attempt(lambda backend: backend.set(key, value, timeout=timeout_seconds))
+
+        def write(backend: CacheBackend) -> None:
+            # FileSystemCache swallows its errors.
+            if backend.set(key, value, timeout=timeout_seconds) is False:
+                raise OSError("the backend has not stored the value")
+
+        self._attempt(write, None)
+
+    def add(self, key: str, value: str, timeout_seconds: int) -> bool:
+        """Store *value* unless there is one. ``False`` only if there is: without a cache nobody else can have one."""
+        return self._attempt(lambda backend: bool(backend.add(key, value, timeout=timeout_seconds)), True)
+
+    def delete(self, key: str) -> None:
+        """Remove the value, if the cache can be reached."""
+        self._attempt(lambda backend: backend.delete(key), None)
+
+    def try_again(self) -> None:
+        """Find out whether a cache that has failed works again, unless it is to be left alone."""
+        if self._has_failed:
+            self.get("auth0-probe")
 
     def reset_after_fork(self) -> None:
         """Replace the lock, which a fork may have copied while it was held."""
         self._lock = threading.Lock()
 
-    def _attempt(self, operation: Callable[[CacheBackend], Any]) -> Any:
+    def _open_once(self) -> None:
+        with self._lock:
+            if not self._is_open:
+                self._backend = self._open_backend()
+                self._is_open = True
+
+    def _attempt(self, operation: Callable[[CacheBackend], T], otherwise: T) -> T:
+        backend = self.open()
+        return otherwise if backend is None else self._guarded(lambda: operation(backend), otherwise)
+
+    def _guarded(self, operation: Callable[[], T], otherwise: T) -> T:
         if not self.is_reachable:
-            return None
+            return otherwise
         try:
-            backend = self.open()
-            return None if backend is None else call_within(OPERATION_TIMEOUT_SECONDS, lambda: operation(backend))
+            outcome: T = self._call_within(OPERATION_TIMEOUT_SECONDS, operation)
+        except ConfigurationError:
+            raise
         except Exception as exc:  # noqa: BLE001 - each backend has its own errors, and none may reach a request
             self._left_alone_until = self._monotonic() + PAUSE_AFTER_FAILURE_SECONDS
+            self._tell_failed(exc)
+            return otherwise
+        if self._has_failed:
+            self._has_failed = False
+            logger.info("the shared cache works again")
+        return outcome
+
+    def _tell_failed(self, exc: Exception) -> None:
+        # Once for each change of state, not for each operation. The error's own text may hold an address or a password.
+        if not self._has_failed:
+            self._has_failed = True
             logger.warning(
-                "the shared cache failed (%s); left alone for %d s", type(exc).__name__, PAUSE_AFTER_FAILURE_SECONDS
+                "the shared cache failed (%s): left alone for %d s at a time, and nothing is shared meanwhile",
+                type(exc).__name__,
+                PAUSE_AFTER_FAILURE_SECONDS,
             )
-            return None

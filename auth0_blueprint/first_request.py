@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from flask import Flask, current_app
+import logging
+
+from flask import Flask, current_app, request
 
 from auth0_blueprint.current import app_state
 from auth0_blueprint.decorators import guarded_functions
+from auth0_blueprint.host_cache import NOT_SHARED, is_served_by_many, reach
 from auth0_blueprint.jwt_extended import still_answers
 from auth0_blueprint.route import PUBLIC_ATTRIBUTE
+
+logger = logging.getLogger("auth0_blueprint")
 
 
 def check_at_first_request(app: Flask) -> None:
@@ -25,7 +30,8 @@ def _check() -> None:
             "Another JWTManager, or another app_ctx_globals_class, was put onto this app after Auth0Blueprint(). To "
             "solve this, use the blueprint's own .jwt_manager, and set the class before the blueprint is registered."
         )
-    state.cache.open()
+    if reach(state.cache.open()) == "process" and is_served_by_many(request.environ):
+        logger.warning("%s", NOT_SHARED)
     # A new list: the old one may be in use by this very request.
     app.before_request_funcs[None] = [hook for hook in app.before_request_funcs[None] if hook is not _check]
 

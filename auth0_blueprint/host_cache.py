@@ -1,28 +1,47 @@
-"""Which flask-caching backend an app shares key sets through, and whether it is safe to read from."""
+"""Which flask-caching backend an app shares through, whether it is safe to read from, and how far it reaches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cachelib.serializers import JSONSerializer
 from flask import Flask
 from flask_caching import Cache
-from flask_caching.backends import NullCache, SimpleCache
+from flask_caching.backends import FileSystemCache, NullCache, RedisCache, SimpleCache
 from werkzeug.utils import import_string
 
-from auth0_blueprint.cache import CacheBackend
+from auth0_blueprint.cache import UNREADABLE, CacheBackend
 from auth0_blueprint.errors import ConfigurationError
 
-_SOCKET_TIMEOUT_SECONDS = 0.5
+logger = logging.getLogger("auth0_blueprint")
+
+# Two tries of this length, where a connection turns out to be dead, stay within the limit of one operation.
+_SOCKET_TIMEOUT_SECONDS = 0.4
+
+#: What is lost where several processes serve one app, and each has its own cache.
+NOT_SHARED = (
+    "several worker processes, and no cache that they share: each one fetches the key set for itself, and learns by "
+    "itself of a new key or of an outage. To share, set CACHE_TYPE to RedisCache"
+)
+
+_NOTHING_SHARED = (None, "", "NullCache", "flask_caching.backends.NullCache")
 
 
 class _QuietJSONSerializer(JSONSerializer):
-    """cachelib's serializer, without its warning through the root logger for each key that Redis does not have."""
+    """cachelib's serializer, without its warnings through the root logger for what is absent or no JSON."""
 
-    def loads(self, bvalue: Any, *args: Any, **kwargs: Any) -> Any:
-        return None if bvalue is None else super().loads(bvalue, *args, **kwargs)
+    def load(self, f: Any, *_args: Any, **_kwargs: Any) -> Any:
+        return self.loads(f.read())
+
+    def loads(self, bvalue: Any, *_args: Any, **_kwargs: Any) -> Any:
+        try:
+            return None if bvalue is None else json.loads(bvalue)
+        except (ValueError, RecursionError):
+            return UNREADABLE
 
 
 def backend_opener(app: Flask, cache: Cache | None) -> Callable[[], CacheBackend | None]:
@@ -42,18 +61,49 @@ def backend_opener(app: Flask, cache: Cache | None) -> Callable[[], CacheBackend
 
 def is_configured(app: Flask, cache: Cache | None) -> bool:
     """Tell whether there is a cache to share through."""
-    return cache is not None or app.config.get("CACHE_TYPE") not in (None, "", "NullCache")
+    return cache is not None or (
+        app.config.get("CACHE_TYPE") not in _NOTHING_SHARED and _can_write_json(_backend_class(app))
+    )
 
 
 def check_cache_type(app: Flask, cache: Cache | None) -> None:
-    """Refuse a ``CACHE_TYPE`` that flask-caching will not find, before anything depends on it."""
-    if cache is not None or not is_configured(app, cache):
+    """Refuse a ``CACHE_TYPE`` that flask-caching will not find, and tell of one that cannot be shared through."""
+    if cache is not None or app.config.get("CACHE_TYPE") in _NOTHING_SHARED:
         return
+    backend_class = _backend_class(app)
+    if not _can_write_json(backend_class):
+        logger.warning(
+            "nothing is shared between processes: %s unpickles what its server marks as a pickle. To share, give "
+            "Auth0Blueprint(cache=...) a flask_caching.Cache on Redis",
+            backend_class.__name__,
+        )
+
+
+def reach(backend: CacheBackend | None) -> str:
+    """Tell who shares through *backend*: this ``process``, this ``machine`` or the ``fleet``."""
+    if isinstance(backend, RedisCache):  # Sentinel and Cluster are of that class, too
+        return "fleet"
+    return "machine" if isinstance(backend, FileSystemCache) else "process"
+
+
+def is_served_by_many(environ: Mapping[str, Any]) -> bool:
+    """Tell whether this process is one of several, by the WSGI environment of a request (PEP 3333)."""
+    return bool(environ.get("wsgi.multiprocess"))
+
+
+def _backend_class(app: Flask) -> type[Any]:
     name = app.config["CACHE_TYPE"]
     try:
-        import_string(name if "." in name else f"flask_caching.backends.{name}")
+        found = import_string(name if "." in name else f"flask_caching.backends.{name}")
     except ImportError as exc:
         raise ConfigurationError({"CACHE_TYPE": f"flask-caching has no {name!r}: try RedisCache"}) from exc
+    if not isinstance(found, type):
+        raise ConfigurationError({"CACHE_TYPE": f"{name!r} is not a class of cache: try RedisCache"})
+    return found
+
+
+def _can_write_json(backend_class: type[Any]) -> bool:
+    return getattr(backend_class, "serializer", None) is not None
 
 
 def _backend_of_host(app: Flask, cache: Cache) -> CacheBackend:
@@ -77,16 +127,34 @@ def _private_backend(app: Flask) -> CacheBackend:
         "CACHE_KEY_PREFIX": "auth0_blueprint_",
         "CACHE_NO_NULL_WARNING": True,
     }
-    if app.config["CACHE_TYPE"] == "RedisCache":
-        timeouts = {"socket_timeout": _SOCKET_TIMEOUT_SECONDS, "socket_connect_timeout": _SOCKET_TIMEOUT_SECONDS}
-        config["CACHE_OPTIONS"] = {**(app.config.get("CACHE_OPTIONS") or {}), **timeouts}
-    elif app.config["CACHE_TYPE"] == "FileSystemCache" and app.config.get("CACHE_DIR"):
+    backend_class = _backend_class(app)
+    if issubclass(backend_class, RedisCache):
+        config["CACHE_OPTIONS"] = {**(app.config.get("CACHE_OPTIONS") or {}), **_impatient_redis_options()}
+    elif issubclass(backend_class, FileSystemCache) and app.config.get("CACHE_DIR"):
         # Beside the host's folder: its files may be pickles, and each side counts and prunes all that it finds.
         host_folder = Path(app.config["CACHE_DIR"])
         config["CACHE_DIR"] = str(host_folder.with_name(f"{host_folder.name}-auth0_blueprint"))
     private = Cache(with_jinja2_ext=False, config=config)
     try:
         private.init_app(app)
-    except Exception as exc:  # each backend has its own way to say that a module or a setting is missing
-        raise ConfigurationError({"CACHE_TYPE": f"{app.config['CACHE_TYPE']} cannot be set up: {exc}"}) from exc
+    except (ArithmeticError, AttributeError, ImportError, LookupError, RuntimeError, TypeError, ValueError) as exc:
+        # Each backend has its own way to say that a module or a setting is missing. Whatever else is raised, by those
+        # that connect at once, is a cache that is away.
+        # The text of other errors may hold a piece of the URL, and so of a password.
+        reason = exc if isinstance(exc, (ImportError, RuntimeError)) else type(exc).__name__
+        raise ConfigurationError({"CACHE_TYPE": f"{backend_class.__name__} cannot be set up: {reason}"}) from exc
     return _backend_of_host(app, private)
+
+
+def _impatient_redis_options() -> dict[str, Any]:
+    # Imported only where Redis is used: redis-py is not a dependency.
+    from redis.backoff import NoBackoff
+    from redis.exceptions import ConnectionError as RedisConnectionError
+    from redis.retry import Retry
+
+    return {
+        "socket_timeout": _SOCKET_TIMEOUT_SECONDS,
+        "socket_connect_timeout": _SOCKET_TIMEOUT_SECONDS,
+        # A connection from before a restart is replaced at once. Silence is not asked again.
+        "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+    }

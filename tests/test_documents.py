@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from pathlib import Path
 from types import ModuleType
 
 import pytest
+from documents import ROOT
 
 import auth0_blueprint
 from auth0_blueprint.settings import SettingsSchema
-
-ROOT = Path(__file__).parent.parent
 
 
 def tables() -> ModuleType:
@@ -47,20 +45,3 @@ def test_links_between_the_documents_lead_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
-
-
-def test_the_app_of_the_readme_works() -> None:
-    """The twelve lines, as they stand there."""
-    from auth0_blueprint.testing import LocalIssuer
-
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    code = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)[0]
-    namespace: dict[str, object] = {"__name__": "readme"}
-    exec(compile(code, "README.md", "exec"), namespace)
-    create_app = namespace["create_app"]
-    assert callable(create_app)
-    with LocalIssuer(algorithm="ES256") as issuer:
-        client = create_app(issuer.settings).test_client()
-        headers = {"Authorization": f"Bearer {issuer.token(scope='read:messages')}"}
-        assert client.get("/api/messages", headers=headers).get_json() == {"subject": "auth0|local-user"}
-        assert client.get("/api/messages").status_code == 401

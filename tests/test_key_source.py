@@ -658,7 +658,7 @@ def test_the_status_describes_the_set(warm: KeySource, clock: MovableClock) -> N
     """All that health and admin endpoints show."""
     clock.move(100)
     status = warm.status()
-    assert (status.issuer, status.state, status.source, status.key_count) == (ISSUER, "fresh", "network", 1)
+    assert (status.issuer, status.state, status.source, status.keys) == (ISSUER, "fresh", "network", 1)
     assert (status.age_seconds, status.refresh_in_seconds) == (100, DUE - 100)
 
 

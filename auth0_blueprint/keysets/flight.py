@@ -4,34 +4,86 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 from auth0_blueprint.forks import reset_in_children
+
+
+class Event(Protocol):
+    """What is used of a `threading.Event`."""
+
+    def is_set(self) -> bool:
+        """Tell whether it has happened."""
+        ...
+
+    def set(self) -> None:
+        """Say that it has happened."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for it, at most *timeout* seconds."""
+        ...
 
 
 class Flight:
     """Work under way."""
 
-    def __init__(self) -> None:
-        self._landed = threading.Event()
+    def __init__(self, make_event: Callable[[], Event] = threading.Event) -> None:
+        self._landed = make_event()
+        self._has_news = make_event()
+        self._is_cancelled = False
 
     @property
     def has_landed(self) -> bool:
         """Whether its outcome is known."""
-        return self._landed.is_set()
+        return self._landed.is_set() and not self._is_cancelled
 
     def wait(self, seconds: float) -> None:
         """Wait for the outcome, at most *seconds*."""
         self._landed.wait(seconds)
 
+    def wait_for_news(self, seconds: float) -> None:
+        """Wait for the outcome, or for something on the way to it that is good enough, at most *seconds*."""
+        self._has_news.wait(seconds)
+
+    def tell_news(self) -> None:
+        """Wake up whoever waits for news."""
+        self._has_news.set()
+
     def land(self) -> None:
         """Wake up whoever waits."""
         self._landed.set()
+        self._has_news.set()
+
+    def cancel(self) -> None:
+        """Wake up whoever waits: it never took off."""
+        self._is_cancelled = True
+        self.land()
+
+
+def start_thread(work: Callable[[], None]) -> None:
+    """Do *work* in a daemon thread.
+
+    Raises:
+        RuntimeError: no thread can be started.
+    """
+    threading.Thread(target=work, name="auth0-key-set-flight", daemon=True).start()
 
 
 class SingleFlight:
-    """At most one `Flight` at a time, in a daemon thread. Works again in a child that was forked in mid-flight."""
+    """At most one `Flight` at a time, in the background. Works again in a child that was forked in mid-flight.
 
-    def __init__(self) -> None:
+    Args:
+        start: does a piece of work in the background, or raises ``RuntimeError``.
+        make_event: makes what waits for it.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[Callable[[], None]], None] = start_thread,
+        make_event: Callable[[], Event] = threading.Event,
+    ) -> None:
+        self._start = start
+        self._make_event = make_event
         self._lock = threading.Lock()
         self._current: Flight | None = None
         reset_in_children(self)
@@ -53,7 +105,7 @@ class SingleFlight:
             # Asked again inside the lock: whoever held it may have just landed.
             if not may_start():
                 return None
-            flight = self._current = Flight()
+            flight = self._current = Flight(self._make_event)
 
         def run() -> None:
             try:
@@ -62,8 +114,9 @@ class SingleFlight:
                 self.land(flight)
 
         try:
-            threading.Thread(target=run, name="auth0-key-set-flight", daemon=True).start()
+            self._start(run)
         except RuntimeError:  # no more threads, or the interpreter is going down
+            flight.cancel()
             self.land(flight)
         return flight
 

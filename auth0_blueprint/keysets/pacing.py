@@ -39,13 +39,20 @@ class Pacing:
         """Tell whether an unknown key id may not cause an attempt yet. Any attempt counts, failed ones too."""
         return now < self._last_attempt_at + self._cooldown_seconds
 
+    def backoff_seconds(self, now: float) -> float:
+        """Return how long no attempt may be made."""
+        return max(0.0, self._retry_at - now)
+
     def retry_after_seconds(self, now: float) -> int:
         """Return when it is worth asking us again, as whole seconds, at least 1."""
-        return max(1, math.ceil(self._retry_at - now)) if self.is_in_backoff(now) else 1
+        return max(1, math.ceil(self.backoff_seconds(now)))
 
-    def attempted(self, at: float) -> None:
-        """Note that somebody asked the issuer."""
-        self._last_attempt_at = max(self._last_attempt_at, at)
+    def attempted(self, at: float) -> bool:
+        """Note that somebody asked the issuer; tell whether that was the last attempt known."""
+        is_last = at > self._last_attempt_at
+        if is_last:
+            self._last_attempt_at = at
+        return is_last
 
     def succeeded(self) -> None:
         """Note that the attempt worked."""
@@ -60,3 +67,9 @@ class Pacing:
         limit = min(MAX_BACKOFF_SECONDS, 2.0 ** min(self.failures, 10))
         delay = max(1.0, self._uniform(0, limit), min(retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
         self._retry_at = now + delay
+
+    def heed_failure(self, retry_at: float, failures: int, reason: str) -> None:
+        """Note that an attempt of another process failed: its pace is ours, within the bounds of our own."""
+        self.failures = failures
+        self.last_error = reason
+        self._retry_at = min(retry_at, self._last_attempt_at + MAX_RETRY_AFTER_SECONDS)

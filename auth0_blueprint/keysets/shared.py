@@ -1,21 +1,19 @@
-"""Key sets in the shared cache: signed JSON text, believed only if a process with our secret wrote it."""
+"""The shared copy of a key set: what another process got from the issuer, and when."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-
-from itsdangerous import BadData, Serializer
+from dataclasses import asdict, dataclass
 
 from auth0_blueprint.cache import SharedCache
-
-logger = logging.getLogger("auth0_blueprint")
+from auth0_blueprint.keysets.fleet import Fleet
+from auth0_blueprint.signed_cache import SignedCache
 
 MAX_FUTURE_SECONDS = 5.0
+
+_KIND = "key-set"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +27,17 @@ class SharedEntry:
 class SharedKeySet:
     """The shared copy of one issuer's key set.
 
-    Without a *secret* nothing is read or written: an unsigned entry could be anybody's.
+    Args:
+        cache: what the processes share.
+        issuer, url, secret: only processes with the same three meet. Without a secret nothing is shared.
+        keep_seconds: how long the cache keeps an entry.
+        attempt_seconds: how long one attempt to fetch may take.
+        clock: Unix time.
+        monotonic: seconds that never go back.
+        pause: waits for a number of seconds.
 
     Attributes:
-        ignored: how many entries were not believed.
+        fleet: the attempts of all these processes.
     """
 
     def __init__(
@@ -43,56 +48,47 @@ class SharedKeySet:
         url: str,
         secret: str | None,
         keep_seconds: float,
+        attempt_seconds: float = 5.0,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._cache = cache
+        self._entries = SignedCache(cache, secret=secret, names=(issuer, url))
         self._clock = clock
         self._keep_seconds = math.ceil(keep_seconds)
         self._newest_seen = 0.0
-        self.ignored = 0
-        self.is_signed = secret is not None
-        if secret is not None:
-            # Apps, stages and tenants on one cache never meet: each has its own key and its own signature.
-            digest = hashlib.sha256("\0".join((issuer, url, secret)).encode()).hexdigest()[:32]
-            self._key = f"auth0-key-set-{digest}"
-            self._serializer = Serializer(
-                secret, salt=f"auth0_blueprint.key_set.{digest}", signer_kwargs={"digest_method": hashlib.sha256}
-            )
+        self.fleet = Fleet(
+            self._entries,
+            attempt_seconds=attempt_seconds,
+            keep_seconds=self._keep_seconds,
+            clock=clock,
+            monotonic=monotonic,
+            pause=pause,
+        )
+
+    @property
+    def ignored(self) -> int:
+        """How many entries were not believed."""
+        return self._entries.ignored
 
     @property
     def is_readable(self) -> bool:
         """Whether asking has a chance: there is a secret, a cache, and it can be reached."""
-        return self.is_signed and self._cache.has_backend and self._cache.is_reachable
+        return self._entries.is_readable
 
     def read(self) -> SharedEntry | None:
         """Return the entry, if there is one that can be believed and is not older than one seen before."""
-        if not self.is_signed:
+        value = self._entries.read(_KIND)
+        if value is None:
             return None
-        text = self._cache.get(self._key)
-        if text is None:
+        entry = SharedEntry(str(value["document"]), float(value["fetched_at"]))
+        if not self._newest_seen <= entry.fetched_at <= self._clock() + MAX_FUTURE_SECONDS:
+            self._entries.ignore(_KIND)
             return None
-        entry = self._believed(text)
-        if entry is None:
-            self.ignored += 1
-            logger.warning("a key set in the shared cache is not ours, broken, or out of date: ignored")
+        self._newest_seen = entry.fetched_at
         return entry
 
     def write(self, entry: SharedEntry) -> None:
         """Share *entry* with the fleet."""
-        if self.is_signed:
-            self._newest_seen = max(self._newest_seen, entry.fetched_at)
-            text = self._serializer.dumps({"document": entry.document, "fetched_at": entry.fetched_at})
-            self._cache.set(self._key, str(text), self._keep_seconds)
-
-    def _believed(self, text: object) -> SharedEntry | None:
-        if not isinstance(text, str):
-            return None
-        try:
-            value = self._serializer.loads(text)
-        except (BadData, ValueError, RecursionError):
-            return None
-        entry = SharedEntry(str(value["document"]), float(value["fetched_at"]))
-        if not self._newest_seen <= entry.fetched_at <= self._clock() + MAX_FUTURE_SECONDS:
-            return None
-        self._newest_seen = entry.fetched_at
-        return entry
+        self._newest_seen = max(self._newest_seen, entry.fetched_at)
+        self._entries.write(_KIND, asdict(entry), self._keep_seconds)

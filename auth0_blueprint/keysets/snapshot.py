@@ -1,7 +1,8 @@
-"""What a process holds of one issuer's keys, and what may be said about it."""
+"""What a process holds of one issuer's keys, how old it is, and what may be said about it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from auth0_blueprint.keysets.key_set import KeySet
@@ -28,6 +29,84 @@ class Snapshot:
     generation: int
 
 
+class Holding:
+    """The one snapshot that this process works with. Replaced by the one flight under way, read by all.
+
+    Args:
+        ttl_seconds, refresh_ahead_seconds, max_stale_seconds: ``AUTH0_JWKS_*``.
+        clock: Unix time.
+        monotonic: seconds that never go back.
+        uniform: the jitter.
+
+    Attributes:
+        snapshot: the present one, if there is any.
+    """
+
+    def __init__(
+        self,
+        *,
+        ttl_seconds: float,
+        refresh_ahead_seconds: float,
+        max_stale_seconds: float,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        uniform: Callable[[float, float], float],
+    ) -> None:
+        self._ttl_seconds = ttl_seconds
+        self._refresh_age_seconds = ttl_seconds - refresh_ahead_seconds
+        self._max_stale_seconds = max_stale_seconds
+        self._clock = clock
+        self._monotonic = monotonic
+        self._uniform = uniform
+        self.snapshot: Snapshot | None = None
+
+    def age_seconds(self, snapshot: Snapshot) -> float:
+        """Return how long ago the issuer gave it."""
+        # The wall clock goes on while a machine sleeps, the monotonic one when somebody sets the clock back.
+        return max(self._clock() - snapshot.fetched_at, self._monotonic() - snapshot.monotonic_fetched_at)
+
+    def usable(self) -> Snapshot | None:
+        """Return the snapshot, unless it is too old for any use."""
+        snapshot = self.snapshot
+        return None if snapshot is None or self.age_seconds(snapshot) > self._max_stale_seconds else snapshot
+
+    def is_due(self) -> bool:
+        """Tell whether a newer key set is wanted."""
+        snapshot = self.snapshot
+        return snapshot is None or self.age_seconds(snapshot) >= snapshot.refresh_after_seconds
+
+    def state(self) -> str:
+        """Return ``none``, ``fresh``, ``due``, ``stale`` or ``expired``."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            return "none"
+        age = self.age_seconds(snapshot)
+        if age > self._max_stale_seconds:
+            return "expired"
+        if age >= self._ttl_seconds:
+            return "stale"
+        return "fresh" if age < snapshot.refresh_after_seconds else "due"
+
+    def would_take(self, fetched_at: float) -> bool:
+        """Tell whether a copy that the issuer gave at *fetched_at* (Unix time) is newer, and not too old."""
+        is_newer = self.snapshot is None or fetched_at > self.snapshot.fetched_at
+        return is_newer and self._clock() - fetched_at <= self._max_stale_seconds
+
+    def install(self, key_set: KeySet, fetched_at: float, monotonic_fetched_at: float, source: str) -> bool:
+        """Replace the snapshot as a whole; tell whether key material has changed."""
+        old = self.snapshot
+        is_new_material = old is None or old.key_set.identity != key_set.identity
+        self.snapshot = Snapshot(
+            key_set=key_set,
+            fetched_at=fetched_at,
+            monotonic_fetched_at=monotonic_fetched_at,
+            refresh_after_seconds=min(self._ttl_seconds, self._refresh_age_seconds * self._uniform(0.9, 1.1)),
+            source=source,
+            generation=(old.generation if old else 0) + is_new_material,
+        )
+        return is_new_material
+
+
 @dataclass(frozen=True, slots=True)
 class KeySourceStatus:
     """What health and admin endpoints may say. Times in seconds; ``None`` where there is no key set."""
@@ -38,7 +117,7 @@ class KeySourceStatus:
     refresh_in_seconds: float | None
     source: str | None
     generation: int
-    key_count: int
+    keys: int
     skipped: tuple[str, ...]
     consecutive_failures: int
     last_error: str | None

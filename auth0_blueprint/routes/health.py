@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from dataclasses import asdict
+from typing import Any, cast
 
 from flask import Response, jsonify, request
 from marshmallow import Schema, fields, validate
@@ -12,6 +13,7 @@ from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.credentials import bearer_token
 from auth0_blueprint.current import AppState, app_state
 from auth0_blueprint.errors import Auth0Error, KeySetUnavailableError
+from auth0_blueprint.host_cache import NOT_SHARED, is_served_by_many, reach
 from auth0_blueprint.keysets.snapshot import KeySourceStatus
 
 PATIENCE_SECONDS = 1.0
@@ -29,19 +31,22 @@ class KeySetCheckSchema(Schema):
     refresh_in_seconds = fields.Float(required=True, allow_none=True)
     source = fields.String(required=True, allow_none=True, validate=validate.OneOf(["network", "cache"]))
     generation = fields.Integer(required=True)
-    keys = fields.Integer(required=True, attribute="key_count")
+    keys = fields.Integer(required=True)
     skipped = fields.List(fields.String(), required=True)
     consecutive_failures = fields.Integer(required=True)
     last_error = fields.String(required=True, allow_none=True)
 
 
 class CacheCheckSchema(Schema):
-    """The cache that processes share."""
+    """The cache that processes share: who shares through it, and how many of its entries were not believed."""
 
     status = _STATUS
     type = fields.String(required=True, allow_none=True)
     reachable = fields.Boolean(required=True)
     signed = fields.Boolean(required=True)
+    reach = fields.String(required=True, validate=validate.OneOf(["process", "machine", "fleet"]))
+    ignored = fields.Integer(required=True)
+    notes = fields.List(fields.String(), required=True)
 
 
 class ChecksSchema(Schema):
@@ -77,7 +82,7 @@ def health() -> Response:
     body: dict[str, Any] = {"status": status}
     if _may_see_details(state):
         body["checks"] = {
-            "key_sets": [{"status": _status_of(key_set), **_members(key_set)}],
+            "key_sets": [key_set_check(key_set)],
             "cache": cache,
         }
     return _answer(body)
@@ -101,20 +106,24 @@ def _worst(*statuses: str) -> str:
     return max(statuses, key=("pass", "warn", "fail").index)
 
 
-def _members(key_set: KeySourceStatus) -> dict[str, Any]:
-    names = (field.attribute or name for name, field in KeySetCheckSchema().fields.items() if name != "status")
-    return {name: getattr(key_set, name) for name in names}
+def key_set_check(key_set: KeySourceStatus) -> dict[str, Any]:
+    """Return what `KeySetCheckSchema` says of *key_set*."""
+    return cast("dict[str, Any]", KeySetCheckSchema().dump({"status": _status_of(key_set), **asdict(key_set)}))
 
 
 def _cache_check(state: AppState) -> dict[str, Any]:
+    state.cache.try_again()
     backend = state.cache.open()
     is_signed = state.settings.cache_secret is not None
-    is_well = state.cache.is_reachable and (backend is None or is_signed)
+    is_well = not state.cache.has_failed and (backend is None or is_signed)
     return {
         "status": "pass" if is_well else "warn",
         "type": None if backend is None else type(backend).__name__,
-        "reachable": state.cache.is_reachable,
+        "reachable": not state.cache.has_failed,
         "signed": is_signed,
+        "reach": reach(backend),
+        "ignored": state.key_source.ignored_entries,
+        "notes": [NOT_SHARED] if is_served_by_many(request.environ) and reach(backend) == "process" else [],
     }
 
 

@@ -1,0 +1,85 @@
+"""``flask auth0 ...``: what an operator may ask on the command line. Plain text, or ``--json`` for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import click
+from flask import Blueprint
+from flask.cli import with_appcontext
+
+from auth0_blueprint.current import app_state
+from auth0_blueprint.errors import KeySetUnavailableError
+from auth0_blueprint.keysets.snapshot import Snapshot
+from auth0_blueprint.routes.health import key_set_check
+
+
+def add_commands(blueprint: Blueprint) -> None:
+    """Add the commands to those of *blueprint*."""
+    blueprint.cli.help = "Ask about Auth0, the issuer of this app's access tokens."
+    blueprint.cli.add_command(jwks)
+
+
+@click.command()
+@with_appcontext
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def jwks(as_json: bool) -> None:
+    """Show the issuer's key set as this app sees it.
+
+    It comes from the shared cache if it is fresh there, else from the issuer.
+
+    Exits with 1 if there is no usable key set.
+    """
+    state = app_state()
+    snapshot: Snapshot | None = None
+    with suppress(KeySetUnavailableError):  # the report says why
+        snapshot = state.key_source.snapshot(state.settings.jwks_timeout_seconds)
+    report = {"url": state.settings.jwks_url, **key_set_check(state.key_source.status()), "key_list": _keys(snapshot)}
+    click.echo(json.dumps(report) if as_json else "\n".join(_lines(report)))
+    if snapshot is None:
+        raise click.exceptions.Exit(1)
+
+
+def _keys(snapshot: Snapshot | None) -> list[dict[str, Any]]:
+    keys = snapshot.key_set.keys if snapshot else ()
+    return [
+        {
+            "kid": key.key_id,
+            "kty": key.key_type,
+            "crv": key.curve,
+            "alg": key.algorithm.name if key.algorithm else None,
+        }
+        for key in keys
+    ]
+
+
+def _lines(report: dict[str, Any]) -> Iterator[str]:
+    facts = {"issuer": report["issuer"], "key set": report["url"], "state": report["state"]}
+    if report["age_seconds"] is not None:
+        facts["from"] = f"{report['source']}, {report['age_seconds']:.0f} s ago"
+    if report["last_error"] is not None:
+        facts["last error"] = report["last_error"]
+    yield from _table(facts.items())
+    if report["key_list"]:
+        yield ""
+        rows = [[key["kid"], key["kty"], key["crv"], key["alg"]] for key in report["key_list"]]
+        yield from _table(
+            [["KEY ID", "TYPE", "CURVE", "ALGORITHM"], *([_cell(value) for value in row] for row in rows)]
+        )
+    for reason in report["skipped"]:
+        yield f"not used: {reason}"
+
+
+def _cell(value: str | None) -> str:
+    # A key id may be any text. repr() shows what a terminal would obey.
+    return "-" if value is None else value if value.isprintable() else repr(value)
+
+
+def _table(rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    cells = [list(row) for row in rows]
+    widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
+    for row in cells:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,0 +1,148 @@
+"""How a newer key set is got: from another process if one has it, else from the issuer. Runs in flights only."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+
+from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.fleet import Failure, Lease
+from auth0_blueprint.keysets.key_set import KeySet, KeySetError, parse_key_set
+from auth0_blueprint.keysets.pacing import Pacing
+from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
+from auth0_blueprint.keysets.snapshot import Holding
+
+logger = logging.getLogger("auth0_blueprint")
+
+#: What is left to do once everybody who waits has the keys.
+Step = Callable[[], object]
+
+
+class Refresh:
+    """Gets newer key sets for one issuer.
+
+    Args:
+        issuer: for the log.
+        holding: where they go.
+        pacing: when the issuer may be asked again.
+        fetch: returns the document, or raises `FetchError`, in bounded time.
+        shared: what other processes see, and what they did.
+        clock: Unix time.
+        monotonic: seconds that never go back.
+        on_refreshed: told the key ids that came and went.
+        on_failed: told why an attempt of this process failed.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        holding: Holding,
+        pacing: Pacing,
+        fetch: Callable[[], bytes],
+        shared: SharedKeySet,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        on_refreshed: Callable[[tuple[str, ...], tuple[str, ...]], None],
+        on_failed: Callable[[str], None],
+    ) -> None:
+        self._issuer = issuer
+        self._holding = holding
+        self._pacing = pacing
+        self._fetch = fetch
+        self._shared = shared
+        self._clock = clock
+        self._monotonic = monotonic
+        self._on_refreshed = on_refreshed
+        self._on_failed = on_failed
+
+    def get_newer(self, is_needed: Callable[[], bool], on_learned: Callable[[], None]) -> list[Step]:
+        """Learn what the fleet knows, and ask the issuer if *is_needed* is still true then; return what is left to do.
+
+        At most one process of the fleet asks at a time. The others wait, and learn what it was told. *on_learned* is
+        called each time something may have been learnt.
+        """
+        afterwards: list[Step] = []
+        for lease in self._shared.fleet.wait_for_turn():
+            afterwards += self.learn()
+            on_learned()
+            if not is_needed():
+                return [*afterwards, lease.release] if lease else afterwards
+            if lease is not None:
+                afterwards += self._ask_issuer(lease)
+        return afterwards
+
+    def learn(self) -> list[Step]:
+        """Take over what other processes have got, or have failed to get; return what is left to do."""
+        afterwards = self._adopt(self._shared.read())
+        failure = self._shared.fleet.last_failure()
+        if failure is not None:
+            self._heed(failure)
+        return afterwards
+
+    def failed(self, exc: Exception) -> Step:
+        """Note that an attempt of this process failed."""
+        reason = str(exc) if isinstance(exc, (FetchError, KeySetError)) else "an unexpected error"
+        self._log_failure(reason)
+        self._pacing.failed(self._monotonic(), reason, getattr(exc, "retry_after_seconds", 0))
+        return partial(self._on_failed, reason)
+
+    def _ask_issuer(self, lease: Lease) -> list[Step]:
+        attempted_at = self._clock()
+        self._pacing.attempted(self._monotonic())
+        try:
+            document = self._fetch()
+            # Ages count from the answer, here and in every copy.
+            fetched_at, monotonic_fetched_at = self._clock(), self._monotonic()
+            announce = self._install(parse_key_set(document), fetched_at, monotonic_fetched_at, "network")
+        except (FetchError, KeySetError) as exc:
+            announce = self.failed(exc)
+            failure = Failure(
+                attempted_at=attempted_at,
+                retry_at=self._clock() + self._pacing.backoff_seconds(self._monotonic()),
+                failures=self._pacing.failures,
+                reason=self._pacing.last_error or "",
+            )
+            return [partial(self._shared.fleet.tell_failure, failure), lease.release, announce]
+        self._succeeded()
+        return [partial(self._shared.write, SharedEntry(document.decode("utf-8"), fetched_at)), lease.release, announce]
+
+    def _adopt(self, entry: SharedEntry | None) -> list[Step]:
+        """Install what another process got, if that is newer than what is here and not too old."""
+        if entry is None or not self._holding.would_take(entry.fetched_at):
+            return []
+        try:
+            key_set = parse_key_set(entry.document.encode("utf-8"))
+        except KeySetError:
+            return []
+        monotonic_fetched_at = self._monotonic() - max(0.0, self._clock() - entry.fetched_at)
+        if self._pacing.attempted(monotonic_fetched_at):  # the other process asked the issuer then, and was answered
+            self._succeeded()
+        return [self._install(key_set, entry.fetched_at, monotonic_fetched_at, "cache")]
+
+    def _heed(self, failure: Failure) -> None:
+        """Keep the pace of the fleet after an attempt of another process that failed."""
+        now, wall_now = self._monotonic(), self._clock()
+        if self._pacing.attempted(now - max(0.0, wall_now - failure.attempted_at)):
+            self._log_failure(failure.reason)
+            self._pacing.heed_failure(now + failure.retry_at - wall_now, failure.failures, failure.reason)
+
+    def _succeeded(self) -> None:
+        if self._pacing.is_failing:
+            logger.info("the key set of %s can be fetched again", self._issuer)
+        self._pacing.succeeded()
+
+    def _log_failure(self, reason: str) -> None:
+        if not self._pacing.is_failing:  # once for each change of state, not for each attempt
+            logger.warning("the key set of %s cannot be fetched: %s", self._issuer, reason)
+
+    def _install(self, key_set: KeySet, fetched_at: float, monotonic_fetched_at: float, source: str) -> Step:
+        old = self._holding.snapshot
+        is_new_material = self._holding.install(key_set, fetched_at, monotonic_fetched_at, source)
+        if key_set.skipped and is_new_material:
+            logger.warning("keys of %s that are not used: %s", self._issuer, "; ".join(sorted(set(key_set.skipped))))
+        before = old.key_set.key_ids if old else frozenset[str]()
+        added, removed = tuple(sorted(key_set.key_ids - before)), tuple(sorted(before - key_set.key_ids))
+        return partial(self._on_refreshed, added, removed)

@@ -1,0 +1,77 @@
+"""The documents as the tests read them: their blocks of Python, and the text sources of their pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parent.parent
+PICTURES = ROOT / "docs" / "pictures"
+
+_FENCE = re.compile(r"```(?P<info>.*)")
+_HEADING = re.compile(r"#+ +(?P<title>.*)")
+
+
+class Block(NamedTuple):
+    """One ```` ```python ```` block of a page.
+
+    Attributes:
+        title: of the section that it stands in.
+        code: its text, with empty lines before it, so that a traceback names the line of the page.
+        mark: what follows ``python`` on the fence. ``before`` marks code that the page advises to replace: it is shown,
+            and not run.
+    """
+
+    title: str
+    code: str
+    mark: str
+
+
+def python_blocks(page: Path) -> Iterator[Block]:
+    """Yield the blocks of Python in the Markdown file *page*, in their order."""
+    title, info, code = "", None, [""]
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines()):
+        fence = _FENCE.fullmatch(line)
+        if info is None and fence:
+            info, code = fence["info"], [""] * (number + 1)
+        elif fence:
+            language, _, mark = info.partition(" ") if info else ("", "", "")
+            if language == "python":
+                yield Block(title, "\n".join(code) + "\n", mark)
+            info = None
+        elif info is not None:
+            code.append(line)
+        elif heading := _HEADING.fullmatch(line):
+            title = heading["title"]
+
+
+def run_block(page: Path, code: str, **namespace: Any) -> dict[str, Any]:
+    """Run *code*, a block of *page*, as a module that knows *namespace*; return what it has then defined."""
+    module = {"__name__": page.stem.replace("-", "_"), **namespace}
+    exec(compile(code, str(page), "exec"), module)
+    return module
+
+
+class Rooms(NamedTuple):
+    """What ``docs/pictures/rooms.dot`` shows.
+
+    Attributes:
+        of_module: module to room; modules as the picture names them, such as ``keysets/source.py``.
+        arrows: pairs of rooms.
+    """
+
+    of_module: dict[str, str]
+    arrows: set[tuple[str, str]]
+
+
+def rooms() -> Rooms:
+    """Read the picture of the rooms."""
+    source = (PICTURES / "rooms.dot").read_text(encoding="utf-8")
+    of_module: dict[str, str] = {}
+    for room, label in re.findall(r"^  (\w+) \[label=<(.*?)>\]", source, re.DOTALL | re.MULTILINE):
+        for module in re.findall(r">([\w/]+\.py)<", label):
+            assert module not in of_module, f"{module} stands in two rooms"
+            of_module[module] = room
+    return Rooms(of_module, set(re.findall(r"^  (\w+) -> (\w+)$", source, re.MULTILINE)))

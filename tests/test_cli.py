@@ -1,0 +1,73 @@
+"""``flask auth0 ...``: what an operator is told, in plain text and in JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from conftest import AppFactory
+from flask import Flask
+from servers import RawServer, respond
+
+from auth0_blueprint import Auth0Blueprint
+from auth0_blueprint.testing import LocalIssuer
+
+
+def run(app: Flask, *arguments: str) -> Any:
+    """Return the result of ``flask auth0`` with *arguments*."""
+    return app.test_cli_runner().invoke(args=["auth0", *arguments])
+
+
+def test_jwks_shows_the_key_set_as_aligned_text(app: Flask, issuer: LocalIssuer) -> None:
+    """Where it is, how old it is, and a line for each key."""
+    result = run(app, "jwks")
+    lines = result.output.splitlines()
+    assert result.exit_code == 0
+    assert lines[:4] == [
+        f"issuer   {issuer.issuer}",
+        f"key set  {issuer.issuer}.well-known/jwks.json",
+        "state    fresh",
+        "from     network, 0 s ago",
+    ]
+    key_id = issuer.key_ids[0]
+    width = max(len(key_id), len("KEY ID"))
+    assert lines[5:] == [
+        f"{'KEY ID':{width}}  TYPE  CURVE  ALGORITHM",
+        f"{key_id:{width}}  RSA   -      RS256",
+    ]
+
+
+def test_jwks_is_one_json_object_for_machines(app: Flask, issuer: LocalIssuer) -> None:
+    """The members of the health check, the URL, and the keys."""
+    report = json.loads(run(app, "jwks", "--json").output)
+    assert report["url"] == f"{issuer.issuer}.well-known/jwks.json"
+    assert (report["issuer"], report["state"], report["keys"]) == (issuer.issuer, "fresh", 1)
+    assert report["key_list"] == [{"kid": issuer.key_ids[0], "kty": "RSA", "crv": None, "alg": "RS256"}]
+
+
+@pytest.mark.parametrize("arguments", [["jwks"], ["jwks", "--json"]])
+def test_jwks_says_why_there_is_no_key_set_and_exits_with_1(make_app: AppFactory, arguments: list[str]) -> None:
+    """Never a traceback."""
+    with RawServer(respond("503 Service Unavailable")) as server:
+        result = run(make_app(AUTH0_JWKS_URL=server.url), *arguments)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert "HTTP status 503" in result.output
+
+
+def test_jwks_shows_what_is_not_used_and_no_control_characters(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """A key id may be any text: a terminal does not get to obey it."""
+    (jwk,) = issuer.key_set["keys"]
+    document = {"keys": [{**jwk, "kid": "red\x1b[31m"}, {"kty": "oct", "k": "c2VjcmV0"}]}
+    with RawServer(respond(body=json.dumps(document).encode())) as server:
+        output = run(make_app(AUTH0_JWKS_URL=server.url), "jwks").output
+    assert r"'red\x1b[31m'" in output
+    assert "\x1b" not in output
+    assert "not used: holds secret material" in output
+    assert "c2VjcmV0" not in output
+
+
+def test_the_group_is_called_auth0_whatever_the_blueprint_is_called(make_app: AppFactory) -> None:
+    """As the documentation says."""
+    assert run(make_app(Auth0Blueprint("guard")), "jwks").exit_code == 0

@@ -1,0 +1,213 @@
+"""The Python that the documents advise runs as it stands there, against a local issuer."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import AppFactory, bearer
+from documents import ROOT, Block, python_blocks, run_block
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_jwt_extended import current_user, jwt_required
+from refusals import Answer, seen
+
+from auth0_blueprint import Auth0Blueprint, Auth0Error
+from auth0_blueprint.testing import LocalIssuer
+
+README = ROOT / "README.md"
+TESTING = ROOT / "docs" / "testing.md"
+JWT_EXTENDED = ROOT / "docs" / "flask-jwt-extended.md"
+MIGRATING = ROOT / "docs" / "migrating.md"
+
+
+def blocks(page: Path, title: str) -> list[str]:
+    """Return the code of the blocks to run in the sections of *page* with this *title*."""
+    return [block.code for block in python_blocks(page) if block.title == title and not block.mark]
+
+
+def test_blocks_are_read_with_their_section_their_lines_and_their_mark(tmp_path: Path) -> None:
+    """Headings inside a fence are no headings, and other languages are passed over."""
+    page = tmp_path / "page.md"
+    page.write_text("# A\n```python\n# B\nx = 1\n```\n```console\n$ y\n```\n## C\n```python before\nz\n```\n")
+    assert list(python_blocks(page)) == [
+        Block("A", "\n\n# B\nx = 1\n", ""),
+        Block("C", "\n" * 10 + "z\n", "before"),
+    ]
+
+
+def test_code_to_take_out_is_python_as_well() -> None:
+    """It is not run, as it needs what is not installed here."""
+    before = [block for page in ROOT.glob("docs/*.md") for block in python_blocks(page) if block.mark]
+    assert {block.mark for block in before} == {"before"}
+    for block in before:
+        compile(block.code, block.title, "exec")
+
+
+def test_the_app_of_the_readme_works(issuer: LocalIssuer) -> None:
+    """The twelve lines, as they stand there."""
+    (code,) = blocks(README, "Use it")
+    client = run_block(README, code)["create_app"](issuer.settings).test_client()
+    headers = bearer(issuer.token(scope="read:messages"))
+    assert client.get("/api/messages", headers=headers).get_json() == {"subject": "auth0|local-user"}
+    assert client.get("/api/messages").status_code == 401
+
+
+def test_the_error_handler_of_the_readme_renders_with_the_challenge(app: Flask, client: FlaskClient) -> None:
+    """The app's own words, and the headers that RFC 6750 wants."""
+    (code,) = blocks(README, "Errors")
+    run_block(README, code, app=app)
+    assert seen(client.get("/auth/me")) == Answer(
+        401, ('Bearer realm="api"',), {"message": "The request has no Authorization header."}
+    )
+
+
+def test_the_user_lookup_of_the_page_on_flask_jwt_extended_works(issuer: LocalIssuer) -> None:
+    """A known user is ``current_user``, an unknown one is refused."""
+    app = Flask("tested")
+    app.config.update(issuer.settings)
+    (code,) = [block.code for block in python_blocks(JWT_EXTENDED)]
+    run_block(JWT_EXTENDED, code, app=app, find_user={"auth0|ada": "Ada"}.get)
+    app.add_url_rule("/who", view_func=jwt_required()(lambda: {"user": str(current_user)}))
+    client = app.test_client()
+    assert client.get("/who", headers=bearer(issuer.token(sub="auth0|ada"))).get_json() == {"user": "Ada"}
+    assert client.get("/who", headers=bearer(issuer.token(sub="auth0|eve"))).get_json()["code"] == "user_not_found"
+
+
+def test_the_tests_of_the_page_on_testing_pass(tmp_path: Path) -> None:
+    """With the app of the README as the reader's own."""
+    (app_code,) = blocks(README, "Use it")
+    (test_code,) = [block.code for block in python_blocks(TESTING)]
+    (tmp_path / "yourapp.py").write_text(app_code)
+    (tmp_path / "test_yours.py").write_text(test_code)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (run.returncode, "1 passed" in run.stdout) == (0, True), run.stdout + run.stderr
+
+
+MOVED = blocks(MIGRATING, "After")
+
+
+@pytest.fixture(params=range(len(MOVED)), ids=["python-jose", "Authlib", "auth0-api-python", "flask-jwt-extended"])
+def moved(request: pytest.FixtureRequest, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+    """A client of one of the apps that were moved; their settings come from the environment."""
+    for name, value in issuer.settings.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AUTH0_JWKS_COOLDOWN", "0")  # as if the last fetch were long ago, for "signed with a new key"
+    app: Flask = run_block(MIGRATING, MOVED[request.param])["app"]
+    return app.test_client()
+
+
+def test_an_app_that_was_moved_answers_its_callers(moved: FlaskClient, issuer: LocalIssuer) -> None:
+    """The private route whoever has a token, the scoped one whoever has the scope."""
+    with_scope = bearer(issuer.token(scope="read:messages"))
+    assert moved.get("/api/private", headers=with_scope).get_json() == {"user": "auth0|local-user"}
+    assert moved.get("/api/private-scoped", headers=with_scope).get_json() == {"messages": []}
+    assert moved.get("/api/private").status_code == 401
+
+
+def test_what_was_open_before_is_open_afterwards(issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``protect(app)`` lets ``@public`` views through."""
+    monkeypatch.setenv("AUTH0_ISSUER", issuer.issuer)
+    monkeypatch.setenv("AUTH0_AUDIENCE", issuer.audience)
+    app: Flask = run_block(MIGRATING, MOVED[2])["app"]
+    assert app.test_client().get("/api/public").status_code == 200
+
+
+def _segment(value: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def _signed_with_hs256(issuer: LocalIssuer) -> str:
+    _, payload, signature = issuer.token().split(".")
+    return f"{_segment({'alg': 'HS256', 'kid': issuer.key_ids[0]})}.{payload}.{signature}"
+
+
+def _with_a_wrong_signature(issuer: LocalIssuer) -> str:
+    return issuer.token(sub="somebody").rpartition(".")[0] + "." + issuer.token().rpartition(".")[2]
+
+
+#: What a request of the table sends, as the value of its Authorization header.
+REQUESTS: dict[str, Callable[[LocalIssuer], str | None]] = {
+    "no `Authorization` header": lambda issuer: None,
+    "another scheme": lambda issuer: "Basic YTpi",
+    "`Bearer` and no token": lambda issuer: "Bearer",
+    "two tokens": lambda issuer: "Bearer a b",
+    "`bearer` in small letters": lambda issuer: f"bearer {issuer.token(scope='read:messages')}",
+    "not a JWT": lambda issuer: "Bearer abc",
+    "signed with HS256": lambda issuer: f"Bearer {_signed_with_hs256(issuer)}",
+    "unknown critical extension": lambda issuer: f"Bearer {issuer.token(headers={'crit': ['x']})}",
+    "key id that is not published": lambda issuer: f"Bearer {issuer.token(headers={'kid': 'x'})}",
+    "wrong signature": lambda issuer: f"Bearer {_with_a_wrong_signature(issuer)}",
+    "expired": lambda issuer: f"Bearer {issuer.token(expires_in=-60)}",
+    "another audience": lambda issuer: f"Bearer {issuer.token(aud='https://other.example.com')}",
+    "another issuer": lambda issuer: f"Bearer {issuer.token(iss='https://other.example.com/')}",
+    "no `exp`": lambda issuer: f"Bearer {issuer.token(without=('exp',))}",
+    "no `sub`": lambda issuer: f"Bearer {issuer.token(without=('sub',))}",
+    "valid for a hundred years": lambda issuer: f"Bearer {issuer.token(expires_in=100 * 365 * 86400)}",
+    "bound to a key (`cnf`)": lambda issuer: f"Bearer {issuer.token(cnf={'jkt': 'x'})}",
+    "`scope` is a number": lambda issuer: f"Bearer {issuer.token(scope=1)}",
+    "the scope is missing": lambda issuer: f"Bearer {issuer.token(scope='openid')}",
+    "signed with a new key": lambda issuer: f"Bearer {issuer.token(key_id=issuer.rotate(), scope='read:messages')}",
+    "Auth0 cannot be reached": lambda issuer: None,  # below
+}
+
+
+def table_for_clients() -> dict[str, str]:
+    """Return the last column of the table by its first one."""
+    _, _, section = MIGRATING.read_text(encoding="utf-8").partition("## What changes for clients")
+    rows = [line.strip("| ").split(" | ") for line in section.partition("\n## ")[0].splitlines() if line[:2] == "| "]
+    return {row[0]: row[-1].replace("`", "") for row in rows[1:]}
+
+
+def test_clients_get_the_answers_that_the_table_promises(moved: FlaskClient, issuer: LocalIssuer) -> None:
+    """The column "afterwards", row by row."""
+    answers = {}
+    for name, header_of in REQUESTS.items():
+        header = header_of(issuer)
+        response = moved.get("/api/private-scoped", headers={} if header is None else {"Authorization": header})
+        answers[name] = " ".join([str(response.status_code), (response.get_json() or {}).get("code", "")]).strip()
+    answers["Auth0 cannot be reached"] = _answer_in_an_outage()
+    assert answers == table_for_clients()
+
+
+def _answer_in_an_outage() -> str:
+    with LocalIssuer() as gone:
+        app = Flask("tested")
+        app.config.update(gone.settings)
+        token = gone.token()
+    app.register_blueprint(Auth0Blueprint())
+    response = app.test_client().get("/auth/me", headers=bearer(token))
+    assert int(response.headers["Retry-After"]) >= 1
+    return f"{response.status_code} {response.get_json()['code']}"
+
+
+def test_the_old_body_can_be_kept(make_app: AppFactory) -> None:
+    """For clients of the python-jose quickstart that cannot change."""
+    app = make_app()
+    (code,) = blocks(MIGRATING, "What changes for clients")
+    assert run_block(MIGRATING, code, app=app)["Auth0Error"] is Auth0Error
+    assert seen(app.test_client().get("/auth/me")) == Answer(
+        401,
+        ('Bearer realm="api"',),
+        {"code": "authorization_header_missing", "description": "The request has no Authorization header."},
+    )
+
+
+def test_every_block_of_these_pages_is_run_here() -> None:
+    """A new one needs a test."""
+    counts = {page.name: sum(not b.mark for b in python_blocks(page)) for page in (README, TESTING, JWT_EXTENDED)}
+    assert counts == {"README.md": 2, "testing.md": 1, "flask-jwt-extended.md": 1}
+    titles = [block.title for block in python_blocks(MIGRATING) if not block.mark]
+    assert titles == ["After"] * 4 + ["What changes for clients"]
+    assert re.findall(r"^### (\w+)", MIGRATING.read_text(encoding="utf-8"), re.MULTILINE) == ["Before", "After"] * 4

@@ -1,0 +1,362 @@
+"""Many processes, one client: who asks the issuer, who waits, and what they learn from each other."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from conftest import MovableClock
+from processes import ATTEMPT, COOLDOWN, DUE, EDDSA, MAX_STALE, TTL, DictBackend, Fleet
+from servers import ScriptedIssuer, document, land
+
+from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
+from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.source import KeySource
+
+OUTAGE = FetchError("HTTP status 503")
+
+
+class LockedBackend(DictBackend):
+    """Adds atomically, as Redis does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+
+    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
+        with self._lock:
+            return super().add(key, value, timeout)
+
+    def key_of(self, kind: str) -> str:
+        (key,) = (key for key in self.values if f"-{kind}-" in key)
+        return key
+
+
+@pytest.fixture
+def backend() -> LockedBackend:
+    return LockedBackend()
+
+
+@pytest.fixture
+def fleet(clock: MovableClock, backend: LockedBackend) -> Fleet:
+    return Fleet(backend, ScriptedIssuer(document("a")), clock)
+
+
+def ask(process: KeySource, key_id: str = "a") -> str:
+    """Return what a request that names *key_id* gets from *process*."""
+    try:
+        return str(process.key_for(key_id, EDDSA).key_id)
+    except (UnknownKeyError, KeySetUnavailableError) as exc:
+        return exc.code
+
+
+def fail(process: KeySource, fleet: Fleet, retry_after_seconds: float = 0) -> None:
+    """Have an attempt of *process* fail."""
+    fleet.scripted.answer = FetchError("HTTP status 503", retry_after_seconds)
+    assert ask(process) == "key_set_unavailable"
+    land()
+
+
+# One at a time
+
+
+def test_a_cold_start_of_many_processes_is_one_fetch(fleet: Fleet) -> None:
+    """One asks; the others wait for it, and adopt what it was told."""
+    fleet.scripted.hold()
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(ask, fleet.process()) for _ in range(8)]
+        assert fleet.scripted.is_still_answering()
+        fleet.scripted.release()
+        assert {answer.result(10) for answer in answers} == {"a"}
+    assert fleet.scripted.fetch_count == 1
+
+
+def test_a_rotation_is_one_fetch(fleet: Fleet, clock: MovableClock) -> None:
+    """A new key id comes to all at once: one asks, and all find the key."""
+    processes = [fleet.warm_process() for _ in range(8)]
+    clock.move(COOLDOWN)
+    fleet.scripted.answer = document("a", "b")
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(ask, process, "b") for process in processes]
+        assert {answer.result(10) for answer in answers} == {"b"}
+    assert fleet.scripted.fetch_count == 2
+
+
+def test_the_lease_is_given_back(fleet: Fleet, backend: LockedBackend) -> None:
+    """The next attempt does not have to wait for its end."""
+    fleet.warm_process()
+    assert not [key for key in backend.values if "lease" in key]
+
+
+def test_the_lease_of_another_is_not_given_back(fleet: Fleet, backend: LockedBackend, clock: MovableClock) -> None:
+    """Whoever was overtaken leaves the lease to whoever has it now."""
+    fleet.scripted.hold()
+    with pytest.raises(KeySetUnavailableError):
+        fleet.process().snapshot(patience_seconds=0)
+    assert fleet.scripted.is_still_answering()
+    clock.move(ATTEMPT)
+    lease = take_lease(fleet)
+    fleet.scripted.release()
+    land()
+    assert backend.values[backend.key_of("lease")]
+    lease.release()
+    assert not [key for key in backend.values if "lease" in key]
+
+
+def take_lease(fleet: Fleet) -> Any:
+    """Return the lease that one more process gets, which it has to get at once."""
+    turns = fleet.shared().fleet.wait_for_turn()
+    assert next(turns) is None
+    lease = next(turns)
+    assert lease is not None
+    return lease
+
+
+# Holders that die
+
+
+@pytest.mark.parametrize("seconds", [0.1, ATTEMPT - 0.1])
+def test_a_lease_in_force_is_waited_for(fleet: Fleet, clock: MovableClock, seconds: float) -> None:
+    """Another process may be asking the issuer right now."""
+    take_lease(fleet)
+    clock.move(seconds)
+    turns = fleet.shared().fleet.wait_for_turn()
+    assert [next(turns), next(turns), next(turns)] == [None, None, None]
+
+
+def test_a_lease_ends_by_itself(fleet: Fleet, clock: MovableClock) -> None:
+    """A holder that has died costs nobody more than the time of one fetch, wherever the cache keeps its lease."""
+    take_lease(fleet)
+    clock.move(ATTEMPT)
+    take_lease(fleet)
+
+
+def test_a_lease_that_was_overtaken_is_waited_for_again(fleet: Fleet, clock: MovableClock) -> None:
+    """Not all processes that waited for a dead holder ask at once."""
+    take_lease(fleet)
+    late = fleet.shared().fleet.wait_for_turn()
+    assert [next(late), next(late)] == [None, None]
+    clock.move(ATTEMPT)
+    take_lease(fleet)
+    assert next(late) is None
+
+
+def test_nobody_waits_for_ever(fleet: Fleet, clock: MovableClock) -> None:
+    """When leases come and go without news, a process asks by itself."""
+    fleet.pause = clock.move
+    began = clock()
+    for turn in fleet.shared().fleet.wait_for_turn():
+        if turn is None:
+            fleet.shared().fleet._entries.write("lease", {"holder": "x", "until": clock() + ATTEMPT}, ATTEMPT)
+    assert turn is not None
+    assert clock() - began == pytest.approx(2 * ATTEMPT, abs=0.2)
+
+
+@pytest.mark.parametrize("text", ["", "garbage", '{"holder": "x", "until": 9999999999}.forged', 17, {"a": []}])
+def test_a_lease_that_is_not_ours_is_overwritten(fleet: Fleet, backend: LockedBackend, text: object) -> None:
+    """It holds nobody up."""
+    take_lease(fleet)
+    backend.values[backend.key_of("lease")] = text
+    take_lease(fleet)
+
+
+def test_a_lease_from_the_far_future_is_overwritten(fleet: Fleet, clock: MovableClock) -> None:
+    """Clocks may differ by 5 s. More would make everybody wait for too long."""
+    clock.move(5.1)
+    take_lease(fleet)
+    clock.move(-5.1)
+    take_lease(fleet)
+
+
+def test_a_cache_that_says_there_is_a_lease_and_has_none_holds_nobody_up(fleet: Fleet, backend: LockedBackend) -> None:
+    """A file-system cache does so with an entry that has expired."""
+
+    class Forgetful(LockedBackend):
+        def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
+            return False
+
+    fleet.backend = Forgetful()
+    take_lease(fleet)
+
+
+def test_news_that_came_with_the_lease_is_looked_at(fleet: Fleet) -> None:
+    """Between a look and the lease another process may have finished: the issuer is not asked again."""
+    other = fleet.process()
+
+    class Busy(LockedBackend):
+        def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
+            self.add = super().add  # type: ignore[method-assign]  # once
+            other.snapshot()
+            land_others()
+            return super().add(key, value, timeout)
+
+    fleet.backend = Busy()
+    late = fleet.process()
+    assert ask(late) == "a"
+    land()
+    assert fleet.scripted.fetch_count == 1
+    assert late.status().source == "cache"
+
+
+def land_others() -> None:
+    """Wait for the flights in the background, from within one."""
+    for thread in threading.enumerate():
+        if thread.name == "auth0-key-set-flight" and thread is not threading.current_thread():
+            thread.join(0.5)
+
+
+# One pace
+
+
+def test_a_failure_is_a_failure_of_the_fleet(fleet: Fleet, caplog: pytest.LogCaptureFixture) -> None:
+    """Another process does not ask before the backoff is over, and says why it has no keys."""
+    fail(fleet.process(), fleet)
+    late = fleet.process()
+    caplog.clear()
+    assert ask(late) == "key_set_unavailable"
+    land()
+    status = late.status()
+    assert (status.consecutive_failures, status.last_error) == (1, "HTTP status 503")
+    assert fleet.scripted.fetch_count == 1
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
+        "the key set of https://issuer.example/ cannot be fetched: HTTP status 503"
+    ]
+
+
+def test_the_backoff_of_the_fleet_grows_with_each_failure(fleet: Fleet, clock: MovableClock) -> None:
+    """Whoever fails next counts on from the last: many processes do not ask more often than one."""
+    for failures in range(1, 5):
+        process = fleet.process()
+        fail(process, fleet)
+        assert process.status().consecutive_failures == failures
+        clock.move(30)
+    assert fleet.scripted.fetch_count == 4
+
+
+def test_retry_after_binds_the_fleet_up_to_300_seconds(fleet: Fleet, clock: MovableClock) -> None:
+    """What the issuer asks of one process it asks of all."""
+    fail(fleet.process(), fleet, retry_after_seconds=900)
+    late = fleet.process()
+    for seconds, fetches in ((1, 1), (298, 1), (2, 2)):
+        clock.move(seconds)
+        ask(late)
+        land()
+        assert fleet.scripted.fetch_count == fetches
+
+
+def test_a_failed_attempt_of_another_process_counts_for_the_cooldown(fleet: Fleet, clock: MovableClock) -> None:
+    """Unknown key ids cause one attempt per cooldown in the fleet, failed ones included."""
+    first, second = fleet.warm_process(), fleet.warm_process()
+    clock.move(COOLDOWN)
+    fleet.scripted.answer = OUTAGE
+    assert ask(first, "b") == "key_set_unavailable"
+    land()
+    clock.move(COOLDOWN - 1)
+    assert ask(second, "b") == "key_set_unavailable"
+    land()
+    assert fleet.scripted.fetch_count == 2
+    clock.move(1 + 1e-3)
+    assert ask(second, "b") == "key_set_unavailable"
+    land()
+    assert fleet.scripted.fetch_count == 3
+
+
+def test_an_old_failure_is_no_news(fleet: Fleet, clock: MovableClock) -> None:
+    """Since then the issuer has answered somebody."""
+    fail(fleet.process(), fleet)
+    clock.move(2)
+    fleet.scripted.answer = document("a")
+    fleet.warm_process()
+    late = fleet.warm_process()
+    assert (late.status().source, late.status().consecutive_failures) == ("cache", 0)
+
+
+def test_a_failure_that_is_not_ours_is_ignored(fleet: Fleet, backend: LockedBackend) -> None:
+    """Whoever can write to the cache cannot keep us from asking."""
+    fail(fleet.process(), fleet, retry_after_seconds=300)
+    backend.values[backend.key_of("failure")] = "forged"
+    fleet.scripted.answer = document("a")
+    assert ask(fleet.process()) == "a"
+
+
+# What a process gets that may not ask
+
+
+def test_a_cold_process_in_the_backoff_answers_at_once_and_finds_what_another_got(
+    fleet: Fleet, clock: MovableClock
+) -> None:
+    """503 first; the look into the shared cache that it causes serves the next request."""
+    cold = fleet.process()
+    fail(cold, fleet, retry_after_seconds=300)
+    clock.move(1)
+    other_cache = fleet.shared()
+    other_cache.write(fleet.entry("a"))
+    assert ask(cold) == "key_set_unavailable"
+    land()
+    assert ask(cold) == "a"
+    assert fleet.scripted.fetch_count == 1
+
+
+def test_a_cold_process_looks_into_the_cache_once_in_a_second(
+    fleet: Fleet, backend: LockedBackend, clock: MovableClock
+) -> None:
+    """However many requests come during an outage."""
+    cold = fleet.process()
+    fail(cold, fleet, retry_after_seconds=300)
+    clock.move(1)
+    ask(cold)
+    land()
+    calls = backend.calls
+    for _ in range(10):
+        ask(cold)
+        land()
+    assert backend.calls == calls
+
+
+def test_a_cold_process_uses_a_set_that_is_due_while_it_is_refreshed(fleet: Fleet, clock: MovableClock) -> None:
+    """The keys of the others are good: nobody waits for a slow issuer."""
+    fleet.warm_process()
+    clock.move(DUE + 1)
+    fleet.scripted.hold()
+    assert ask(fleet.process()) == "a"
+    assert fleet.scripted.is_still_answering()
+    fleet.scripted.release()
+
+
+def test_a_cold_process_joins_the_fetch_when_the_shared_set_is_stale(fleet: Fleet, clock: MovableClock) -> None:
+    """As a process does that has had the stale set itself."""
+    fleet.warm_process()
+    clock.move(TTL)
+    fleet.scripted.answer = document("b")
+    assert ask(fleet.process(), "b") == "b"
+
+
+def test_an_unknown_key_id_goes_on_to_the_issuer_when_the_newer_shared_set_lacks_it(
+    fleet: Fleet, clock: MovableClock
+) -> None:
+    """What another process got before the key was published is no answer."""
+    first, second = fleet.warm_process(), fleet.process()
+    second.snapshot()
+    land()
+    clock.move(DUE)
+    first.snapshot()
+    land()
+    clock.move(COOLDOWN)
+    fleet.scripted.answer = document("a", "b")
+    assert ask(second, "b") == "b"
+    assert fleet.scripted.fetch_count == 3
+
+
+def test_an_expired_process_adopts_what_another_kept(fleet: Fleet, clock: MovableClock) -> None:
+    """During an outage, whoever got the last set shares it."""
+    first, second = fleet.warm_process(), fleet.warm_process()
+    clock.move(DUE)
+    first.snapshot()
+    land()
+    fleet.scripted.answer = OUTAGE
+    clock.move(MAX_STALE - DUE + 1)
+    assert ask(second) == "a"
+    assert second.status().age_seconds == MAX_STALE - DUE + 1
