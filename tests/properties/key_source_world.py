@@ -1,20 +1,20 @@
 """The world around key sources, for a model of section 6: two clocks, an issuer, a shared cache, and other processes.
 
-What the model takes for granted, all of it here and in ``_source``. A change to pacing or sharing has to look at:
+What the model takes for granted about the package, all of it in this file:
 
 - the arguments of `KeySource` and `SharedKeySet`, and their public methods;
 - flights are threads whose name `servers.land` knows;
 - a cache backend has ``get``, ``set``, ``add`` and ``delete``, with timeouts in seconds of the wall clock;
-- ``PACING_IS_FLEET_WIDE``: whose attempts count for the cooldown and the backoff of a process.
+- processes of one fleet keep one cooldown and one backoff, as far as the cache lets them know (`Process.history`).
 
-Nothing here demands that a process asks, adopts or waits where another one might hold a lease: with a shared cache the
-model says only what must not happen, with a single process also what must.
+With a shared cache the model says only what must not happen, with a single process also what must.
 """
 
 from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,7 @@ from auth0_blueprint.keysets.source import KeySource
 TTL, AHEAD, MAX_STALE, COOLDOWN = 600.0, 120.0, 3600.0, 30.0
 SURELY_FRESH, SURELY_DUE = 0.9 * (TTL - AHEAD), 1.1 * (TTL - AHEAD)
 MAX_BACKOFF, MAX_RETRY_AFTER = 30.0, 300.0
-PACING_IS_FLEET_WIDE = False
+POLL = 0.5
 
 KEY_IDS = ("a", "b", "c", "d")
 EDDSA = ALGORITHMS["EdDSA"]
@@ -50,17 +50,23 @@ class Publication:
 
 @dataclass
 class Attempt:
-    """One question to the issuer, on the monotonic clock. ``has_failed`` is ``None`` while it is under way."""
+    """One question to the issuer, on the monotonic clock.
+
+    Attributes:
+        has_failed: ``None`` while it is under way.
+        is_told: whether other processes hear of it; of an error that nobody expected they do not.
+    """
 
     started_at: float
     ended_at: float = 0
     has_failed: bool | None = None
     retry_after_seconds: float = 0
+    is_told: bool = True
 
     @property
     def least_pause_ends_at(self) -> float:
-        """When the issuer may be asked again at the earliest, after this failure."""
-        return self.ended_at + max(1.0, min(self.retry_after_seconds, MAX_RETRY_AFTER))
+        """When the issuer may be asked again at the earliest, after this failure: for other processes a bit sooner."""
+        return self.started_at + max(1.0, min(self.retry_after_seconds, MAX_RETRY_AFTER))
 
     @property
     def longest_pause_ends_at(self) -> float:
@@ -123,6 +129,11 @@ class World:
         self.outcome = published(frozenset({"a"}))
         self.jitter = 0.5
         self.publications: list[Publication] = []
+        self.disturbed_at = self.monotonic()
+
+    def disturb(self) -> None:
+        """Note that what the processes know of each other has got lost, or counts by a clock that has jumped."""
+        self.disturbed_at = self.monotonic()
 
     def move(self, seconds: float) -> None:
         """Let time pass."""
@@ -136,8 +147,16 @@ class World:
     def shared(self) -> SharedKeySet:
         """Return the shared copy as one more process sees it."""
         cache = SharedCache(lambda: self.backend if self.is_sharing else None, monotonic=self.monotonic)
-        secret = _SECRET if self.is_sharing else None
-        return SharedKeySet(cache, issuer=_ISSUER, url=_URL, secret=secret, keep_seconds=MAX_STALE, clock=self.wall)
+        return SharedKeySet(
+            cache,
+            issuer=_ISSUER,
+            url=_URL,
+            secret=_SECRET if self.is_sharing else None,
+            keep_seconds=MAX_STALE,
+            clock=self.wall,
+            monotonic=self.monotonic,
+            pause=lambda _seconds: self.move(POLL),
+        )
 
     def note(self, key_ids: frozenset[str], seconds_ago: float = 0) -> Publication:
         """Note that the issuer has given *key_ids* to somebody."""
@@ -151,6 +170,7 @@ class World:
     def plant(self, key_ids: frozenset[str], seconds_ago: float) -> None:
         """Let another process share what it has fetched some time ago."""
         publication = self.note(key_ids, seconds_ago)
+        self.disturb()
         self.shared().write(SharedEntry(document(*sorted(key_ids)).decode(), publication.wall))
 
     def age(self, publication: Publication) -> float:
@@ -159,7 +179,7 @@ class World:
 
     def is_newer_than(self, attempt: Attempt) -> bool:
         """Tell whether anybody has got a key set since *attempt*."""
-        return any(publication.monotonic >= attempt.ended_at for publication in self.publications)
+        return any(publication.monotonic >= attempt.started_at for publication in self.publications)
 
 
 @dataclass
@@ -209,6 +229,9 @@ class Process:
         except FetchError as exc:
             attempt.retry_after_seconds = exc.retry_after_seconds
             raise
+        except RuntimeError:
+            attempt.is_told = False
+            raise
         finally:
             world.move(outcome.takes_seconds)
             attempt.ended_at = world.monotonic()
@@ -217,6 +240,16 @@ class Process:
                 self.floor = world.note(outcome.key_ids)
             with self._lock:
                 self._under_way -= 1
+
+    def history(self, everybody: Iterable[Process]) -> tuple[Attempt, ...]:
+        """Return its attempts, and those of others that it has to know of, in their order."""
+        told = [
+            attempt
+            for process in everybody
+            for attempt in process.attempts
+            if process is self or (attempt.is_told and attempt.started_at > self.world.disturbed_at)
+        ]
+        return tuple(sorted(told, key=lambda attempt: attempt.started_at))
 
     def holds(self, key_id: str | None) -> bool:
         """Tell whether the key is at hand; asking causes nothing."""

@@ -20,7 +20,6 @@ from properties.key_source_world import (
     EDDSA,
     KEY_IDS,
     MAX_STALE,
-    PACING_IS_FLEET_WIDE,
     SURELY_DUE,
     SURELY_FRESH,
     TTL,
@@ -32,7 +31,7 @@ from properties.key_source_world import (
     published,
 )
 
-NO_PATIENCE_SECONDS = 0.4  # real ones: somebody who had to wait so long is told to come again
+NO_PATIENCE_SECONDS = 0.4  # by any clock: somebody who had to wait so long may be told to come again
 
 _KEY_SETS = st.frozensets(st.sampled_from(KEY_IDS), min_size=1)
 _TAKES = st.sampled_from([0.0, 0.0, 0.0, 1.0, 5.0])
@@ -102,6 +101,7 @@ class KeySourceMachine(RuleBasedStateMachine):
     @rule(seconds=_MOVES)
     def the_machine_sleeps(self, seconds: float) -> None:
         self.world.wall.move(seconds)
+        self.world.disturb()
 
     @rule(outcome=_OUTCOMES)
     def the_issuer_will(self, outcome: Outcome) -> None:
@@ -128,7 +128,7 @@ class KeySourceMachine(RuleBasedStateMachine):
         except (UnknownKeyError, KeySetUnavailableError) as exc:
             error = exc
         event(type(error).__name__ if error else "a key")
-        was_slow = time.monotonic() - started_at >= NO_PATIENCE_SECONDS
+        was_slow = max(time.monotonic() - started_at, self.world.monotonic() - before.now) >= NO_PATIENCE_SECONDS
         land()
         self._check_attempts(process, key_id, before)
         if error is None:
@@ -178,7 +178,6 @@ class KeySourceMachine(RuleBasedStateMachine):
 
     def _before(self, process: Process, key_id: str | None) -> Before:
         age = float("inf") if process.floor is None else self.world.age(process.floor)
-        everybody = self.processes if PACING_IS_FLEET_WIDE else [process]
         return Before(
             key_ids=process.key_ids(),
             is_known=process.holds(key_id),
@@ -188,7 +187,7 @@ class KeySourceMachine(RuleBasedStateMachine):
             candidates=tuple(process.candidates()),
             now=self.world.monotonic(),
             attempt_count=len(process.attempts),
-            history=tuple(sorted((a for p in everybody for a in p.attempts), key=lambda a: a.started_at)),
+            history=process.history(self.processes),
         )
 
     def _check_attempts(self, process: Process, key_id: str | None, before: Before) -> None:
@@ -228,7 +227,12 @@ class KeySourceMachine(RuleBasedStateMachine):
         else:
             assert isinstance(error, KeySetUnavailableError)
             assert 1 <= error.retry_after_seconds <= 300
-            assert is_failing or not process.key_ids()
+            assert self._has_reason_to_be_unavailable(process, is_failing=is_failing)
+
+    def _has_reason_to_be_unavailable(self, process: Process, *, is_failing: bool) -> bool:
+        # What a fleet has heard of failures counts as well, for as long as the cache keeps it.
+        heard = self.is_sharing and any(attempt.has_failed for p in self.processes for attempt in p.attempts)
+        return is_failing or heard or not process.key_ids()
 
 
 def _is_over(last: Attempt | None, now: float) -> bool:
@@ -256,6 +260,7 @@ class FleetMachine(KeySourceMachine):
 
     @rule(text=st.sampled_from(["", "{}", "null", "garbage.signature"]))
     def somebody_scribbles_in_the_cache(self, text: str) -> None:
+        self.world.disturb()
         for name in list(self.world.backend.values):
             self.world.backend.set(name, text, 3600)
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable
 
 from flask.testing import FlaskClient
-from hypothesis import event, given
+from hypothesis import event, example, given
 from hypothesis import strategies as st
 from refusals import Answer
 
-from properties.issuing import GOOD_CLAIMS, good_tokens, published_keys, signed
+from properties.issuing import GOOD_CLAIMS, NOW, good_tokens, published_keys, signed
 from properties.oracle import judge_authorization, judge_token
 from properties.strategies import CLAIMS, HEADERS, LATIN_1
 from properties.wire import answer_to_authorization, check_agrees
@@ -67,7 +67,16 @@ def test_any_signed_header_is_accepted_exactly_when_the_contract_allows_it(
     _check(asked_app, _genuine(header, claims))
 
 
+def _claims(**changes: object) -> bytes:
+    return json.dumps({**GOOD_CLAIMS, **changes}).encode()
+
+
 @given(CLAIMS)
+@example(_claims(exp=NOW - 5))
+@example(_claims(exp=NOW - 4))
+@example(_claims(nbf=NOW + 5))
+@example(_claims(iat=NOW + 6))
+@example(_claims(exp=NOW - 60 + 30 * 86_400))
 def test_any_signed_claims_are_accepted_exactly_when_the_contract_allows_it(
     asked_app: FlaskClient, claims: bytes
 ) -> None:
