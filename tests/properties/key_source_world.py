@@ -55,6 +55,7 @@ class Attempt:
     Attributes:
         has_failed: ``None`` while it is under way.
         is_told: whether other processes hear of it; of an error that nobody expected they do not.
+        publication: what it has brought.
     """
 
     started_at: float
@@ -62,6 +63,7 @@ class Attempt:
     has_failed: bool | None = None
     retry_after_seconds: float = 0
     is_told: bool = True
+    publication: Publication | None = None
 
     @property
     def least_pause_ends_at(self) -> float:
@@ -237,7 +239,7 @@ class Process:
             attempt.ended_at = world.monotonic()
             attempt.has_failed = outcome.key_ids is None
             if outcome.key_ids is not None:
-                self.floor = world.note(outcome.key_ids)
+                self.floor = attempt.publication = world.note(outcome.key_ids)
             with self._lock:
                 self._under_way -= 1
 

@@ -61,7 +61,7 @@ _AROUND_THE_LIMITS = (
 )
 _MOVES = st.sampled_from([0.5, 1.0, 2.0, 5.0, 90.0, 299.0, 301.0, 430.0, *_AROUND_THE_LIMITS])
 _REQUESTED = st.sampled_from([*KEY_IDS, "never published", "never published", None])
-_REQUESTS = st.lists(st.tuples(st.just(0.0) | _MOVES, _REQUESTED), min_size=1, max_size=4)
+_REQUESTS = st.lists(st.tuples(st.integers(0, 1), st.just(0.0) | _MOVES, _REQUESTED), min_size=1, max_size=4)
 
 
 @dataclass(frozen=True)
@@ -111,12 +111,11 @@ class KeySourceMachine(RuleBasedStateMachine):
     def chance_will(self, jitter: float) -> None:
         self.world.jitter = jitter
 
-    @rule(number=st.integers(0, 1), requests=_REQUESTS)
-    def requests_come(self, number: int, requests: list[tuple[float, str | None]]) -> None:
-        process = self.processes[number % self.process_count]
-        for seconds, key_id in requests:
+    @rule(requests=_REQUESTS)
+    def requests_come(self, requests: list[tuple[int, float, str | None]]) -> None:
+        for number, seconds, key_id in requests:
             self.world.move(seconds)
-            self._request(process, key_id)
+            self._request(self.processes[number % self.process_count], key_id)
 
     def _request(self, process: Process, key_id: str | None) -> None:
         before = self._before(process, key_id)
@@ -178,16 +177,19 @@ class KeySourceMachine(RuleBasedStateMachine):
 
     def _before(self, process: Process, key_id: str | None) -> Before:
         age = float("inf") if process.floor is None else self.world.age(process.floor)
+        history = process.history(self.processes)
+        latest = history[-1].publication if history else None
+        is_latest_fresh = latest is not None and self.world.age(latest) < SURELY_FRESH
         return Before(
             key_ids=process.key_ids(),
             is_known=process.holds(key_id),
-            is_surely_fresh=age < SURELY_FRESH,
+            is_surely_fresh=age < SURELY_FRESH or is_latest_fresh,
             is_surely_due=age >= SURELY_DUE,
             is_used_at_once=age < TTL,
             candidates=tuple(process.candidates()),
             now=self.world.monotonic(),
             attempt_count=len(process.attempts),
-            history=process.history(self.processes),
+            history=history,
         )
 
     def _check_attempts(self, process: Process, key_id: str | None, before: Before) -> None:
@@ -200,7 +202,7 @@ class KeySourceMachine(RuleBasedStateMachine):
         if last is not None and new:
             is_paused = bool(last.has_failed) and not self.world.is_newer_than(last)
             assert not is_paused or new[0].started_at >= last.least_pause_ends_at
-            if before.is_surely_fresh:  # so it was asked for the unknown key id alone
+            if before.is_surely_fresh:  # or could be, by what the cache holds: asked for an unknown key id alone
                 assert new[0].started_at >= last.started_at + COOLDOWN
         if not self.is_sharing:
             must_ask = before.is_surely_due or (not before.is_known and _is_over(last, before.now))
