@@ -9,7 +9,7 @@ PICTURES := docs/pictures
 PYTHONS ?= 3.11 3.12 3.13
 PYTEST_ARGS ?=
 
-.PHONY: run test test-oldest test-pythons lint typing pictures constraints clean
+.PHONY: run test test-oldest test-pythons fuzz lint typing pictures constraints clean
 
 ## run: a local issuer, the reference app against it, and curl lines to paste (no account, no network)
 run: $(VENV)/.ready
@@ -32,6 +32,10 @@ test-pythons: $(addprefix test-python-,$(PYTHONS))
 test-python-%: provider
 	@if [ -z "$(call find_python,$*)" ]; then echo "Python $* was not found: the suite was not run under it"; \
 	else $(MAKE) --no-print-directory .venv-$*/.ready && .venv-$*/bin/python -m pytest $(PYTEST_ARGS); fi
+
+## fuzz: 20,000 examples of each property, other ones each time (the tests try a few, always the same)
+fuzz: $(VENV)/.ready
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/properties --hypothesis-show-statistics
 
 ## lint: style and layers
 lint: $(VENV)/.ready
