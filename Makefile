@@ -6,7 +6,10 @@ BIN := $(VENV)/bin
 PROVIDER := tests/integration/provider
 PICTURES := docs/pictures
 
-.PHONY: run test lint typing pictures constraints clean
+PYTHONS ?= 3.11 3.12 3.13
+PYTEST_ARGS ?=
+
+.PHONY: run test test-oldest test-pythons fuzz lint typing pictures constraints clean
 
 ## run: a local issuer, the reference app against it, and curl lines to paste (no account, no network)
 run: $(VENV)/.ready
@@ -19,6 +22,21 @@ test: $(VENV)/.ready provider
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered
 
+## test-oldest: the suite with the oldest dependencies that pyproject.toml allows
+test-oldest: .venv-oldest/.ready provider
+	.venv-oldest/bin/python -m pytest $(PYTEST_ARGS)
+
+## test-pythons: the suite under every Python of PYTHONS that is found, with the newest dependencies
+test-pythons: $(addprefix test-python-,$(PYTHONS))
+
+test-python-%: provider
+	@if [ -z "$(call find_python,$*)" ]; then echo "Python $* was not found: the suite was not run under it"; \
+	else $(MAKE) --no-print-directory .venv-$*/.ready && .venv-$*/bin/python -m pytest $(PYTEST_ARGS); fi
+
+## fuzz: 20,000 examples of each property, other ones each time (the tests try a few, always the same)
+fuzz: $(VENV)/.ready
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/properties --hypothesis-show-statistics
+
 ## lint: style and layers
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -30,12 +48,27 @@ typing: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/pyright
 
-# Names, versions and hashes are pinned in requirements/dev.txt; pyproject.toml has the lower bounds only.
+# Names, versions and hashes are pinned in requirements/; pyproject.toml has the lower bounds only.
+# $(call make_venv,python,folder,requirements)
+define make_venv
+$(1) -m venv $(2)
+$(2)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(3)
+$(2)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+touch $(2)/.ready
+endef
+
+# The path of a Python that runs, or nothing. A shim of pyenv on the PATH may not; its versions are then looked through.
+find_python = $(shell for python in python$(1) $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$(1).*/bin/python; do \
+  "$$python" -c 'import sys; print(sys.executable)' 2>/dev/null && break; done)
+
 $(VENV)/.ready: requirements/dev.txt pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $@
+	$(call make_venv,$(PYTHON),$(VENV),$<)
+
+.venv-oldest/.ready: requirements/oldest.txt pyproject.toml
+	$(call make_venv,$(PYTHON),.venv-oldest,$<)
+
+.venv-3.%/.ready: requirements/dev.txt pyproject.toml
+	$(call make_venv,$(call find_python,3.$*),.venv-3.$*,$<)
 
 # The real OpenID provider of the integration tests. Without node they are skipped, and say so.
 .PHONY: provider
@@ -51,11 +84,15 @@ pictures:
 	npm ci --prefix $(PICTURES) --no-audit --no-fund --loglevel=error
 	node $(PICTURES)/render.mjs
 
-## constraints: pin the newest versions anew
+## constraints: pin the newest versions anew, and the oldest that are allowed
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-emit-index-url
 constraints: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-emit-index-url --no-strip-extras --group dev pyproject.toml --output-file requirements/dev.txt
+	$(COMPILE) --generate-hashes --no-strip-extras --group dev pyproject.toml --output-file requirements/dev.txt
+	$(COMPILE) --resolution lowest-direct --all-extras pyproject.toml --output-file $(VENV)/oldest.txt
+	$(COMPILE) --generate-hashes --no-annotate --constraints $(VENV)/oldest.txt \
+	  --all-extras --group build --group tests pyproject.toml --output-file requirements/oldest.txt
 
 clean:
-	rm -rf $(VENV) $(PROVIDER)/node_modules $(PICTURES)/node_modules build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-* $(PROVIDER)/node_modules $(PICTURES)/node_modules build dist .coverage .coverage.* \
+	  .mypy_cache .ruff_cache .pytest_cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from flask import current_app, request
@@ -34,11 +33,9 @@ def is_public() -> bool:
     return any(getattr(function, "__dict__", {}).get(PUBLIC_ATTRIBUTE, False) for function in _functions_of_route())
 
 
-def _functions_of_route() -> list[Callable[..., Any]]:
-    """Return the view function; of a class-based view also the class and the method that will answer."""
+def _functions_of_route() -> list[Any]:
+    """Return the view function, if there is a route; of a class-based view also the class and the method to answer."""
     view = current_app.view_functions.get(request.endpoint or "")
-    if view is None:
-        return []
     view_class = getattr(view, "view_class", None)
     if view_class is None:
         return [view]

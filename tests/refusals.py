@@ -51,6 +51,16 @@ def invalid_token(code: str, description: str) -> Answer:
     )
 
 
+def forbidden(code: str, description: str, scope: str = "") -> Answer:
+    """Return the answer to a caller who is known, and may not do this; *scope* is what the challenge names."""
+    challenge = f'Bearer realm="api", error="insufficient_scope", error_description="{description}"'
+    return Answer(
+        403,
+        (challenge + (f', scope="{scope}"' if scope else ""),),
+        {"error": "insufficient_scope", "error_description": description, "code": code},
+    )
+
+
 NO_CREDENTIALS = Answer(
     401,
     ('Bearer realm="api"',),

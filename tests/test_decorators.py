@@ -159,6 +159,15 @@ def test_a_wrong_argument_is_refused_when_the_decorator_is_applied(
         make()
 
 
+def test_a_guard_that_runs_before_every_request_answers_for_unmatched_ones_too(app: Flask, issuer: LocalIssuer) -> None:
+    """There is no view then whose scopes could be named; the guard's own are."""
+    app.before_request(requires_scope("a")(lambda: None))
+    client = app.test_client()
+    refused = client.get("/nowhere", headers=bearer(issuer.token()))
+    assert (refused.status_code, 'scope="a"' in refused.headers["WWW-Authenticate"]) == (403, True)
+    assert client.get("/nowhere", headers=bearer(issuer.token(scope="a"))).status_code == 404
+
+
 def test_has_scope_and_has_permission_answer_inside_a_view(app: Flask, issuer: LocalIssuer) -> None:
     """All that are named have to be there, and the two claims are never merged."""
 

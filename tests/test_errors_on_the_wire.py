@@ -51,6 +51,7 @@ from refusals import (
     answer_to,
     by_hand,
     claims_of,
+    forbidden,
     guarded,
     header_of,
     passes,
@@ -69,15 +70,6 @@ from auth0_blueprint import (
 from auth0_blueprint.testing import LocalIssuer
 
 MintToken = Callable[[LocalIssuer], str]
-
-
-def forbidden(code: str, description: str, scope: str = "") -> Answer:
-    challenge = f'Bearer realm="api", error="insufficient_scope", error_description="{description}"'
-    return Answer(
-        403,
-        (challenge + (f', scope="{scope}"' if scope else ""),),
-        {"error": "insufficient_scope", "error_description": description, "code": code},
-    )
 
 
 @pytest.mark.parametrize("path", ["/ours", "/theirs"])

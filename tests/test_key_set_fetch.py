@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from servers import Answer, RawServer, drip, respond
 
-from auth0_blueprint.keysets.fetch import FetchError, fetch
+from auth0_blueprint.keysets.fetch import FetchError, _exchange, _Sockets, fetch
 from auth0_blueprint.keysets.key_set import KeySetError, parse_key_set
 from auth0_blueprint.testing import LocalIssuer
 
@@ -236,6 +236,26 @@ def test_a_dripping_answer_ends_at_the_deadline(answer: Answer) -> None:
         with pytest.raises(FetchError, match="in time"):
             get(server, SHORT)
         assert SHORT <= time.monotonic() - begin < SHORT + 1
+
+
+@pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
+def test_silence_is_told_as_such_also_when_the_socket_notices_it_first(beginning: bytes) -> None:
+    """Its timeout is as long as the deadline: which of the two is noticed first must not change the reason."""
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(beginning)
+        connection.recv(1)
+
+    with RawServer(answer) as server, pytest.raises(FetchError, match="in time"):
+        _exchange(server.url, SHORT, 10_000, _Sockets())
+
+
+def test_a_connection_made_after_the_deadline_is_not_used() -> None:
+    """The name may be resolved only then: the request is not sent any more."""
+    sockets = _Sockets()
+    sockets.shut_down()
+    with socket.socket() as late, pytest.raises(OSError, match="deadline"):
+        sockets.note(late)
 
 
 def test_the_connection_is_shut_down_at_the_deadline() -> None:

@@ -17,6 +17,7 @@ from servers import ScriptedIssuer, document, in_a_child_process, land
 
 from auth0_blueprint.algorithms import ALGORITHMS
 from auth0_blueprint.cache import SharedCache
+from auth0_blueprint.deadline import call_within
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.flight import Flight, SingleFlight
@@ -772,6 +773,20 @@ def test_a_thread_that_cannot_start_is_no_error_of_its_own(
             source.snapshot(FOREVER)
     assert source.key_for("a", EDDSA).key_id == "a"
     assert scripted.fetch_count == 1
+
+
+def test_a_fetch_without_a_thread_of_its_own_is_a_failure_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system out of threads cannot watch the deadline, so nothing is tried."""
+    called: list[str] = []
+
+    def cannot_start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", cannot_start)
+        with pytest.raises(TimeoutError, match="no thread"):
+            call_within(5, lambda: called.append("called"))
+    assert called == []
 
 
 def waits_for(event: threading.Event) -> Callable[[Flight], None]:

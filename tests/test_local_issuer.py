@@ -77,7 +77,15 @@ def test_the_demo_prints_curl_lines_that_answer_as_it_says() -> None:
     """With the reference app: 200, 200, 200, 403, 401, and health."""
     root = Path(__file__).parent.parent
     command = [sys.executable, "-m", "auth0_blueprint.testing.demo", "wsgi:create_app", "--port", "0"]
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as demo:
+    with subprocess.Popen(
+        command,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        # A shell that runs the suite in the background has it ignore SIGINT, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as demo:
         assert demo.stdout is not None
         try:
             lines = [demo.stdout.readline().rstrip() for _ in range(15)]

@@ -78,6 +78,11 @@ def test_lists_may_be_given_as_text_with_commas(key: str, value: object, expecte
     assert getattr(load(**{key: value}), key.removeprefix("AUTH0_").lower()) == expected
 
 
+def test_the_scope_of_the_admin_routes_is_the_apps_choice() -> None:
+    """Any one scope value."""
+    assert load(AUTH0_ADMIN_SCOPE="manage:api").admin_scope == "manage:api"
+
+
 def test_numbers_and_switches_may_be_given_as_text() -> None:
     """As an environment has to."""
     settings = load(AUTH0_MAX_TOKEN_BYTES="4096", AUTH0_JWKS_TTL="300", AUTH0_ADMIN_RBAC="false")

@@ -26,6 +26,7 @@ from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.host_cache import backend_opener
 from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.shared import SharedEntry
 from auth0_blueprint.testing import LocalIssuer
 
 
@@ -336,6 +337,13 @@ def test_a_forged_key_set_is_never_used(fleet: Fleet) -> None:
     victim = fleet.warm_process()
     assert victim.snapshot().key_set.key_ids == {"a"}
     assert fleet.scripted.fetch_count == 2
+
+
+def test_a_signed_entry_without_a_usable_key_is_not_adopted(fleet: Fleet) -> None:
+    """Another release may have accepted what this one does not."""
+    fleet.shared().write(SharedEntry('{"keys": []}', fleet.clock()))
+    assert fleet.warm_process().snapshot().key_set.key_ids == {"a"}
+    assert fleet.scripted.fetch_count == 1
 
 
 # A cache that is down

@@ -14,6 +14,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as SocketTimeoutError
 
 from auth0_blueprint.deadline import call_within
 from auth0_blueprint.loopback import is_loopback
@@ -69,6 +70,9 @@ def _exchange(url: str, timeout_seconds: float, max_bytes: int, sockets: _Socket
                 return _body(response, max_bytes)
     except requests.exceptions.SSLError as exc:
         raise FetchError("no trustworthy TLS connection") from exc
+    except (requests.Timeout, SocketTimeoutError) as exc:
+        # A socket's own timeout is as long as the deadline, and may be noticed first.
+        raise FetchError("no complete answer in time") from exc
     except (requests.RequestException, HTTPError, OSError, ValueError) as exc:
         raise FetchError("no connection, or a broken answer") from exc
     finally:

@@ -1,0 +1,66 @@
+"""Handlers of the host for everything: whose answer a refused client gets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from answers import EXPECTED, answers_of, in_every_mode
+from conftest import AppFactory
+from flask import Blueprint, Flask
+from refusals import NO_CREDENTIALS, guarded, seen
+from werkzeug.exceptions import HTTPException
+
+from auth0_blueprint import Auth0Blueprint, current_token, requires_auth, requires_scope
+from auth0_blueprint.testing import LocalIssuer
+
+
+def whatever_happens(_error: Exception) -> tuple[str, int]:
+    return "something went wrong", 500
+
+
+def read() -> dict[str, str]:
+    return {"subject": current_token.subject}
+
+
+@pytest.mark.parametrize("caught", [Exception, HTTPException, 401, 403, 500])
+@in_every_mode
+def test_a_handler_of_the_app_for_everything_leaves_our_answers_alone(
+    make_app: AppFactory, issuer: LocalIssuer, caught: Any, mode: dict[str, Any]
+) -> None:
+    """Ours is for a narrower class, and our errors are not Werkzeug's."""
+    app = make_app(**mode)
+    app.register_error_handler(caught, whatever_happens)
+    app.add_url_rule("/messages", view_func=requires_scope("read:messages")(read))
+    assert answers_of(app.test_client(), issuer) == EXPECTED
+
+
+def test_it_may_have_been_there_first(issuer: LocalIssuer) -> None:
+    """A handler for everything is not one for `Auth0Error`: ours is installed all the same."""
+    app = Flask("tested")
+    app.config.update(issuer.settings)
+    app.register_error_handler(Exception, whatever_happens)
+    app.register_blueprint(Auth0Blueprint())
+    client = guarded(app)
+    assert seen(client.get("/ours")) == seen(client.get("/theirs")) == NO_CREDENTIALS
+
+
+def test_the_hosts_handler_still_gets_what_is_not_ours(app: Flask) -> None:
+    """A bug in a view is its own affair."""
+    app.register_error_handler(Exception, whatever_happens)
+    app.add_url_rule("/broken", view_func=requires_auth(optional=True)(lambda: str(1 // 0)), endpoint="broken")
+    assert app.test_client().get("/broken").text == "something went wrong"
+
+
+def test_a_handler_of_a_blueprint_for_everything_gets_our_refusals(app: Flask) -> None:
+    """The documented limit: Flask asks a blueprint before the app. Nobody gets in, and other blueprints are as ever."""
+    careless = Blueprint("careless", __name__)
+    careless.register_error_handler(Exception, whatever_happens)
+    other = Blueprint("other", __name__)
+    for blueprint in (careless, other):
+        blueprint.add_url_rule(f"/{blueprint.name}", view_func=requires_auth(read))
+        app.register_blueprint(blueprint)
+    client = app.test_client()
+    refused = client.get("/careless")
+    assert (refused.status_code, refused.text) == (500, "something went wrong")
+    assert seen(client.get("/other")) == NO_CREDENTIALS

@@ -1,0 +1,47 @@
+"""Every example of ``docs/frameworks.md`` works as it stands there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+from answers import EXPECTED, answers_of, in_every_mode
+from documents import ROOT, python_blocks, run_block
+from flask import Flask
+
+from auth0_blueprint.testing import LocalIssuer
+
+PAGE = ROOT / "docs" / "frameworks.md"
+EXAMPLES = {block.title: block.code for block in python_blocks(PAGE)}
+
+
+def example(title: str) -> dict[str, Any]:
+    """Run the example of the section *title*, and return its names."""
+    return run_block(PAGE, EXAMPLES[title])
+
+
+@pytest.mark.parametrize("title", EXAMPLES)
+@in_every_mode
+def test_an_example_admits_and_refuses_in_our_words(title: str, mode: dict[str, Any], issuer: LocalIssuer) -> None:
+    """Each section has one example, and each example has the same guarded view."""
+    create_app: Callable[[dict[str, Any]], Flask] = example(title)["create_app"]
+    client = create_app({**issuer.settings, **mode}).test_client()
+    assert answers_of(client, issuer) == EXPECTED
+
+
+def test_the_mounted_app_of_the_example_works(issuer: LocalIssuer) -> None:
+    """Under its prefix, and with settings of its own."""
+    app = example("Several apps in one process")["create_both"](issuer.settings, issuer.settings)
+    assert answers_of(app.test_client(), issuer, "/other/messages") == EXPECTED
+
+
+def test_the_invitation_of_the_example_is_pyjwts_affair(issuer: LocalIssuer) -> None:
+    """A good one is read, a bad one gets the app's own answer."""
+    key = "i" * 32
+    client = example("PyJWT of your own")["create_app"]({**issuer.settings, "INVITATION_KEY": key}).test_client()
+    good = jwt.encode({"to": "somebody"}, key, algorithm="HS256")
+    assert client.get("/invitation", query_string={"token": good}).get_json() == {"to": "somebody"}
+    refused = client.get("/invitation", query_string={"token": "nonsense"})
+    assert (refused.status_code, refused.get_json()) == (410, {"message": "This invitation is not valid."})

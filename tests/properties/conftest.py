@@ -1,0 +1,76 @@
+"""How many examples a run tries, and the one app that all properties ask.
+
+``HYPOTHESIS_PROFILE`` chooses: ``ci``, the default, is short and the same each time; ``fuzz`` is long and different.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import MovableClock
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings
+from refusals import guarded
+
+from auth0_blueprint import Auth0Blueprint
+from properties.issuing import ALGORITHMS, AUDIENCE, DOMAIN, NOW, published_keys
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "attacks"))  # for network_edge.py
+
+from network_edge import KeySetServer, key_set_server, put_on_clock
+
+# A machine that does other things as well is slow at times: no deadline, and no complaint about slow strategies.
+_ALWAYS = settings(database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", _ALWAYS, max_examples=1000, stateful_step_count=20, derandomize=True)
+settings.register_profile("fuzz", _ALWAYS, max_examples=20_000, stateful_step_count=20, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+#: For what takes ten times as long: fewer examples in the short run, as many in the long one.
+SLOW = settings() if settings().max_examples > 1000 else settings(max_examples=250)
+
+
+@pytest.fixture(scope="session")
+def key_set_host() -> Iterator[KeySetServer]:
+    """A server on loopback that publishes whatever a property wants."""
+    with key_set_server() as server:
+        yield server
+
+
+def _app_on_clock(server: KeySetServer, clock: MovableClock) -> Flask:
+    app = Flask("properties", static_folder=None)
+    app.testing = True  # an unexpected exception comes through as it is
+    app.config.update(
+        AUTH0_DOMAIN=DOMAIN, AUTH0_AUDIENCE=AUDIENCE, AUTH0_JWKS_URL=server.url, AUTH0_ALGORITHMS=list(ALGORITHMS)
+    )
+    app.register_blueprint(Auth0Blueprint())
+    put_on_clock(app, clock)
+    clock.now = NOW
+    return app
+
+
+@pytest.fixture(scope="session")
+def asked_app() -> Iterator[FlaskClient]:
+    """A client of an app that stands at `NOW` and has fetched the published keys over HTTP."""
+    with key_set_server() as server:
+        server.publish(*(key.jwk for key in published_keys()))
+        yield guarded(_app_on_clock(server, MovableClock()))
+
+
+@pytest.fixture(scope="session")
+def app_without_keys(key_set_host: KeySetServer) -> Flask:
+    """An app that asks `key_set_host`; `forget_keys` makes it ask again."""
+    app = _app_on_clock(key_set_host, MovableClock())
+    guarded(app)
+    return app
+
+
+def forget_keys(app: Flask) -> None:
+    """Let *app* start anew, at `NOW` and without a key set."""
+    clock = MovableClock()
+    put_on_clock(app, clock)
+    clock.now = NOW

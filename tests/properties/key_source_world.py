@@ -1,0 +1,275 @@
+"""The world around key sources, for a model of section 6: two clocks, an issuer, a shared cache, and other processes.
+
+What the model takes for granted about the package, all of it in this file:
+
+- the arguments of `KeySource` and `SharedKeySet`, and their public methods;
+- flights are threads whose name `servers.land` knows;
+- a cache backend has ``get``, ``set``, ``add`` and ``delete``, with timeouts in seconds of the wall clock;
+- processes of one fleet keep one cooldown and one backoff, as far as the cache lets them know (`Process.history`).
+
+With a shared cache the model says only what must not happen, with a single process also what must.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from conftest import MovableClock
+from servers import ScriptedIssuer, document
+
+from auth0_blueprint.algorithms import ALGORITHMS
+from auth0_blueprint.cache import SharedCache
+from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
+from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
+from auth0_blueprint.keysets.source import KeySource
+
+TTL, AHEAD, MAX_STALE, COOLDOWN = 600.0, 120.0, 3600.0, 30.0
+SURELY_FRESH, SURELY_DUE = 0.9 * (TTL - AHEAD), 1.1 * (TTL - AHEAD)
+MAX_BACKOFF, MAX_RETRY_AFTER = 30.0, 300.0
+POLL = 0.5
+
+KEY_IDS = ("a", "b", "c", "d")
+EDDSA = ALGORITHMS["EdDSA"]
+_ISSUER, _URL, _SECRET = "https://issuer.example/", "https://issuer.example/jwks", "a secret of the fleet"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A key set that the issuer gave to some process, and when."""
+
+    key_ids: frozenset[str]
+    wall: float
+    monotonic: float
+    order: float
+
+
+@dataclass
+class Attempt:
+    """One question to the issuer, on the monotonic clock.
+
+    Attributes:
+        has_failed: ``None`` while it is under way.
+        is_told: whether other processes hear of it; of an error that nobody expected they do not.
+        publication: what it has brought.
+    """
+
+    started_at: float
+    ended_at: float = 0
+    has_failed: bool | None = None
+    retry_after_seconds: float = 0
+    is_told: bool = True
+    publication: Publication | None = None
+
+    @property
+    def least_pause_ends_at(self) -> float:
+        """When the issuer may be asked again at the earliest, after this failure: for other processes a bit sooner."""
+        return self.started_at + max(1.0, min(self.retry_after_seconds, MAX_RETRY_AFTER))
+
+    @property
+    def longest_pause_ends_at(self) -> float:
+        """When the issuer has to be asked again at the latest, after this failure."""
+        return self.ended_at + max(MAX_BACKOFF, min(self.retry_after_seconds, MAX_RETRY_AFTER))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What comes of asking the issuer; without ``key_ids`` it is a failure."""
+
+    answer: bytes | Exception
+    key_ids: frozenset[str] | None = None
+    takes_seconds: float = 0
+
+
+def published(key_ids: frozenset[str], takes_seconds: float = 0) -> Outcome:
+    """Return the outcome of a good answer."""
+    return Outcome(document(*sorted(key_ids)), key_ids, takes_seconds)
+
+
+class ClockedBackend:
+    """A cache backend that forgets by the clock which the test moves."""
+
+    def __init__(self, clock: MovableClock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self.values: dict[str, tuple[Any, float]] = {}
+
+    def get(self, key: str) -> Any:
+        with self._lock:
+            value, until = self.values.get(key, (None, 0.0))
+            return value if self._clock() < until else None
+
+    def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
+        with self._lock:
+            self.values[key] = (value, self._clock() + (timeout or 300))
+        return True
+
+    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
+        with self._lock:
+            if self._clock() < self.values.get(key, (None, 0.0))[1]:
+                return False
+            self.values[key] = (value, self._clock() + (timeout or 300))
+        return True
+
+    def delete(self, key: str) -> Any:
+        with self._lock:
+            return self.values.pop(key, None) is not None
+
+
+class World:
+    """Everything that the processes of one fleet have in common."""
+
+    def __init__(self, *, is_sharing: bool) -> None:
+        self.wall, self.monotonic = MovableClock(), MovableClock(1000.0)
+        self.is_sharing = is_sharing
+        self.backend = ClockedBackend(self.wall)
+        self.scripted = ScriptedIssuer(b"")
+        self.outcome = published(frozenset({"a"}))
+        self.jitter = 0.5
+        self.publications: list[Publication] = []
+        self.disturbed_at = self.monotonic()
+
+    def disturb(self) -> None:
+        """Note that what the processes know of each other has got lost, or counts by a clock that has jumped."""
+        self.disturbed_at = self.monotonic()
+
+    def move(self, seconds: float) -> None:
+        """Let time pass."""
+        self.wall.move(seconds)
+        self.monotonic.move(seconds)
+
+    def uniform(self, low: float, high: float) -> float:
+        """Stand in for chance."""
+        return low + (high - low) * self.jitter
+
+    def shared(self) -> SharedKeySet:
+        """Return the shared copy as one more process sees it."""
+        cache = SharedCache(lambda: self.backend if self.is_sharing else None, monotonic=self.monotonic)
+        return SharedKeySet(
+            cache,
+            issuer=_ISSUER,
+            url=_URL,
+            secret=_SECRET if self.is_sharing else None,
+            keep_seconds=MAX_STALE,
+            clock=self.wall,
+            monotonic=self.monotonic,
+            pause=lambda _seconds: self.move(POLL),
+        )
+
+    def note(self, key_ids: frozenset[str], seconds_ago: float = 0) -> Publication:
+        """Note that the issuer has given *key_ids* to somebody."""
+        wall, monotonic = self.wall() - seconds_ago, self.monotonic() - seconds_ago
+        # Only without sharing can the wall clock go back, and only then the order of the answers is that of the ages.
+        order = wall if self.is_sharing else float(len(self.publications))
+        publication = Publication(key_ids, wall, monotonic, order)
+        self.publications.append(publication)
+        return publication
+
+    def plant(self, key_ids: frozenset[str], seconds_ago: float) -> None:
+        """Let another process share what it has fetched some time ago."""
+        publication = self.note(key_ids, seconds_ago)
+        self.disturb()
+        self.shared().write(SharedEntry(document(*sorted(key_ids)).decode(), publication.wall))
+
+    def age(self, publication: Publication) -> float:
+        """Return the age by the faster clock."""
+        return max(self.wall() - publication.wall, self.monotonic() - publication.monotonic)
+
+    def is_newer_than(self, attempt: Attempt) -> bool:
+        """Tell whether anybody has got a key set since *attempt*."""
+        return any(publication.monotonic >= attempt.started_at for publication in self.publications)
+
+
+@dataclass
+class Process:
+    """A key source, all that it has asked, and what it is known to hold at least.
+
+    Attributes:
+        floor: it holds this or something newer.
+        most_under_way: how many questions it has had under way at a time.
+    """
+
+    world: World
+    attempts: list[Attempt] = field(default_factory=list)
+    floor: Publication | None = None
+    most_under_way: int = 0
+    _under_way: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.source = self._source()
+
+    def _source(self) -> KeySource:
+        return KeySource(
+            _ISSUER,
+            ttl_seconds=TTL,
+            refresh_ahead_seconds=AHEAD,
+            max_stale_seconds=MAX_STALE,
+            cooldown_seconds=COOLDOWN,
+            fetch=self._fetch,
+            shared=self.world.shared(),
+            clock=self.world.wall,
+            monotonic=self.world.monotonic,
+            uniform=self.world.uniform,
+        )
+
+    def _fetch(self) -> bytes:
+        world = self.world
+        attempt = Attempt(world.monotonic())
+        with self._lock:
+            self._under_way += 1
+            self.most_under_way = max(self.most_under_way, self._under_way)
+            self.attempts.append(attempt)
+        outcome = world.outcome
+        world.scripted.answer = copy.copy(outcome.answer)  # or each raise would add to one and the same traceback
+        try:
+            return world.scripted()
+        except FetchError as exc:
+            attempt.retry_after_seconds = exc.retry_after_seconds
+            raise
+        except RuntimeError:
+            attempt.is_told = False
+            raise
+        finally:
+            world.move(outcome.takes_seconds)
+            attempt.ended_at = world.monotonic()
+            attempt.has_failed = outcome.key_ids is None
+            if outcome.key_ids is not None:
+                self.floor = attempt.publication = world.note(outcome.key_ids)
+            with self._lock:
+                self._under_way -= 1
+
+    def history(self, everybody: Iterable[Process]) -> tuple[Attempt, ...]:
+        """Return its attempts, and those of others that it has to know of, in their order."""
+        told = [
+            attempt
+            for process in everybody
+            for attempt in process.attempts
+            if process is self or (attempt.is_told and attempt.started_at > self.world.disturbed_at)
+        ]
+        return tuple(sorted(told, key=lambda attempt: attempt.started_at))
+
+    def holds(self, key_id: str | None) -> bool:
+        """Tell whether the key is at hand; asking causes nothing."""
+        try:
+            self.source.key_at_hand(key_id, EDDSA)
+        except (UnknownKeyError, KeySetUnavailableError):
+            return False
+        return True
+
+    def key_ids(self) -> frozenset[str]:
+        """Return the key ids at hand."""
+        return frozenset(key_id for key_id in KEY_IDS if self.holds(key_id))
+
+    def candidates(self) -> list[Publication]:
+        """Return the key sets that it may work with now."""
+        floor = -float("inf") if self.floor is None else self.floor.order
+        return [
+            publication
+            for publication in self.world.publications
+            if publication.order >= floor and self.world.age(publication) <= MAX_STALE
+        ]

@@ -1,0 +1,272 @@
+"""Section 6 as a state machine: clocks, fetches and requests in any order, against what the contract promises."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from dataclasses import dataclass
+
+from hypothesis import event
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from servers import land
+
+from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
+from auth0_blueprint.keysets.fetch import FetchError
+from properties.conftest import SLOW
+from properties.key_source_world import (
+    COOLDOWN,
+    EDDSA,
+    KEY_IDS,
+    MAX_STALE,
+    SURELY_DUE,
+    SURELY_FRESH,
+    TTL,
+    Attempt,
+    Outcome,
+    Process,
+    Publication,
+    World,
+    published,
+)
+
+NO_PATIENCE_SECONDS = 0.4  # by any clock: somebody who had to wait so long may be told to come again
+
+_KEY_SETS = st.frozensets(st.sampled_from(KEY_IDS), min_size=1)
+_TAKES = st.sampled_from([0.0, 0.0, 0.0, 1.0, 5.0])
+_FAILURES = st.sampled_from(
+    [
+        *(FetchError("HTTP status 503", seconds) for seconds in (0, 0, 0.5, 17, 90, 300, 86_400)),
+        RuntimeError("something else"),
+        b"",
+        b"<html>",
+        b"[]",
+        b'{"keys": []}',
+        b'{"keys": [{"kty": "oct", "k": "AA", "kid": "a"}]}',
+    ]
+)
+_OUTCOMES = st.builds(published, _KEY_SETS, _TAKES) | st.builds(
+    Outcome, _FAILURES, key_ids=st.none(), takes_seconds=_TAKES
+)
+_AROUND_THE_LIMITS = (
+    COOLDOWN - 0.5,
+    COOLDOWN,
+    SURELY_DUE,
+    TTL,
+    MAX_STALE - 600,
+    MAX_STALE - 0.5,
+    MAX_STALE,
+    MAX_STALE + 0.5,
+)
+_MOVES = st.sampled_from([0.5, 1.0, 2.0, 5.0, 90.0, 299.0, 301.0, 430.0, *_AROUND_THE_LIMITS])
+_REQUESTED = st.sampled_from([*KEY_IDS, "never published", "never published", None])
+_REQUESTS = st.lists(st.tuples(st.integers(0, 1), st.just(0.0) | _MOVES, _REQUESTED), min_size=1, max_size=4)
+
+
+@dataclass(frozen=True)
+class Before:
+    """How things were when a request came."""
+
+    key_ids: frozenset[str]
+    is_known: bool
+    is_surely_fresh: bool
+    is_surely_due: bool
+    is_used_at_once: bool
+    candidates: tuple[Publication, ...]
+    now: float
+    attempt_count: int
+    history: tuple[Attempt, ...]
+
+
+class KeySourceMachine(RuleBasedStateMachine):
+    """One process with an issuer, and no cache."""
+
+    process_count = 1
+    is_sharing = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(is_sharing=self.is_sharing)
+        self.processes = [Process(self.world) for _ in range(self.process_count)]
+
+    def teardown(self) -> None:
+        self.world.scripted.release()
+        land()
+
+    @rule(seconds=_MOVES)
+    def time_passes(self, seconds: float) -> None:
+        self.world.move(seconds)
+
+    @rule(seconds=_MOVES)
+    def the_machine_sleeps(self, seconds: float) -> None:
+        self.world.wall.move(seconds)
+        self.world.disturb()
+
+    @rule(outcome=_OUTCOMES)
+    def the_issuer_will(self, outcome: Outcome) -> None:
+        self.world.outcome = outcome
+
+    @rule(jitter=st.sampled_from([0.0, 0.5, 1.0]))
+    def chance_will(self, jitter: float) -> None:
+        self.world.jitter = jitter
+
+    @rule(requests=_REQUESTS)
+    def requests_come(self, requests: list[tuple[int, float, str | None]]) -> None:
+        for number, seconds, key_id in requests:
+            self.world.move(seconds)
+            self._request(self.processes[number % self.process_count], key_id)
+
+    def _request(self, process: Process, key_id: str | None) -> None:
+        before = self._before(process, key_id)
+        started_at = time.monotonic()
+        answer: str | None = None
+        try:
+            answer = process.source.key_for(key_id, EDDSA).key_id
+            error: Exception | None = None
+        except (UnknownKeyError, KeySetUnavailableError) as exc:
+            error = exc
+        event(type(error).__name__ if error else "a key")
+        was_slow = max(time.monotonic() - started_at, self.world.monotonic() - before.now) >= NO_PATIENCE_SECONDS
+        land()
+        self._check_attempts(process, key_id, before)
+        if error is None:
+            self._check_key(process, key_id, before, answer)
+        elif not was_slow:
+            self._check_refusal(process, key_id, before, error)
+
+    @rule(number=st.integers(0, 1), moves=st.lists(_MOVES, max_size=2))
+    def requests_while_the_issuer_takes_its_time(self, number: int, moves: list[float]) -> None:
+        process = self.processes[number % self.process_count]
+        attempt_count = len(process.attempts)
+        self.world.scripted.hold()
+        for seconds in [0.0, *moves, 0.0]:
+            self.world.move(seconds)
+            with contextlib.suppress(KeySetUnavailableError):
+                process.source.snapshot(patience_seconds=0)
+            self._wait_until_the_issuer_is_asked()
+            self.only_keys_of_the_issuer_are_at_hand()
+        assert len(process.attempts) <= attempt_count + 1
+        self.world.scripted.release()
+        land()
+
+    @invariant()
+    def only_keys_of_the_issuer_are_at_hand(self) -> None:
+        """The keys at hand are those of one answer, not over MAX_STALE, and never of an older one than before."""
+        for process in self.processes:
+            key_ids = process.key_ids()
+            fitting = [publication for publication in process.candidates() if publication.key_ids == key_ids]
+            if key_ids:
+                assert fitting
+                process.floor = min(fitting, key=lambda publication: publication.order)
+            else:
+                assert process.floor is None or self.world.age(process.floor) > MAX_STALE
+            assert process.source.status().is_usable == bool(key_ids)
+
+    @invariant()
+    def the_issuer_is_asked_once_at_a_time(self) -> None:
+        assert all(process.most_under_way <= 1 for process in self.processes)
+
+    def _wait_until_the_issuer_is_asked(self) -> None:
+        """Wait for the flights that there are to ask, or to land without."""
+        for thread in threading.enumerate():
+            while (
+                thread.name == "auth0-key-set-flight" and thread.is_alive() and not self.world.scripted.asked.is_set()
+            ):
+                thread.join(0.001)
+
+    def _before(self, process: Process, key_id: str | None) -> Before:
+        age = float("inf") if process.floor is None else self.world.age(process.floor)
+        history = process.history(self.processes)
+        latest = history[-1].publication if history else None
+        is_latest_fresh = latest is not None and self.world.age(latest) < SURELY_FRESH
+        return Before(
+            key_ids=process.key_ids(),
+            is_known=process.holds(key_id),
+            is_surely_fresh=age < SURELY_FRESH or is_latest_fresh,
+            is_surely_due=age >= SURELY_DUE,
+            is_used_at_once=age < TTL,
+            candidates=tuple(process.candidates()),
+            now=self.world.monotonic(),
+            attempt_count=len(process.attempts),
+            history=history,
+        )
+
+    def _check_attempts(self, process: Process, key_id: str | None, before: Before) -> None:
+        """Check that the request has made the process ask if it had to, and not where it must not."""
+        new = process.attempts[before.attempt_count :]
+        assert len(new) <= 1
+        if before.is_surely_fresh and before.is_known:
+            assert not new
+        last = before.history[-1] if before.history else None
+        if last is not None and new:
+            is_paused = bool(last.has_failed) and not self.world.is_newer_than(last)
+            assert not is_paused or new[0].started_at >= last.least_pause_ends_at
+            if before.is_surely_fresh:  # or could be, by what the cache holds: asked for an unknown key id alone
+                assert new[0].started_at >= last.started_at + COOLDOWN
+        if not self.is_sharing:
+            must_ask = before.is_surely_due or (not before.is_known and _is_over(last, before.now))
+            may_be_paused = last is not None and bool(last.has_failed) and before.now < last.longest_pause_ends_at
+            assert new or may_be_paused or not must_ask
+
+    def _check_key(self, process: Process, key_id: str | None, before: Before, answer: str | None) -> None:
+        """Check that the key was in a set that could be used: the one from before only if nobody had to wait."""
+        assert key_id in {None, answer}
+        was_failing = bool(before.history) and bool(before.history[-1].has_failed)
+        may_be_from_before = self.is_sharing or before.is_used_at_once or was_failing
+        usable = [*process.candidates(), *(before.candidates if may_be_from_before else ())]
+        assert any(answer in publication.key_ids and self.world.age(publication) <= MAX_STALE for publication in usable)
+
+    def _check_refusal(self, process: Process, key_id: str | None, before: Before, error: Exception) -> None:
+        last = process.attempts[-1] if process.attempts else None
+        is_failing = last is not None and bool(last.has_failed)
+        # Known before and after, and so all the time: time does not go back, nor does the issuer take back its answer.
+        assert not (before.is_known and process.holds(key_id))
+        if isinstance(error, UnknownKeyError):
+            assert process.key_ids()
+            assert not process.holds(key_id)
+            assert last is None or not is_failing or self.world.is_newer_than(last)
+        else:
+            assert isinstance(error, KeySetUnavailableError)
+            assert 1 <= error.retry_after_seconds <= 300
+            assert self._has_reason_to_be_unavailable(process, is_failing=is_failing)
+
+    def _has_reason_to_be_unavailable(self, process: Process, *, is_failing: bool) -> bool:
+        # What a fleet has heard of failures counts as well, for as long as the cache keeps it.
+        heard = self.is_sharing and any(attempt.has_failed for p in self.processes for attempt in p.attempts)
+        return is_failing or heard or not process.key_ids()
+
+
+def _is_over(last: Attempt | None, now: float) -> bool:
+    """Tell whether the cooldown of *last* is over."""
+    return last is None or now >= last.started_at + COOLDOWN
+
+
+class OneProcessMachine(KeySourceMachine):
+    """One process, whose wall clock may also be set back."""
+
+    @rule(seconds=_MOVES)
+    def the_wall_clock_is_set_back(self, seconds: float) -> None:
+        self.world.wall.move(-seconds)
+
+
+class FleetMachine(KeySourceMachine):
+    """Two processes with one cache, to which more processes write, and somebody who has no secret."""
+
+    process_count = 2
+    is_sharing = True
+
+    @rule(key_ids=_KEY_SETS, seconds_ago=st.just(0.0) | _MOVES)
+    def another_process_shares(self, key_ids: frozenset[str], seconds_ago: float) -> None:
+        self.world.plant(key_ids, seconds_ago)
+
+    @rule(text=st.sampled_from(["", "{}", "null", "garbage.signature"]))
+    def somebody_scribbles_in_the_cache(self, text: str) -> None:
+        self.world.disturb()
+        for name in list(self.world.backend.values):
+            self.world.backend.set(name, text, 3600)
+
+
+TestOneProcess = OneProcessMachine.TestCase
+TestFleet = FleetMachine.TestCase
+TestOneProcess.settings = TestFleet.settings = SLOW
