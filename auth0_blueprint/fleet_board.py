@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from auth0_blueprint.keysets.flight import Flight, SingleFlight
+from auth0_blueprint.flight import Flight, SingleFlight
 from auth0_blueprint.signed_cache import SignedCache
 
 logger = logging.getLogger("auth0_blueprint")

@@ -103,6 +103,9 @@ class ClockedBackend:
             value, until = self.values.get(key, (None, 0.0))
             return value if self._clock() < until else None
 
+    def get_many(self, *keys: str) -> Any:
+        return [self.get(key) for key in keys]
+
     def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
         with self._lock:
             self.values[key] = (value, self._clock() + (timeout or 300))
