@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from conftest import MovableClock
-from processes import ATTEMPT, COOLDOWN, DUE, EDDSA, MAX_STALE, TTL, DictBackend, Fleet
 from servers import ScriptedIssuer, document, land
+from shared_sources import ATTEMPT, COOLDOWN, DUE, EDDSA, MAX_STALE, TTL, DictBackend, Fleet
 
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchError

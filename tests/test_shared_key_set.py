@@ -18,8 +18,8 @@ from cachelib.serializers import JSONSerializer
 from conftest import AppFactory, MovableClock, bearer
 from flask import Flask, render_template_string
 from flask_caching import Cache
-from processes import COOLDOWN, DUE, EDDSA, MAX_STALE, SECRET, DictBackend, Fleet
 from servers import ScriptedIssuer, document, in_a_child_process, land
+from shared_sources import COOLDOWN, DUE, EDDSA, MAX_STALE, SECRET, DictBackend, Fleet
 
 from auth0_blueprint import Auth0Blueprint, ConfigurationError
 from auth0_blueprint.cache import SharedCache
