@@ -1,0 +1,70 @@
+"""Programs in processes of their own, gunicorn above all, and what a test needs to talk with them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import requests
+
+TIMEOUT_SECONDS = 10.0
+
+Process = subprocess.Popen[str]
+
+
+@contextmanager
+def running(command: list[str], **options: Any) -> Iterator[Process]:
+    """Run *command* in a process group of its own, and end the whole group afterwards."""
+    options = {"stdout": subprocess.PIPE, **options}
+    with subprocess.Popen(command, text=True, start_new_session=True, **options) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(TIMEOUT_SECONDS)
+            with suppress(ProcessLookupError):  # nothing is left of it
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def gunicorn(
+    app: str, directory: Path, environment: Mapping[str, str], *arguments: str, **options: Any
+) -> Iterator[tuple[str, Process]]:
+    """Run *app*, a module in *directory*, and give its URL. Its settings come from *environment* only."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(directory), **environment}
+    # The socket is ours until gunicorn has it: its port cannot be taken, and early requests wait instead of failing.
+    with ExitStack() as ours, ExitStack() as theirs:
+        listener = ours.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1024))
+        bind = ("--bind", f"fd://{listener.fileno()}", "--log-level", "warning")
+        command = [sys.executable, "-m", "gunicorn", app, *bind, *arguments]
+        options = {"cwd": directory, "env": environment, "pass_fds": (listener.fileno(),), **options}
+        process = theirs.enter_context(running(command, **options))
+        port = listener.getsockname()[1]
+        ours.close()
+        yield f"http://127.0.0.1:{port}", process
+
+
+def eventually(is_so: Callable[[], bool], seconds: float = 15.0) -> None:
+    """Return as soon as *is_so*; fail when it has not become so in time."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not is_so():
+        assert time.monotonic() < deadline, "this did not become so in time"
+        pause.wait(0.05)
+
+
+def http(method: str, url: str, **options: Any) -> requests.Response:
+    """Ask once, without a proxy: an environment's makes no sense on loopback."""
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.request(method, url, timeout=TIMEOUT_SECONDS, **options)
