@@ -16,6 +16,8 @@ from typing import Any
 
 import requests
 
+import auth0_blueprint
+
 TIMEOUT_SECONDS = 10.0
 
 Process = subprocess.Popen[str]
@@ -41,7 +43,8 @@ def gunicorn(
     app: str, directory: Path, environment: Mapping[str, str], *arguments: str, **options: Any
 ) -> Iterator[tuple[str, Process]]:
     """Run *app*, a module in *directory*, and give its URL. Its settings come from *environment* only."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(directory), **environment}
+    package = Path(auth0_blueprint.__file__).parents[1]  # the one that is tested here
+    environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "PYTHONPATH": str(package), **environment}
     # The socket is ours until gunicorn has it: its port cannot be taken, and early requests wait instead of failing.
     with ExitStack() as ours, ExitStack() as theirs:
         listener = ours.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1024))
