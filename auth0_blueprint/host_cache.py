@@ -11,7 +11,7 @@ from typing import Any
 from cachelib.serializers import JSONSerializer
 from flask import Flask
 from flask_caching import Cache
-from flask_caching.backends import FileSystemCache, NullCache, RedisCache, SimpleCache
+from flask_caching.backends import FileSystemCache, NullCache, RedisCache, RedisSentinelCache, SimpleCache
 from werkzeug.utils import import_string
 
 from auth0_blueprint.cache import UNREADABLE, CacheBackend
@@ -129,7 +129,7 @@ def _private_backend(app: Flask) -> CacheBackend:
     }
     backend_class = _backend_class(app)
     if issubclass(backend_class, RedisCache):
-        config["CACHE_OPTIONS"] = {**(app.config.get("CACHE_OPTIONS") or {}), **_impatient_redis_options()}
+        config["CACHE_OPTIONS"] = {**(app.config.get("CACHE_OPTIONS") or {}), **_impatient_redis_options(backend_class)}
     elif issubclass(backend_class, FileSystemCache) and app.config.get("CACHE_DIR"):
         # Beside the host's folder: its files may be pickles, and each side counts and prunes all that it finds.
         host_folder = Path(app.config["CACHE_DIR"])
@@ -146,15 +146,19 @@ def _private_backend(app: Flask) -> CacheBackend:
     return _backend_of_host(app, private)
 
 
-def _impatient_redis_options() -> dict[str, Any]:
+def _impatient_redis_options(backend_class: type[Any]) -> dict[str, Any]:
     # Imported only where Redis is used: redis-py is not a dependency.
     from redis.backoff import NoBackoff
     from redis.exceptions import ConnectionError as RedisConnectionError
     from redis.retry import Retry
 
-    return {
+    options: dict[str, Any] = {
         "socket_timeout": _SOCKET_TIMEOUT_SECONDS,
         "socket_connect_timeout": _SOCKET_TIMEOUT_SECONDS,
         # A connection from before a restart is replaced at once. Silence is not asked again.
         "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     }
+    if issubclass(backend_class, RedisSentinelCache):
+        # It keeps the connections to the sentinels apart, by this prefix.
+        options |= {f"sentinel_{name}": value for name, value in options.items()}
+    return options
