@@ -14,7 +14,7 @@ from flask_caching import Cache
 from flask_caching.backends import FileSystemCache, NullCache, RedisCache, RedisSentinelCache, SimpleCache
 from werkzeug.utils import import_string
 
-from auth0_blueprint.cache import UNREADABLE, CacheBackend
+from auth0_blueprint.cache import UNREADABLE, CacheBackend, SharedCache
 from auth0_blueprint.errors import ConfigurationError
 
 logger = logging.getLogger("auth0_blueprint")
@@ -86,9 +86,12 @@ def reach(backend: CacheBackend | None) -> str:
     return "machine" if isinstance(backend, FileSystemCache) else "process"
 
 
-def is_served_by_many(environ: Mapping[str, Any]) -> bool:
-    """Tell whether this process is one of several, by the WSGI environment of a request (PEP 3333)."""
-    return bool(environ.get("wsgi.multiprocess"))
+def is_lost_between_processes(cache: SharedCache, environ: Mapping[str, Any]) -> bool:
+    """Tell whether this process is one of several, by the WSGI environment of a request, and none shares by *cache*.
+
+    One that cannot be reached is another trouble, with a warning of its own.
+    """
+    return bool(environ.get("wsgi.multiprocess")) and reach(cache.open()) == "process" and not cache.has_failed
 
 
 def _backend_class(app: Flask) -> type[Any]:

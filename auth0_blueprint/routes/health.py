@@ -13,7 +13,7 @@ from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.credentials import bearer_token
 from auth0_blueprint.current import AppState, app_state
 from auth0_blueprint.errors import Auth0Error, KeySetUnavailableError
-from auth0_blueprint.host_cache import NOT_SHARED, is_served_by_many, reach
+from auth0_blueprint.host_cache import NOT_SHARED, is_lost_between_processes, reach
 from auth0_blueprint.keysets.snapshot import KeySourceStatus
 
 PATIENCE_SECONDS = 1.0
@@ -123,7 +123,7 @@ def _cache_check(state: AppState) -> dict[str, Any]:
         "signed": is_signed,
         "reach": reach(backend),
         "ignored": state.key_source.ignored_entries,
-        "notes": [NOT_SHARED] if is_served_by_many(request.environ) and reach(backend) == "process" else [],
+        "notes": [NOT_SHARED] if is_lost_between_processes(state.cache, request.environ) else [],
     }
 
 

@@ -31,6 +31,9 @@ from auth0_blueprint.testing import LocalIssuer
 SECRET = "the fleet shares this"
 APP = Path(__file__).with_name("app.py")
 
+#: For tests that rotate keys.
+COOLDOWN = {"AUTH0_JWKS_COOLDOWN": "0.1"}
+
 _NO_MORE = object()
 
 
@@ -44,7 +47,8 @@ class KeySetServer(RawServer):
     def __init__(self, issuer: LocalIssuer) -> None:
         self.issuer = issuer
         self.behave: Behaviour = self.publish
-        super().__init__(lambda connection: self.behave(connection))
+        self._answered_at = -math.inf
+        super().__init__(self._answer_as_told)
 
     @property
     def fetches(self) -> int:
@@ -61,9 +65,20 @@ class KeySetServer(RawServer):
             "AUTH0_JWKS_URL": self.url,
         }
 
+    def rotate(self) -> str:
+        """Add a key once `COOLDOWN` allows to ask for it, and return a token of it."""
+        # Twice: each process knows only about when another one was answered.
+        eventually(lambda: time.monotonic() > self._answered_at + 2 * float(COOLDOWN["AUTH0_JWKS_COOLDOWN"]))
+        self.issuer.rotate()
+        return self.issuer.token()
+
     def publish(self, connection: socket) -> None:
         """Answer with the key set."""
         respond(body=json.dumps(self.issuer.key_set).encode())(connection)
+
+    def _answer_as_told(self, connection: socket) -> None:
+        self.behave(connection)
+        self._answered_at = time.monotonic()
 
     def publish_after(self, seconds: float) -> Behaviour:
         """Return what answers with the key set, but not sooner than that."""

@@ -62,7 +62,7 @@ def cluster_settings(port: int) -> Settings:
 
 
 def ask(app: Flask, token: str) -> int:
-    response = app.test_client().get("/auth/me", headers=bearer(token))
+    response = app.test_client().get("/auth/me", headers=bearer(token), environ_overrides={"wsgi.multiprocess": True})
     land()
     return response.status_code
 
@@ -93,7 +93,7 @@ def test_one_that_is_dead_at_the_start_costs_only_the_sharing(
         started = time.monotonic()
         assert ask(app, issuer.token()) == 200
         assert time.monotonic() - started < 3
-        health = app.test_client().get("/auth/health")
+        health = app.test_client().get("/auth/health", environ_overrides={"wsgi.multiprocess": True})
     assert health.status_code == 200
     check = health.get_json()["checks"]["cache"]
     assert (check["status"], check["reachable"], check["notes"]) == ("warn", False, [])
