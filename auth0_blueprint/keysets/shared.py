@@ -16,6 +16,12 @@ MAX_FUTURE_SECONDS = 5.0
 _KIND = "key-set"
 
 
+def _sleep(seconds: float) -> None:
+    # Looked up at each call: gevent replaces it, and only after this import where gunicorn preloads the app. The
+    # original would stop every request of the process.
+    time.sleep(seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class SharedEntry:
     """A key set document, and when the issuer gave it (Unix time)."""
@@ -51,7 +57,7 @@ class SharedKeySet:
         attempt_seconds: float = 5.0,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], None] = _sleep,
     ) -> None:
         self._entries = SignedCache(cache, secret=secret, names=(issuer, url))
         self._clock = clock
