@@ -45,11 +45,25 @@ provider:
 	    || npm ci --prefix $(PROVIDER) --no-audit --no-fund --loglevel=error; \
 	else echo "npm is missing: the tests with a real OpenID provider will be skipped"; fi
 
+# An environment of its own: cosmic-ray brings much that nothing else needs.
+## mutants: change the rooms that decide, one small thing at a time, and see a test fail each time
+.PHONY: mutants
+mutants: $(VENV)-mutants/.ready
+	$(VENV)-mutants/bin/python -m tests.mutation $(ROOMS)
+
+$(VENV)-mutants/.ready: requirements/mutants.txt
+	$(PYTHON) -m venv $(VENV)-mutants
+	$(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/mutants.txt
+	touch $@
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+  --no-emit-index-url --no-strip-extras
 ## constraints: pin the newest versions anew
 constraints: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-emit-index-url --no-strip-extras --group dev pyproject.toml --output-file requirements/dev.txt
+	$(COMPILE) --upgrade --group dev pyproject.toml --output-file requirements/dev.txt
+	$(COMPILE) --constraint requirements/dev.txt --group tests --group mutants pyproject.toml \
+	  --output-file requirements/mutants.txt
 
 clean:
-	rm -rf $(VENV) $(PROVIDER)/node_modules build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-mutants $(PROVIDER)/node_modules build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache
