@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable
 
+MIN_BACKOFF_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 30.0
 MAX_RETRY_AFTER_SECONDS = 300.0
 
@@ -23,6 +24,7 @@ class Pacing:
         self._uniform = uniform
         self._last_attempt_at = -math.inf
         self._retry_at = -math.inf
+        self._limit_seconds = MIN_BACKOFF_SECONDS
         self.failures = 0
         self.last_error: str | None = None
 
@@ -41,7 +43,7 @@ class Pacing:
 
     def retry_after_seconds(self, now: float) -> int:
         """Return when it is worth asking us again, as whole seconds, at least 1."""
-        return max(1, math.ceil(self._retry_at - now)) if self.is_in_backoff(now) else 1
+        return math.ceil(self._retry_at - now) if self.is_in_backoff(now) else 1
 
     def attempted(self, at: float) -> None:
         """Note that somebody asked the issuer."""
@@ -52,11 +54,12 @@ class Pacing:
         self.failures = 0
         self.last_error = None
         self._retry_at = -math.inf
+        self._limit_seconds = MIN_BACKOFF_SECONDS
 
-    def failed(self, now: float, reason: str, retry_after_seconds: float = 0) -> None:
+    def failed(self, now: float, reason: str, retry_after_seconds: float) -> None:
         """Note that the attempt failed: full jitter up to 2, 4, 8 ... 30 s, never under 1 s or what the issuer asks."""
         self.failures += 1
         self.last_error = reason
-        limit = min(MAX_BACKOFF_SECONDS, 2.0 ** min(self.failures, 10))
-        delay = max(1.0, self._uniform(0, limit), min(retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
-        self._retry_at = now + delay
+        self._limit_seconds = min(MAX_BACKOFF_SECONDS, 2 * self._limit_seconds)
+        jitter = self._uniform(0, self._limit_seconds)
+        self._retry_at = now + max(MIN_BACKOFF_SECONDS, jitter, min(retry_after_seconds, MAX_RETRY_AFTER_SECONDS))

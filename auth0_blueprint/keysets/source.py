@@ -25,7 +25,7 @@ from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.flight import Flight, SingleFlight
 from auth0_blueprint.keysets.key_set import KeySet, KeySetError, VerificationKey, parse_key_set
-from auth0_blueprint.keysets.pacing import Pacing
+from auth0_blueprint.keysets.pacing import MIN_BACKOFF_SECONDS, Pacing
 from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.snapshot import KeySourceStatus, Snapshot
 
@@ -92,16 +92,12 @@ class KeySource:
             UnknownKeyError: there is none, and the issuer was asked lately.
             KeySetUnavailableError: there is no usable key set, or no telling whether there is such a key.
         """
-        snapshot = self.snapshot()
-        key = snapshot.key_set.select(key_id, algorithm)
-        return self._key_after_another_look(key_id, algorithm, snapshot) if key is None else key
+        key = self.snapshot().key_set.select(key_id, algorithm)
+        return self._key_after_another_look(key_id, algorithm) if key is None else key
 
     def key_at_hand(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
         """Do as `key_for`, with what this process holds right now: no wait, and nothing is caused."""
-        snapshot = self._snapshot
-        if snapshot is None or self._age_seconds(snapshot) > self._max_stale_seconds:
-            raise self._unavailable()
-        key = snapshot.key_set.select(key_id, algorithm)
+        key = self._usable_snapshot().key_set.select(key_id, algorithm)
         if key is None:
             raise UnknownKeyError
         return key
@@ -121,14 +117,13 @@ class KeySource:
         """Describe the present, and cause nothing."""
         snapshot = self._snapshot
         pacing = self._pacing
-        age = None if snapshot is None else self._age_seconds(snapshot)
         return KeySourceStatus(
             issuer=self.issuer,
             state=self._state(snapshot),
-            age_seconds=age,
-            refresh_in_seconds=None
-            if snapshot is None or age is None
-            else max(0.0, snapshot.refresh_after_seconds - age),
+            age_seconds=self._age_seconds(snapshot) if snapshot else None,
+            refresh_in_seconds=max(0.0, snapshot.refresh_after_seconds - self._age_seconds(snapshot))
+            if snapshot
+            else None,
             source=snapshot.source if snapshot else None,
             generation=snapshot.generation if snapshot else 0,
             key_count=len(snapshot.key_set.keys) if snapshot else 0,
@@ -153,32 +148,29 @@ class KeySource:
 
     def _snapshot_when_due(self, patience_seconds: float) -> Snapshot:
         state = self._state(self._snapshot)
-        flight = self._flights.current
-        if flight is None and self._may_refresh():
-            flight = self._flights.join_or_start(self._fly, self._may_refresh)
+        flight = self._flights.join_or_start(self._fly, self._may_refresh)
         must_wait = state in {"expired", "none"} or (state == "stale" and not self._pacing.is_failing)
         if flight is not None and must_wait:
             flight.wait(patience_seconds)
         # Read again: it may be a new one, or the old one may have expired meanwhile.
+        return self._usable_snapshot()
+
+    def _usable_snapshot(self) -> Snapshot:
         snapshot = self._snapshot
         if snapshot is None or self._age_seconds(snapshot) > self._max_stale_seconds:
             raise self._unavailable()
         return snapshot
 
-    def _key_after_another_look(self, key_id: str | None, algorithm: Algorithm, seen: Snapshot) -> VerificationKey:
-        flight = self._flights.current
-        if flight is None and self._may_look_for_unknown_key():
-            flight = self._flights.join_or_start(self._fly, self._may_look_for_unknown_key)
-        elif flight is None and self._may_look_at_shared():
+    def _key_after_another_look(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
+        flight = self._flights.join_or_start(self._fly, self._may_look_for_unknown_key)
+        if flight is None:
             flight = self._flights.join_or_start(self._look_at_shared, self._may_look_at_shared)
         if flight is not None:
             flight.wait(UNKNOWN_KEY_PATIENCE_SECONDS)
         # Read again in any case: a flight may have landed between our first look and now.
-        snapshot = self._snapshot
-        if snapshot is not None and snapshot is not seen:
-            key = snapshot.key_set.select(key_id, algorithm)
-            if key is not None:
-                return key
+        key = self._usable_snapshot().key_set.select(key_id, algorithm)
+        if key is not None:
+            return key
         if self._pacing.is_failing or (flight is not None and not flight.has_landed):
             raise self._unavailable()
         raise UnknownKeyError
@@ -262,7 +254,7 @@ class KeySource:
         reason = str(exc) if isinstance(exc, (FetchError, KeySetError)) else "an unexpected error"
         if not self._pacing.is_failing:  # once for each change of state, not for each attempt
             logger.warning("the key set of %s cannot be fetched: %s", self.issuer, reason)
-        self._pacing.failed(self._monotonic(), reason, getattr(exc, "retry_after_seconds", 0))
+        self._pacing.failed(self._monotonic(), reason, getattr(exc, "retry_after_seconds", MIN_BACKOFF_SECONDS))
         return partial(self._on_failed, reason)
 
     def _adopt(self, entry: SharedEntry, max_age_seconds: float) -> Step | None:
