@@ -73,10 +73,11 @@ class Fleet:
         cache = SharedCache(lambda: self.backend, monotonic=self.clock)
         return SharedKeySet(cache, issuer=issuer, url=url, secret=secret, keep_seconds=MAX_STALE, clock=self.clock)
 
-    def process(self) -> KeySource:
+    def process(self, **listeners: Any) -> KeySource:
         """Return the source of one more process."""
         return KeySource(
             ISSUER,
+            **listeners,
             ttl_seconds=TTL,
             refresh_ahead_seconds=AHEAD,
             max_stale_seconds=MAX_STALE,
@@ -289,6 +290,50 @@ def test_a_new_key_that_another_process_has_found_is_found_in_the_cooldown(fleet
     assert fleet.scripted.fetch_count == 2
     assert first.key_for("b", EDDSA).key_id == "b"
     assert fleet.scripted.fetch_count == 2
+
+
+def test_an_unknown_key_id_in_the_cooldown_looks_at_the_cache_once_in_a_second(fleet: Fleet) -> None:
+    """What another process has written meanwhile is found, and a flood of unknown key ids does not flood the cache."""
+    process = fleet.warm_process()
+    calls: list[int] = []
+    for seconds in (0, 1, 0, 0.5, 0.5):
+        fleet.clock.move(seconds)
+        with pytest.raises(UnknownKeyError):
+            process.key_for("b", EDDSA)
+        land()
+        calls.append(fleet.backend.calls)
+    before = calls[0]
+    assert calls == [before, before + 1, before + 1, before + 1, before + 2]
+    fleet.shared().write(fleet.entry("b"))
+    fleet.clock.move(1)
+    assert process.key_for("b", EDDSA).key_id == "b"
+    assert (fleet.scripted.fetch_count, process.status().source) == (1, "cache")
+
+
+@pytest.mark.parametrize("seconds", [0, 5])
+def test_an_adopted_set_is_never_younger_than_new(fleet: Fleet, seconds: float) -> None:
+    """Also when the clock of the process that fetched it goes ahead."""
+    fleet.shared().write(fleet.entry("a", seconds_ago=-seconds))
+    assert fleet.warm_process().status().age_seconds == 0
+
+
+def test_an_entry_without_a_usable_key_is_not_adopted(fleet: Fleet) -> None:
+    """Processes of another version may judge keys differently; the issuer is asked instead."""
+    fleet.shared().write(SharedEntry('{"keys": []}', fleet.clock()))
+    process = fleet.warm_process()
+    assert process.status().source == "network"
+    assert process.status().consecutive_failures == 0
+
+
+def test_listeners_are_told_of_a_stale_set_that_is_adopted_after_a_failure(fleet: Fleet) -> None:
+    """First why the fetch failed, then which keys came all the same."""
+    fleet.shared().write(fleet.entry("a", seconds_ago=TTL))
+    fleet.scripted.answer = FetchError("HTTP status 503")
+    told: list[object] = []
+    process = fleet.process(on_failed=told.append, on_refreshed=lambda *came_and_went: told.append(came_and_went))
+    process.snapshot()
+    land()
+    assert told == ["HTTP status 503", (("a",), ())]
 
 
 def test_an_entry_that_is_due_is_not_adopted_instead_of_a_fetch(fleet: Fleet) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-KEYSETS = ("tests/test_key_source.py", "tests/test_shared_key_set.py")
+KEYSETS = ("tests/test_pacing.py", "tests/test_key_source.py", "tests/test_shared_key_set.py")
 
 ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "base64url": (("base64url.py",), ("tests/test_base64url.py",)),
