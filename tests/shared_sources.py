@@ -76,10 +76,11 @@ class Fleet:
             pause=lambda seconds: self.pause(seconds),
         )
 
-    def process(self) -> KeySource:
+    def process(self, **listeners: Any) -> KeySource:
         """Return the source of one more process."""
         return KeySource(
             ISSUER,
+            **listeners,
             ttl_seconds=TTL,
             refresh_ahead_seconds=AHEAD,
             max_stale_seconds=MAX_STALE,

@@ -19,7 +19,7 @@ from conftest import AppFactory, MovableClock, bearer
 from flask import Flask, render_template_string
 from flask_caching import Cache
 from servers import ScriptedIssuer, document, in_a_child_process, land
-from shared_sources import COOLDOWN, DUE, EDDSA, MAX_STALE, SECRET, DictBackend, Fleet
+from shared_sources import COOLDOWN, DUE, EDDSA, MAX_STALE, SECRET, TTL, DictBackend, Fleet
 
 from auth0_blueprint import Auth0Blueprint, ConfigurationError
 from auth0_blueprint.cache import SharedCache
@@ -221,6 +221,51 @@ def test_a_new_key_that_another_process_has_found_is_found_in_the_cooldown(fleet
     assert fleet.scripted.fetch_count == 2
 
 
+def test_an_unknown_key_id_in_the_cooldown_looks_at_the_cache_once_in_a_second(fleet: Fleet) -> None:
+    """What another process has written meanwhile is found, and a flood of unknown key ids does not flood the cache."""
+    process = fleet.warm_process()
+    calls: list[int] = []
+    for seconds in (0, 1, 0, 0.5, 0.5):
+        fleet.clock.move(seconds)
+        with pytest.raises(UnknownKeyError):
+            process.key_for("b", EDDSA)
+        land()
+        calls.append(fleet.backend.calls)
+    before = calls[0]
+    look = 2  # for a key set, and for a failure
+    assert calls == [before, before + look, before + look, before + look, before + 2 * look]
+    fleet.shared().write(fleet.entry("b"))
+    fleet.clock.move(1)
+    assert process.key_for("b", EDDSA).key_id == "b"
+    assert (fleet.scripted.fetch_count, process.status().source) == (1, "cache")
+
+
+@pytest.mark.parametrize("seconds", [0, 5])
+def test_an_adopted_set_is_never_younger_than_new(fleet: Fleet, seconds: float) -> None:
+    """Also when the clock of the process that fetched it goes ahead."""
+    fleet.shared().write(fleet.entry("a", seconds_ago=-seconds))
+    assert fleet.warm_process().status().age_seconds == 0
+
+
+def test_an_entry_without_a_usable_key_is_not_adopted(fleet: Fleet) -> None:
+    """Processes of another version may judge keys differently; the issuer is asked instead."""
+    fleet.shared().write(SharedEntry('{"keys": []}', fleet.clock()))
+    process = fleet.warm_process()
+    assert process.status().source == "network"
+    assert process.status().consecutive_failures == 0
+
+
+def test_listeners_are_told_of_a_stale_set_that_is_adopted_and_of_the_fetch_that_failed(fleet: Fleet) -> None:
+    """First which keys came from the others, then why there are no newer ones."""
+    fleet.shared().write(fleet.entry("a", seconds_ago=TTL))
+    fleet.scripted.answer = FetchError("HTTP status 503")
+    told: list[object] = []
+    process = fleet.process(on_failed=told.append, on_refreshed=lambda *came_and_went: told.append(came_and_went))
+    process.snapshot()
+    land()
+    assert told == [(("a",), ()), "HTTP status 503"]
+
+
 def test_an_entry_that_is_due_is_not_adopted_instead_of_a_fetch(fleet: Fleet) -> None:
     """It would be due again at once."""
     fleet.warm_process()
@@ -335,13 +380,6 @@ def test_a_forged_key_set_is_never_used(fleet: Fleet) -> None:
     victim = fleet.warm_process()
     assert victim.snapshot().key_set.key_ids == {"a"}
     assert fleet.scripted.fetch_count == 2
-
-
-def test_a_signed_entry_without_a_usable_key_is_not_adopted(fleet: Fleet) -> None:
-    """Another release may have accepted what this one does not."""
-    fleet.shared().write(SharedEntry('{"keys": []}', fleet.clock()))
-    assert fleet.warm_process().snapshot().key_set.key_ids == {"a"}
-    assert fleet.scripted.fetch_count == 1
 
 
 # A cache that is down

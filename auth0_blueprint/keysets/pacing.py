@@ -64,7 +64,7 @@ class Pacing:
         """Note that the attempt failed: full jitter up to 2, 4, 8 ... 30 s, never under 1 s or what the issuer asks."""
         self.failures += 1
         self.last_error = reason
-        limit = min(MAX_BACKOFF_SECONDS, 2.0 ** min(self.failures, 10))
+        limit = min(MAX_BACKOFF_SECONDS, 2.0 ** min(self.failures, 5))  # the power would overflow after 1023
         delay = max(1.0, self._uniform(0, limit), min(retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
         self._retry_at = now + delay
 
