@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,11 @@ def check_cache_type(app: Flask, cache: Cache | None) -> None:
             "Auth0Blueprint(cache=...) a flask_caching.Cache on Redis",
             backend_class.__name__,
         )
+    elif issubclass(backend_class, RedisCache):
+        # While the first requests come in, all at once, importing it could take longer than an operation of the cache
+        # may, and the process would begin with a cache that is left alone.
+        with suppress(ImportError):  # said when it is used
+            import_module("redis")
 
 
 def reach(backend: CacheBackend | None) -> str:

@@ -20,6 +20,9 @@ import auth0_blueprint
 
 TIMEOUT_SECONDS = 10.0
 
+#: Lets a program import the package that is imported here.
+TESTED_PACKAGE = {"PYTHONPATH": str(Path(auth0_blueprint.__file__).parents[1])}
+
 Process = subprocess.Popen[str]
 
 
@@ -43,8 +46,7 @@ def gunicorn(
     app: str, directory: Path, environment: Mapping[str, str], *arguments: str, **options: Any
 ) -> Iterator[tuple[str, Process]]:
     """Run *app*, a module in *directory*, and give its URL. Its settings come from *environment* only."""
-    package = Path(auth0_blueprint.__file__).parents[1]  # the one that is tested here
-    environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "PYTHONPATH": str(package), **environment}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(directory), **TESTED_PACKAGE, **environment}
     # The socket is ours until gunicorn has it: its port cannot be taken, and early requests wait instead of failing.
     with ExitStack() as ours, ExitStack() as theirs:
         listener = ours.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1024))
