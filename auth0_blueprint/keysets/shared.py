@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -35,6 +36,7 @@ class SharedKeySet:
         clock: Unix time.
         monotonic: seconds that never go back.
         pause: waits for a number of seconds.
+        uniform: the jitter.
 
     Attributes:
         fleet: the attempts of all these processes.
@@ -52,6 +54,7 @@ class SharedKeySet:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
+        uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._entries = SignedCache(cache, secret=secret, names=(issuer, url))
         self._clock = clock
@@ -64,6 +67,7 @@ class SharedKeySet:
             clock=clock,
             monotonic=monotonic,
             pause=pause,
+            uniform=uniform,
         )
 
     @property
