@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROVIDER := tests/integration/provider
 
-.PHONY: run test lint typing constraints clean
+.PHONY: run test lint typing bench-fleet constraints clean
 
 ## run: a local issuer, the reference app against it, and curl lines to paste (no account, no network)
 run: $(VENV)/.ready
@@ -28,6 +28,10 @@ lint: $(VENV)/.ready
 typing: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/pyright
+
+## bench-fleet: a simulated day of 1, 100 and 1,000 processes, as docs/scaling.md explains it
+bench-fleet: $(VENV)/.ready
+	$(BIN)/python -m benchmarks.fleet
 
 # Names, versions and hashes are pinned in requirements/dev.txt; pyproject.toml has the lower bounds only.
 $(VENV)/.ready: requirements/dev.txt pyproject.toml
