@@ -9,7 +9,7 @@ PICTURES := docs/pictures
 PYTHONS ?= 3.11 3.12 3.13
 PYTEST_ARGS ?=
 
-.PHONY: run test test-oldest test-pythons fuzz mutants lint typing pictures constraints clean
+.PHONY: run test test-oldest test-pythons fuzz mutants lint typing bench-fleet pictures constraints clean
 
 ## run: a local issuer, the reference app against it, and curl lines to paste (no account, no network)
 run: $(VENV)/.ready
@@ -47,6 +47,10 @@ lint: $(VENV)/.ready
 typing: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/pyright
+
+## bench-fleet: a simulated day of 1, 100 and 1,000 processes, as docs/scaling.md explains it
+bench-fleet: $(VENV)/.ready
+	$(BIN)/python -m benchmarks.fleet
 
 # Names, versions and hashes are pinned in requirements/; pyproject.toml has the lower bounds only.
 # $(call make_venv,python,folder,requirements)

@@ -61,20 +61,22 @@ class Fleet:
         #: What a process does between two looks for news.
         self.pause: Callable[[float], None] = time.sleep
 
-    def shared(self, *, issuer: str = ISSUER, url: str = URL, secret: str | None = SECRET) -> SharedKeySet:
+    def shared(
+        self, *, issuer: str = ISSUER, url: str = URL, secret: str | None = SECRET, **changes: Any
+    ) -> SharedKeySet:
         """Return the shared copy as one more process sees it."""
         cache = SharedCache(lambda: self.backend, monotonic=self.clock)
-        return SharedKeySet(
-            cache,
-            issuer=issuer,
-            url=url,
-            secret=secret,
-            keep_seconds=MAX_STALE,
-            attempt_seconds=ATTEMPT,
-            clock=self.clock,
-            monotonic=self.clock,
-            pause=lambda seconds: self.pause(seconds),
-        )
+        arguments: dict[str, Any] = {
+            "issuer": issuer,
+            "url": url,
+            "secret": secret,
+            "keep_seconds": MAX_STALE,
+            "attempt_seconds": ATTEMPT,
+            "clock": self.clock,
+            "monotonic": self.clock,
+            "pause": lambda seconds: self.pause(seconds),
+        }
+        return SharedKeySet(cache, **{**arguments, **changes})
 
     def process(self, **listeners: Any) -> KeySource:
         """Return the source of one more process."""

@@ -570,6 +570,46 @@ def test_a_failed_attempt_counts_for_the_cooldown(
     assert scripted.fetch_count == 2
 
 
+@pytest.mark.parametrize(("failures", "seconds"), [(1, 5), (5, 5)])
+def test_searches_that_failed_spread_out(
+    make_source: MakeSource, scripted: ScriptedIssuer, clock: MovableClock, failures: int, seconds: float
+) -> None:
+    """Processes that were all refused at the same moment do not all come back at the end of the cooldown."""
+    source = make_source(uniform=lambda _low, high: high)
+    source.snapshot()
+    land()
+    scripted.answer = FetchError("HTTP status 429")
+    for _ in range(failures):
+        clock.move(2 * COOLDOWN)
+        with pytest.raises(KeySetUnavailableError):
+            source.key_for("b", EDDSA)
+        land()
+    scripted.answer = document("a", "b")
+    clock.move(COOLDOWN + seconds - 0.1)
+    with pytest.raises(KeySetUnavailableError):
+        source.key_for("b", EDDSA)
+    clock.move(0.2)
+    assert source.key_for("b", EDDSA).key_id == "b"
+
+
+def test_a_lone_search_that_worked_is_not_spread(
+    make_source: MakeSource, scripted: ScriptedIssuer, clock: MovableClock
+) -> None:
+    """The cooldown alone counts again, once the issuer has answered."""
+    source = make_source(uniform=lambda _low, high: high)
+    scripted.answer = FetchError("HTTP status 429")
+    with pytest.raises(KeySetUnavailableError):
+        source.snapshot()
+    land()
+    clock.move(2 * COOLDOWN)
+    scripted.answer = document("a")
+    source.snapshot()
+    land()
+    clock.move(COOLDOWN)
+    scripted.answer = document("a", "b")
+    assert source.key_for("b", EDDSA).key_id == "b"
+
+
 def test_an_unknown_key_id_respects_retry_after(warm: KeySource, scripted: ScriptedIssuer, clock: MovableClock) -> None:
     """The cooldown is over, but the issuer has asked for more time."""
     clock.move(DUE)

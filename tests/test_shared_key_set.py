@@ -678,3 +678,35 @@ def test_a_pickle_planted_in_the_cache_is_never_run(make_app: AppFactory, issuer
     assert ask() == 200
     assert not crater.exists()
     assert issuer.fetch_count == 2
+
+
+# Waiting for a turn
+
+
+def test_who_waits_for_a_turn_looks_ever_more_seldom(fleet: Fleet) -> None:
+    """A thousand processes that wait for an issuer that hangs are many for one cache."""
+    fleet.shared().fleet._take()
+    waits: list[float] = []
+
+    def pause(seconds: float) -> None:
+        waits.append(seconds)
+        fleet.clock.move(seconds)
+
+    waiting = fleet.shared(pause=pause, uniform=lambda _low, high: high)
+    *_, lease = waiting.fleet.wait_for_turn()
+    assert waits == [0.1, 0.2, 0.4, 0.8, 1, 1, 1, 1]
+    assert lease is not None
+
+
+def test_two_who_wait_for_a_turn_seldom_look_at_the_same_time(fleet: Fleet) -> None:
+    """Each pause is drawn between a quarter of the longest and the longest."""
+    fleet.shared().fleet._take()
+    drawn: list[tuple[float, float]] = []
+
+    def draw(low: float, high: float) -> float:
+        drawn.append((low, high))
+        return high
+
+    list(fleet.shared(pause=fleet.clock.move, uniform=draw).fleet.wait_for_turn())
+    assert drawn
+    assert all(low == high / 4 for low, high in drawn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -41,6 +42,7 @@ class SharedKeySet:
         clock: Unix time.
         monotonic: seconds that never go back.
         pause: waits for a number of seconds.
+        uniform: the jitter.
 
     Attributes:
         fleet: the attempts of all these processes.
@@ -58,6 +60,7 @@ class SharedKeySet:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = _sleep,
+        uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._entries = SignedCache(cache, secret=secret, names=(issuer, url))
         self._clock = clock
@@ -70,6 +73,7 @@ class SharedKeySet:
             clock=clock,
             monotonic=monotonic,
             pause=pause,
+            uniform=uniform,
         )
 
     @property
