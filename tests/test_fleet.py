@@ -152,7 +152,7 @@ def test_nobody_waits_for_ever(fleet: Fleet, clock: MovableClock) -> None:
         if turn is None:
             fleet.shared().fleet._entries.write("lease", {"holder": "x", "until": clock() + ATTEMPT}, ATTEMPT)
     assert turn is not None
-    assert clock() - began == pytest.approx(2 * ATTEMPT, abs=0.2)
+    assert 0 <= clock() - began - 2 * ATTEMPT <= 1  # one pause at most
 
 
 @pytest.mark.parametrize("text", ["", "garbage", '{"holder": "x", "until": 9999999999}.forged', 17, {"a": []}])
