@@ -102,7 +102,7 @@ def planted_garbage(entries: dict[str, tuple[str, bytes]], kind: str, mark: Path
     yield b"\xff\x00garbage"
     yield b"[" * 100_000
     yield as_redis_value(text[:-1])
-    yield as_redis_value(text.replace("a", "b"))
+    yield as_redis_value(text.replace("{", "{ ", 1))
     yield as_redis_value(text.rpartition(".")[0])
     yield json.dumps({"document": "{}", "fetched_at": 1e12, "until": 1e12, "holder": "", "retry_at": 1e12}).encode()
     yield as_redis_value(Serializer("another secret").dumps(json.loads(text.rpartition(".")[0])))
