@@ -10,6 +10,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -485,6 +486,60 @@ def test_a_cache_that_works_again_is_used_again(clock: MovableClock, caplog: pyt
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
+@pytest.mark.parametrize("error", [ValueError("SPY"), RecursionError("SPY")], ids=repr)
+def test_what_a_backend_cannot_read_is_an_entry_that_nobody_signed(clock: MovableClock, error: Exception) -> None:
+    """A text that is no JSON, or nested too deeply, is ignored; the cache is not left alone for it."""
+    fleet = Fleet(BadBackend(raising(error)), ScriptedIssuer(document("a")), clock)
+    shared = fleet.shared()
+    assert shared.read() is None
+    assert shared.ignored == 1
+    assert shared.is_readable
+
+
+def test_a_backend_that_says_it_has_stored_nothing_has_failed(clock: MovableClock) -> None:
+    """Cachelib's file system swallows its errors, as when the disk is full."""
+    cache = SharedCache(lambda: BadBackend(lambda: False), monotonic=clock)
+    cache.set("key", "value", 60)
+    assert cache.has_failed
+
+
+def test_a_cache_that_has_failed_is_tried_again_only_after_the_pause(clock: MovableClock) -> None:
+    """For health: a cache that nobody else asks would be called away for ever."""
+    backend = BadBackend(raising(OSError()))
+    cache = SharedCache(lambda: backend, monotonic=clock)
+    cache.try_again()
+    assert backend.calls == 0
+    cache.get("key")
+    backend.misbehave = lambda: None
+    cache.try_again()
+    assert cache.has_failed
+    clock.move(30)
+    cache.try_again()
+    assert (cache.has_failed, backend.calls) == (False, 2)
+
+
+def test_threads_that_open_a_cache_at_once_open_it_once(clock: MovableClock) -> None:
+    """Each private cache has connections of its own."""
+    opened: list[DictBackend] = []
+    everybody = threading.Barrier(9)
+
+    def open_backend() -> DictBackend:
+        opened.append(DictBackend())
+        return opened[-1]
+
+    cache = SharedCache(open_backend, monotonic=clock)
+
+    def open_with_all() -> object:
+        everybody.wait(10)
+        return cache.open()
+
+    with ThreadPoolExecutor(8) as pool:
+        backends = [pool.submit(open_with_all) for _ in range(8)]
+        everybody.wait(10)
+        assert {id(backend.result(10)) for backend in backends} == {id(opened[0])}
+    assert len(opened) == 1
+
+
 def test_a_cache_that_is_away_costs_nothing_but_the_sharing(fleet: Fleet) -> None:
     """Each process fetches for itself."""
     fleet.backend = BadBackend(raising(ConnectionError()))
@@ -612,6 +667,20 @@ def test_a_host_cache_may_be_initialised_after_the_blueprint(
 
 
 # The package's own cache
+
+
+def test_memcached_is_never_read(make_app: AppFactory, caplog: pytest.LogCaptureFixture, issuer: LocalIssuer) -> None:
+    """Its clients unpickle what the server marks as a pickle. The app works, shares nothing, and is told."""
+    app = make_app(CACHE_TYPE="MemcachedCache", AUTH0_CACHE_SECRET=SECRET)
+    assert "MemcachedCache unpickles" in caplog.text
+    assert app.test_client().get("/auth/me", headers=bearer(issuer.token())).status_code == 200
+    assert backend_opener(app, None)() is None
+
+
+def test_a_cache_type_that_is_no_class_is_refused(make_app: AppFactory) -> None:
+    """Nothing but a class of cache can be set up."""
+    with pytest.raises(ConfigurationError, match="is not a class of cache: try RedisCache"):
+        make_app(CACHE_TYPE="flask_caching.make_template_fragment_key")
 
 
 def test_without_a_cache_type_there_is_no_cache() -> None:
