@@ -7,7 +7,6 @@ Run with ``make bench-fleet``. The seed is fixed: the same code gives the same t
 from __future__ import annotations
 
 import bisect
-import gc
 import logging
 import sys
 from collections.abc import Iterator
@@ -168,7 +167,6 @@ def _print_header(*names: str) -> None:
 def main() -> int:
     """Print the tables; return 1 if something in them cannot be."""
     logging.disable(logging.CRITICAL)  # each process says what it goes through
-    gc.disable()  # the garbage of a day fits into memory
     fleets = {}
     problems = list(implausible_rhythm())
     _print_header(*DAY_COLUMNS)

@@ -23,7 +23,7 @@ TTL, AHEAD, MAX_STALE, COOLDOWN = 600, 120, 3600, 30
 _ISSUER = "https://tenant.example/"
 _EPOCH = 1_800_000_000.0
 _CLOCK_SKEW_SECONDS = 0.25
-QUIET_GAP_SECONDS, _CLOSE_GAP_SECONDS = 60.0, 1.0
+QUIET_GAP_SECONDS, _CLOSE_GAP_SECONDS, _REFUSED_GAP_SECONDS = 60.0, 1.0, 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,16 @@ class Fleet:
         # From a window's beginning, each process is asked more often once its next quiet request has come: were all
         # asked in its first second, that would be an incident of its own.
         now, (since, until) = self.time.now, self._closely
-        is_close = since <= now < until or (is_refused and self.issuer.away is None)
-        gap = _CLOSE_GAP_SECONDS if is_close else QUIET_GAP_SECONDS
+        is_close = since <= now < until
+        if is_refused and not is_close and self.issuer.away is not None:
+            # Nothing is learnt from refusals that have to be, so they are seldom asked for.
+            later = self._after(_REFUSED_GAP_SECONDS, phase)
+            return min(later, since + phase) if now < since else later
+        return self._after(_CLOSE_GAP_SECONDS if is_close or is_refused else QUIET_GAP_SECONDS, phase)
+
+    def _after(self, gap: float, phase: float) -> float:
         # Rounded: as floats go, the next time could be the present one.
-        return now + (gap - round(now - phase, 6) % gap)
+        return self.time.now + (gap - round(self.time.now - phase, 6) % gap)
 
     def flood(self, per_second: float, seconds: float) -> None:
         """Send random key ids to random processes."""
@@ -122,8 +128,10 @@ class Process:
                 self._ask(key_id)
             if self._refused:
                 self._forget_withdrawn()
-            for key_id, since in issuer.withdrawn.items():
-                if time.now - since < MAX_STALE + 60 and self._trusts(key_id):
+            for key_id, since in reversed(issuer.withdrawn.items()):
+                if time.now - since > MAX_STALE + QUIET_GAP_SECONDS:
+                    break
+                if self._trusts(key_id):
                     fleet.trusted[key_id] = time.now
             time.sleep(fleet.next_request_at(self.phase, is_refused=bool(self._refused)) - time.now)
 
