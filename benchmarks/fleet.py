@@ -10,6 +10,8 @@ import bisect
 import logging
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import NamedTuple
 
 from benchmarks.incidents import DAY, HOUR, INCIDENTS, live
 from benchmarks.simulated_fleet import AHEAD, COOLDOWN, MAX_STALE, QUIET_GAP_SECONDS, TTL, Fleet, Refusal
@@ -111,17 +113,15 @@ def day_row(fleet: Fleet) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def incident_rows(sharing: Fleet, alone: Fleet) -> Iterator[str]:
-    """Return what each incident was like, with and without a cache, as rows of the second table."""
+def incident_cells(fleet: Fleet) -> list[list[str]]:
+    """Return what each incident was like, as cells of the second table."""
+    rows = []
     for incident, end in zip(INCIDENTS, _ends(), strict=True):
-        cells = [incident.title]
-        for fleet in (sharing, alone):
-            account = Account(fleet, incident.at, end)
-            cells += [f"{account.most_fetches_in(1):,}", f"{account.most_fetches_in(COOLDOWN):,}"]
-            cells += [_shown(account.longest_refusal(is_issuer_away=away)) for away in (False, True)]
-            if fleet.is_sharing:
-                cells.append(f"{account.most_cache_operations():,}")
-        yield f"| {' | '.join(cells)} |"
+        account = Account(fleet, incident.at, end)
+        cells = [f"{account.most_fetches_in(1):,}", f"{account.most_fetches_in(COOLDOWN):,}"]
+        cells += [_shown(account.longest_refusal(is_issuer_away=away)) for away in (False, True)]
+        rows.append([*cells, f"{account.most_cache_operations():,}"] if fleet.is_sharing else cells)
+    return rows
 
 
 def implausible(fleet: Fleet) -> Iterator[str]:
@@ -164,21 +164,39 @@ def _print_header(*names: str) -> None:
     print(f"| {' | '.join(names)} |\n|{'---|' * len(names)}")
 
 
+class Day(NamedTuple):
+    """What a fleet's day was like, as cells of the tables, and what in it cannot be."""
+
+    row: str
+    incidents: list[list[str]]
+    problems: list[str]
+
+
+def day_of(size: int, is_sharing: bool) -> Day:
+    """Let a fleet live through the day. Runs in a process of its own."""
+    logging.disable(logging.CRITICAL)  # each process of the fleet says what it goes through
+    fleet = live(Fleet(size, is_sharing=is_sharing))
+    return Day(
+        day_row(fleet), incident_cells(fleet), [f"{size} processes: {problem}" for problem in implausible(fleet)]
+    )
+
+
 def main() -> int:
     """Print the tables; return 1 if something in them cannot be."""
-    logging.disable(logging.CRITICAL)  # each process says what it goes through
-    fleets = {}
-    problems = list(implausible_rhythm())
+    fleets = [(size, is_sharing) for size in SIZES for is_sharing in (True, False)]
+    with ProcessPoolExecutor() as pool:
+        # The largest first: they take longest.
+        running = {fleet: pool.submit(day_of, *fleet) for fleet in reversed(fleets)}
+        days = {fleet: running[fleet].result() for fleet in fleets}
     _print_header(*DAY_COLUMNS)
-    for size in SIZES:
-        for is_sharing in (True, False):
-            fleet = fleets[is_sharing] = live(Fleet(size, is_sharing=is_sharing))
-            print(day_row(fleet), flush=True)
-            problems += [f"{size} processes: {problem}" for problem in implausible(fleet)]
+    for day in days.values():
+        print(day.row)
     print(f"\nEach incident, {SIZES[-1]:,} processes, with a cache and without:\n")
     _print_header(*INCIDENT_COLUMNS)
-    for row in incident_rows(fleets[True], fleets[False]):
-        print(row)
+    sharing, alone = days[SIZES[-1], True], days[SIZES[-1], False]
+    for incident, *cells in zip(INCIDENTS, sharing.incidents, alone.incidents, strict=True):
+        print(f"| {' | '.join([incident.title, *cells[0], *cells[1]])} |")
+    problems = [*implausible_rhythm(), *(problem for day in days.values() for problem in day.problems)]
     print(*problems, sep="\n", file=sys.stderr)
     return 1 if problems else 0
 
