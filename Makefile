@@ -9,7 +9,7 @@ PICTURES := docs/pictures
 PYTHONS ?= 3.11 3.12 3.13
 PYTEST_ARGS ?=
 
-.PHONY: run test test-oldest test-pythons fuzz lint typing pictures constraints clean
+.PHONY: run test test-oldest test-pythons fuzz mutants lint typing bench-fleet pictures constraints clean
 
 ## run: a local issuer, the reference app against it, and curl lines to paste (no account, no network)
 run: $(VENV)/.ready
@@ -48,6 +48,10 @@ typing: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/pyright
 
+## bench-fleet: a simulated day of 1, 100 and 1,000 processes, as docs/scaling.md explains it
+bench-fleet: $(VENV)/.ready
+	$(BIN)/python -m benchmarks.fleet
+
 # Names, versions and hashes are pinned in requirements/; pyproject.toml has the lower bounds only.
 # $(call make_venv,python,folder,requirements)
 define make_venv
@@ -79,6 +83,16 @@ provider:
 	    || npm ci --prefix $(PROVIDER) --no-audit --no-fund --loglevel=error; \
 	else echo "npm is missing: the tests with a real OpenID provider will be skipped"; fi
 
+# An environment of its own: cosmic-ray brings much that nothing else needs.
+## mutants: change the rooms that decide, one small thing at a time, and see a test fail each time
+mutants: .venv-mutants/.ready
+	.venv-mutants/bin/python -m tests.mutation $(ROOMS)
+
+.venv-mutants/.ready: requirements/mutants.txt
+	$(PYTHON) -m venv .venv-mutants
+	.venv-mutants/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
 ## pictures: draw those of docs/architecture.md anew from their text sources (needs node)
 pictures:
 	npm ci --prefix $(PICTURES) --no-audit --no-fund --loglevel=error
@@ -92,6 +106,8 @@ constraints: $(VENV)/.ready
 	$(COMPILE) --resolution lowest-direct --all-extras pyproject.toml --output-file $(VENV)/oldest.txt
 	$(COMPILE) --generate-hashes --no-annotate --constraints $(VENV)/oldest.txt \
 	  --all-extras --group build --group tests pyproject.toml --output-file requirements/oldest.txt
+	$(COMPILE) --generate-hashes --no-strip-extras --constraints requirements/dev.txt --group tests --group mutants \
+	  pyproject.toml --output-file requirements/mutants.txt
 
 clean:
 	rm -rf $(VENV) .venv-* $(PROVIDER)/node_modules $(PICTURES)/node_modules build dist .coverage .coverage.* \

@@ -15,7 +15,7 @@ def decode(segment: str) -> bytes:
     """
     try:
         text = segment.encode("ascii")
-        data = base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+        data = base64.urlsafe_b64decode(text + b"==")  # more padding than needed does no harm
     except (UnicodeEncodeError, binascii.Error) as exc:
         raise ValueError("not base64url") from exc
     # The library skips what it does not know. Only the canonical spelling survives the way back.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from flask import Flask, current_app, request
 
 from auth0_blueprint.current import app_state
 from auth0_blueprint.decorators import guarded_functions
-from auth0_blueprint.host_cache import NOT_SHARED, is_served_by_many
+from auth0_blueprint.host_cache import NOT_SHARED, is_lost_between_processes
 from auth0_blueprint.jwt_extended import still_answers
 from auth0_blueprint.route import PUBLIC_ATTRIBUTE
 
@@ -17,24 +18,27 @@ logger = logging.getLogger("auth0_blueprint")
 
 def check_at_first_request(app: Flask) -> None:
     """Have *app* checked before it answers its first request; requests after a good one pay nothing for it."""
+    untold = [NOT_SHARED]
+
+    def check() -> None:
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        state = app_state()
+        _check_that_guards_stand_in_front(app)
+        if not still_answers(app, state.rules):
+            raise RuntimeError(
+                "Another JWTManager, or another app_ctx_globals_class, was put onto this app after Auth0Blueprint(). "
+                "To solve this, use the blueprint's own .jwt_manager, and set the class before the blueprint is "
+                "registered."
+            )
+        state.cache.open()
+        if is_lost_between_processes(state.reach(), request.environ):
+            with suppress(IndexError):  # another of the first requests, which came at the same time, has told
+                logger.warning("%s", untold.pop())
+        # A new list: the old one may be in use by this very request.
+        app.before_request_funcs[None] = [hook for hook in app.before_request_funcs[None] if hook is not check]
+
     # First in the row, before a hook of the app that answers by itself.
-    app.before_request_funcs.setdefault(None, []).insert(0, _check)
-
-
-def _check() -> None:
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    state = app_state()
-    _check_that_guards_stand_in_front(app)
-    if not still_answers(app, state.rules):
-        raise RuntimeError(
-            "Another JWTManager, or another app_ctx_globals_class, was put onto this app after Auth0Blueprint(). To "
-            "solve this, use the blueprint's own .jwt_manager, and set the class before the blueprint is registered."
-        )
-    state.cache.open()
-    if state.reach() == "process" and is_served_by_many(request.environ):
-        logger.warning("%s", NOT_SHARED)
-    # A new list: the old one may be in use by this very request.
-    app.before_request_funcs[None] = [hook for hook in app.before_request_funcs[None] if hook is not _check]
+    app.before_request_funcs.setdefault(None, []).insert(0, check)
 
 
 def _check_that_guards_stand_in_front(app: Flask) -> None:

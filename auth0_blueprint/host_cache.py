@@ -6,13 +6,15 @@ import functools
 import json
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from cachelib.serializers import JSONSerializer
 from flask import Flask
 from flask_caching import Cache
-from flask_caching.backends import FileSystemCache, NullCache, RedisCache, SimpleCache
+from flask_caching.backends import FileSystemCache, NullCache, RedisCache, RedisSentinelCache, SimpleCache
 from werkzeug.utils import import_string
 
 from auth0_blueprint.cache import UNREADABLE, CacheBackend
@@ -78,6 +80,11 @@ def check_cache_type(app: Flask, cache: Cache | None) -> None:
             "Auth0Blueprint(cache=...) a flask_caching.Cache on Redis",
             backend_class.__name__,
         )
+    elif issubclass(backend_class, RedisCache):
+        # While the first requests come in, all at once, importing it could take longer than an operation of the cache
+        # may, and the process would begin with a cache that is left alone.
+        with suppress(ImportError):  # said when it is used
+            import_module("redis")
 
 
 def reach_of(app: Flask, cache: Cache | None, *, is_signed: bool) -> Callable[[], str]:
@@ -98,9 +105,9 @@ def _reach_of_class(backend_class: type[Any]) -> str:
     return "machine" if issubclass(backend_class, FileSystemCache) else "process"
 
 
-def is_served_by_many(environ: Mapping[str, Any]) -> bool:
-    """Tell whether this process is one of several, by the WSGI environment of a request (PEP 3333)."""
-    return bool(environ.get("wsgi.multiprocess"))
+def is_lost_between_processes(reach: str, environ: Mapping[str, Any]) -> bool:
+    """Tell whether this process is one of several, by the WSGI environment of a request, and shares with none."""
+    return reach == "process" and bool(environ.get("wsgi.multiprocess"))
 
 
 def _backend_class(app: Flask) -> type[Any]:
@@ -141,7 +148,7 @@ def _private_backend(app: Flask) -> CacheBackend:
     }
     backend_class = _backend_class(app)
     if issubclass(backend_class, RedisCache):
-        config["CACHE_OPTIONS"] = {**(app.config.get("CACHE_OPTIONS") or {}), **_impatient_redis_options()}
+        config["CACHE_OPTIONS"] = {**(app.config.get("CACHE_OPTIONS") or {}), **_impatient_redis_options(backend_class)}
     elif issubclass(backend_class, FileSystemCache) and app.config.get("CACHE_DIR"):
         # Beside the host's folder: its files may be pickles, and each side counts and prunes all that it finds.
         host_folder = Path(app.config["CACHE_DIR"])
@@ -158,15 +165,19 @@ def _private_backend(app: Flask) -> CacheBackend:
     return _backend_of_host(app, private)
 
 
-def _impatient_redis_options() -> dict[str, Any]:
+def _impatient_redis_options(backend_class: type[Any]) -> dict[str, Any]:
     # Imported only where Redis is used: redis-py is not a dependency.
     from redis.backoff import NoBackoff
     from redis.exceptions import ConnectionError as RedisConnectionError
     from redis.retry import Retry
 
-    return {
+    options: dict[str, Any] = {
         "socket_timeout": _SOCKET_TIMEOUT_SECONDS,
         "socket_connect_timeout": _SOCKET_TIMEOUT_SECONDS,
         # A connection from before a restart is replaced at once. Silence is not asked again.
         "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     }
+    if issubclass(backend_class, RedisSentinelCache):
+        # It keeps the connections to the sentinels apart, by this prefix.
+        options |= {f"sentinel_{name}": value for name, value in options.items()}
+    return options

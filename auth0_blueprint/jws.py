@@ -29,11 +29,11 @@ def parse(token: str, max_bytes: int) -> UnverifiedToken:
     """
     if len(token) > max_bytes:
         raise MalformedTokenError("too_long")
-    segments = token.split(".", 5)
-    if len(segments) != 3:
+    dots = token.count(".")
+    if dots != 2:
         # RFC 7516 §9: five parts are a JWE. Opaque tokens have none.
-        raise MalformedTokenError("encrypted" if len(segments) == 5 else "opaque")
-    header_segment, payload_segment, signature_segment = segments
+        raise MalformedTokenError("encrypted" if dots == 4 else "opaque")
+    header_segment, payload_segment, signature_segment = token.split(".")
     try:
         header_json, payload_json = base64url.decode(header_segment), base64url.decode(payload_segment)
         signature = base64url.decode(signature_segment)

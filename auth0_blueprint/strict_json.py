@@ -49,7 +49,7 @@ def loads_object(data: bytes) -> dict[str, Any]:
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
-    if len(members) != len(pairs):
+    if len(members) < len(pairs):
         raise StrictJSONError("a member is named twice")
     return members
 

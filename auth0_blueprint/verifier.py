@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -27,7 +28,7 @@ from auth0_blueprint.errors import (
     TokenNotYetValidError,
     UnsupportedAlgorithmError,
 )
-from auth0_blueprint.keysets.key_set import MAX_KEY_ID_CHARACTERS, VerificationKey
+from auth0_blueprint.keysets.key_set import VerificationKey, is_key_id
 from auth0_blueprint.settings import Settings
 
 #: 9999-12-31T23:59:59Z, the last second that `datetime` knows.
@@ -139,8 +140,7 @@ class Verifier:
         algorithm = self._algorithms.get(name) if isinstance(name, str) else None
         if algorithm is None:
             raise UnsupportedAlgorithmError
-        key_id = header.get("kid", "")
-        if not isinstance(key_id, str) or len(key_id) > MAX_KEY_ID_CHARACTERS:
+        if "kid" in header and not is_key_id(header["kid"]):
             raise MalformedTokenError("key_id")
         # RFC 7515 §4.1.11: no extension is understood here, so none may be critical. RFC 7797: b64 is one of them.
         if "crit" in header or "b64" in header:
@@ -176,7 +176,7 @@ class Verifier:
 
     def _check_times(self, claims: dict[str, Any]) -> None:
         expires_at, issued_at = _unix_time(claims, "exp"), _unix_time(claims, "iat")
-        not_before = _unix_time(claims, "nbf") if "nbf" in claims else 0
+        not_before = _unix_time(claims, "nbf") if "nbf" in claims else -math.inf
         now, leeway = self._clock(), self._leeway_seconds
         if expires_at <= now - leeway:
             raise ExpiredTokenError

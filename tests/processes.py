@@ -1,107 +1,75 @@
-"""Processes of one fleet, without the processes: key sources with one cache, one clock and one issuer."""
+"""Programs in processes of their own, gunicorn above all, and what a test needs to talk with them."""
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-from conftest import MovableClock
-from servers import ScriptedIssuer, document, land
+import requests
 
-from auth0_blueprint.algorithms import ALGORITHMS
-from auth0_blueprint.cache import SharedCache
-from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
-from auth0_blueprint.keysets.source import KeySource
+import auth0_blueprint
 
-TTL, AHEAD, MAX_STALE, COOLDOWN, ATTEMPT = 600, 120, 3600, 30, 5
-DUE = TTL - AHEAD
-ISSUER = "https://issuer.example/"
-URL = "https://issuer.example/.well-known/jwks.json"
-SECRET = "a secret of the fleet"
-EDDSA = ALGORITHMS["EdDSA"]
+TIMEOUT_SECONDS = 10.0
+
+#: Lets a program import the package that is imported here.
+TESTED_PACKAGE = {"PYTHONPATH": str(Path(auth0_blueprint.__file__).parents[1])}
+
+Process = subprocess.Popen[str]
 
 
-class DictBackend:
-    """A cache backend whose entries a test can read, plant and break."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
-        self.calls = 0
-
-    def get(self, key: str) -> Any:
-        self.calls += 1
-        return self.values.get(key)
-
-    def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        self.calls += 1
-        self.values[key] = value
-        return True
-
-    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        return key not in self.values and self.set(key, value, timeout)
-
-    def get_many(self, *keys: str) -> Any:
-        self.calls += 1
-        return [self.values.get(key) for key in keys]
-
-    def delete(self, key: str) -> Any:
-        self.calls += 1
-        return self.values.pop(key, None) is not None
-
-    @property
-    def only_key(self) -> str:
-        (key,) = self.values
-        return key
+@contextmanager
+def running(command: list[str], **options: Any) -> Iterator[Process]:
+    """Run *command* in a process group of its own, and end the whole group afterwards."""
+    options = {"stdout": subprocess.PIPE, **options}
+    with subprocess.Popen(command, text=True, start_new_session=True, **options) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(TIMEOUT_SECONDS)
+            with suppress(ProcessLookupError):  # nothing is left of it
+                os.killpg(process.pid, signal.SIGKILL)
 
 
-class Fleet:
-    """Processes with one cache, one clock and one issuer."""
+@contextmanager
+def gunicorn(
+    app: str, directory: Path, environment: Mapping[str, str], *arguments: str, **options: Any
+) -> Iterator[tuple[str, Process]]:
+    """Run *app*, a module in *directory*, and give its URL. Its settings come from *environment* only."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(directory), **TESTED_PACKAGE, **environment}
+    # The socket is ours until gunicorn has it: its port cannot be taken, and early requests wait instead of failing.
+    with ExitStack() as ours, ExitStack() as theirs:
+        listener = ours.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1024))
+        bind = ("--bind", f"fd://{listener.fileno()}", "--log-level", "warning")
+        command = [sys.executable, "-m", "gunicorn", app, *bind, *arguments]
+        options = {"cwd": directory, "env": environment, "pass_fds": (listener.fileno(),), **options}
+        process = theirs.enter_context(running(command, **options))
+        port = listener.getsockname()[1]
+        ours.close()
+        yield f"http://127.0.0.1:{port}", process
 
-    def __init__(self, backend: DictBackend, scripted: ScriptedIssuer, clock: MovableClock) -> None:
-        self.backend = backend
-        self.scripted = scripted
-        self.clock = clock
-        #: What a process does between two looks for news.
-        self.pause: Callable[[float], None] = time.sleep
 
-    def shared(self, *, issuer: str = ISSUER, url: str = URL, secret: str | None = SECRET) -> SharedKeySet:
-        """Return the shared copy as one more process sees it."""
-        cache = SharedCache(lambda: self.backend, monotonic=self.clock)
-        return SharedKeySet(
-            cache,
-            issuer=issuer,
-            url=url,
-            secret=secret,
-            keep_seconds=MAX_STALE,
-            attempt_seconds=ATTEMPT,
-            clock=self.clock,
-            monotonic=self.clock,
-            pause=lambda seconds: self.pause(seconds),
-        )
+def eventually(is_so: Callable[[], bool], seconds: float = 15.0) -> None:
+    """Return as soon as *is_so*; fail when it has not become so in time."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not is_so():
+        assert time.monotonic() < deadline, "this did not become so in time"
+        pause.wait(0.05)
 
-    def process(self) -> KeySource:
-        """Return the source of one more process."""
-        return KeySource(
-            ISSUER,
-            ttl_seconds=TTL,
-            refresh_ahead_seconds=AHEAD,
-            max_stale_seconds=MAX_STALE,
-            cooldown_seconds=COOLDOWN,
-            fetch=self.scripted,
-            shared=self.shared(),
-            clock=self.clock,
-            monotonic=self.clock,
-            uniform=lambda low, high: (low + high) / 2,
-        )
 
-    def warm_process(self) -> KeySource:
-        """Return the source of a process that has fetched, or adopted, a key set just now."""
-        process = self.process()
-        process.snapshot()
-        land()
-        return process
-
-    def entry(self, *key_ids: str, seconds_ago: float = 0) -> SharedEntry:
-        """Return an entry as it was fetched some time ago."""
-        return SharedEntry(document(*key_ids).decode(), self.clock() - seconds_ago)
+def http(method: str, url: str, **options: Any) -> requests.Response:
+    """Ask once, without a proxy: an environment's makes no sense on loopback."""
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.request(method, url, timeout=TIMEOUT_SECONDS, **options)

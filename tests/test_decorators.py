@@ -106,11 +106,21 @@ def test_an_anonymous_request_does_not_pass_a_stricter_guard_below(app: Flask) -
         (requires_claim("flag", {"a": True}), {"flag": {"a": 1}}, 403),
         (requires_claim("flag", {"a": [True]}), {"flag": {"a": [1]}}, 403),
         (requires_claim("flag", {"a": [1]}), {"flag": {"a": [1]}}, 200),
+        (requires_claim("flag", {"a": 1}), {"flag": {"a": 1, "b": 1}}, 403),
+        (requires_claim("flag", {"a": 1, "b": 1}), {"flag": {"a": 1}}, 403),
+        (requires_claim("flag", {"a": [1]}), {"flag": {"a": [1, 1]}}, 403),
+        (requires_claim("flag", {"a": [1, 1]}), {"flag": {"a": [1]}}, 403),
+        (requires_claim("flag", {"a": ["x"]}), {"flag": {"a": "x"}}, 403),
+        (requires_claim("flag", {"a": "x"}), {"flag": {"a": ["x"]}}, 403),
+        (requires_claim("flag", {"a": 1}), {"flag": "a"}, 403),
+        (requires_claim("flag", "a"), {"flag": {"a": 1}}, 403),
         (requires_claim("level", check=lambda value: value > 2), {"level": 3}, 200),
         (requires_claim("level", check=lambda value: value > 2), {"level": 2}, 403),
         (requires_claim("level", check=lambda _value: True), {}, 403),
         (requires_claim("level", check=lambda value: value > 2), {"level": "high"}, 403),
         (requires_claim("level", check=lambda value: value["x"]), {"level": {}}, 403),
+        (requires_claim("level", check=lambda value: int(value)), {"level": "high"}, 403),
+        (requires_claim("level", check=lambda value: value.isupper()), {"level": 1}, 403),
     ],
 )
 def test_a_guard_admits_exactly_what_it_demands(
@@ -168,6 +178,27 @@ def test_a_guard_that_runs_before_every_request_answers_for_unmatched_ones_too(a
     assert client.get("/nowhere", headers=bearer(issuer.token(scope="a"))).status_code == 404
 
 
+@pytest.mark.parametrize(("demand", "noun"), [(requires_scope, "scope"), (requires_permission, "permission")])
+def test_an_error_about_an_argument_says_what_was_expected(demand: Callable[..., object], noun: str) -> None:
+    """In the words of the decorator that was used."""
+    with pytest.raises(TypeError, match=rf"^Name at least one {noun}\.$"):
+        demand()
+    with pytest.raises(TypeError, match=rf"^Name each {noun} as a text of its own, not as list\.$"):
+        demand(["a"])
+
+
+def test_a_check_that_fails_is_logged_and_one_that_says_no_is_not(
+    app: Flask, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A 403 by a mistake in the check can be found; what the claim holds is not shown."""
+    client = client_of(app, requires_claim("level", 5, check=lambda value: value > 2), requires_claim("level", 5))
+    for level, count in ((1, 0), (3, 0), ("SPY", 1)):
+        caplog.clear()
+        assert client.get("/guarded", headers=bearer(issuer.token(level=level))).status_code == 403
+        lines = [record.getMessage() for record in caplog.records if record.name == "auth0_blueprint"]
+        assert lines == ["the check of claim 'level' failed with TypeError: not admitted"] * count
+
+
 def test_has_scope_and_has_permission_answer_inside_a_view(app: Flask, issuer: LocalIssuer) -> None:
     """All that are named have to be there, and the two claims are never merged."""
 
@@ -178,12 +209,19 @@ def test_has_scope_and_has_permission_answer_inside_a_view(app: Flask, issuer: L
             "both": has_scope("a", "b"),
             "more": has_scope("a", "c"),
             "permission": has_permission("p"),
+            "more permissions": has_permission("p", "q"),
             "merged": has_permission("a") or has_scope("p"),
         }
 
     token = issuer.token(scope="a b", permissions=["p"])
     response = app.test_client().get("/asked", headers=bearer(token))
-    assert response.json == {"both": True, "more": False, "permission": True, "merged": False}
+    assert response.json == {
+        "both": True,
+        "more": False,
+        "permission": True,
+        "more permissions": False,
+        "merged": False,
+    }
 
 
 def test_a_coroutine_view_is_guarded(app: Flask, issuer: LocalIssuer) -> None:
@@ -229,7 +267,13 @@ def test_a_guard_keeps_the_name_and_the_text_of_its_view() -> None:
         """Read the messages."""
         return ""
 
+    @requires_scope("a")
+    async def slow_messages() -> str:
+        """Read them slowly."""
+        return ""
+
     assert (messages.__name__, messages.__doc__) == ("messages", "Read the messages.")
+    assert (slow_messages.__name__, slow_messages.__doc__) == ("slow_messages", "Read them slowly.")
 
 
 def test_current_token_in_an_unguarded_view_names_the_remedy(app: Flask) -> None:

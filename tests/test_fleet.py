@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from conftest import MovableClock
-from processes import ATTEMPT, COOLDOWN, DUE, EDDSA, MAX_STALE, TTL, DictBackend, Fleet
 from servers import ScriptedIssuer, document, land
+from shared_sources import ATTEMPT, COOLDOWN, DUE, EDDSA, MAX_STALE, TTL, DictBackend, Fleet
 
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchError
@@ -152,7 +152,7 @@ def test_nobody_waits_for_ever(fleet: Fleet, clock: MovableClock) -> None:
         if turn is None:
             fleet.shared().fleet._entries.write("lease", {"holder": "x", "until": clock() + ATTEMPT}, ATTEMPT)
     assert turn is not None
-    assert clock() - began == pytest.approx(2 * ATTEMPT, abs=0.2)
+    assert 0 <= clock() - began - 2 * ATTEMPT <= 1  # one pause at most
 
 
 @pytest.mark.parametrize("text", ["", "garbage", '{"holder": "x", "until": 9999999999}.forged', 17, {"a": []}])
@@ -258,7 +258,7 @@ def test_a_failed_attempt_of_another_process_counts_for_the_cooldown(fleet: Flee
     assert ask(second, "b") == "key_set_unavailable"
     land()
     assert fleet.scripted.fetch_count == 2
-    clock.move(1 + 1e-3)
+    clock.move(1 + 2.5 + 1e-3)  # and the jitter after a failure, 0 to 5 s
     assert ask(second, "b") == "key_set_unavailable"
     land()
     assert fleet.scripted.fetch_count == 3

@@ -141,3 +141,23 @@ def test_me_shows_all_claims_of_the_caller(client: FlaskClient, issuer: LocalIss
     body = response.get_json()
     assert (body["sub"], body["scope"], body["permissions"]) == ("auth0|local-user", "a b", ["p"])
     assert (body["https://example.com/roles"], body["aud"]) == (["x"], [issuer.audience])
+
+
+def test_several_workers_without_a_shared_cache_are_told_what_is_lost(
+    make_app: AppFactory, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the flag of PEP 3333; in the log once, and in the details of health."""
+    client = make_app().test_client()
+    many = {"wsgi.multiprocess": True}
+    for _ in range(2):
+        body = client.get("/auth/health", headers=bearer(issuer.token(**ADMIN)), environ_overrides=many).get_json()
+    (note,) = body["checks"]["cache"]["notes"]
+    assert note.startswith("several worker processes, and no cache that they share")
+    assert (body["status"], caplog.text.count(note)) == ("pass", 1)
+
+
+def test_one_worker_is_not_warned(client: FlaskClient, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture) -> None:
+    """It has nobody to share with."""
+    body = client.get("/auth/health", headers=bearer(issuer.token(**ADMIN))).get_json()
+    assert body["checks"]["cache"]["notes"] == []
+    assert not caplog.records

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
 
 from auth0_blueprint.algorithms import ALGORITHMS
-from auth0_blueprint.keysets.key_set import MAX_KEY_ID_CHARACTERS, MAX_KEYS, KeySet, KeySetError, parse_key_set
+from auth0_blueprint.keysets.key_set import KeySet, KeySetError, parse_key_set
 
 JWK = dict[str, Any]
 
@@ -205,6 +205,11 @@ def test_a_key_of_unknown_type_or_curve_is_skipped(ec_jwks: dict[str, JWK], chan
     assert skipped_beside_a_good_key({**ec_jwks["P-256"], **changes}) == "unknown key type or curve"
 
 
+def test_an_rsa_key_has_no_curve(rsa_jwk: JWK) -> None:
+    """A member that means nothing for its type does not matter (RFC 7517 §4)."""
+    assert parse({**rsa_jwk, "crv": "P-256"}).select("rsa", ALGORITHMS["RS256"]) is not None
+
+
 @pytest.mark.parametrize("member", [{}, {"kty": "EC"}, {"crv": "P-256"}, {"kid": "x"}], ids=str)
 def test_an_incomplete_key_is_skipped(member: JWK) -> None:
     """An object that does not say what it is, is nothing."""
@@ -256,6 +261,16 @@ def test_an_rsa_modulus_outside_the_limits_is_skipped(rsa_jwk: JWK, bits: int) -
     assert skipped_beside_a_good_key({**rsa_jwk, "n": modulus}) == "RSA modulus is too short or too long"
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"n": number((1 << 16383) + 1)}, {"e": number((1 << 63) + 1)}],
+    ids=["16384 bits", "exponent of 64 bits"],
+)
+def test_an_rsa_key_at_the_upper_limits_is_used(rsa_jwk: JWK, changes: JWK) -> None:
+    """The limits themselves are within the limits."""
+    assert len(parse({**rsa_jwk, **changes}).keys) == 1
+
+
 def test_a_huge_rsa_exponent_is_skipped(rsa_jwk: JWK) -> None:
     """It would make each verification slow."""
     assert skipped_beside_a_good_key({**rsa_jwk, "e": number((1 << 64) + 1)}) == "RSA exponent is too long"
@@ -303,9 +318,7 @@ def test_a_key_for_verification_is_used(members: JWK) -> None:
     assert len(parse(ed25519_jwk(**members)).keys) == 1
 
 
-@pytest.mark.parametrize(
-    "key_id", [1, True, [], {}, ["a"], "k" * (MAX_KEY_ID_CHARACTERS + 1)], ids=lambda value: repr(value)[:20]
-)
+@pytest.mark.parametrize("key_id", [1, True, [], {}, ["a"], "k" * 257], ids=lambda value: repr(value)[:20])
 def test_a_key_with_an_unusable_key_id_is_skipped(key_id: object) -> None:
     """A key id is a text of at most 256 characters."""
     assert skipped_beside_a_good_key(ed25519_jwk(kid=key_id)) == "key id is not a text of acceptable length"
@@ -313,7 +326,7 @@ def test_a_key_with_an_unusable_key_id_is_skipped(key_id: object) -> None:
 
 def test_a_key_id_of_the_greatest_length_is_used() -> None:
     """256 characters are not too many."""
-    key_id = "k" * MAX_KEY_ID_CHARACTERS
+    key_id = "k" * 256
     assert parse(ed25519_jwk(kid=key_id)).select(key_id, ALGORITHMS["EdDSA"]) is not None
 
 
@@ -334,9 +347,15 @@ def test_a_curve_with_the_algorithm_of_another_curve_is_skipped(ec_jwks: dict[st
 
 def test_no_more_than_64_keys_are_used() -> None:
     """The first 64 usable keys, and the reason is told."""
-    key_set = parse(*(ed25519_jwk(kid=f"key-{index}") for index in range(MAX_KEYS + 1)))
-    assert key_set.key_ids == {f"key-{index}" for index in range(MAX_KEYS)}
+    key_set = parse(*(ed25519_jwk(kid=f"key-{index}") for index in range(65)))
+    assert key_set.key_ids == {f"key-{index}" for index in range(64)}
     assert key_set.skipped == ("more than 64 keys",)
+
+
+def test_64_keys_are_not_too_many() -> None:
+    """No reason is told when all are used."""
+    key_set = parse(*(ed25519_jwk(kid=f"key-{index}") for index in range(64)))
+    assert (len(key_set.keys), key_set.skipped) == (64, ())
 
 
 def test_unusable_members_do_not_count_among_the_64() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import logging
 import os
 import threading
 from collections.abc import Callable
+from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,7 +25,7 @@ from auth0_blueprint.flight import Flight, SingleFlight
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.key_set import VerificationKey
 from auth0_blueprint.keysets.shared import SharedKeySet
-from auth0_blueprint.keysets.source import KeySource
+from auth0_blueprint.keysets.source import FLIGHT_PATIENCE_SECONDS, UNKNOWN_KEY_PATIENCE_SECONDS, KeySource
 
 TTL, AHEAD, MAX_STALE, COOLDOWN = 600, 120, 3600, 30
 DUE = TTL - AHEAD
@@ -105,7 +107,9 @@ def fail(scripted: ScriptedIssuer, source: KeySource, retry_after_seconds: float
 
 def test_nothing_is_fetched_before_somebody_asks(source: KeySource, scripted: ScriptedIssuer) -> None:
     """Making a source, and asking for its status, opens no connection and starts no thread."""
-    assert source.status().state == "none"
+    status = source.status()
+    assert (status.state, status.source, status.age_seconds, status.refresh_in_seconds) == ("none", None, None, None)
+    assert (status.generation, status.keys, status.skipped) == (0, 0, ())
     assert scripted.fetch_count == 0
 
 
@@ -164,12 +168,17 @@ def test_a_failed_cold_start_is_unavailable_at_once_in_the_backoff(source: KeySo
     assert caught.value.retry_after_seconds == 90
 
 
-def test_an_unexpected_error_of_a_fetch_is_a_failure(source: KeySource, scripted: ScriptedIssuer) -> None:
-    """It is logged, and told in fixed words; no thread dies of it."""
+def test_an_unexpected_error_of_a_fetch_is_a_failure(
+    source: KeySource, scripted: ScriptedIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged with its traceback, and told in fixed words; no thread dies of it."""
     scripted.answer = RuntimeError("SPY")
     with pytest.raises(KeySetUnavailableError):
         source.snapshot()
     assert source.status().last_error == "an unexpected error"
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == [
+        f"getting the key set of {ISSUER} failed in an unexpected way"
+    ]
 
 
 # Fresh
@@ -257,8 +266,44 @@ def answer_of_one_who_joins(source: KeySource, scripted: ScriptedIssuer) -> froz
     with ThreadPoolExecutor(1) as pool:
         request = pool.submit(source.snapshot)
         assert scripted.is_still_answering()
+        # It must not answer before the issuer does.
+        assert not futures.wait([request], timeout=0.1).done
         scripted.release()
         return request.result(10).key_set.key_ids
+
+
+def test_nobody_waits_longer_than_3_seconds_or_half_a_second_for_an_unknown_key() -> None:
+    """The patience of a request, where its caller says nothing else."""
+    assert (FLIGHT_PATIENCE_SECONDS, UNKNOWN_KEY_PATIENCE_SECONDS) == (3.0, 0.5)
+    assert inspect.signature(KeySource.snapshot).parameters["patience_seconds"].default == 3.0
+
+
+def test_a_request_that_finds_the_refresh_done_meanwhile_starts_none(
+    make_source: MakeSource, scripted: ScriptedIssuer
+) -> None:
+    """Between its look at the age and its turn, another request may have refreshed."""
+    others: list[Callable[[], object]] = []
+    wall = MovableClock()
+
+    def clock() -> float:
+        if others:
+            now, other = wall(), others.pop()
+            other()
+            return now
+        return wall()
+
+    source = make_source(clock=clock, monotonic=wall)
+
+    def refresh() -> None:
+        source.snapshot()
+        land()
+
+    source.snapshot()
+    wall.move(TTL)
+    others.append(refresh)
+    source.snapshot()
+    land()
+    assert scripted.fetch_count == 2
 
 
 def test_a_stale_set_joins_the_fetch(warm: KeySource, scripted: ScriptedIssuer, clock: MovableClock) -> None:
@@ -309,6 +354,8 @@ def test_known_keys_work_through_an_outage_until_max_stale(
     clock.move(age)
     fail(scripted, warm)
     assert warm.key_for("a", EDDSA).key_id == "a"
+    assert has(warm, "a")
+    assert warm.status().state == "stale"
 
 
 # Expired
@@ -523,6 +570,46 @@ def test_a_failed_attempt_counts_for_the_cooldown(
     assert scripted.fetch_count == 2
 
 
+@pytest.mark.parametrize(("failures", "seconds"), [(1, 5), (5, 5)])
+def test_searches_that_failed_spread_out(
+    make_source: MakeSource, scripted: ScriptedIssuer, clock: MovableClock, failures: int, seconds: float
+) -> None:
+    """Processes that were all refused at the same moment do not all come back at the end of the cooldown."""
+    source = make_source(uniform=lambda _low, high: high)
+    source.snapshot()
+    land()
+    scripted.answer = FetchError("HTTP status 429")
+    for _ in range(failures):
+        clock.move(2 * COOLDOWN)
+        with pytest.raises(KeySetUnavailableError):
+            source.key_for("b", EDDSA)
+        land()
+    scripted.answer = document("a", "b")
+    clock.move(COOLDOWN + seconds - 0.1)
+    with pytest.raises(KeySetUnavailableError):
+        source.key_for("b", EDDSA)
+    clock.move(0.2)
+    assert source.key_for("b", EDDSA).key_id == "b"
+
+
+def test_a_lone_search_that_worked_is_not_spread(
+    make_source: MakeSource, scripted: ScriptedIssuer, clock: MovableClock
+) -> None:
+    """The cooldown alone counts again, once the issuer has answered."""
+    source = make_source(uniform=lambda _low, high: high)
+    scripted.answer = FetchError("HTTP status 429")
+    with pytest.raises(KeySetUnavailableError):
+        source.snapshot()
+    land()
+    clock.move(2 * COOLDOWN)
+    scripted.answer = document("a")
+    source.snapshot()
+    land()
+    clock.move(COOLDOWN)
+    scripted.answer = document("a", "b")
+    assert source.key_for("b", EDDSA).key_id == "b"
+
+
 def test_an_unknown_key_id_respects_retry_after(warm: KeySource, scripted: ScriptedIssuer, clock: MovableClock) -> None:
     """The cooldown is over, but the issuer has asked for more time."""
     clock.move(DUE)
@@ -532,6 +619,18 @@ def test_an_unknown_key_id_respects_retry_after(warm: KeySource, scripted: Scrip
         warm.key_for("b", EDDSA)
     assert scripted.fetch_count == 2
     assert caught.value.retry_after_seconds == 1
+
+
+def test_without_a_shared_cache_an_unknown_key_id_starts_no_thread_in_the_cooldown(
+    warm: KeySource, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is nobody to ask."""
+    clock.move(COOLDOWN - 1)
+    started: list[threading.Thread] = []
+    monkeypatch.setattr(threading.Thread, "start", started.append)
+    with pytest.raises(UnknownKeyError):
+        warm.key_for("b", EDDSA)
+    assert started == []
 
 
 def test_known_keys_work_while_unknown_ones_are_unavailable(
@@ -663,6 +762,15 @@ def test_the_status_describes_the_set(warm: KeySource, clock: MovableClock) -> N
     assert (status.age_seconds, status.refresh_in_seconds) == (100, DUE - 100)
 
 
+@pytest.mark.parametrize(("age", "seconds"), [(DUE - 0.5, 0.5), (DUE, 0), (TTL, 0)])
+def test_the_time_to_the_next_refresh_is_never_negative(
+    warm: KeySource, clock: MovableClock, age: float, seconds: float
+) -> None:
+    """A refresh that is due is due now."""
+    clock.move(age)
+    assert warm.status().refresh_in_seconds == seconds
+
+
 # Listeners and logs
 
 
@@ -691,10 +799,16 @@ def _raise(*_arguments: object) -> None:
     raise RuntimeError("a listener")
 
 
-def test_a_listener_that_raises_does_not_spoil_a_refresh(make_source: MakeSource, clock: MovableClock) -> None:
-    """The keys are there, and the next refresh comes."""
+def test_a_listener_that_raises_does_not_spoil_a_refresh(
+    make_source: MakeSource, clock: MovableClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The keys are there, the next refresh comes, and the mistake can be found in the log."""
     source = make_source(on_refreshed=_raise)
     source.snapshot()
+    land()
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == [
+        "a listener of a key-set signal failed"
+    ]
     clock.move(TTL)
     source.snapshot()
     assert source.status().age_seconds == 0

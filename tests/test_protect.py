@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, request
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 from flask.views import MethodView
+from werkzeug.routing import Rule
 
 from auth0_blueprint import Auth0Blueprint, protect, public, requires_scope
 from auth0_blueprint.testing import LocalIssuer
@@ -113,6 +114,34 @@ def test_a_view_that_is_only_named_static_is_guarded(issuer: LocalIssuer, tmp_pa
     assert client.get("/of-blueprint").status_code == 401
 
 
+@pytest.mark.parametrize("endpoint", ["download", "upload"])
+def test_a_view_with_a_rule_like_that_of_static_files_is_guarded(
+    issuer: LocalIssuer, tmp_path: Path, endpoint: str
+) -> None:
+    """Also beside a folder of static files."""
+    app = Flask("tested", static_folder=str(tmp_path))
+    app.config.update(issuer.settings)
+    app.register_blueprint(Auth0Blueprint())
+    app.add_url_rule("/files/<path:filename>", endpoint, lambda filename: filename)
+    protect(app)
+    assert app.test_client().get("/files/page.css").status_code == 401
+
+
+def test_a_view_named_static_with_such_a_rule_is_guarded_where_no_folder_is(app: Flask) -> None:
+    """Without static files nothing is one."""
+    app.add_url_rule("/static/<path:filename>", "static", lambda filename: filename)
+    protect(app)
+    assert app.test_client().get("/static/page.css").status_code == 401
+
+
+def test_options_on_a_rule_that_flask_did_not_make_is_guarded(app: Flask) -> None:
+    """Flask answers it by the view, not by itself."""
+    app.url_map.add(Rule("/bare", endpoint="bare", methods=["OPTIONS"]))
+    app.view_functions["bare"] = lambda: "answered"
+    protect(app)
+    assert app.test_client().options("/bare").status_code == 401
+
+
 def test_a_blueprint_is_guarded_alone_with_its_nested_ones(app: Flask, issuer: LocalIssuer) -> None:
     """Routes outside of it stay as they are."""
     outer, inner = Blueprint("outer", "outer", url_prefix="/outer"), Blueprint("inner", "inner", url_prefix="/inner")
@@ -184,8 +213,8 @@ def test_an_endpoint_with_a_dot_that_is_no_blueprints_is_guarded(app: Flask, iss
     assert client.get("/dotted", headers=bearer(issuer.token())).text == "in"
 
 
-def test_a_guarded_view_does_not_inherit_the_mark_of_the_function_inside(app: Flask) -> None:
-    """``wraps`` copies attributes; a guard's view is guarded all the same."""
+def test_a_guarded_view_does_not_inherit_the_mark_of_the_function_inside(app: Flask, issuer: LocalIssuer) -> None:
+    """``wraps`` copies attributes; a guard's view is guarded all the same, by both guards."""
     protect(app, "outer")
 
     @app.get("/")
@@ -194,7 +223,9 @@ def test_a_guarded_view_does_not_inherit_the_mark_of_the_function_inside(app: Fl
     def view() -> str:
         return ""
 
-    assert app.test_client().get("/").status_code == 401
+    client = app.test_client()
+    assert client.get("/", headers=bearer(issuer.token(scope="inner"))).status_code == 403
+    assert client.get("/", headers=bearer(issuer.token(scope="inner outer"))).status_code == 200
 
 
 def test_too_late_for_a_registered_blueprint(app: Flask) -> None:

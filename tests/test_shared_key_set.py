@@ -10,6 +10,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from cachelib.serializers import JSONSerializer
 from conftest import AppFactory, MovableClock, bearer
 from flask import Flask, render_template_string
 from flask_caching import Cache
-from processes import COOLDOWN, DUE, EDDSA, MAX_STALE, SECRET, DictBackend, Fleet
 from servers import ScriptedIssuer, document, in_a_child_process, land
+from shared_sources import COOLDOWN, DUE, EDDSA, MAX_STALE, SECRET, TTL, DictBackend, Fleet
 
 from auth0_blueprint import Auth0Blueprint, ConfigurationError
 from auth0_blueprint.cache import SharedCache
@@ -223,6 +224,51 @@ def test_a_new_key_that_another_process_has_found_is_found_in_the_cooldown(fleet
     assert fleet.scripted.fetch_count == 2
 
 
+def test_an_unknown_key_id_in_the_cooldown_looks_at_the_cache_once_in_a_second(fleet: Fleet) -> None:
+    """What another process has written meanwhile is found, and a flood of unknown key ids does not flood the cache."""
+    process = fleet.warm_process()
+    calls: list[int] = []
+    for seconds in (0, 1, 0, 0.5, 0.5):
+        fleet.clock.move(seconds)
+        with pytest.raises(UnknownKeyError):
+            process.key_for("b", EDDSA)
+        land()
+        calls.append(fleet.backend.calls)
+    before = calls[0]
+    look = 2  # for a key set, and for a failure
+    assert calls == [before, before + look, before + look, before + look, before + 2 * look]
+    fleet.shared().write(fleet.entry("b"))
+    fleet.clock.move(1)
+    assert process.key_for("b", EDDSA).key_id == "b"
+    assert (fleet.scripted.fetch_count, process.status().source) == (1, "cache")
+
+
+@pytest.mark.parametrize("seconds", [0, 5])
+def test_an_adopted_set_is_never_younger_than_new(fleet: Fleet, seconds: float) -> None:
+    """Also when the clock of the process that fetched it goes ahead."""
+    fleet.shared().write(fleet.entry("a", seconds_ago=-seconds))
+    assert fleet.warm_process().status().age_seconds == 0
+
+
+def test_an_entry_without_a_usable_key_is_not_adopted(fleet: Fleet) -> None:
+    """Processes of another version may judge keys differently; the issuer is asked instead."""
+    fleet.shared().write(SharedEntry('{"keys": []}', fleet.clock()))
+    process = fleet.warm_process()
+    assert process.status().source == "network"
+    assert process.status().consecutive_failures == 0
+
+
+def test_listeners_are_told_of_a_stale_set_that_is_adopted_and_of_the_fetch_that_failed(fleet: Fleet) -> None:
+    """First which keys came from the others, then why there are no newer ones."""
+    fleet.shared().write(fleet.entry("a", seconds_ago=TTL))
+    fleet.scripted.answer = FetchError("HTTP status 503")
+    told: list[object] = []
+    process = fleet.process(on_failed=told.append, on_refreshed=lambda *came_and_went: told.append(came_and_went))
+    process.snapshot()
+    land()
+    assert told == [(("a",), ()), "HTTP status 503"]
+
+
 def test_an_entry_that_is_due_is_not_adopted_instead_of_a_fetch(fleet: Fleet) -> None:
     """It would be due again at once."""
     fleet.warm_process()
@@ -339,13 +385,6 @@ def test_a_forged_key_set_is_never_used(fleet: Fleet) -> None:
     assert fleet.scripted.fetch_count == 2
 
 
-def test_a_signed_entry_without_a_usable_key_is_not_adopted(fleet: Fleet) -> None:
-    """Another release may have accepted what this one does not."""
-    fleet.shared().write(SharedEntry('{"keys": []}', fleet.clock()))
-    assert fleet.warm_process().snapshot().key_set.key_ids == {"a"}
-    assert fleet.scripted.fetch_count == 1
-
-
 # A cache that is down
 
 
@@ -451,6 +490,60 @@ def test_a_cache_that_works_again_is_used_again(clock: MovableClock, caplog: pyt
     assert [cache.get("key"), cache.get("key")] == ["value", "value"]
     assert not cache.has_failed
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+@pytest.mark.parametrize("error", [ValueError("SPY"), RecursionError("SPY")], ids=repr)
+def test_what_a_backend_cannot_read_is_an_entry_that_nobody_signed(clock: MovableClock, error: Exception) -> None:
+    """A text that is no JSON, or nested too deeply, is ignored; the cache is not left alone for it."""
+    fleet = Fleet(BadBackend(raising(error)), ScriptedIssuer(document("a")), clock)
+    shared = fleet.shared()
+    assert shared.read() is None
+    assert shared.ignored == 1
+    assert shared.is_readable
+
+
+def test_a_backend_that_says_it_has_stored_nothing_has_failed(clock: MovableClock) -> None:
+    """Cachelib's file system swallows its errors, as when the disk is full."""
+    cache = SharedCache(lambda: BadBackend(lambda: False), monotonic=clock)
+    cache.set("key", "value", 60)
+    assert cache.has_failed
+
+
+def test_a_cache_that_has_failed_is_tried_again_only_after_the_pause(clock: MovableClock) -> None:
+    """For health: a cache that nobody else asks would be called away for ever."""
+    backend = BadBackend(raising(OSError()))
+    cache = SharedCache(lambda: backend, monotonic=clock)
+    cache.try_again()
+    assert backend.calls == 0
+    cache.get("key")
+    backend.misbehave = lambda: None
+    cache.try_again()
+    assert cache.has_failed
+    clock.move(30)
+    cache.try_again()
+    assert (cache.has_failed, backend.calls) == (False, 2)
+
+
+def test_threads_that_open_a_cache_at_once_open_it_once(clock: MovableClock) -> None:
+    """Each private cache has connections of its own."""
+    opened: list[DictBackend] = []
+    everybody = threading.Barrier(9)
+
+    def open_backend() -> DictBackend:
+        opened.append(DictBackend())
+        return opened[-1]
+
+    cache = SharedCache(open_backend, monotonic=clock)
+
+    def open_with_all() -> object:
+        everybody.wait(10)
+        return cache.open()
+
+    with ThreadPoolExecutor(8) as pool:
+        backends = [pool.submit(open_with_all) for _ in range(8)]
+        everybody.wait(10)
+        assert {id(backend.result(10)) for backend in backends} == {id(opened[0])}
+    assert len(opened) == 1
 
 
 def test_a_cache_that_is_away_costs_nothing_but_the_sharing(fleet: Fleet) -> None:
@@ -582,6 +675,20 @@ def test_a_host_cache_may_be_initialised_after_the_blueprint(
 # The package's own cache
 
 
+def test_memcached_is_never_read(make_app: AppFactory, caplog: pytest.LogCaptureFixture, issuer: LocalIssuer) -> None:
+    """Its clients unpickle what the server marks as a pickle. The app works, shares nothing, and is told."""
+    app = make_app(CACHE_TYPE="MemcachedCache", AUTH0_CACHE_SECRET=SECRET)
+    assert "MemcachedCache unpickles" in caplog.text
+    assert app.test_client().get("/auth/me", headers=bearer(issuer.token())).status_code == 200
+    assert backend_opener(app, None)() is None
+
+
+def test_a_cache_type_that_is_no_class_is_refused(make_app: AppFactory) -> None:
+    """Nothing but a class of cache can be set up."""
+    with pytest.raises(ConfigurationError, match="is not a class of cache: try RedisCache"):
+        make_app(CACHE_TYPE="flask_caching.make_template_fragment_key")
+
+
 def test_without_a_cache_type_there_is_no_cache() -> None:
     """One process has nothing to share, and flask-caching's warning has no place here."""
     assert backend_opener(host_app(), None)() is None
@@ -646,3 +753,35 @@ def test_a_pickle_planted_in_the_cache_is_never_run(make_app: AppFactory, issuer
     assert ask() == 200
     assert not crater.exists()
     assert issuer.fetch_count == 2
+
+
+# Waiting for a turn
+
+
+def test_who_waits_for_a_turn_looks_ever_more_seldom(fleet: Fleet) -> None:
+    """A thousand processes that wait for an issuer that hangs are many for one cache."""
+    fleet.shared().fleet._take()
+    waits: list[float] = []
+
+    def pause(seconds: float) -> None:
+        waits.append(seconds)
+        fleet.clock.move(seconds)
+
+    waiting = fleet.shared(pause=pause, uniform=lambda _low, high: high)
+    *_, lease = waiting.fleet.wait_for_turn()
+    assert waits == [0.1, 0.2, 0.4, 0.8, 1, 1, 1, 1]
+    assert lease is not None
+
+
+def test_two_who_wait_for_a_turn_seldom_look_at_the_same_time(fleet: Fleet) -> None:
+    """Each pause is drawn between a quarter of the longest and the longest."""
+    fleet.shared().fleet._take()
+    drawn: list[tuple[float, float]] = []
+
+    def draw(low: float, high: float) -> float:
+        drawn.append((low, high))
+        return high
+
+    list(fleet.shared(pause=fleet.clock.move, uniform=draw).fleet.wait_for_turn())
+    assert drawn
+    assert all(low == high / 4 for low, high in drawn)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from jwt.algorithms import get_default_algorithms
 from refusals import by_hand, claims_of, header_of, segment, with_member
 
-from auth0_blueprint import AccessToken, InvalidTokenError, KeySetUnavailableError, UnknownKeyError
+from auth0_blueprint import AccessToken, InvalidTokenError, KeySetUnavailableError, UnknownKeyError, jws
 from auth0_blueprint.algorithms import Algorithm
 from auth0_blueprint.keysets.key_set import VerificationKey, parse_key_set
 from auth0_blueprint.settings import load_settings
@@ -122,6 +122,10 @@ class TestShape:
     def test_only_three_segments_are_a_signed_token(self, verifier: Verifier, token: str, reason: str) -> None:
         """Five segments are an encrypted token, any other number is an opaque one."""
         assert refusal(verifier, token) == ("token_malformed", reason)
+
+    def test_a_token_in_parts_does_not_show_them(self, mint: Mint) -> None:
+        """Whatever logs it cannot give it away."""
+        assert "auth0|spy" not in repr(jws.parse(mint(sub="auth0|spy"), max_bytes=16_384))
 
     @pytest.mark.parametrize("index", [0, 1, 2])
     @pytest.mark.parametrize(
@@ -730,6 +734,11 @@ class TestTimes:
         clock.now = LAST_SECOND - 60.0
         token = make_verifier().verify(mint(iat=LAST_SECOND - 60, exp=LAST_SECOND))
         assert token.expires_at == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+    def test_the_first_second_of_the_year_1970_is_a_time(self, verifier: Verifier, mint: Mint) -> None:
+        """Zero is a number like others: long ago, not ill-typed."""
+        assert verifier.verify(mint(nbf=0))
+        assert refusal(verifier, mint(iat=0, exp=0))[0] == "token_expired"
 
     def test_times_may_have_fractions(self, verifier: Verifier, mint: Mint, clock: MovableClock) -> None:
         """NumericDate allows them (RFC 7519 §2)."""

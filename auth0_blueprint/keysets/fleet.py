@@ -13,7 +13,9 @@ from auth0_blueprint.signed_cache import SignedCache
 
 # Clocks may differ by this much, as for the entries themselves.
 MAX_SKEW_SECONDS = 5.0
-POLL_SECONDS = (0.02, 0.1)
+# The first look comes soon, for an answer takes a fifth of a second. Then ever more seldom: a thousand processes that
+# wait for an issuer that hangs are many for one cache.
+FIRST_POLL_SECONDS, MAX_POLL_SECONDS = 0.1, 1.0
 
 _LEASE, _FAILURE = "lease", "failure"
 
@@ -84,9 +86,11 @@ class Fleet:
         """
         yield None
         give_up_at = self._monotonic() + 2 * self._attempt_seconds
+        longest_pause = FIRST_POLL_SECONDS
         lease = self._take()
         while lease is None and self._monotonic() < give_up_at:
-            self._pause(self._uniform(*POLL_SECONDS))
+            self._pause(self._uniform(longest_pause / 4, longest_pause))
+            longest_pause = min(2 * longest_pause, MAX_POLL_SECONDS)
             yield None
             lease = self._take()
         yield lease or Lease(self._entries, "nobody")

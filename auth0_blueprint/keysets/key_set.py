@@ -27,7 +27,13 @@ MAX_RSA_EXPONENT_BITS = 64
 
 _READERS = {"RSA": RSAAlgorithm.from_jwk, "EC": ECAlgorithm.from_jwk, "OKP": OKPAlgorithm.from_jwk}
 _WRITERS: dict[str, Any] = {"RSA": RSAAlgorithm.to_jwk, "EC": ECAlgorithm.to_jwk, "OKP": OKPAlgorithm.to_jwk}
-_KEY_TYPE_OF_CURVE = {"P-256": "EC", "P-384": "EC", "P-521": "EC", "Ed25519": "OKP"}
+_KINDS: tuple[tuple[str, str | None], ...] = (
+    ("RSA", None),
+    ("EC", "P-256"),
+    ("EC", "P-384"),
+    ("EC", "P-521"),
+    ("OKP", "Ed25519"),
+)
 _PUBLIC_NUMBERS = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
 _SECRET_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
@@ -71,7 +77,7 @@ class VerificationKey:
     def fits(self, algorithm: Algorithm) -> bool:
         """Tell whether this key may verify signatures of *algorithm*."""
         if self.algorithm is not None:
-            return self.algorithm is algorithm
+            return self.algorithm == algorithm
         return (self.key_type, self.curve) == (algorithm.key_type, algorithm.curve)
 
 
@@ -101,10 +107,7 @@ class KeySet:
         self.skipped = tuple(skipped)
         self.identity = hashlib.sha256(
             repr(
-                sorted(
-                    (k.key_id is not None, k.key_id or "", k.fingerprint, k.algorithm.name if k.algorithm else "")
-                    for k in self.keys
-                )
+                sorted(repr((k.key_id, k.fingerprint, k.algorithm.name if k.algorithm else None)) for k in self.keys)
             ).encode()
         ).hexdigest()
 
@@ -113,6 +116,11 @@ class KeySet:
         named = self.keys if key_id is None else self._by_key_id.get(key_id, ())
         fitting = {key.fingerprint: key for key in named if key.fits(algorithm)}
         return next(iter(fitting.values())) if len(fitting) == 1 else None
+
+
+def is_key_id(value: object) -> bool:
+    """Tell whether *value* can be a key id: a text that is not too long."""
+    return isinstance(value, str) and len(value) <= MAX_KEY_ID_CHARACTERS
 
 
 def parse_key_set(document: bytes) -> KeySet:
@@ -157,7 +165,7 @@ def _parse_key(jwk: Any) -> VerificationKey:
     if not isinstance(operations, list) or "verify" not in operations:
         raise UnusableKeyError("not for verification")
     key_id = jwk.get("kid")
-    if key_id is not None and not (isinstance(key_id, str) and len(key_id) <= MAX_KEY_ID_CHARACTERS):
+    if key_id is not None and not is_key_id(key_id):
         raise UnusableKeyError("key id is not a text of acceptable length")
     key_type, curve = _key_type_and_curve(jwk)
     algorithm = _restricted_to(jwk, key_type, curve)
@@ -167,11 +175,11 @@ def _parse_key(jwk: Any) -> VerificationKey:
 
 
 def _key_type_and_curve(jwk: dict[str, Any]) -> tuple[str, str | None]:
-    key_type, curve = jwk.get("kty"), jwk.get("crv")
-    if key_type == "RSA":
-        return "RSA", None
-    if isinstance(curve, str) and key_type is not None and _KEY_TYPE_OF_CURVE.get(curve) == key_type:
-        return str(key_type), curve
+    key_type = jwk.get("kty")
+    claimed = (key_type, None if key_type == "RSA" else jwk.get("crv"))
+    for kind in _KINDS:
+        if kind == claimed:
+            return kind
     raise UnusableKeyError("unknown key type or curve")
 
 
@@ -190,7 +198,7 @@ def _public_key(jwk: dict[str, Any], key_type: str) -> Any:
         for number in _PUBLIC_NUMBERS[key_type]:
             base64url.decode(jwk[number])
         public_key = _READERS[key_type](jwk)
-    except (KeyError, ValueError, TypeError, AttributeError, InvalidKeyError, UnsupportedAlgorithm) as exc:
+    except (KeyError, ValueError, AttributeError, InvalidKeyError, UnsupportedAlgorithm) as exc:
         raise UnusableKeyError("key material cannot be read") from exc
     if isinstance(public_key, RSAPublicKey):
         if not MIN_RSA_BITS <= public_key.key_size <= MAX_RSA_BITS:

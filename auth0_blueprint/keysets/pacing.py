@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 MAX_BACKOFF_SECONDS = 30.0
 MAX_RETRY_AFTER_SECONDS = 300.0
+MAX_SPREAD_SECONDS = 5.0
 
 
 class Pacing:
@@ -23,6 +24,7 @@ class Pacing:
         self._uniform = uniform
         self._last_attempt_at = -math.inf
         self._retry_at = -math.inf
+        self._spread_seconds = 0.0
         self.failures = 0
         self.last_error: str | None = None
 
@@ -37,7 +39,7 @@ class Pacing:
 
     def is_in_cooldown(self, now: float) -> bool:
         """Tell whether an unknown key id may not cause an attempt yet. Any attempt counts, failed ones too."""
-        return now < self._last_attempt_at + self._cooldown_seconds
+        return now < self._last_attempt_at + self._cooldown_seconds + self._spread_seconds
 
     def backoff_seconds(self, now: float) -> float:
         """Return how long no attempt may be made."""
@@ -59,17 +61,28 @@ class Pacing:
         self.failures = 0
         self.last_error = None
         self._retry_at = -math.inf
+        self._spread_seconds = 0.0
 
     def failed(self, now: float, reason: str, retry_after_seconds: float = 0) -> None:
         """Note that the attempt failed: full jitter up to 2, 4, 8 ... 30 s, never under 1 s or what the issuer asks."""
         self.failures += 1
         self.last_error = reason
-        limit = min(MAX_BACKOFF_SECONDS, 2.0 ** min(self.failures, 10))
+        limit = min(MAX_BACKOFF_SECONDS, 2.0 ** min(self.failures, 5))  # the power would overflow after 1023
         delay = max(1.0, self._uniform(0, limit), min(retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
         self._retry_at = now + delay
+        self._spread()
 
     def heed_failure(self, retry_at: float, failures: int, reason: str) -> None:
         """Note that an attempt of another process failed: its pace is ours, within the bounds of our own."""
         self.failures = failures
         self.last_error = reason
         self._retry_at = min(retry_at, self._last_attempt_at + MAX_RETRY_AFTER_SECONDS)
+        self._spread()
+
+    def _spread(self) -> None:
+        """Choose how much longer than the cooldown the next search for a key waits.
+
+        Processes without a shared cache meet a new key at the same moment. Were they refused for being too many, they
+        would come back all at once after each cooldown.
+        """
+        self._spread_seconds = self._uniform(0, min(MAX_SPREAD_SECONDS, self._cooldown_seconds))

@@ -84,7 +84,11 @@ class Refresh:
 
     def failed(self, exc: Exception) -> Step:
         """Note that an attempt of this process failed."""
-        reason = str(exc) if isinstance(exc, (FetchError, KeySetError)) else "an unexpected error"
+        if isinstance(exc, (FetchError, KeySetError)):
+            reason = str(exc)
+        else:
+            reason = "an unexpected error"
+            logger.error("getting the key set of %s failed in an unexpected way", self._issuer, exc_info=exc)
         self._log_failure(reason)
         self._pacing.failed(self._monotonic(), reason, getattr(exc, "retry_after_seconds", 0))
         return partial(self._on_failed, reason)
@@ -97,7 +101,7 @@ class Refresh:
             # Ages count from the answer, here and in every copy.
             fetched_at, monotonic_fetched_at = self._clock(), self._monotonic()
             announce = self._install(parse_key_set(document), fetched_at, monotonic_fetched_at, "network")
-        except (FetchError, KeySetError) as exc:
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the fleet has to know, and the lease goes back
             announce = self.failed(exc)
             failure = Failure(
                 attempted_at=attempted_at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,6 +15,12 @@ from auth0_blueprint.signed_cache import SignedCache
 MAX_FUTURE_SECONDS = 5.0
 
 _KIND = "key-set"
+
+
+def _sleep(seconds: float) -> None:
+    # Looked up at each call: gevent replaces it, and only after this import where gunicorn preloads the app. The
+    # original would stop every request of the process.
+    time.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,7 @@ class SharedKeySet:
         clock: Unix time.
         monotonic: seconds that never go back.
         pause: waits for a number of seconds.
+        uniform: the jitter.
 
     Attributes:
         fleet: the attempts of all these processes.
@@ -51,7 +59,8 @@ class SharedKeySet:
         attempt_seconds: float = 5.0,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], None] = _sleep,
+        uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._entries = SignedCache(cache, secret=secret, names=(issuer, url))
         self._clock = clock
@@ -64,6 +73,7 @@ class SharedKeySet:
             clock=clock,
             monotonic=monotonic,
             pause=pause,
+            uniform=uniform,
         )
 
     @property

@@ -112,9 +112,8 @@ class KeySource:
             UnknownKeyError: there is none, and the issuer was asked lately.
             KeySetUnavailableError: there is no usable key set, or no telling whether there is such a key.
         """
-        snapshot = self.snapshot()
-        key = snapshot.key_set.select(key_id, algorithm)
-        return self._key_after_another_look(key_id, algorithm, snapshot) if key is None else key
+        key = self.snapshot().key_set.select(key_id, algorithm)
+        return self._key_after_another_look(key_id, algorithm) if key is None else key
 
     def key_at_hand(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
         """Do as `key_for`, with what this process holds right now: no wait, and nothing is caused."""
@@ -230,7 +229,7 @@ class KeySource:
             raise self._unavailable()
         return snapshot
 
-    def _key_after_another_look(self, key_id: str | None, algorithm: Algorithm, seen: Snapshot) -> VerificationKey:
+    def _key_after_another_look(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
         def may_ask() -> bool:
             snapshot = self._holding.snapshot
             is_unknown = snapshot is None or snapshot.key_set.select(key_id, algorithm) is None
@@ -244,11 +243,9 @@ class KeySource:
             if flight is not None:
                 flight.wait(max(0.0, until - self._monotonic()))
             # Read again in any case: a flight may have landed between our first look and now.
-            snapshot = self._holding.snapshot
-            if snapshot is not None and snapshot is not seen:
-                key = snapshot.key_set.select(key_id, algorithm)
-                if key is not None:
-                    return key
+            key = self._usable_snapshot().key_set.select(key_id, algorithm)
+            if key is not None:
+                return key
             if flight is None or not flight.has_landed:
                 break
         if self._pacing.is_failing or (flight is not None and not flight.has_landed):
@@ -298,8 +295,7 @@ class KeySource:
         """Get a newer key set, if there is one. Runs in a thread of its own."""
         try:
             afterwards = get(flight)
-        except Exception as exc:
-            logger.exception("getting the key set of %s failed in an unexpected way", self.issuer)
+        except Exception as exc:  # noqa: BLE001 - the flight has to land; failed() logs it
             afterwards = [self._refresh.failed(exc)]
         # Nobody who waits for the keys has to wait for the cache and the listeners as well.
         self._flights.land(flight)

@@ -13,7 +13,7 @@ from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.credentials import bearer_token
 from auth0_blueprint.current import AppState, app_state
 from auth0_blueprint.errors import Auth0Error, KeySetUnavailableError
-from auth0_blueprint.host_cache import NOT_SHARED, is_served_by_many
+from auth0_blueprint.host_cache import NOT_SHARED, is_lost_between_processes
 from auth0_blueprint.keysets.snapshot import KeySourceStatus
 from auth0_blueprint.routes.access import holds
 
@@ -143,7 +143,7 @@ def _cache_check(state: AppState) -> dict[str, Any]:
         "signed": is_signed,
         "reach": state.reach(),
         "ignored": state.key_source.ignored_entries,
-        "notes": [NOT_SHARED] if is_served_by_many(request.environ) and state.reach() == "process" else [],
+        "notes": [NOT_SHARED] if is_lost_between_processes(state.reach(), request.environ) else [],
     }
 
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
-import signal
-import socket
 import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 from urllib.parse import urlsplit
 
 import requests
+from processes import eventually, gunicorn, http, running
 
 ROOT = Path(__file__).parents[2]
 PROVIDER = Path(__file__).with_name("provider")
@@ -28,7 +23,6 @@ AUDIENCE = "https://messages.example/"
 FRONT_END = "http://localhost:3000"
 ALGORITHMS = ("RS256", "PS256", "ES256")
 WORKERS = 2
-TIMEOUT_SECONDS = 10.0
 
 Key = dict[str, Any]
 
@@ -59,20 +53,20 @@ class Provider:
         """Run with these private *keys*, of which the first of an algorithm signs, and no longer with others."""
         self._process.close()
         command = [shutil.which("node") or "node", "provider.mjs", str(self._port)]
-        process = self._process.enter_context(_running(command, cwd=PROVIDER, stdin=subprocess.PIPE))
+        process = self._process.enter_context(running(command, cwd=PROVIDER, stdin=subprocess.PIPE))
         with cast("IO[str]", process.stdin) as stdin:
             json.dump({"keys": keys, "client": self._client}, stdin)
         lines = iter(cast("IO[str]", process.stdout))
         issuer = next((line.split()[1] for line in lines if line.startswith("issuer ")), None)
         assert issuer is not None, "the provider did not start: standard error says why"
-        metadata = _http("GET", f"{issuer}.well-known/openid-configuration").json()
+        metadata = http("GET", f"{issuer}.well-known/openid-configuration").json()
         self.issuer, self.jwks_url = metadata["issuer"], metadata["jwks_uri"]
         self._token_url = metadata["token_endpoint"]
         self._port = urlsplit(self.issuer).port or 0
 
     def access_token(self, algorithm: str = "RS256", *, audience: str = AUDIENCE, scope: str | None = None) -> str:
         """Return an access token of the client, as the token endpoint gives it."""
-        response = _http(
+        response = http(
             "POST",
             self._token_url,
             auth=(self._client["id"], self._client["secret"]),
@@ -92,7 +86,7 @@ class App:
 
     def get(self, path: str, token: str | None = None) -> requests.Response:
         """Ask whichever worker takes the request."""
-        return self._ask("GET", path, _bearer(token))[1]
+        return self._ask("GET", path, _credentials(token))[1]
 
     def options(self, path: str, headers: dict[str, str]) -> requests.Response:
         """Ask as a browser's preflight does."""
@@ -103,7 +97,7 @@ class App:
         answers: dict[str, requests.Response] = {}
 
         def has_every_worker_answered() -> bool:
-            worker, answer = self._ask("GET", path, _bearer(token))
+            worker, answer = self._ask("GET", path, _credentials(token))
             answers[worker] = answer
             return len(answers) == WORKERS
 
@@ -112,7 +106,7 @@ class App:
 
     def _ask(self, method: str, path: str, headers: dict[str, str]) -> tuple[str, requests.Response]:
         """Return the access log's line, which is the worker's process id, and the response."""
-        response = _http(method, self._url + path, headers=headers)
+        response = http(method, self._url + path, headers=headers)
         # One request at a time: its line is the next one.
         return self._access_log.readline(), response
 
@@ -123,8 +117,6 @@ def running_app(directory: Path, provider: Provider, **settings: str) -> Iterato
     # Away from the checkout, whose instance/config.py and .env belong to whoever works in it.
     shutil.copy(ROOT / "wsgi.py", directory)
     environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(directory),
         "CORS_ORIGINS": FRONT_END,
         "AUTH0_ISSUER": provider.issuer,
         "AUTH0_AUDIENCE": AUDIENCE,
@@ -132,48 +124,10 @@ def running_app(directory: Path, provider: Provider, **settings: str) -> Iterato
         "AUTH0_ALGORITHMS": ",".join(ALGORITHMS),
         **settings,
     }
-    # The socket is ours until gunicorn has it: its port cannot be taken, and early requests wait instead of failing.
-    with ExitStack() as ours, ExitStack() as theirs:
-        listener = ours.enter_context(socket.create_server(("127.0.0.1", 0)))
-        command = [
-            *(sys.executable, "-m", "gunicorn", "wsgi:app"),
-            *("--bind", f"fd://{listener.fileno()}", "--workers", str(WORKERS)),
-            *("--access-logfile", "-", "--access-logformat", "%(p)s", "--log-level", "warning"),
-        ]
-        process = theirs.enter_context(_running(command, cwd=directory, env=environment, pass_fds=(listener.fileno(),)))
-        port = listener.getsockname()[1]
-        ours.close()
-        yield App(f"http://127.0.0.1:{port}", cast("IO[str]", process.stdout))
+    arguments = ["--workers", str(WORKERS), "--access-logfile", "-", "--access-logformat", "%(p)s"]
+    with gunicorn("wsgi:app", directory, environment, *arguments) as (url, process):
+        yield App(url, cast("IO[str]", process.stdout))
 
 
-def eventually(is_so: Callable[[], bool], seconds: float = 15.0) -> None:
-    """Return as soon as *is_so*; fail when it has not become so in time."""
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not is_so():
-        assert time.monotonic() < deadline, "this did not become so in time"
-        pause.wait(0.05)
-
-
-@contextmanager
-def _running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """Run *command* in a process group of its own, and end the whole group afterwards."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True, **options) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(TIMEOUT_SECONDS)
-            with suppress(ProcessLookupError):  # nothing is left of it
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def _bearer(token: str | None) -> dict[str, str]:
+def _credentials(token: str | None) -> dict[str, str]:
     return {} if token is None else {"Authorization": f"Bearer {token}"}
-
-
-def _http(method: str, url: str, **options: Any) -> requests.Response:
-    with requests.Session() as session:
-        session.trust_env = False  # an environment's proxy makes no sense on loopback
-        return session.request(method, url, timeout=TIMEOUT_SECONDS, **options)

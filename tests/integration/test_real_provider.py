@@ -7,9 +7,10 @@ from pathlib import Path
 import jwt
 import pytest
 import requests
+from processes import eventually
 
 from .conftest import MakeKey
-from .servers import ALGORITHMS, FRONT_END, App, Provider, eventually, running_app
+from .servers import ALGORITHMS, FRONT_END, App, Provider, running_app
 
 
 def assert_refused(response: requests.Response, status: int, code: str, error: str, more: str = "") -> None:

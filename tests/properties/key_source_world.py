@@ -2,7 +2,7 @@
 
 What the model takes for granted about the package, all of it in this file:
 
-- the arguments of `KeySource` and `SharedKeySet`, and their public methods;
+- the arguments of `KeySource`, `SharedKeySet` and `SharedCache`, and their public methods;
 - flights are threads whose name `servers.land` knows;
 - a cache backend has ``get``, ``set``, ``add`` and ``delete``, with timeouts in seconds of the wall clock;
 - processes of one fleet keep one cooldown and one backoff, as far as the cache lets them know (`Process.history`).
@@ -151,7 +151,12 @@ class World:
 
     def shared(self) -> SharedKeySet:
         """Return the shared copy as one more process sees it."""
-        cache = SharedCache(lambda: self.backend if self.is_sharing else None, monotonic=self.monotonic)
+        cache = SharedCache(
+            lambda: self.backend if self.is_sharing else None,
+            monotonic=self.monotonic,
+            # No second by the real clock, which a busy machine might take: that would be a cache that is down.
+            call_within=lambda _seconds, operation: operation(),
+        )
         return SharedKeySet(
             cache,
             issuer=_ISSUER,

@@ -196,7 +196,9 @@ class KeySourceMachine(RuleBasedStateMachine):
         """Check that the request has made the process ask if it had to, and not where it must not."""
         new = process.attempts[before.attempt_count :]
         assert len(new) <= 1
-        if before.is_surely_fresh and before.is_known:
+        # A newer set of another process may lack the key, which is then an unknown one.
+        stays_known = before.is_known and all(key_id in publication.key_ids for publication in before.candidates)
+        if before.is_surely_fresh and stays_known:
             assert not new
         last = before.history[-1] if before.history else None
         if last is not None and new:
@@ -210,12 +212,16 @@ class KeySourceMachine(RuleBasedStateMachine):
             assert new or may_be_paused or not must_ask
 
     def _check_key(self, process: Process, key_id: str | None, before: Before, answer: str | None) -> None:
-        """Check that the key was in a set that could be used: the one from before only if nobody had to wait."""
+        """Check that the key was in a set that could be used, when it came or, where nobody had to wait, before."""
         assert key_id in {None, answer}
         was_failing = bool(before.history) and bool(before.history[-1].has_failed)
-        may_be_from_before = self.is_sharing or before.is_used_at_once or was_failing
-        usable = [*process.candidates(), *(before.candidates if may_be_from_before else ())]
-        assert any(answer in publication.key_ids and self.world.age(publication) <= MAX_STALE for publication in usable)
+        usable = process.candidates()
+        if before.is_used_at_once or was_failing or self._has_heard_of_failures():
+            # Its age is that of the moment when it was asked for: a flight in the background may take time.
+            usable += before.candidates
+        elif self.is_sharing:
+            usable += [publication for publication in before.candidates if self.world.age(publication) <= MAX_STALE]
+        assert any(answer in publication.key_ids for publication in usable)
 
     def _check_refusal(self, process: Process, key_id: str | None, before: Before, error: Exception) -> None:
         last = process.attempts[-1] if process.attempts else None
@@ -229,12 +235,11 @@ class KeySourceMachine(RuleBasedStateMachine):
         else:
             assert isinstance(error, KeySetUnavailableError)
             assert 1 <= error.retry_after_seconds <= 300
-            assert self._has_reason_to_be_unavailable(process, is_failing=is_failing)
+            assert is_failing or self._has_heard_of_failures() or not process.key_ids()
 
-    def _has_reason_to_be_unavailable(self, process: Process, *, is_failing: bool) -> bool:
-        # What a fleet has heard of failures counts as well, for as long as the cache keeps it.
-        heard = self.is_sharing and any(attempt.has_failed for p in self.processes for attempt in p.attempts)
-        return is_failing or heard or not process.key_ids()
+    def _has_heard_of_failures(self) -> bool:
+        """Tell whether a process may know of a failure of another one: for as long as the cache keeps it."""
+        return self.is_sharing and any(attempt.has_failed for p in self.processes for attempt in p.attempts)
 
 
 def _is_over(last: Attempt | None, now: float) -> bool:

@@ -1,0 +1,1 @@
+"""Measurements. None of them is part of the package."""

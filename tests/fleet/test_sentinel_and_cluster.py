@@ -1,0 +1,119 @@
+"""Redis behind Sentinel, and Redis Cluster: shared as through one Redis, and as cheap to lose."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import AppFactory, MovableClock, bearer
+from flask import Flask
+from processes import eventually
+from servers import RawServer, drip, land
+
+from auth0_blueprint.cache import PAUSE_AFTER_FAILURE_SECONDS, SharedCache
+from auth0_blueprint.host_cache import backend_opener
+from auth0_blueprint.testing import LocalIssuer
+
+from .redis_server import RedisServer
+from .servers import SECRET
+
+Settings = dict[str, Any]
+
+
+@contextmanager
+def sentinel(program: str, directory: Path) -> Iterator[tuple[Settings, RedisServer]]:
+    """Run a Redis, and a Sentinel that watches it."""
+    with RedisServer(program, directory) as master:
+        configuration = directory / "sentinel.conf"
+        configuration.write_text(f"sentinel monitor watched 127.0.0.1 {master.port} 1\n")
+        with RedisServer(program, directory, str(configuration), "--sentinel") as server:
+            yield sentinel_settings(server.port), server
+
+
+def sentinel_settings(port: int) -> Settings:
+    return {
+        "CACHE_TYPE": "RedisSentinelCache",
+        "CACHE_REDIS_SENTINELS": [("127.0.0.1", port)],
+        "CACHE_REDIS_SENTINEL_MASTER": "watched",
+    }
+
+
+@contextmanager
+def cluster(program: str, directory: Path) -> Iterator[tuple[Settings, RedisServer]]:
+    """Run a cluster of one node that has all slots."""
+    with RedisServer(program, directory, "--cluster-enabled", "yes") as server:
+        give_all_slots(server)
+        yield cluster_settings(server.port), server
+
+
+def give_all_slots(server: RedisServer) -> None:
+    """Make a cluster of *server* alone."""
+    server.client.execute_command("CLUSTER ADDSLOTS", *range(16384))
+    eventually(lambda: server.client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
+
+
+def cluster_settings(port: int) -> Settings:
+    return {"CACHE_TYPE": "RedisClusterCache", "CACHE_REDIS_CLUSTER": f"127.0.0.1:{port}"}
+
+
+def ask(app: Flask, token: str) -> int:
+    response = app.test_client().get("/auth/me", headers=bearer(token), environ_overrides={"wsgi.multiprocess": True})
+    land()
+    return response.status_code
+
+
+@pytest.mark.parametrize("run", [sentinel, cluster])
+def test_processes_share_through_it(
+    redis_server: str, tmp_path: Path, make_app: AppFactory, issuer: LocalIssuer, run: Any
+) -> None:
+    """The first process fetches, the second adopts; both call it a fleet."""
+    with run(redis_server, tmp_path) as (settings, _):
+        for _ in range(2):
+            app = make_app(AUTH0_CACHE_SECRET=SECRET, AUTH0_HEALTH_DETAILS="always", **settings)
+            assert ask(app, issuer.token()) == 200
+            check = app.test_client().get("/auth/health").get_json()["checks"]["cache"]
+            assert (check["status"], check["type"], check["reach"]) == ("pass", settings["CACHE_TYPE"], "fleet")
+        assert issuer.fetch_count == 1
+
+
+@pytest.mark.parametrize("settings_for", [sentinel_settings, cluster_settings])
+@pytest.mark.parametrize("is_silent", [False, True], ids=["refuses", "is silent"])
+def test_one_that_is_dead_at_the_start_costs_only_the_sharing(
+    make_app: AppFactory, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture, settings_for: Any, is_silent: bool
+) -> None:
+    """Neither an error nor a long wait: the process fetches for itself, and health says why."""
+    with RawServer(drip(b"", b"")) as server:  # which drips nothing
+        port = server.server_address[1] if is_silent else 9
+        app = make_app(AUTH0_CACHE_SECRET=SECRET, AUTH0_HEALTH_DETAILS="always", **settings_for(port))
+        started = time.monotonic()
+        assert ask(app, issuer.token()) == 200
+        assert time.monotonic() - started < 3
+        health = app.test_client().get("/auth/health", environ_overrides={"wsgi.multiprocess": True})
+    assert health.status_code == 200
+    check = health.get_json()["checks"]["cache"]
+    assert (check["status"], check["reachable"], check["notes"]) == ("warn", False, [])
+    assert issuer.fetch_count == 1
+    (message,) = [message for message in caplog.messages if "cache" in message]
+    assert message.startswith("the shared cache failed (")
+    # What was given up ends by itself, soon: nothing piles up.
+    eventually(lambda: all(thread.name != "auth0-blueprint-call" for thread in threading.enumerate()), 2)
+
+
+def test_a_cluster_that_comes_up_later_is_found(
+    redis_server: str, tmp_path: Path, make_app: AppFactory, clock: MovableClock
+) -> None:
+    """Connecting is tried again when the pause after a failure is over."""
+    server = RedisServer(redis_server, tmp_path, "--cluster-enabled", "yes")
+    cache = SharedCache(backend_opener(make_app(**cluster_settings(server.port)), None), monotonic=clock)
+    assert cache.get("shared") is None
+    assert cache.has_failed
+    with server:
+        give_all_slots(server)
+        clock.move(PAUSE_AFTER_FAILURE_SECONDS)
+        cache.set("shared", "now", 60)
+        assert cache.get("shared") == "now"

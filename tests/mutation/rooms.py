@@ -1,0 +1,27 @@
+"""Which files make a room, and which tests watch over it, the fastest first."""
+
+from __future__ import annotations
+
+KEYSETS = ("tests/test_pacing.py", "tests/test_fleet.py", "tests/test_key_source.py", "tests/test_shared_key_set.py")
+
+ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "base64url": (("base64url.py",), ("tests/test_base64url.py",)),
+    "strict_json": (("strict_json.py",), ("tests/test_strict_json.py",)),
+    "credentials": (("credentials.py",), ("tests/test_errors_on_the_wire.py", "tests/attacks/test_header_tricks.py")),
+    "verifier": (
+        ("verifier.py", "jws.py"),
+        ("tests/test_verifier.py", "tests/attacks/test_algorithm_confusion.py", "tests/attacks/test_claim_tricks.py"),
+    ),
+    "key_set": (("keysets/key_set.py",), ("tests/test_key_set.py", "tests/attacks/test_key_set_attacks.py")),
+    "decorators": (
+        ("demands.py", "decorators.py", "protect.py"),
+        (
+            "tests/test_decorators.py",
+            "tests/test_protect.py",
+            "tests/test_misplaced_guards.py",
+            "tests/test_signals_and_logs.py",
+        ),
+    ),
+    "key_source": (("keysets/pacing.py", "keysets/snapshot.py", "keysets/source.py"), KEYSETS),
+    "fleet": (("keysets/refresh.py", "keysets/fleet.py", "keysets/shared.py", "signed_cache.py"), KEYSETS),
+}

@@ -1,0 +1,42 @@
+"""When the issuer may be asked again."""
+
+from __future__ import annotations
+
+import pytest
+
+from auth0_blueprint.keysets.pacing import Pacing
+
+
+def middle(low: float, high: float) -> float:
+    """Jitter that is always in the middle."""
+    return (low + high) / 2
+
+
+def test_full_jitter_lies_between_none_and_the_limit() -> None:
+    """The limit doubles from 2 s to 30 s, however many attempts fail."""
+    pacing = Pacing(cooldown_seconds=30, uniform=middle)
+    for delay in (1, 2, 4, 8, *[15] * 2000):
+        pacing.failed(1000.0, "HTTP status 503", 0)
+        assert pacing.retry_after_seconds(1000.0) == delay
+        assert pacing.is_in_backoff(1000.0 + delay - 0.001)
+        assert not pacing.is_in_backoff(1000.0 + delay)
+
+
+def test_a_success_ends_the_backoff_and_what_the_issuer_has_asked_for() -> None:
+    """Whoever got the keys elsewhere need not wait; the next failure begins with the shortest delay."""
+    pacing = Pacing(cooldown_seconds=30, uniform=max)
+    for _ in range(5):
+        pacing.failed(1000.0, "HTTP status 503", 300)
+    pacing.succeeded()
+    assert not pacing.is_in_backoff(1000.0)
+    assert pacing.retry_after_seconds(1000.0) == 1
+    pacing.failed(1000.0, "HTTP status 503", 0)
+    assert pacing.retry_after_seconds(1000.0) == 2
+
+
+@pytest.mark.parametrize(("later", "seconds"), [(0, 17), (0.5, 17), (16, 1), (16.9, 1), (17, 1), (500, 1)])
+def test_retry_after_is_what_is_left_in_whole_seconds(later: float, seconds: int) -> None:
+    """Rounded up, so that nobody comes too early; never zero."""
+    pacing = Pacing(cooldown_seconds=30, uniform=min)
+    pacing.failed(1000.0, "HTTP status 503", 17)
+    assert pacing.retry_after_seconds(1000.0 + later) == seconds
