@@ -13,6 +13,7 @@ from auth0_blueprint.routes.admin import config, jwks, refresh, stats
 from auth0_blueprint.routes.health import health, live
 from auth0_blueprint.routes.introspection import introspect
 from auth0_blueprint.routes.me import me
+from auth0_blueprint.routes.openapi import openapi
 from auth0_blueprint.routes.revocations import look_up_or_lift, revoke
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -22,6 +23,7 @@ def add_routes(blueprint: Blueprint) -> None:
     """Add every route to *blueprint*."""
     _add(blueprint, "/health", ("GET",), public(health))
     _add(blueprint, "/health/live", ("GET",), public(live))
+    _add(blueprint, "/openapi.json", ("GET",), openapi)
     _add(blueprint, "/me", ("GET",), me)
     _add(blueprint, "/introspect", ("POST",), for_introspection(introspect))
     _add(blueprint, "/admin/config", ("GET",), for_admins(config))
