@@ -36,7 +36,7 @@ def described(document: Document) -> set[tuple[str, str]]:
 def registered(app: Flask, blueprint: str = "auth0") -> set[tuple[str, str]]:
     """Return the pairs of method and path that *blueprint* really answers, refusals of other methods apart."""
     return {
-        (method, re.sub(r"<(?:path:)?(\w+)>", r"{\1}", rule.rule))
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
         if rule.endpoint.startswith(f"{blueprint}.") and not rule.endpoint.endswith("_other_methods")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
