@@ -1,19 +1,22 @@
-"""Arbitrary requests to every route of the package, made by schemathesis from the OpenAPI document: ``make test-openapi``.
+"""Arbitrary requests to every route of the package, by schemathesis from the OpenAPI document: ``make test-openapi``.
 
-A run of its own, bounded in time, against a live server with a cache on disk. It fails for an answer of 500, and for one
-outside the document: another status, media type, header or body.
+A run of its own, bounded in time, against a live server with a cache on disk. It fails for an answer of 500, and for
+one outside the document: another status, media type, header or body.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
+import itertools
 import sys
 import tempfile
 import threading
+from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
+import schemathesis
 from flask import Flask
+from schemathesis.cli import schemathesis as command
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from auth0_blueprint import Auth0Blueprint
@@ -21,21 +24,19 @@ from auth0_blueprint.testing import LocalIssuer
 
 SECONDS = 60
 VALUES = ("manage:auth0", "introspect:tokens")
-PHASES = "examples,coverage,fuzzing,stateful"
-# The document cannot say when `token` is a good one; the hooks beside this file send some that are.
-HOOKS = "arbitrary_requests_hooks"
 
 
 class Silent(WSGIRequestHandler):
     """Leaves the output to schemathesis."""
 
-    def log(self, type: str, message: str, *args: object) -> None:
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - the signature is the base class's
         """Say nothing."""
 
 
 def main() -> int:
     """Return the exit status of schemathesis."""
-    with LocalIssuer() as issuer, tempfile.TemporaryDirectory() as folder:
+    # schemathesis leaves files where it is run.
+    with LocalIssuer() as issuer, tempfile.TemporaryDirectory() as folder, chdir(folder):
         app = Flask("tested", static_folder=None)
         app.config.update(issuer.settings, AUTH0_OPENAPI=True, SECRET_KEY="not a secret")
         app.config.update(CACHE_TYPE="FileSystemCache", CACHE_DIR=str(Path(folder, "cache")), CACHE_THRESHOLD=100_000)
@@ -43,23 +44,42 @@ def main() -> int:
         server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
+        send_tokens_of(issuer)
+        url = f"http://127.0.0.1:{server.server_port}/auth/openapi.json"
         try:
-            return _run(f"http://127.0.0.1:{server.server_port}", issuer, folder)
+            command(["run", url, "--max-time", str(SECONDS), "--checks", "all", *sys.argv[1:]], standalone_mode=False)
+        except SystemExit as exc:
+            return int(exc.code or 0)
         finally:
             server.shutdown()
             thread.join()
             server.server_close()
+    return 0
 
 
-def _run(url: str, issuer: LocalIssuer, folder: str) -> int:
-    admin = issuer.token(sub="auth0|the-admin", scope=" ".join(VALUES), permissions=list(VALUES), expires_in=86_400)
-    command = [
-        *(sys.executable, "-m", "schemathesis.cli", "run", f"{url}/auth/openapi.json"),
-        *("--header", f"Authorization: Bearer {admin}"),
-        *("--max-time", str(SECONDS), "--phases", PHASES, "--checks", "all"),
-        *sys.argv[1:],
-    ]
-    return subprocess.run(command, cwd=folder, check=False).returncode
+def send_tokens_of(issuer: LocalIssuer) -> None:
+    """Have each request carry a token of its own, as a run revokes what it reads in answers; some bodies as well."""
+    numbers = itertools.count()
+
+    def admin_token() -> str:
+        number = next(numbers)
+        granted: dict[str, Any] = {"scope": " ".join(VALUES), "permissions": list(VALUES)}
+        return issuer.token(sub=f"auth0|{number}", azp=f"client-{number}", jti=f"{number}", **granted)
+
+    @schemathesis.auth(refresh_interval=None)
+    class Bearer:
+        def get(self, case: Any, context: Any) -> str:
+            return admin_token()
+
+        def set(self, case: Any, data: str, context: Any) -> None:
+            case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data}"}
+
+    @schemathesis.hook
+    def map_case(context: Any, case: Any) -> Any:
+        # The document cannot say what a good token is. Wrong bodies keep theirs.
+        if case.meta.generation.mode.is_positive and isinstance(case.body, dict) and "token" in case.body:
+            case.body = {**case.body, "token": admin_token()}
+        return case
 
 
 if __name__ == "__main__":
