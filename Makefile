@@ -9,7 +9,7 @@ PICTURES := docs/pictures
 PYTHONS ?= 3.11 3.12 3.13
 PYTEST_ARGS ?=
 
-.PHONY: run test test-oldest test-pythons fuzz mutants lint typing bench-fleet pictures constraints clean
+.PHONY: run test test-oldest test-pythons test-openapi fuzz mutants lint typing bench-fleet pictures constraints clean
 
 ## run: a local issuer, the reference app against it, and curl lines to paste (no account, no network)
 run: $(VENV)/.ready
@@ -32,6 +32,10 @@ test-pythons: $(addprefix test-python-,$(PYTHONS))
 test-python-%: provider
 	@if [ -z "$(call find_python,$*)" ]; then echo "Python $* was not found: the suite was not run under it"; \
 	else $(MAKE) --no-print-directory .venv-$*/.ready && .venv-$*/bin/python -m pytest $(PYTEST_ARGS); fi
+
+## test-openapi: a minute of arbitrary requests to the package's own routes, made from their OpenAPI document
+test-openapi: .venv-openapi/.ready
+	.venv-openapi/bin/python tests/arbitrary_requests.py
 
 ## fuzz: 20,000 examples of each property, other ones each time (the tests try a few, always the same)
 fuzz: $(VENV)/.ready
@@ -71,6 +75,9 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 .venv-oldest/.ready: requirements/oldest.txt pyproject.toml
 	$(call make_venv,$(PYTHON),.venv-oldest,$<)
 
+.venv-openapi/.ready: requirements/openapi.txt pyproject.toml
+	$(call make_venv,$(PYTHON),.venv-openapi,$<)
+
 .venv-3.%/.ready: requirements/dev.txt pyproject.toml
 	$(call make_venv,$(call find_python,3.$*),.venv-3.$*,$<)
 
@@ -103,6 +110,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3
 constraints: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet uv
 	$(COMPILE) --generate-hashes --no-strip-extras --group dev pyproject.toml --output-file requirements/dev.txt
+	$(COMPILE) --generate-hashes --group openapi-tests pyproject.toml --output-file requirements/openapi.txt
 	$(COMPILE) --resolution lowest-direct --all-extras pyproject.toml --output-file $(VENV)/oldest.txt
 	$(COMPILE) --generate-hashes --no-annotate --constraints $(VENV)/oldest.txt \
 	  --all-extras --group build --group tests pyproject.toml --output-file requirements/oldest.txt

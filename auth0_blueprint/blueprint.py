@@ -19,6 +19,7 @@ from auth0_blueprint.first_request import check_at_first_request
 from auth0_blueprint.host_cache import check_cache_type
 from auth0_blueprint.jwt_extended import Auth0JWTManager
 from auth0_blueprint.routes import add_routes
+from auth0_blueprint.routes.openapi import check_extra_is_installed
 from auth0_blueprint.settings import load_settings
 
 
@@ -61,6 +62,8 @@ class Auth0Blueprint(Blueprint):
         if EXTENSION in app.extensions:
             raise RuntimeError("This app has an Auth0Blueprint already: one protects all of its routes.")
         settings = load_settings(app.config)
+        if settings.openapi:
+            check_extra_is_installed()
         self.jwt_manager.check(app)
         self.jwt_manager.probe()
         check_cache_type(app, self._cache)

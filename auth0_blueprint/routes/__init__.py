@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
+from werkzeug.routing import PathConverter
 
 from auth0_blueprint.decorators import public
 from auth0_blueprint.errors import MethodNotAllowedError
@@ -13,15 +14,25 @@ from auth0_blueprint.routes.admin import config, jwks, refresh, stats
 from auth0_blueprint.routes.health import health, live
 from auth0_blueprint.routes.introspection import introspect
 from auth0_blueprint.routes.me import me
+from auth0_blueprint.routes.openapi import openapi
 from auth0_blueprint.routes.revocations import look_up_or_lift, revoke
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
+class AnyTextConverter(PathConverter):
+    """The rest of a path, whatever it is: a subject may begin with a slash, or hold a line break."""
+
+    part_isolating = False
+    regex = "(?s:.*)"
+
+
 def add_routes(blueprint: Blueprint) -> None:
     """Add every route to *blueprint*."""
+    blueprint.record(lambda state: state.app.url_map.converters.update(auth0_any_text=AnyTextConverter))
     _add(blueprint, "/health", ("GET",), public(health))
     _add(blueprint, "/health/live", ("GET",), public(live))
+    _add(blueprint, "/openapi.json", ("GET",), openapi)
     _add(blueprint, "/me", ("GET",), me)
     _add(blueprint, "/introspect", ("POST",), for_introspection(introspect))
     _add(blueprint, "/admin/config", ("GET",), for_admins(config))
@@ -29,25 +40,30 @@ def add_routes(blueprint: Blueprint) -> None:
     _add(blueprint, "/admin/jwks/refresh", ("POST",), for_admins(refresh))
     _add(blueprint, "/admin/stats", ("GET",), for_admins(stats))
     _add(blueprint, "/admin/revocations", ("POST",), for_admins(revoke))
-    _add(blueprint, "/admin/revocations/<kind>/<path:value>", ("GET", "DELETE"), for_admins(look_up_or_lift))
+    _add(blueprint, "/admin/revocations/<kind>/<auth0_any_text:value>", ("GET", "DELETE"), for_admins(look_up_or_lift))
 
 
 def _add(blueprint: Blueprint, rule: str, methods: tuple[str, ...], view: Callable[..., Response]) -> None:
-    # A subject may hold slashes, also two in a row.
-    blueprint.add_url_rule(rule, view.__name__, view, methods=methods, merge_slashes=False)
-    # A blueprint's handler is not asked when no route has the method, and the app's own is not ours to replace.
-    refused = tuple(method for method in _METHODS if method not in methods)
     allowed = (*methods, "HEAD", "OPTIONS") if "GET" in methods else (*methods, "OPTIONS")
 
+    # A blueprint's handler is not asked when no route has the method, and the app's own is not ours to replace.
     @public
-    def refuse_method(**_names: str) -> Response:
-        raise MethodNotAllowedError(allowed)
+    def answer_other_methods(**_names: str) -> Response:
+        if request.method != "OPTIONS":
+            raise MethodNotAllowedError(allowed)
+        # Flask's own answer would count the refused ones as allowed.
+        return Response(headers={"Allow": ", ".join(allowed), "Cache-Control": "no-store"})
 
-    blueprint.add_url_rule(
-        rule,
-        f"{view.__name__}_other_methods",
-        refuse_method,
-        methods=refused,
-        provide_automatic_options=False,
-        merge_slashes=False,
-    )
+    others = tuple(method for method in (*_METHODS, "OPTIONS") if method not in methods)
+    for endpoint, function, of_rule in (
+        (view.__name__, view, methods),
+        (f"{view.__name__}_other_methods", answer_other_methods, others),
+    ):
+        blueprint.add_url_rule(
+            rule,
+            endpoint,
+            function,
+            methods=of_rule,
+            provide_automatic_options=False,
+            merge_slashes=False,  # a subject may hold slashes, also two in a row
+        )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, jsonify
-from marshmallow import Schema, fields, post_dump
+from marshmallow import INCLUDE, Schema, fields, post_dump
 
 from auth0_blueprint.current import current_token
 from auth0_blueprint.decorators import requires_auth
@@ -14,6 +14,9 @@ from auth0_blueprint.decorators import requires_auth
 
 class ClaimsSchema(Schema):
     """The claims of an access token: the registered ones (RFC 9068 §2.2), and whatever else is in it."""
+
+    class Meta:
+        unknown = INCLUDE
 
     iss = fields.String()
     sub = fields.String()

@@ -1,0 +1,86 @@
+"""Arbitrary requests to every route of the package, by schemathesis from the OpenAPI document: ``make test-openapi``.
+
+A run of its own, bounded in time, against a live server with a cache on disk. It fails for an answer of 500, and for
+one outside the document: another status, media type, header or body.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import tempfile
+import threading
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+from flask import Flask
+from schemathesis.cli import schemathesis as command
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from auth0_blueprint import Auth0Blueprint
+from auth0_blueprint.testing import LocalIssuer
+
+SECONDS = 60
+VALUES = ("manage:auth0", "introspect:tokens")
+
+
+class Silent(WSGIRequestHandler):
+    """Leaves the output to schemathesis."""
+
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - the signature is the base class's
+        """Say nothing."""
+
+
+def main() -> int:
+    """Return the exit status of schemathesis."""
+    # schemathesis leaves files where it is run.
+    with LocalIssuer() as issuer, tempfile.TemporaryDirectory() as folder, chdir(folder):
+        app = Flask("tested", static_folder=None)
+        app.config.update(issuer.settings, AUTH0_OPENAPI=True, SECRET_KEY="not a secret")
+        app.config.update(CACHE_TYPE="FileSystemCache", CACHE_DIR=str(Path(folder, "cache")), CACHE_THRESHOLD=100_000)
+        app.register_blueprint(Auth0Blueprint())
+        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        send_tokens_of(issuer)
+        url = f"http://127.0.0.1:{server.server_port}/auth/openapi.json"
+        try:
+            command(["run", url, "--max-time", str(SECONDS), "--checks", "all", *sys.argv[1:]], standalone_mode=False)
+        except SystemExit as exc:
+            return int(exc.code or 0)
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+    return 0
+
+
+def send_tokens_of(issuer: LocalIssuer) -> None:
+    """Have each request carry a token of its own, as a run revokes what it reads in answers; some bodies as well."""
+    numbers = itertools.count()
+
+    def admin_token() -> str:
+        number = next(numbers)
+        granted: dict[str, Any] = {"scope": " ".join(VALUES), "permissions": list(VALUES)}
+        return issuer.token(sub=f"auth0|{number}", azp=f"client-{number}", jti=f"{number}", **granted)
+
+    @schemathesis.auth(refresh_interval=None)
+    class Bearer:
+        def get(self, case: Any, context: Any) -> str:
+            return admin_token()
+
+        def set(self, case: Any, data: str, context: Any) -> None:
+            case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data}"}
+
+    @schemathesis.hook
+    def map_case(context: Any, case: Any) -> Any:
+        # The document cannot say what a good token is. Wrong bodies keep theirs.
+        if case.meta.generation.mode.is_positive and isinstance(case.body, dict) and "token" in case.body:
+            case.body = {**case.body, "token": admin_token()}
+        return case
+
+
+if __name__ == "__main__":
+    sys.exit(main())

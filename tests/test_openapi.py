@@ -1,0 +1,198 @@
+"""``/auth/openapi.json`` describes the package's own routes, as they are registered."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from conftest import AppFactory, bearer
+from flask import Flask
+from flask.testing import FlaskClient
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from refusals import Answer, seen
+
+from auth0_blueprint import Auth0Blueprint, Auth0Error, ConfigurationError, errors
+from auth0_blueprint.testing import LocalIssuer
+
+Document = dict[str, Any]
+
+
+def document_of(app: Flask, path: str = "/auth/openapi.json") -> Document:
+    """Return the document that *app* serves."""
+    response = app.test_client().get(path)
+    assert response.status_code == 200
+    document: Document = response.get_json()
+    return document
+
+
+def described(document: Document) -> set[tuple[str, str]]:
+    """Return the pairs of method and path in *document*."""
+    return {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+
+
+def registered(app: Flask, blueprint: str = "auth0") -> set[tuple[str, str]]:
+    """Return the pairs of method and path that *blueprint* really answers, refusals of other methods apart."""
+    return {
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith(f"{blueprint}.") and not rule.endpoint.endswith("_other_methods")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+
+@pytest.fixture
+def documented(make_app: AppFactory) -> Flask:
+    """An app that serves its document."""
+    return make_app(AUTH0_OPENAPI=True)
+
+
+def test_the_document_is_valid_openapi_3_1(documented: Flask) -> None:
+    """As the specification's own schema has it."""
+    document = document_of(documented)
+    assert document["openapi"] == "3.1.0"
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+
+
+def test_every_route_is_described_and_nothing_else(documented: Flask) -> None:
+    """A new route gets a row in routes/operations.py."""
+    assert described(document_of(documented)) == registered(documented)
+
+
+def test_paths_are_those_really_registered(make_app: AppFactory) -> None:
+    """Under another name and prefix."""
+    app = make_app(Auth0Blueprint("security", url_prefix="/api/v1/auth"), AUTH0_OPENAPI=True)
+    document = document_of(app, "/api/v1/auth/openapi.json")
+    assert described(document) == registered(app, "security")
+    assert "/api/v1/auth/admin/revocations/{kind}/{value}" in document["paths"]
+
+
+def test_the_server_is_where_the_app_is_mounted(documented: Flask) -> None:
+    """``SCRIPT_NAME``, as the server gives it."""
+    client = documented.test_client()
+    assert client.get("/auth/openapi.json").get_json()["servers"] == [{"url": "/"}]
+    mounted = client.get("/auth/openapi.json", environ_overrides={"SCRIPT_NAME": "/shop"}).get_json()
+    assert mounted["servers"] == [{"url": "/shop"}]
+
+
+@pytest.mark.parametrize(
+    ("setting", "gone"),
+    [("AUTH0_ADMIN", "/auth/admin/"), ("AUTH0_REVOCATION", "/auth/admin/revocations")],
+)
+def test_routes_that_are_switched_off_are_not_described(make_app: AppFactory, setting: str, gone: str) -> None:
+    """They answer 404."""
+    everything = described(document_of(make_app(AUTH0_OPENAPI=True)))
+    app = make_app(AUTH0_OPENAPI=True, **{setting: False})
+    assert described(document_of(app)) == {(method, path) for method, path in everything if not path.startswith(gone)}
+
+
+def test_who_may_is_said(make_app: AppFactory) -> None:
+    """By the names that are set."""
+    app = make_app(AUTH0_OPENAPI=True, AUTH0_ADMIN_SCOPE="run:api", AUTH0_INTROSPECTION_SCOPE="look:api")
+    paths = document_of(app)["paths"]
+    assert paths["/auth/health"]["get"]["security"] == [{}, {"bearer": []}]
+    assert paths["/auth/health/live"]["get"]["security"] == []
+    assert paths["/auth/me"]["get"]["security"] == [{"bearer": []}]
+    assert paths["/auth/introspect"]["post"]["security"] == [{"bearer": ["look:api"]}]
+    assert paths["/auth/admin/config"]["get"]["security"] == [{"bearer": ["run:api"]}]
+
+
+def _codes(document: Document, path: str, method: str) -> dict[str, set[str]]:
+    responses = document["paths"][path][method]["responses"]
+    return {
+        status: set(response["content"]["application/json"]["schema"]["allOf"][1]["properties"]["code"]["enum"])
+        for status, response in responses.items()
+        if int(status) >= 400
+    }
+
+
+def test_every_refusal_is_described_by_status_and_code(documented: Flask) -> None:
+    """Those of the guard, and those of the route."""
+    document = document_of(documented)
+    codes = _codes(document, "/auth/admin/revocations", "post")
+    assert codes["400"] == {"invalid_header", "invalid_request"}
+    assert codes["403"] == {"insufficient_scope", "insufficient_permissions"}
+    assert codes["503"] == {"key_set_unavailable", "revocation_unavailable"}
+    assert codes["401"] >= {error.code for error in errors.InvalidTokenError.__subclasses__()}
+    assert _codes(document, "/auth/admin/jwks/refresh", "post")["429"] == {"rate_limited"}
+    assert _codes(document, "/auth/admin/revocations/{kind}/{value}", "delete")["404"] == {"not_found"}
+    assert _codes(document, "/auth/me", "get").keys() == {"400", "401", "503"}
+    assert "WWW-Authenticate" in document["paths"]["/auth/me"]["get"]["responses"]["401"]["headers"]
+
+
+def test_every_error_of_our_own_routes_is_described_somewhere(documented: Flask) -> None:
+    """The other codes belong to routes of the app."""
+    document = document_of(documented)
+    said = {
+        code
+        for path, operations in document["paths"].items()
+        for method in operations
+        for codes in _codes_if_any(document, path, method).values()
+        for code in codes
+    }
+    said |= {"method_not_allowed"}  # a component: OpenAPI has no place for methods that a path does not have
+    assert "MethodNotAllowed" in document["components"]["responses"]
+    assert said == {error.code for error in _concrete(Auth0Error)} - {"insufficient_claims"}
+
+
+def _codes_if_any(document: Document, path: str, method: str) -> dict[str, set[str]]:
+    return {} if path.startswith("/auth/health") else _codes(document, path, method)
+
+
+def _concrete(error: type[Auth0Error]) -> list[type[Auth0Error]]:
+    found = [error] if "descriptions" in vars(error) else []
+    return found + [other for subclass in error.__subclasses__() for other in _concrete(subclass)]
+
+
+def test_a_revocation_names_exactly_one_thing(documented: Flask) -> None:
+    """What the fields of a schema cannot say, and that no others are taken."""
+    schema = document_of(documented)["components"]["schemas"]["RevocationRequest"]
+    assert schema["oneOf"] == [{"required": [kind]} for kind in ("token", "jti", "subject", "client_id")]
+    assert schema["additionalProperties"] is False
+
+
+def test_claims_may_be_any(documented: Flask) -> None:
+    """``/auth/me`` answers all that is in the token."""
+    assert document_of(documented)["components"]["schemas"]["Claims"]["additionalProperties"] is True
+
+
+def test_the_document_is_never_stored(documented: Flask) -> None:
+    """Like every answer of these routes."""
+    response = documented.test_client().get("/auth/openapi.json")
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Content-Type"] == "application/json"
+
+
+def test_without_the_setting_there_is_no_document(client: FlaskClient, issuer: LocalIssuer) -> None:
+    """Whoever asks."""
+    nothing = Answer(
+        404, (), {"error": "not_found", "error_description": "There is nothing here.", "code": "not_found"}
+    )
+    assert seen(client.get("/auth/openapi.json")) == nothing
+    assert seen(client.get("/auth/openapi.json", headers=bearer(issuer.token()))) == nothing
+
+
+def test_without_apispec_the_setting_is_refused_and_names_the_extra(
+    make_app: AppFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At registration, and not at the first look."""
+    monkeypatch.setitem(sys.modules, "apispec.ext.marshmallow", None)
+    with pytest.raises(ConfigurationError, match=r"auth0_blueprint\[openapi\]") as caught:
+        make_app(AUTH0_OPENAPI=True)
+    assert caught.value.problems.keys() == {"AUTH0_OPENAPI"}
+    make_app()  # and without the setting nobody misses it
+
+
+def test_apispec_is_imported_only_where_the_setting_is_on(issuer: LocalIssuer) -> None:
+    """Another process, where nothing else has imported it."""
+    code = (
+        "import sys; from flask import Flask; from auth0_blueprint import Auth0Blueprint\n"
+        "for is_on in (False, True):\n"
+        "    app = Flask('tested'); app.config.update(AUTH0_DOMAIN='a.eu.auth0.com', AUTH0_AUDIENCE='a')\n"
+        "    app.config['AUTH0_OPENAPI'] = is_on; app.register_blueprint(Auth0Blueprint())\n"
+        "    print('apispec' in sys.modules)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout.split() == ["False", "True"]
