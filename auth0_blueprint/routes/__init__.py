@@ -39,6 +39,7 @@ class _TextConverter(PathConverter):
     """Any text at all: a claim may begin with a slash, too, or hold line ends."""
 
     regex = "(?s:.+)"
+    part_isolating = False
 
 
 def _add_converter(state: BlueprintSetupState) -> None:
