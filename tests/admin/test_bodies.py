@@ -166,7 +166,7 @@ def test_a_body_of_up_to_64_kib_is_read(
         "scope": "manage:auth0 introspect:tokens",
         "permissions": ["manage:auth0", "introspect:tokens"],
     }
-    headers = bearer(issuer.token(**claims))
+    headers = bearer(issuer.token(scope=" ".join(values), permissions=values))
 
     def post(size: int) -> Any:
         data = begin + b" " * (size - len(begin) - len(end)) + end
