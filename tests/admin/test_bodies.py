@@ -162,10 +162,7 @@ def test_a_body_of_up_to_64_kib_is_read(
 ) -> None:
     """And not a byte more, with a Content-Length or without; whatever limit the app has for its own routes."""
     app = make_app(MAX_CONTENT_LENGTH=limit_of_app)
-    claims: dict[str, Any] = {
-        "scope": "manage:auth0 introspect:tokens",
-        "permissions": ["manage:auth0", "introspect:tokens"],
-    }
+    values = ["manage:auth0", "introspect:tokens"]
     headers = bearer(issuer.token(scope=" ".join(values), permissions=values))
 
     def post(size: int) -> Any:
