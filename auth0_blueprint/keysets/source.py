@@ -171,8 +171,11 @@ class KeySource:
         until = self._monotonic() + patience_seconds
         # Twice: the first flight may have been under way for another reason.
         for _ in range(2):
+            under_way = self._flights.current
             if is_needed() and (flight := self._start(self._get_newer(is_needed), is_needed)):
                 flight.wait(max(0.0, until - self._monotonic()))
+                if flight is not under_way:  # begun for us: that it failed is the answer
+                    break
         if is_needed():
             raise self._unavailable()
         return self._usable_snapshot()
