@@ -57,6 +57,8 @@ class RevocationIndex:
         self._known: dict[tuple[str, str], Revocation] = {}
         # What a request is looked up in: value to the second up to which it is withdrawn.
         self._in_force: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
+        # Before then nothing has to be looked through.
+        self._first_expires_at = math.inf
 
     @property
     def is_empty(self) -> bool:
@@ -79,6 +81,7 @@ class RevocationIndex:
             key = (revocation.kind, revocation.value)
             if revocation.expires_at > now and revocation.outranks(self._known.get(key)):
                 self._known[key] = revocation
+                self._first_expires_at = min(self._first_expires_at, revocation.expires_at)
                 self._put_in_force(revocation)
                 taken.append(revocation)
         return taken
@@ -126,10 +129,15 @@ class RevocationIndex:
     def forget_expired(self) -> None:
         """Let go of what no token can match any more."""
         now = self._clock()
+        if now < self._first_expires_at:
+            return
+        self._first_expires_at = math.inf
         for key, known in list(self._known.items()):
             if known.expires_at <= now:
                 del self._known[key]
                 self._in_force[known.kind].pop(known.value, None)
+            else:
+                self._first_expires_at = min(self._first_expires_at, known.expires_at)
 
     def _put_in_force(self, revocation: Revocation) -> None:
         values = self._in_force[revocation.kind]
