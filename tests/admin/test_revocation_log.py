@@ -236,3 +236,19 @@ def test_many_revocations_are_read_in_batches(fleet: RevokerFleet) -> None:
     fleet.backend.calls = 0
     assert not any(newcomer.lets_in(str(number)) for number in range(count))
     assert (fleet.backend.calls, newcomer.revocations.status().known) == (1 + 3, count)
+
+
+def test_none_of_twenty_thousand_is_lost(fleet: RevokerFleet) -> None:
+    """A process that starts knows all of them; so does one that starts after the cache was emptied."""
+    now = fleet.clock()
+    many = [Revocation("subject", f"s{number}", int(now), now + 999, now) for number in range(20_000)]
+    writer = fleet.process()
+    writer.revocations._log.append(many)
+    for _ in range(2):
+        newcomer = fleet.process()
+        newcomer.lets_in("x")
+        assert newcomer.revocations.status().known == 20_000
+        assert set(newcomer.revocations._index) == set(many)
+        fleet.backend.values.clear()
+        fleet.pass_interval()
+        newcomer.lets_in("x")
