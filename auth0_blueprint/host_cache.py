@@ -23,6 +23,8 @@ logger = logging.getLogger("auth0_blueprint")
 # Two tries of this length, where a connection turns out to be dead, stay within the limit of one operation.
 _SOCKET_TIMEOUT_SECONDS = 0.4
 
+_MAX_FILES = 100_000
+
 #: What is lost where several processes serve one app, and each has its own cache.
 NOT_SHARED = (
     "several worker processes, and no cache that they share: each one fetches the key set for itself, and learns by "
@@ -142,10 +144,13 @@ def _private_backend(app: Flask) -> CacheBackend:
     backend_class = _backend_class(app)
     if issubclass(backend_class, RedisCache):
         config["CACHE_OPTIONS"] = {**(app.config.get("CACHE_OPTIONS") or {}), **_impatient_redis_options()}
-    elif issubclass(backend_class, FileSystemCache) and app.config.get("CACHE_DIR"):
-        # Beside the host's folder: its files may be pickles, and each side counts and prunes all that it finds.
-        host_folder = Path(app.config["CACHE_DIR"])
-        config["CACHE_DIR"] = str(host_folder.with_name(f"{host_folder.name}-auth0_blueprint"))
+    elif issubclass(backend_class, FileSystemCache):
+        # Each revocation is a file, and what is beyond the threshold (500) would be thrown away.
+        config["CACHE_THRESHOLD"] = max(app.config.get("CACHE_THRESHOLD") or 0, _MAX_FILES)
+        if app.config.get("CACHE_DIR"):
+            # Beside the host's folder: its files may be pickles, and each side counts and prunes all that it finds.
+            host_folder = Path(app.config["CACHE_DIR"])
+            config["CACHE_DIR"] = str(host_folder.with_name(f"{host_folder.name}-auth0_blueprint"))
     private = Cache(with_jinja2_ext=False, config=config)
     try:
         private.init_app(app)
