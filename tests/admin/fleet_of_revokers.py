@@ -30,6 +30,7 @@ class FragileBackend(DictBackend):
         self.dies_after: int | None = None
         #: Whether `add` is what it is on a file system: two at once are both told that they have added.
         self.before_adding: Callable[[str], object] = lambda _key: None
+        self.before_setting: Callable[[str], object] = lambda _key: None
 
     def _fail(self) -> None:
         if self.dies_after is not None:
@@ -48,6 +49,7 @@ class FragileBackend(DictBackend):
 
     def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
         self._fail()
+        self.before_setting(key)
         return super().set(key, value, timeout)
 
     def add(self, key: str, value: Any, timeout: int | None = None) -> Any:

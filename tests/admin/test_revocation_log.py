@@ -150,6 +150,21 @@ def test_admins_in_many_threads_lose_nothing(fleet: RevokerFleet) -> None:
         assert not any(process.lets_in(f"{number}-{n}") for number in range(4) for n in range(50))
 
 
+def test_a_head_written_late_hides_no_entry_of_another(fleet: RevokerFleet) -> None:
+    """Whoever writes one looks whether there is more beyond it."""
+    first, second = fleet.process(), fleet.process()
+
+    def let_second_in_between(_key: str) -> None:
+        fleet.backend.before_setting = lambda _key: None
+        second.revoke("b", "c")
+
+    first.revoke("to begin with")
+    fleet.backend.before_setting = let_second_in_between
+    first.revoke("a")
+    newcomer = fleet.process()
+    assert not any(newcomer.lets_in(token_id) for token_id in "abc")
+
+
 @pytest.mark.parametrize("witness_looks", [False, True])
 def test_two_who_are_both_told_that_they_have_added_lose_nothing(fleet: RevokerFleet, witness_looks: bool) -> None:
     """As on a file system. Also where others have read the one that was written over."""
