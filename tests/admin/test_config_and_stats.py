@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from operators import admin_headers, post_revocation
 from refusals import guarded
 
-from auth0_blueprint import requires_scope
+from auth0_blueprint import ConfigurationError, requires_scope
 from auth0_blueprint.settings import SettingsSchema
 from auth0_blueprint.testing import LocalIssuer
 
@@ -121,6 +121,13 @@ def test_the_keys_are_shown_as_they_are_used(client: FlaskClient, issuer: LocalI
     numbers = {"generation": 1, "fetches": 1, "ignored": 0}
     assert seen == {"issuer": issuer.issuer, "url": url, "state": "fresh", "source": "network", **numbers}
     assert 0 <= key_set["age_seconds"] < 60
+
+
+def test_a_process_in_good_order_cannot_be_out_of_touch(make_app: AppFactory) -> None:
+    """An interval longer than what counts as out of touch is refused at startup."""
+    make_app(AUTH0_SYNC_INTERVAL=60)
+    with pytest.raises(ConfigurationError, match="AUTH0_REVOCATION_MAX_STALE: has to be at least AUTH0_SYNC_INTERVAL"):
+        make_app(AUTH0_SYNC_INTERVAL=61)
 
 
 def stats_of(client: FlaskClient, issuer: LocalIssuer) -> dict[str, Any]:
