@@ -37,7 +37,7 @@ def assemble(app: Flask, settings: Settings, cache: Cache | None, rules: AppRule
     key_source = _key_source(app, settings, shared_cache, tally)
     # Reads for the board try again sooner than those for key sets: only they tell what was revoked.
     entries = SignedCache(
-        SharedCache(shared_cache.open, pause_seconds=RETRY_SECONDS),
+        SharedCache(shared_cache.open_now, pause_seconds=RETRY_SECONDS),
         secret=settings.cache_secret,
         names=("fleet", settings.issuer),
     )
@@ -75,7 +75,7 @@ def _revocations(
         signals.revocation_changed.send(app, revocation=revocation)
 
     return Revocations(
-        RevocationLog(entries, keep_seconds=math.ceil(settings.max_token_lifetime_seconds + settings.leeway_seconds)),
+        RevocationLog(entries, keep_seconds=_keep_seconds(settings)),
         board,
         reach=reach,
         max_lifetime_seconds=settings.max_token_lifetime_seconds,
@@ -84,6 +84,11 @@ def _revocations(
         is_denying=settings.revocation_on_error == "deny",
         on_changed=tell_changed,
     )
+
+
+def _keep_seconds(settings: Settings) -> int:
+    # Twice the leeway: a token may have been issued that much in the future, and is accepted that much after its end.
+    return math.ceil(settings.max_token_lifetime_seconds + 2 * settings.leeway_seconds)
 
 
 def _key_source(app: Flask, settings: Settings, cache: SharedCache, tally: Tally) -> KeySource:

@@ -70,6 +70,7 @@ class SharedCache:
         reset_in_children(self)
         self._left_alone_until = float("-inf")
         self._has_failed = False
+        self._of_this_thread = threading.local()
 
     @property
     def is_reachable(self) -> bool:
@@ -80,6 +81,11 @@ class SharedCache:
     def has_failed(self) -> bool:
         """Whether the last operation failed, however long ago."""
         return self._has_failed
+
+    @property
+    def has_failed_here(self) -> bool:
+        """Whether the last operation of this thread failed, or was not tried, whatever other threads saw meanwhile."""
+        return bool(getattr(self._of_this_thread, "has_failed", False))
 
     @property
     def has_backend(self) -> bool:
@@ -96,16 +102,15 @@ class SharedCache:
             self._guarded(self._open_once, None)
         return self._backend
 
+    def open_now(self) -> CacheBackend | None:
+        """Return the backend, or raise what opening it raises, also while this cache is left alone."""
+        if not self._is_open:
+            self._open_once()
+        return self._backend
+
     def get(self, key: str) -> Any:
         """Return the value, ``None`` if there is none or the cache is away, `UNREADABLE` if it makes no sense."""
-
-        def read(backend: CacheBackend) -> Any:
-            try:
-                return backend.get(key)
-            except (ValueError, RecursionError):
-                return UNREADABLE
-
-        return self._attempt(read, None)
+        return self._attempt(lambda backend: _get_one(backend, key), None)
 
     def get_many(self, keys: list[str]) -> list[Any]:
         """Return what `get` does, for each of *keys*, in one operation."""
@@ -114,7 +119,8 @@ class SharedCache:
             try:
                 return list(backend.get_many(*keys))
             except (ValueError, RecursionError):
-                return [UNREADABLE] * len(keys)
+                # One that makes no sense must not hide the others.
+                return [_get_one(backend, key) for key in keys]
 
         return self._attempt(read, [None] * len(keys))
 
@@ -152,10 +158,12 @@ class SharedCache:
                 self._is_open = True
 
     def _attempt(self, operation: Callable[[CacheBackend], T], otherwise: T) -> T:
+        self._of_this_thread.has_failed = False
         backend = self.open()
         return otherwise if backend is None else self._guarded(lambda: operation(backend), otherwise)
 
     def _guarded(self, operation: Callable[[], T], otherwise: T) -> T:
+        self._of_this_thread.has_failed = True
         if not self.is_reachable:
             return otherwise
         try:
@@ -166,6 +174,7 @@ class SharedCache:
             self._left_alone_until = self._monotonic() + self._pause_seconds
             self._tell_failed(exc)
             return otherwise
+        self._of_this_thread.has_failed = False
         if self._has_failed:
             self._has_failed = False
             logger.info("the shared cache works again")
@@ -180,3 +189,10 @@ class SharedCache:
                 type(exc).__name__,
                 self._pause_seconds,
             )
+
+
+def _get_one(backend: CacheBackend, key: str) -> Any:
+    try:
+        return backend.get(key)
+    except (ValueError, RecursionError):
+        return UNREADABLE

@@ -50,6 +50,7 @@ class FleetBoard:
         self._flights = SingleFlight() if flights is None else flights
         self._subscribers: dict[str, Heed] = {}
         self._looked_at = float("-inf")
+        self._looks = 0
         self._retry_at = float("-inf")
         self.is_away = False
 
@@ -79,16 +80,29 @@ class FleetBoard:
 
     def keep_up(self) -> None:
         """See to it that the last look is not older than the interval, as far as the cache lets us."""
-        now = self._monotonic()
-        if now - self._looked_at < self._interval_seconds:
-            return
+        now, looks = self._monotonic(), self._looks
+        if now - self._looked_at >= self._interval_seconds:
+            self._look_since(now - self._interval_seconds, looks)
+
+    def look_now(self) -> None:
+        """See to it that the last look is not older than this call, as far as the cache lets us."""
+        self._look_since(self._monotonic(), self._looks)
+
+    def _look_since(self, moment: float, looks: int) -> None:
+        def is_old() -> bool:
+            return self._looks == looks or self._looked_at < moment
+
+        def may_look() -> bool:
+            # Somebody else may have looked since we asked: one look is enough for all.
+            return is_old() and self._monotonic() >= self._retry_at
+
         # Twice: a look that was under way may have been too early for us.
         for _ in range(2):
-            flight = self._flights.join_or_start(self._look, lambda: self._monotonic() >= self._retry_at)
+            flight = self._flights.join_or_start(self._look, may_look)
             if flight is None or self.is_away:
                 return
             flight.wait(PATIENCE_SECONDS if self._looked_at > float("-inf") else FIRST_PATIENCE_SECONDS)
-            if self._looked_at >= now - self._interval_seconds:
+            if not is_old():
                 return
 
     def _look(self, flight: Flight) -> None:
@@ -96,6 +110,7 @@ class FleetBoard:
         with self._catching():
             afterwards = self._heed_all()
             self._looked_at = looked_at
+            self._looks += 1
             self.is_away = False
             self._flights.land(flight)
             with self._catching():

@@ -240,6 +240,10 @@ def _time_problems(data: dict[str, Any]) -> dict[str, str]:
     problems: dict[str, str] = {}
     if ttl is not None and ahead is not None and ahead >= ttl:
         problems["AUTH0_JWKS_REFRESH_AHEAD"] = f"has to be less than AUTH0_JWKS_TTL, which is {ttl:g}"
+    interval, out_of_touch = data.get("AUTH0_SYNC_INTERVAL"), data.get("AUTH0_REVOCATION_MAX_STALE")
+    if interval is not None and out_of_touch is not None and out_of_touch < interval:
+        # Between two looks a process would be out of touch, though nothing is wrong.
+        problems["AUTH0_REVOCATION_MAX_STALE"] = f"has to be at least AUTH0_SYNC_INTERVAL, which is {interval:g}"
     if ttl is not None and stale is not None and stale < ttl:
         problems["AUTH0_JWKS_MAX_STALE"] = f"has to be at least AUTH0_JWKS_TTL, which is {ttl:g}"
     return problems
@@ -312,7 +316,7 @@ def _sources(schema: Schema, config: Mapping[str, Any], environ: Mapping[str, st
         for name in names:
             if not _is_unset(config.get(name)):
                 sources.setdefault(key, "app.config")
-            elif not _is_unset(environ.get(name)):
+            elif name != "SECRET_KEY" and not _is_unset(environ.get(name)):  # Flask's, which is never read from there
                 sources.setdefault(key, "environment")
     return sources
 

@@ -45,8 +45,8 @@ class SignedCache:
 
     @property
     def is_away(self) -> bool:
-        """Whether the last operation failed, so that it has said nothing."""
-        return self._cache.has_failed
+        """Whether the last operation of this thread failed, so that it has said nothing."""
+        return self._cache.has_failed_here
 
     def read(self, kind: str, name: str = "") -> Any:
         """Return the value of an entry; ``None`` if there is none that can be believed."""

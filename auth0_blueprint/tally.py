@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections import defaultdict
 
 
 class _Counter:
@@ -30,7 +29,7 @@ class Tally:
     def __init__(self) -> None:
         self._verified = _Counter()
         self._key_fetches = _Counter()
-        self._rejected: defaultdict[str, _Counter] = defaultdict(_Counter)
+        self._rejected: dict[str, _Counter] = {}
 
     def count_verified(self) -> None:
         """Count a request, or a call of `verify_token`, whose token was accepted."""
@@ -38,7 +37,8 @@ class Tally:
 
     def count_rejected(self, code: str) -> None:
         """Count one that was refused with *code*."""
-        self._rejected[code].add()
+        # `setdefault` lets no two threads put a counter each, where the counts of one of them would be lost.
+        (self._rejected.get(code) or self._rejected.setdefault(code, _Counter())).add()
 
     def count_key_fetch(self) -> None:
         """Count a request for the issuer's key set."""

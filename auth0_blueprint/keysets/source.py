@@ -104,6 +104,7 @@ class KeySource:
         self._flights = SingleFlight() if flights is None else flights
         self._looked_at_shared = float("-inf")
         self._refreshed_at = float("-inf")
+        self._heeded: float | None = None
 
     def key_for(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
         """Return the one key that *key_id* names and that fits *algorithm*.
@@ -140,7 +141,8 @@ class KeySource:
             KeySetUnavailableError: it has given no key set within *patience_seconds*.
         """
         self._refreshed_at = self._monotonic()
-        return self.refresh_since(self._clock(), patience_seconds)
+        # Not the one at hand in any case: a clock that is ahead may have dated it in the future.
+        return self.refresh_since(self._clock(), patience_seconds, unwanted=self._holding.snapshot)
 
     @property
     def seconds_since_refresh(self) -> float:
@@ -152,8 +154,10 @@ class KeySource:
         snapshot = self._holding.snapshot
         return () if snapshot is None else snapshot.key_set.keys
 
-    def refresh_since(self, moment: float, patience_seconds: float) -> Snapshot:
+    def refresh_since(self, moment: float, patience_seconds: float, unwanted: Snapshot | None = None) -> Snapshot:
         """Get a key set that the issuer gave at *moment* (Unix time) or later: from the fleet, else from the issuer.
+
+        Never the *unwanted* one, whatever its time.
 
         Raises:
             KeySetUnavailableError: there is none within *patience_seconds*.
@@ -161,23 +165,30 @@ class KeySource:
 
         def is_needed() -> bool:
             snapshot = self._holding.snapshot
-            return snapshot is None or snapshot.fetched_at < moment
+            return snapshot is None or snapshot is unwanted or snapshot.fetched_at < moment
 
         until = self._monotonic() + patience_seconds
         # Twice: the first flight may have been under way for another reason.
         for _ in range(2):
+            under_way = self._flights.current
             if is_needed() and (flight := self._start(self._get_newer(is_needed), is_needed)):
                 flight.wait(max(0.0, until - self._monotonic()))
+                if flight is not under_way:  # begun for us: that it failed is the answer
+                    break
         if is_needed():
             raise self._unavailable()
         return self._usable_snapshot()
 
     def heed_refresh(self, refreshed: Any) -> None:
         """Work with no older key set than the one that an operator had fetched. Called at each look at the board."""
-        snapshot = self._holding.snapshot
-        if refreshed is not None and snapshot is not None and snapshot.fetched_at < refreshed["fetched_at"]:
-            with suppress(KeySetUnavailableError):
-                self.refresh_since(refreshed["fetched_at"], REFRESHED_PATIENCE_SECONDS)
+        snapshot, moment = self._holding.snapshot, None if refreshed is None else refreshed["fetched_at"]
+        if snapshot is None or moment is None or moment == self._heeded:
+            return
+        with suppress(KeySetUnavailableError):
+            if snapshot.fetched_at < moment:
+                # The other's clock may be ahead: what the issuer says from now on is new enough.
+                self.refresh_since(min(moment, self._clock()), REFRESHED_PATIENCE_SECONDS)
+            self._heeded = moment
 
     def status(self) -> KeySourceStatus:
         """Describe the present, and cause nothing."""

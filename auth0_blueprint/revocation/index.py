@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auth0_blueprint.access_token import AccessToken
 
@@ -57,7 +57,13 @@ class RevocationIndex:
         self._known: dict[tuple[str, str], Revocation] = {}
         # What a request is looked up in: value to the second up to which it is withdrawn.
         self._in_force: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
-        self.is_empty = True
+        # Before then nothing has to be looked through.
+        self._first_expires_at = math.inf
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to look up."""
+        return not self._known
 
     def __len__(self) -> int:
         return sum(map(len, self._in_force.values()))
@@ -75,10 +81,27 @@ class RevocationIndex:
             key = (revocation.kind, revocation.value)
             if revocation.expires_at > now and revocation.outranks(self._known.get(key)):
                 self._known[key] = revocation
+                self._first_expires_at = min(self._first_expires_at, revocation.expires_at)
                 self._put_in_force(revocation)
                 taken.append(revocation)
-        self.is_empty = not self._known
         return taken
+
+    def successor(self, revocation: Revocation) -> Revocation:
+        """Return *revocation* so that it counts, and lets nothing in again, whatever is known of the same.
+
+        The clock of whoever made the one that is known may have been ahead of ours.
+        """
+        known = self._known.get((revocation.kind, revocation.value))
+        if known is None:
+            return revocation
+        changed_at = max(revocation.changed_at, math.nextafter(known.changed_at, math.inf))
+        if known.is_lifted or revocation.is_lifted:
+            return replace(revocation, changed_at=changed_at)
+        issued_up_to = revocation.issued_up_to
+        if issued_up_to is not None and known.issued_up_to is not None:
+            issued_up_to = max(issued_up_to, known.issued_up_to)
+        expires_at = max(revocation.expires_at, known.expires_at)
+        return replace(revocation, changed_at=changed_at, issued_up_to=issued_up_to, expires_at=expires_at)
 
     def find(self, kind: str, value: str) -> Revocation | None:
         """Return the revocation of *value* that is in force."""
@@ -97,17 +120,24 @@ class RevocationIndex:
         issued_at = math.floor(access_token["iat"])
         if issued_at <= in_force["subject"].get(access_token.subject, -math.inf):
             return True
-        client_id = access_token.client_id
-        return client_id is not None and issued_at <= in_force["client_id"].get(client_id, -math.inf)
+        # Both, where a token names its client twice: neither may hide the other.
+        clients = in_force["client_id"]
+        return bool(clients) and any(
+            issued_at <= clients.get(access_token.get(claim, ""), -math.inf) for claim in ("client_id", "azp")
+        )
 
     def forget_expired(self) -> None:
         """Let go of what no token can match any more."""
         now = self._clock()
+        if now < self._first_expires_at:
+            return
+        self._first_expires_at = math.inf
         for key, known in list(self._known.items()):
             if known.expires_at <= now:
                 del self._known[key]
                 self._in_force[known.kind].pop(known.value, None)
-        self.is_empty = not self._known
+            else:
+                self._first_expires_at = min(self._first_expires_at, known.expires_at)
 
     def _put_in_force(self, revocation: Revocation) -> None:
         values = self._in_force[revocation.kind]

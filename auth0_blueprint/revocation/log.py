@@ -47,11 +47,13 @@ class News:
         is_gone: there is no log, though there may have been one.
         whole_log: of another log than before, now that it is complete, all that it holds: what it lacks has to be
             written again.
+        needs_repair: `RevocationLog.repair` has something to do.
     """
 
     revocations: tuple[Revocation, ...] = ()
     is_gone: bool = False
     whole_log: tuple[Revocation, ...] | None = None
+    needs_repair: bool = False
 
 
 class RevocationLog:
@@ -88,16 +90,29 @@ class RevocationLog:
         else:
             begin = known.next
         revocations = self._read(head.epoch, range(begin, head.next))
+        # From here on nothing may fail: what was read once is not read again.
         self._head = replace(head, next=max(head.next, begin))
-        if head.next < begin:  # written by somebody who had not seen all, or put back
-            self._write_head(self._head)
-        self._write_lost_ones_again(self._head)
         whole_log = None
         if self._whole_log is not None:
             self._whole_log += revocations
             if self._clock() >= head.filled_at:
                 whole_log, self._whole_log = tuple(self._whole_log), None
-        return News(tuple(revocations), whole_log=whole_log)
+        needs_repair = head.next < begin or bool(self._unconfirmed)
+        return News(tuple(revocations), whole_log=whole_log, needs_repair=needs_repair)
+
+    def repair(self) -> None:
+        """Put right what writers who did not see each other have left.
+
+        Raises:
+            BoardUnavailableError: the cache is away; to be tried again after the next look.
+        """
+        seen, head = self._head, self._read_head()
+        if seen is None or head is None or head.epoch != seen.epoch:
+            return
+        if head.next < seen.next:  # written by somebody who had not seen all, or put back
+            head = replace(head, next=seen.next)
+            self._write_head(head)
+        self._write_lost_ones_again(head)
 
     def append(self, revocations: Iterable[Revocation]) -> None:
         """Add *revocations* for the fleet.
@@ -150,15 +165,18 @@ class RevocationLog:
             head = replace(head, next=head.next + 1)
 
     def _write_lost_ones_again(self, head: _Head) -> None:
-        # On a file system two who add at the same moment may both be told that they have.
-        unconfirmed, self._unconfirmed = self._unconfirmed, {}
-        lost = [
-            revocation
-            for (epoch, number), revocation in unconfirmed.items()
-            if epoch == head.epoch and revocation not in self._read(epoch, range(number, number + 1))
-        ]
+        # On a file system two who add at the same moment may both be told that they have. Whoever finds that out writes
+        # both again: others may have read either.
+        lost: list[Revocation] = []
+        checked = list(self._unconfirmed.items())
+        for (epoch, number), revocation in checked:
+            there = self._read(epoch, range(number, number + 1)) if epoch == head.epoch else [revocation]
+            if revocation not in there:
+                lost += [revocation, *there]
         if lost:
             self._append(head, lost)
+        for place, _ in checked:
+            self._unconfirmed.pop(place, None)
 
     def _read(self, epoch: str, numbers: range) -> list[Revocation]:
         found: list[Revocation] = []

@@ -17,15 +17,22 @@ from auth0_blueprint.revocation.log import HEAD, RevocationLog
 
 logger = logging.getLogger("auth0_blueprint")
 
+#: How long health says that the store had lost revocations.
+RESTORED_SECONDS = 600.0
+
 
 @dataclass(frozen=True, slots=True)
 class RevocationStatus:
-    """What health and admin endpoints may say. ``age_seconds`` is that of the last look at the board, if any."""
+    """What health and admin endpoints may say. ``age_seconds`` is that of the last look at the board, if any.
+
+    ``was_restored``: lately the store had lost revocations, which this process has written again.
+    """
 
     known: int
     reach: str
     age_seconds: float | None
     is_current: bool
+    was_restored: bool
 
 
 class Revocations:
@@ -66,6 +73,7 @@ class Revocations:
         self._is_denying = is_denying
         self._clock = clock
         self._on_changed = on_changed
+        self._restored_at = -math.inf
         board.subscribe(HEAD, self._heed)
 
     def refuse_revoked(self, access_token: AccessToken, token: str) -> None:
@@ -93,12 +101,14 @@ class Revocations:
         """
         now = self._clock()
         issued_up_to = None if kind == "jti" else math.floor(now)
-        expires_at = now + self._max_lifetime_seconds + self._leeway_seconds
+        # Those with a jti may have been issued a little in the future.
+        grace_seconds = self._leeway_seconds * (2 if kind == "jti" else 1)
+        expires_at = now + self._max_lifetime_seconds + grace_seconds
         return self._change(Revocation(kind, value, issued_up_to, expires_at, now, reason))
 
     def find(self, kind: str, value: str) -> Revocation | None:
-        """Return the revocation that is in force, as far as this process knows."""
-        self._board.keep_up()
+        """Return the revocation that is in force, also if another process has made it just now."""
+        self._board.look_now()
         return self._index.find(kind, value)
 
     def lift(self, kind: str, value: str) -> Revocation | None:
@@ -120,12 +130,16 @@ class Revocations:
             reach=self._reach(),
             age_seconds=None if math.isinf(age) else age,
             is_current=not self._is_out_of_touch(),
+            was_restored=self._clock() - self._restored_at < RESTORED_SECONDS,
         )
 
     def _is_out_of_touch(self) -> bool:
         return self._board.age_seconds > self._max_stale_seconds and self._reach() != "process"
 
     def _change(self, revocation: Revocation) -> Revocation:
+        # Others may have changed the same, by another clock: ours has to count.
+        self._board.look_now()
+        revocation = self._index.successor(revocation)
         # First where all see it: nothing is in force here that the fleet does not know.
         if self._reach() != "process":
             try:
@@ -136,19 +150,23 @@ class Revocations:
         return revocation
 
     def _heed(self, head: Any) -> Callable[[], None] | None:
-        """Learn what is new. Called at each look at the board."""
+        """Learn what is new. Called at each look at the board; returns what is then to be written."""
         self._index.forget_expired()
         if self._reach() == "process":
             return None
         news = self._log.read_news(head)
         self._apply(news.revocations)
         if news.is_gone and not self._index.is_empty:
-            logger.warning("the revocations in the shared cache are gone: written again from the memory of a process")
+            self._tell_restored("the revocations in the shared cache are gone: written again from memory")
             return lambda: self._log.begin_anew(self._index)
         if news.whole_log is not None and (lacking := self._lacking(news.whole_log)):
-            logger.warning("%d revocations were not in the shared cache: written again", len(lacking))
+            self._tell_restored("%d revocations were not in the shared cache: written again", len(lacking))
             return lambda: self._log.append(lacking)
-        return None
+        return self._log.repair if news.needs_repair else None
+
+    def _tell_restored(self, message: str, *values: object) -> None:
+        logger.warning(message, *values)
+        self._restored_at = self._clock()
 
     def _lacking(self, revocations: tuple[Revocation, ...]) -> list[Revocation]:
         there = {(known.kind, known.value): known for known in revocations}

@@ -9,7 +9,7 @@ from werkzeug.routing import PathConverter
 
 from auth0_blueprint.decorators import public
 from auth0_blueprint.errors import MethodNotAllowedError
-from auth0_blueprint.routes.access import for_admins, for_introspection
+from auth0_blueprint.routes.access import for_admins, for_introspection, refuse_if_off
 from auth0_blueprint.routes.admin import config, jwks, refresh, stats
 from auth0_blueprint.routes.health import health, live
 from auth0_blueprint.routes.introspection import introspect
@@ -35,20 +35,31 @@ def add_routes(blueprint: Blueprint) -> None:
     _add(blueprint, "/openapi.json", ("GET",), openapi)
     _add(blueprint, "/me", ("GET",), me)
     _add(blueprint, "/introspect", ("POST",), for_introspection(introspect))
-    _add(blueprint, "/admin/config", ("GET",), for_admins(config))
-    _add(blueprint, "/admin/jwks", ("GET",), for_admins(jwks))
-    _add(blueprint, "/admin/jwks/refresh", ("POST",), for_admins(refresh))
-    _add(blueprint, "/admin/stats", ("GET",), for_admins(stats))
-    _add(blueprint, "/admin/revocations", ("POST",), for_admins(revoke))
-    _add(blueprint, "/admin/revocations/<kind>/<auth0_any_text:value>", ("GET", "DELETE"), for_admins(look_up_or_lift))
+    _add_for_admins(blueprint, "/config", ("GET",), config)
+    _add_for_admins(blueprint, "/jwks", ("GET",), jwks)
+    _add_for_admins(blueprint, "/jwks/refresh", ("POST",), refresh)
+    _add_for_admins(blueprint, "/stats", ("GET",), stats)
+    _add_for_admins(blueprint, "/revocations", ("POST",), revoke)
+    _add_for_admins(blueprint, "/revocations/<kind>/<auth0_any_text:value>", ("GET", "DELETE"), look_up_or_lift)
 
 
-def _add(blueprint: Blueprint, rule: str, methods: tuple[str, ...], view: Callable[..., Response]) -> None:
+def _add_for_admins(blueprint: Blueprint, rule: str, methods: tuple[str, ...], view: Callable[..., Response]) -> None:
+    _add(blueprint, f"/admin{rule}", methods, for_admins(view), refuse_if_off)
+
+
+def _add(
+    blueprint: Blueprint,
+    rule: str,
+    methods: tuple[str, ...],
+    view: Callable[..., Response],
+    refuse: Callable[[], None] = lambda: None,
+) -> None:
     allowed = (*methods, "HEAD", "OPTIONS") if "GET" in methods else (*methods, "OPTIONS")
 
     # A blueprint's handler is not asked when no route has the method, and the app's own is not ours to replace.
     @public
     def answer_other_methods(**_names: str) -> Response:
+        refuse()
         if request.method != "OPTIONS":
             raise MethodNotAllowedError(allowed)
         # Flask's own answer would count the refused ones as allowed.

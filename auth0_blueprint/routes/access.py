@@ -27,13 +27,22 @@ def for_admins(view: View) -> View:
 
     @functools.wraps(view)
     def guarded(*args: str, **kwargs: str) -> Response:
+        refuse_if_off()
         settings = app_state().settings
-        if not settings.admin:
-            raise NotFoundError
         _admit(settings.admin_scope, settings)
         return view(*args, **kwargs)
 
     return guarded
+
+
+def refuse_if_off() -> None:
+    """Refuse whatever is asked of a route for admins where there are none.
+
+    Raises:
+        NotFoundError: ``AUTH0_ADMIN`` is off.
+    """
+    if not app_state().settings.admin:
+        raise NotFoundError
 
 
 def for_introspection(view: View) -> View:

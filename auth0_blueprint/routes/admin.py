@@ -134,7 +134,8 @@ def _refuse_haste(state: AppState) -> None:
         posted = state.board.read(REFRESHED)
     except BoardUnavailableError:
         posted = None
-    others = math.inf if posted is None else time.time() - posted["fetched_at"]
+    # By another machine's clock, which may be ahead.
+    others = math.inf if posted is None else abs(time.time() - posted["fetched_at"])
     wait_seconds = REFRESH_INTERVAL_SECONDS - min(state.key_source.seconds_since_refresh, others)
     if wait_seconds > 0:
         raise RateLimitedError(retry_after_seconds=math.ceil(wait_seconds))

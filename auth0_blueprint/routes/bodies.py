@@ -54,8 +54,12 @@ def form_body(schema: Schema) -> dict[str, Any]:
 def _body() -> bytes:
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise InvalidRequestError("too_large")
-    request.max_content_length = MAX_BODY_BYTES
-    return request.get_data(cache=True, parse_form_data=False)
+    # One more, to see whether there is more: without a Content-Length only the reading shows it, and ends silently.
+    request.max_content_length = MAX_BODY_BYTES + 1
+    body = request.get_data(cache=True, parse_form_data=False)
+    if len(body) > MAX_BODY_BYTES:
+        raise InvalidRequestError("too_large")
+    return body
 
 
 def _loaded(schema: Schema, members: Mapping[str, Any]) -> dict[str, Any]:

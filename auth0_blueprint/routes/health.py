@@ -19,6 +19,10 @@ from auth0_blueprint.routes.access import holds
 
 PATIENCE_SECONDS = 1.0
 OUT_OF_TOUCH = "the shared cache was not reached for AUTH0_REVOCATION_MAX_STALE: what others revoked is not known here"
+RESTORED = (
+    "the shared cache had lost revocations, and this process has written again what it knew: see that none is missing "
+    "which only ended processes knew"
+)
 
 _STATUS = fields.String(required=True, validate=validate.OneOf(["pass", "warn", "fail"]))
 
@@ -152,12 +156,13 @@ def _revocations_check(state: AppState) -> dict[str, Any] | None:
         return None
     state.board.keep_up()
     found = state.revocations.status()
+    notes = [OUT_OF_TOUCH] * (not found.is_current) + [RESTORED] * found.was_restored
     return {
-        "status": "pass" if found.is_current else "warn",
+        "status": "warn" if notes else "pass",
         "known": found.known,
         "reach": found.reach,
         "age_seconds": found.age_seconds,
-        "notes": [] if found.is_current else [OUT_OF_TOUCH],
+        "notes": notes,
     }
 
 

@@ -43,16 +43,17 @@ class IntrospectionSchema(Schema):
 
     @post_dump
     def _without_what_is_absent(self, data: dict[str, Any], **_: object) -> dict[str, Any]:
-        return {name: value for name, value in data.items() if value is not None}
+        return {name: value for name, value in data.items() if value is not None or name == "cnf"}
 
 
 def introspect() -> Response:
     """Answer whether a token is active, and what is in it. Bound tokens are reported with what binds them."""
     token: str = form_body(IntrospectionRequestSchema())["token"]
-    verifier = app_state().verifier
+    state = app_state()
     try:
-        access_token = verifier.prove(token)
-        verifier.check_not_revoked(access_token, token)
+        access_token = state.verifier.prove(token)
+        state.verifier.check_not_revoked(access_token, token)
+        state.rules.refuse_what_the_app_refuses(access_token)
     except InvalidTokenError:
         # RFC 7662 §2.2: nobody learns why. What cannot be decided now is another error, and no answer.
         return answer(IntrospectionSchema(), {"active": False})

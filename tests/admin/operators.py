@@ -1,0 +1,91 @@
+"""What the tests of the operators' routes share: the routes, their callers, and a fleet of apps on one cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from conftest import bearer
+from flask.testing import FlaskClient
+from refusals import Answer, seen
+from werkzeug.test import TestResponse
+
+from auth0_blueprint.testing import LocalIssuer
+
+ADMIN: dict[str, Any] = {"scope": "manage:auth0", "permissions": ["manage:auth0"], "sub": "auth0|admin", "azp": "ops"}
+INTROSPECTOR: dict[str, Any] = {"scope": "introspect:tokens", "permissions": ["introspect:tokens"], "sub": "api|other"}
+REVOCATIONS = "/auth/admin/revocations"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route for operators: how it is called well, and what its caller has to hold."""
+
+    method: str
+    path: str
+    status: int = 200
+    value: str = "manage:auth0"
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    def call(self, client: FlaskClient, token: str | None = None) -> TestResponse:
+        """Call it as *token*'s holder."""
+        headers = {} if token is None else bearer(token)
+        return client.open(self.path, method=self.method, headers=headers, **self.arguments)
+
+
+ROUTES = [
+    Route("GET", "/auth/admin/config"),
+    Route("GET", "/auth/admin/jwks"),
+    Route("POST", "/auth/admin/jwks/refresh"),
+    Route("GET", "/auth/admin/stats"),
+    Route("POST", REVOCATIONS, 201, arguments={"json": {"jti": "revoked-before"}}),
+    Route("GET", f"{REVOCATIONS}/jti/revoked-before"),
+    Route("DELETE", f"{REVOCATIONS}/jti/revoked-before"),
+    Route("POST", "/auth/introspect", value="introspect:tokens", arguments={"data": {"token": "opaque"}}),
+]
+ADMIN_ROUTES = [route for route in ROUTES if route.value == "manage:auth0"]
+
+
+def admin_headers(issuer: LocalIssuer) -> dict[str, str]:
+    """Return the header of an admin."""
+    return bearer(issuer.token(**ADMIN))
+
+
+def post_revocation(client: FlaskClient, issuer: LocalIssuer, **members: Any) -> TestResponse:
+    """Revoke as an admin."""
+    return client.post(REVOCATIONS, json=members, headers=admin_headers(issuer))
+
+
+def invalid_request(description: str) -> Answer:
+    """Return the answer to a body that is wrong."""
+    return Answer(400, (), {"error": "invalid_request", "error_description": description, "code": "invalid_request"})
+
+
+NOT_FOUND = Answer(404, (), {"error": "not_found", "error_description": "There is nothing here.", "code": "not_found"})
+NO_REVOCATION = Answer(
+    404, (), {"error": "not_found", "error_description": "There is no such revocation.", "code": "not_found"}
+)
+
+
+def revocation_unavailable(description: str) -> Answer:
+    """Return the answer while the store of revocations is away, and it matters."""
+    return Answer(
+        503,
+        (),
+        {"error": "temporarily_unavailable", "error_description": description, "code": "revocation_unavailable"},
+    )
+
+
+NOT_STORED = revocation_unavailable("The revocations that all processes share cannot be changed right now.")
+OUT_OF_TOUCH = revocation_unavailable("Whether access tokens were revoked cannot be told right now.")
+
+
+def is_active(client: FlaskClient, issuer: LocalIssuer, token: str) -> bool:
+    """Ask the introspection endpoint."""
+    response = client.post("/auth/introspect", data={"token": token}, headers=bearer(issuer.token(**INTROSPECTOR)))
+    if response.status_code != 200:
+        raise AssertionError(seen(response))
+    return bool(response.get_json()["active"])

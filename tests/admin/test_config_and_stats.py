@@ -1,0 +1,178 @@
+"""``GET /auth/admin/config``, ``jwks`` and ``stats``: what operators see of one process."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from conftest import AppFactory, bearer
+from flask.testing import FlaskClient
+from operators import admin_headers, post_revocation
+from refusals import guarded
+
+from auth0_blueprint import ConfigurationError, requires_scope
+from auth0_blueprint.settings import SettingsSchema
+from auth0_blueprint.testing import LocalIssuer
+
+SECRET = "do-not-show-this"
+
+
+def settings_of(client: FlaskClient, issuer: LocalIssuer) -> dict[str, dict[str, Any]]:
+    response = client.get("/auth/admin/config", headers=admin_headers(issuer))
+    assert SECRET not in response.text
+    return {setting["key"]: setting for setting in response.get_json()["settings"]}
+
+
+def test_every_setting_is_there_with_its_value_and_source(client: FlaskClient, issuer: LocalIssuer) -> None:
+    """Those that were not set as well."""
+    shown = settings_of(client, issuer)
+    assert list(shown) == list(SettingsSchema().fields)
+    for key, field in SettingsSchema().fields.items():
+        if key in {"AUTH0_ISSUER", "AUTH0_AUDIENCE", "AUTH0_ALGORITHMS"}:
+            assert (shown[key]["source"], bool(shown[key]["value"])) == ("app.config", True)
+        elif key == "AUTH0_JWKS_URL":
+            url = f"{issuer.issuer}.well-known/jwks.json"
+            assert shown[key] == {"key": key, "source": "default", "value": url}
+        else:
+            default = list(field.load_default) if isinstance(field.load_default, tuple) else field.load_default
+            assert shown[key] == {"key": key, "source": "default", "value": default}
+
+
+VALUES: dict[str, tuple[Any, Any]] = {
+    "AUTH0_AUDIENCE": ("https://api.example.com, other", ["https://api.example.com", "other"]),
+    "AUTH0_ALGORITHMS": ("RS256,ES256", ["RS256", "ES256"]),
+    "AUTH0_LEEWAY": ("7", 7.0),
+    "AUTH0_TOKEN_PROFILE": ("auth0", "auth0"),
+    "AUTH0_REQUIRED_CLAIMS": ("sub,azp", ["sub", "azp"]),
+    "AUTH0_MAX_TOKEN_LIFETIME": ("86400", 86400.0),
+    "AUTH0_MAX_TOKEN_BYTES": ("9000", 9000),
+    "AUTH0_REALM": ("r", "r"),
+    "AUTH0_JWKS_TTL": ("700", 700.0),
+    "AUTH0_JWKS_REFRESH_AHEAD": ("100", 100.0),
+    "AUTH0_JWKS_MAX_STALE": ("4000", 4000.0),
+    "AUTH0_JWKS_COOLDOWN": ("20", 20.0),
+    "AUTH0_JWKS_TIMEOUT": ("4", 4.0),
+    "AUTH0_JWKS_MAX_BYTES": ("200000", 200000),
+    "AUTH0_CACHE_SECRET": (SECRET, "***"),
+    "AUTH0_SYNC_INTERVAL": ("2", 2.0),
+    "AUTH0_REVOCATION": ("false", False),
+    "AUTH0_REVOCATION_MAX_STALE": ("50", 50.0),
+    "AUTH0_REVOCATION_ON_ERROR": ("deny", "deny"),
+    "AUTH0_HEALTH_DETAILS": ("never", "never"),
+    "AUTH0_ADMIN": ("true", True),
+    "AUTH0_ADMIN_SCOPE": ("manage:auth0", "manage:auth0"),
+    "AUTH0_INTROSPECTION_SCOPE": ("i:t", "i:t"),
+    "AUTH0_ADMIN_RBAC": ("false", False),
+    "AUTH0_OPENAPI": ("false", False),
+}
+
+
+@pytest.mark.parametrize("source", ["app.config", "environment"])
+def test_every_setting_that_is_set_says_where(
+    make_app: AppFactory, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    """And its value as it is in force, not as it was written."""
+    who_issues = {"AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL"}
+    assert VALUES.keys() | who_issues == set(SettingsSchema().fields)
+    config: dict[str, Any] = dict.fromkeys(VALUES)
+    for key, (text, _) in VALUES.items():
+        if source == "environment":
+            monkeypatch.setenv(key, text)
+        else:
+            config[key] = text
+    shown = settings_of(make_app(**config).test_client(), issuer)
+    for key, (_, value) in VALUES.items():
+        assert shown[key] == {"key": key, "source": source, "value": value}
+
+
+def test_no_secret_is_shown_wherever_it_comes_from(
+    make_app: AppFactory, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In no operators' answer; the secret of the sessions counts as that of the cache."""
+    names = ("AUTH0_CLIENT_SECRET", "AUTH0_CLIENT_ID", "JWT_SECRET_KEY", "CACHE_REDIS_PASSWORD", "CACHE_REDIS_URL")
+    client = make_app(SECRET_KEY=SECRET, **dict.fromkeys(names, f"redis://:{SECRET}@localhost/")).test_client()
+    assert settings_of(client, issuer)["AUTH0_CACHE_SECRET"] == {
+        "key": "AUTH0_CACHE_SECRET",
+        "value": "***",
+        "source": "app.config",
+    }
+    for path in ("/auth/admin/jwks", "/auth/admin/stats", "/auth/health"):
+        assert SECRET not in client.get(path, headers=admin_headers(issuer)).text
+    monkeypatch.setenv("SECRET_KEY", SECRET)
+    unset = settings_of(make_app(SECRET_KEY=None).test_client(), issuer)["AUTH0_CACHE_SECRET"]
+    assert (unset["value"], unset["source"]) == (None, "default")
+
+
+def test_the_keys_are_shown_as_they_are_used(client: FlaskClient, issuer: LocalIssuer) -> None:
+    """With their RFC 7638 thumbprints, and the counters of the process."""
+    (key_set,) = client.get("/auth/admin/jwks", headers=admin_headers(issuer)).get_json()["key_sets"]
+    assert [key["kid"] for key in key_set["keys"]] == issuer.key_ids
+    for key in key_set["keys"]:
+        assert (key["kty"], key["alg"], key["use"], key["crv"], len(key["thumbprint"])) == (
+            "RSA",
+            "RS256",
+            "sig",
+            None,
+            43,
+        )
+    seen = {name: key_set[name] for name in ("issuer", "url", "state", "source", "generation", "fetches", "ignored")}
+    url = f"{issuer.issuer}.well-known/jwks.json"
+    numbers = {"generation": 1, "fetches": 1, "ignored": 0}
+    assert seen == {"issuer": issuer.issuer, "url": url, "state": "fresh", "source": "network", **numbers}
+    assert 0 <= key_set["age_seconds"] < 60
+
+
+def test_a_process_in_good_order_cannot_be_out_of_touch(make_app: AppFactory) -> None:
+    """An interval longer than what counts as out of touch is refused at startup."""
+    make_app(AUTH0_SYNC_INTERVAL=60)
+    with pytest.raises(ConfigurationError, match="AUTH0_REVOCATION_MAX_STALE: has to be at least AUTH0_SYNC_INTERVAL"):
+        make_app(AUTH0_SYNC_INTERVAL=61)
+
+
+def stats_of(client: FlaskClient, issuer: LocalIssuer) -> dict[str, Any]:
+    body: dict[str, Any] = client.get("/auth/admin/stats", headers=admin_headers(issuer)).get_json()
+    return body
+
+
+def test_the_counters_count_what_was_answered(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """Each request once, and looking at them changes nothing but the count of verified ones."""
+    app = make_app()
+    app.add_url_rule("/scope", "scope", requires_scope("s")(lambda: ""))
+    client = guarded(app)
+    for token in (issuer.token(), issuer.token(expires_in=-60), issuer.token(aud="x"), issuer.token(aud="x")):
+        client.get("/ours", headers=bearer(token))
+    client.get("/ours")
+    client.get("/scope", headers=bearer(issuer.token()))
+    post_revocation(client, issuer, subject="s")
+    rejected = {
+        "authorization_header_missing": 1,
+        "insufficient_scope": 1,
+        "invalid_claims": 2,
+        "token_expired": 1,
+    }
+    # Two with good tokens, the one who revoked, and whoever looks.
+    for verified in (4, 5):
+        expected = {"verified": verified, "rejected": rejected, "key_fetches": 1, "revocations": 1}
+        assert stats_of(client, issuer) == expected
+
+
+def test_no_count_is_lost_between_threads(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """Eight of them, which begin at the same moment."""
+    app = guarded(make_app()).application
+    good, bad = bearer(issuer.token()), bearer("a.b.c")
+    barrier = threading.Barrier(8)
+
+    def work() -> None:
+        client = app.test_client()
+        barrier.wait()
+        for number in range(500):
+            client.get("/ours", headers=bad if number % 2 else good)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stats = stats_of(app.test_client(), issuer)
+    assert (stats["verified"], stats["rejected"]) == (2001, {"token_malformed": 2000})

@@ -1,0 +1,148 @@
+"""``POST /auth/admin/jwks/refresh``: a leaked signing key can be thrown out at once, in every process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import AppFactory, MovableClock
+from flask import Flask
+from flask.testing import FlaskClient
+from operators import admin_headers
+from refusals import KEY_SET_UNAVAILABLE, UNKNOWN_KEY, answer_to, guarded, passes, seen
+from servers import land
+
+from auth0_blueprint.testing import LocalIssuer
+
+REFRESH = "/auth/admin/jwks/refresh"
+
+
+@pytest.fixture
+def own_issuer() -> Iterator[LocalIssuer]:
+    """An issuer whose keys a test may take away."""
+    with LocalIssuer() as issuer:
+        issuer.rotate()
+        yield issuer
+
+
+def put_board_on_clock(app: Flask, clock: MovableClock) -> None:
+    app.extensions["auth0"].board._monotonic = clock
+
+
+def refresh(client: FlaskClient, issuer: LocalIssuer) -> Any:
+    return client.post(REFRESH, headers=admin_headers(issuer))
+
+
+def test_a_removed_key_is_out_with_the_answer(make_app: AppFactory, own_issuer: LocalIssuer) -> None:
+    """Also without a cache; the answer is the new state."""
+    client = guarded(make_app(**own_issuer.settings))
+    leaked = own_issuer.token(key_id=own_issuer.key_ids[0])
+    assert passes(client, leaked)
+    own_issuer.remove_key(own_issuer.key_ids[0])
+    assert passes(client, leaked)
+    response = refresh(client, own_issuer)
+    assert (response.status_code, own_issuer.fetch_count) == (200, 2)
+    (key_set,) = response.get_json()["key_sets"]
+    assert ([key["kid"] for key in key_set["keys"]], key_set["generation"]) == (own_issuer.key_ids, 2)
+    assert answer_to(client, leaked) == UNKNOWN_KEY
+
+
+def test_a_refresh_binds_another_process_at_its_next_look(
+    make_app: AppFactory, own_issuer: LocalIssuer, tmp_path: Path, clock: MovableClock
+) -> None:
+    """It takes over what the first has got, and asks nobody."""
+    shared = {"SECRET_KEY": "s", "CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "cache")}
+    apps = [make_app(**own_issuer.settings, **shared) for _ in range(2)]
+    first, second = (guarded(app) for app in apps)
+    put_board_on_clock(apps[1], clock)
+    leaked = own_issuer.token(key_id=own_issuer.key_ids[0])
+    assert passes(first, leaked)
+    land()
+    assert passes(second, leaked)
+    own_issuer.remove_key(own_issuer.key_ids[0])
+    assert refresh(first, own_issuer).status_code == 200
+    land()
+    assert passes(second, leaked)
+    clock.move(5)
+    assert answer_to(second, leaked) == UNKNOWN_KEY
+    assert passes(second, own_issuer.token())
+    assert own_issuer.fetch_count == 2
+    # The interval between two refreshes is that of the fleet.
+    assert refresh(second, own_issuer).status_code == 429
+
+
+def test_haste_is_refused(make_app: AppFactory, own_issuer: LocalIssuer) -> None:
+    """Five seconds between two, on the clock of this process; the answer says how long to wait."""
+    app = make_app(**own_issuer.settings)
+    client, source = app.test_client(), app.extensions["auth0"].key_source
+    clock = MovableClock()
+    assert refresh(client, own_issuer).status_code == 200
+    source._monotonic, source._refreshed_at = clock, clock()
+    for waited, retry_after in ((0, "5"), (1.5, "4"), (4.9, "1")):
+        clock.now = source._refreshed_at + waited
+        response = refresh(client, own_issuer)
+        assert (response.status_code, response.headers["Retry-After"]) == (429, retry_after)
+        assert response.get_json()["code"] == "rate_limited"
+        assert response.headers["Cache-Control"] == "no-store"
+    clock.now = source._refreshed_at + 5
+    count = own_issuer.fetch_count
+    assert refresh(client, own_issuer).status_code == 200
+    assert own_issuer.fetch_count == count + 1
+
+
+def test_an_issuer_that_fails_is_asked_all_the_same(make_app: AppFactory) -> None:
+    """503 while it fails; the backoff is for requests, not for operators."""
+    issuer = LocalIssuer().start()
+    app = make_app(**issuer.settings)
+    client, source = guarded(app), app.extensions["auth0"].key_source
+    token = issuer.token()
+    admin = admin_headers(issuer)
+    assert passes(client, token)
+    keys = dict(issuer._keys)
+    issuer._keys.clear()  # a key set without keys is a failure
+    asked = issuer.fetch_count
+    for _ in range(2):
+        source._refreshed_at = float("-inf")
+        response = client.post(REFRESH, headers=admin)
+        assert seen(response) == KEY_SET_UNAVAILABLE
+        assert int(response.headers["Retry-After"]) >= 1
+    assert issuer.fetch_count == asked + 2
+    assert source.status().consecutive_failures == 2
+    assert passes(client, token)
+    issuer._keys.update(keys)
+    source._refreshed_at = float("-inf")
+    assert client.post(REFRESH, headers=admin).status_code == 200
+    assert source.status().consecutive_failures == 0
+    issuer.stop()
+
+
+@pytest.mark.parametrize("ahead", [3600, 60])
+def test_a_refresh_by_a_clock_that_is_ahead_is_heeded_once(
+    make_app: AppFactory, own_issuer: LocalIssuer, ahead: float
+) -> None:
+    """Rather than at each look until our clock has caught up."""
+    source = make_app(**own_issuer.settings).extensions["auth0"].key_source
+    source.snapshot()
+    for _ in range(3):
+        source.heed_refresh({"fetched_at": source._clock() // 1 + ahead})
+        land()
+    # Three moments, if the second has changed meanwhile; with one and the same it is one.
+    moment = {"fetched_at": source._clock() + ahead}
+    source.heed_refresh(moment)
+    count = own_issuer.fetch_count
+    for _ in range(5):
+        source.heed_refresh(moment)
+    assert own_issuer.fetch_count == count
+
+
+def test_a_key_set_dated_in_the_future_is_refreshed(make_app: AppFactory, own_issuer: LocalIssuer) -> None:
+    """It may come from a machine whose clock is ahead: what an operator asks for is asked of the issuer."""
+    client = guarded(make_app(**own_issuer.settings))
+    assert passes(client, own_issuer.token())
+    source = client.application.extensions["auth0"].key_source
+    snapshot = source._holding.snapshot
+    source._holding.install(snapshot.key_set, snapshot.fetched_at + 4, snapshot.monotonic_fetched_at, "cache")
+    assert refresh(client, own_issuer).status_code == 200
+    assert own_issuer.fetch_count == 2

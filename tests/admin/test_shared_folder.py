@@ -1,0 +1,37 @@
+"""Revocations through a folder that the processes of one machine share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conftest import AppFactory
+
+from auth0_blueprint.revocation.index import Revocation
+
+
+def test_more_revocations_than_a_folder_usually_keeps_are_kept(make_app: AppFactory, tmp_path: Path) -> None:
+    """Its threshold is 500 files, and older ones would be thrown away."""
+    shared = {"SECRET_KEY": "s", "CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "cache")}
+    state, newcomer = (make_app(**shared).extensions["auth0"] for _ in range(2))
+    now = state.revocations._clock()
+    state.revocations._log.append([Revocation("jti", str(number), None, now + 999, now) for number in range(510)])
+    newcomer.board.keep_up()
+    status = newcomer.revocations.status()
+    assert (status.known, status.reach) == (510, "machine")
+
+
+def test_a_cache_that_could_not_be_opened_at_first_is_opened_later(make_app: AppFactory, tmp_path: Path) -> None:
+    """A file lies where the folder is to be: until it is gone, nothing can be revoked; then it is for the machine."""
+    shared = {"SECRET_KEY": "s", "CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "no" / "cache")}
+    (tmp_path / "no").write_text("a file")
+    app = make_app(**shared)
+    state = app.extensions["auth0"]
+    state.cache.open()
+    state.board.keep_up()
+    assert state.board.is_away
+    (tmp_path / "no").unlink()
+    state.board._retry_at = float("-inf")
+    state.board._entries._cache._left_alone_until = float("-inf")
+    state.revocations.revoke("jti", "a", None)
+    other = make_app(**shared).extensions["auth0"]
+    assert other.revocations.find("jti", "a") is not None

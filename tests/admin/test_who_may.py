@@ -1,0 +1,133 @@
+"""Who may use the operators' routes, and with which methods."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from conftest import AppFactory, bearer
+from flask.testing import FlaskClient
+from operators import ADMIN_ROUTES, NOT_FOUND, ROUTES, Route, admin_headers, post_revocation
+from refusals import NO_CREDENTIALS, Answer, forbidden, seen
+
+from auth0_blueprint.testing import LocalIssuer
+
+every_route = pytest.mark.parametrize("route", ROUTES, ids=str)
+every_admin_route = pytest.mark.parametrize("route", ADMIN_ROUTES, ids=str)
+
+NO_SCOPE = "The access token lacks a scope that this route requires."
+NO_PERMISSION = "The access token lacks a permission that this route requires."
+
+
+@every_route
+def test_anonymous_callers_are_unauthorized(client: FlaskClient, route: Route) -> None:
+    """With a bare challenge."""
+    assert seen(route.call(client)) == NO_CREDENTIALS
+
+
+@every_route
+@pytest.mark.parametrize("others", [{}, {"scope": "introspect:tokens manage:auth0:not"}, {"scope": "manage:auth"}])
+def test_callers_without_the_scope_are_forbidden(
+    client: FlaskClient, issuer: LocalIssuer, route: Route, others: dict[str, str]
+) -> None:
+    """The challenge names the scope, and the permission alone is not enough."""
+    scope = "manage:auth0 other" if route.value != "manage:auth0" and "scope" in others else others.get("scope", "")
+    token = issuer.token(scope=scope, permissions=[route.value])
+    assert seen(route.call(client, token)) == forbidden("insufficient_scope", NO_SCOPE, route.value)
+
+
+@every_route
+@pytest.mark.parametrize("permissions", [[], ["manage:auth0x", "introspect:tokensx"], None])
+def test_callers_with_the_scope_alone_are_forbidden(
+    client: FlaskClient, issuer: LocalIssuer, route: Route, permissions: list[str] | None
+) -> None:
+    """Any client may ask for any scope where RBAC is off."""
+    claims: dict[str, Any] = {} if permissions is None else {"permissions": permissions}
+    answer = seen(route.call(client, issuer.token(scope=route.value, **claims)))
+    assert answer == forbidden("insufficient_permissions", NO_PERMISSION)
+
+
+@every_route
+def test_callers_who_hold_both_are_answered(client: FlaskClient, issuer: LocalIssuer, route: Route) -> None:
+    """In JSON that nobody stores."""
+    post_revocation(client, issuer, jti="revoked-before")
+    response = route.call(client, issuer.token(scope=route.value, permissions=[route.value]))
+    assert (response.status_code, response.mimetype) == (route.status, "application/json")
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.get_json()
+
+
+@every_route
+def test_without_rbac_the_scope_alone_is_enough(make_app: AppFactory, issuer: LocalIssuer, route: Route) -> None:
+    """Where the app says so."""
+    client = make_app(AUTH0_ADMIN_RBAC=False).test_client()
+    post_revocation(client, issuer, jti="revoked-before")
+    assert route.call(client, issuer.token(scope=route.value)).status_code == route.status
+
+
+def test_the_values_can_be_others(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """And then the usual ones are worth nothing."""
+    client = make_app(AUTH0_ADMIN_SCOPE="a:b", AUTH0_INTROSPECTION_SCOPE="c:d").test_client()
+    for route, value in ((ADMIN_ROUTES[0], "a:b"), (ROUTES[-1], "c:d")):
+        assert route.call(client, issuer.token(scope=value, permissions=[value])).status_code == 200
+        usual = issuer.token(scope=route.value, permissions=[route.value])
+        assert seen(route.call(client, usual)) == forbidden("insufficient_scope", NO_SCOPE, value)
+
+
+@every_admin_route
+@pytest.mark.parametrize("method", [None, "PATCH"])
+def test_without_admin_routes_everybody_gets_404(
+    make_app: AppFactory, issuer: LocalIssuer, route: Route, method: str | None
+) -> None:
+    """Whoever asks, and with whatever method."""
+    client = make_app(AUTH0_ADMIN=False).test_client()
+    for headers in ({}, bearer("nonsense"), bearer(issuer.token()), admin_headers(issuer)):
+        response = client.open(route.path, method=method or route.method, headers=headers, **route.arguments)
+        assert seen(response) == NOT_FOUND
+
+
+def test_without_admin_routes_there_is_introspection(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """It is for other services, not for admins."""
+    token = issuer.token(scope="introspect:tokens", permissions=["introspect:tokens"])
+    assert ROUTES[-1].call(make_app(AUTH0_ADMIN=False).test_client(), token).status_code == 200
+
+
+METHODS = {
+    "/auth/admin/config": "GET, HEAD, OPTIONS",
+    "/auth/admin/jwks": "GET, HEAD, OPTIONS",
+    "/auth/admin/jwks/refresh": "POST, OPTIONS",
+    "/auth/admin/stats": "GET, HEAD, OPTIONS",
+    "/auth/admin/revocations": "POST, OPTIONS",
+    "/auth/admin/revocations/jti/a/b": "GET, DELETE, HEAD, OPTIONS",
+    "/auth/introspect": "POST, OPTIONS",
+}
+
+
+@pytest.mark.parametrize(("path", "allowed"), METHODS.items())
+@pytest.mark.parametrize("is_admin", [False, True])
+def test_other_methods_are_refused_with_those_there_are(
+    client: FlaskClient, issuer: LocalIssuer, path: str, allowed: str, is_admin: bool
+) -> None:
+    """To everybody alike, in JSON."""
+    methods = {"GET", "POST", "PUT", "PATCH", "DELETE"} - set(allowed.split(", "))
+    for method in methods:
+        response = client.open(path, method=method, headers=admin_headers(issuer) if is_admin else {})
+        description = "This route does not have the method of the request."
+        body = {"error": "method_not_allowed", "error_description": description, "code": "method_not_allowed"}
+        assert (seen(response), response.headers["Allow"]) == (Answer(405, (), body), allowed)
+
+
+@every_route
+def test_the_token_is_read_from_the_header_only(client: FlaskClient, issuer: LocalIssuer, route: Route) -> None:
+    """RFC 6750 §2.3: not from the query string."""
+    token = issuer.token(scope=route.value, permissions=[route.value])
+    response = client.open(route.path, method=route.method, query_string={"access_token": token}, **route.arguments)
+    assert seen(response) == NO_CREDENTIALS
+
+
+def test_loose_admin_rights_are_warned_about_at_startup(make_app: AppFactory, caplog: pytest.LogCaptureFixture) -> None:
+    """A scope alone is in the reach of any client."""
+    with caplog.at_level(logging.WARNING):
+        make_app(AUTH0_ADMIN_RBAC=False)
+    assert "AUTH0_ADMIN_RBAC is false" in caplog.text
