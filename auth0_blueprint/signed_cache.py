@@ -33,7 +33,7 @@ class SignedCache:
     def __init__(self, cache: SharedCache, *, secret: str | None, names: tuple[str, ...]) -> None:
         self._cache = cache
         self._secret = secret
-        self._digest = hashlib.sha256("\0".join((_FORM, *names, secret or "")).encode()).hexdigest()[:32]
+        self._digest = hashlib.sha256("\0".join((_FORM, *names, secret or "")).encode()).hexdigest()
         self._serializers: dict[str, Serializer[str]] = {}
         self._ignored_kinds: set[str] = set()
         self.ignored = 0

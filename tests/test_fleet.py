@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +16,8 @@ from shared_sources import ATTEMPT, COOLDOWN, DUE, EDDSA, MAX_STALE, TTL, DictBa
 
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.fleet import Failure
+from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
 
 OUTAGE = FetchError("HTTP status 503")
@@ -165,10 +169,23 @@ def test_a_lease_that_is_not_ours_is_overwritten(fleet: Fleet, backend: LockedBa
 
 def test_a_lease_from_the_far_future_is_overwritten(fleet: Fleet, clock: MovableClock) -> None:
     """Clocks may differ by 5 s. More would make everybody wait for too long."""
-    clock.move(5.1)
+    clock.move(5)
     take_lease(fleet)
-    clock.move(-5.1)
+    clock.move(-5)
+    turns = fleet.shared().fleet.wait_for_turn()
+    assert [next(turns), next(turns)] == [None, None]
+    clock.move(-0.1)
     take_lease(fleet)
+
+
+def test_the_pause_between_two_looks_is_that_of_today(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gevent replaces `time.sleep`, and may do so after the package was imported."""
+    pauses: list[float] = []
+    take_lease(fleet)
+    turns = fleet.shared(pause=inspect.signature(SharedKeySet).parameters["pause"].default).fleet.wait_for_turn()
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    assert [next(turns), next(turns), next(turns)] == [None, None, None]
+    assert len(pauses) == 2
 
 
 def test_a_cache_that_says_there_is_a_lease_and_has_none_holds_nobody_up(fleet: Fleet, backend: LockedBackend) -> None:
@@ -282,6 +299,26 @@ def test_a_failure_that_is_not_ours_is_ignored(fleet: Fleet, backend: LockedBack
     assert ask(fleet.process()) == "a"
 
 
+@pytest.mark.parametrize("seconds_ago", [0.5, -3])
+def test_a_failure_counts_from_when_it_was_and_never_from_later_than_now(
+    fleet: Fleet, clock: MovableClock, seconds_ago: float
+) -> None:
+    """The clock of the process that failed may go ahead."""
+    process = fleet.warm_process()
+    clock.move(COOLDOWN)
+    fleet.shared().fleet.tell_failure(Failure(clock() - seconds_ago, clock() + 1, 1, "HTTP status 503"))
+    assert ask(process, "b") == "key_set_unavailable"
+    land()
+    clock.move(COOLDOWN + 2.5 - max(0, seconds_ago) - 0.01)
+    ask(process, "b")
+    land()
+    assert fleet.scripted.fetch_count == 1
+    clock.move(0.02)
+    ask(process, "b")
+    land()
+    assert fleet.scripted.fetch_count == 2
+
+
 # What a process gets that may not ask
 
 
@@ -321,9 +358,28 @@ def test_a_cold_process_uses_a_set_that_is_due_while_it_is_refreshed(fleet: Flee
     fleet.warm_process()
     clock.move(DUE + 1)
     fleet.scripted.hold()
-    assert ask(fleet.process()) == "a"
+    assert fleet.process().snapshot(patience_seconds=60).key_set.key_ids == {"a"}
     assert fleet.scripted.is_still_answering()
     fleet.scripted.release()
+
+
+def test_a_set_that_is_due_is_used_without_a_look_into_the_cache(fleet: Fleet, clock: MovableClock) -> None:
+    """A cache that hangs holds nobody up who has good keys."""
+    process = fleet.warm_process()
+    clock.move(DUE)
+    is_asked, is_over = threading.Event(), threading.Event()
+
+    class Hanging(LockedBackend):
+        def get(self, key: str) -> Any:
+            is_asked.set()
+            return None if is_over.wait(5) else "the test has never ended"
+
+    fleet.backend = Hanging()
+    process._shared._entries._cache._backend = fleet.backend  # the cache was opened before
+    assert process.snapshot(patience_seconds=60).key_set.key_ids == {"a"}
+    assert is_asked.wait(5)
+    assert not is_over.is_set()
+    is_over.set()
 
 
 def test_a_cold_process_joins_the_fetch_when_the_shared_set_is_stale(fleet: Fleet, clock: MovableClock) -> None:

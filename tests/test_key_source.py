@@ -53,7 +53,12 @@ def make_source(scripted: ScriptedIssuer, clock: MovableClock) -> MakeSource:
 
     def make(**changes: Any) -> KeySource:
         unshared = SharedKeySet(
-            SharedCache(lambda: None), issuer=ISSUER, url="https://issuer.example/jwks", secret=None, keep_seconds=60
+            SharedCache(lambda: None),
+            issuer=ISSUER,
+            url="https://issuer.example/jwks",
+            secret=None,
+            attempt_seconds=5,
+            keep_seconds=60,
         )
         arguments = {
             "ttl_seconds": TTL,
@@ -806,8 +811,8 @@ def test_a_listener_that_raises_does_not_spoil_a_refresh(
     source = make_source(on_refreshed=_raise)
     source.snapshot()
     land()
-    assert [record.getMessage() for record in caplog.records if record.exc_info] == [
-        "a listener of a key-set signal failed"
+    assert [(record.name, record.getMessage()) for record in caplog.records if record.exc_info] == [
+        ("auth0_blueprint", "a listener of a key-set signal failed")
     ]
     clock.move(TTL)
     source.snapshot()
@@ -1008,3 +1013,21 @@ def test_a_child_forked_after_a_fetch_uses_what_the_parent_fetched(warm: KeySour
         return str(scripted.fetch_count)
 
     assert in_a_child_process(ask) == "1"
+
+
+@pytest.mark.parametrize(
+    ("age", "state", "is_usable"),
+    [
+        (0, "fresh", True),
+        (DUE, "due", True),
+        (TTL, "stale", True),
+        (MAX_STALE, "stale", True),
+        (MAX_STALE + 1, "expired", False),
+    ],
+)
+def test_a_set_is_usable_until_it_is_expired(
+    warm: KeySource, clock: MovableClock, age: float, state: str, is_usable: bool
+) -> None:
+    """What readiness asks."""
+    clock.move(age)
+    assert (warm.status().state, warm.status().is_usable) == (state, is_usable)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from auth0_blueprint.keysets.pacing import Pacing
@@ -40,3 +42,29 @@ def test_retry_after_is_what_is_left_in_whole_seconds(later: float, seconds: int
     pacing = Pacing(cooldown_seconds=30, uniform=min)
     pacing.failed(1000.0, "HTTP status 503", 17)
     assert pacing.retry_after_seconds(1000.0 + later) == seconds
+
+
+@pytest.mark.parametrize(("jitter", "seconds"), [(min, 30), (middle, 32.5), (max, 35)])
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_search_that_failed_waits_up_to_5_s_longer_than_the_cooldown(
+    jitter: Callable[[float, float], float], seconds: float, is_own: bool
+) -> None:
+    """Those who were refused together do not come back together; a success begins anew."""
+    pacing = Pacing(cooldown_seconds=30, uniform=jitter)
+    pacing.attempted(1000.0)
+    if is_own:
+        pacing.failed(1000.0, "HTTP status 429", 0)
+    else:
+        pacing.heed_failure(1001.0, 1, "HTTP status 429")
+    assert pacing.is_in_cooldown(1000.0 + seconds - 0.001)
+    assert not pacing.is_in_cooldown(1000.0 + seconds)
+    pacing.attempted(2000.0)
+    pacing.succeeded()
+    assert pacing.is_in_cooldown(2029.999)
+    assert not pacing.is_in_cooldown(2030.0)
+
+
+def test_the_last_attempt_is_told_from_an_older_one_and_from_itself() -> None:
+    """What is known already is no news."""
+    pacing = Pacing(cooldown_seconds=30, uniform=middle)
+    assert [pacing.attempted(at) for at in (10.0, 10.0, 9.0, 10.001)] == [True, False, False, True]

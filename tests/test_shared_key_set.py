@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ from cachelib.serializers import JSONSerializer
 from conftest import AppFactory, MovableClock, bearer
 from flask import Flask, render_template_string
 from flask_caching import Cache
+from itsdangerous import Serializer
 from servers import ScriptedIssuer, document, in_a_child_process, land
 from shared_sources import COOLDOWN, DUE, EDDSA, MAX_STALE, SECRET, TTL, DictBackend, Fleet
 
@@ -135,6 +137,36 @@ def test_an_entry_that_is_not_ours_is_ignored_and_counted(fleet: Fleet, plant: P
     reader = fleet.shared()
     assert reader.read() is None
     assert reader.ignored == 1
+
+
+def test_the_secret_signs_and_not_only_names_the_entry(fleet: Fleet) -> None:
+    """Whoever can read the keys of the cache, and the source of this package, knows everything but the secret."""
+    shared = fleet.shared()
+    shared.write(fleet.entry("a"))
+    key = fleet.backend.only_key
+    digest = key.rpartition("-")[2]
+    for guess in ("", "None", digest):
+        serializer = Serializer(
+            guess, salt=f"auth0_blueprint.key-set.{digest}", signer_kwargs={"digest_method": hashlib.sha256}
+        )
+        entry = fleet.entry("forged")
+        fleet.backend.values[key] = serializer.dumps(["", {"document": entry.document, "fetched_at": entry.fetched_at}])
+        assert shared.read() is None
+
+
+def test_entries_that_are_ignored_are_logged_once_in_a_row(fleet: Fleet, caplog: pytest.LogCaptureFixture) -> None:
+    """Not for each look; but again after a good one, and for each process that shares."""
+    shared = fleet.shared()
+    for text, lines in (("bad", 1), ("worse", 1), (None, 2)):
+        if text is None:
+            shared.write(fleet.entry("a"))
+            assert shared.read() is not None
+            text = "bad again"
+        for key in list(fleet.backend.values) or [shared._entries._key("key-set", "")]:
+            fleet.backend.values[key] = text
+        assert shared.read() is None
+        assert len(caplog.records) == lines
+    assert (shared.ignored, fleet.process().ignored_entries) == (3, 0)
 
 
 def test_an_ignored_entry_is_logged_without_its_text(fleet: Fleet, caplog: pytest.LogCaptureFixture) -> None:

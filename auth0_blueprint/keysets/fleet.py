@@ -105,7 +105,7 @@ class Fleet:
         self._entries.write(_FAILURE, asdict(failure), self._keep_seconds)
 
     def _take(self) -> Lease | None:
-        holder = secrets.token_hex(8)
+        holder = secrets.token_hex()
         lease = {"holder": holder, "until": self._clock() + self._attempt_seconds}
         seconds = math.ceil(self._attempt_seconds)
         if not self._entries.add(_LEASE, lease, seconds):

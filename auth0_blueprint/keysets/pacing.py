@@ -6,7 +6,8 @@ import math
 import random
 from collections.abc import Callable
 
-MAX_BACKOFF_SECONDS = 30.0
+MIN_BACKOFF_SECONDS = 1.0
+BACKOFF_LIMITS_SECONDS = (2.0, 4.0, 8.0, 16.0, 30.0)
 MAX_RETRY_AFTER_SECONDS = 300.0
 MAX_SPREAD_SECONDS = 5.0
 
@@ -23,8 +24,8 @@ class Pacing:
         self._cooldown_seconds = cooldown_seconds
         self._uniform = uniform
         self._last_attempt_at = -math.inf
+        self._search_at = -math.inf
         self._retry_at = -math.inf
-        self._spread_seconds = 0.0
         self.failures = 0
         self.last_error: str | None = None
 
@@ -39,21 +40,18 @@ class Pacing:
 
     def is_in_cooldown(self, now: float) -> bool:
         """Tell whether an unknown key id may not cause an attempt yet. Any attempt counts, failed ones too."""
-        return now < self._last_attempt_at + self._cooldown_seconds + self._spread_seconds
-
-    def backoff_seconds(self, now: float) -> float:
-        """Return how long no attempt may be made."""
-        return max(0.0, self._retry_at - now)
+        return now < self._search_at
 
     def retry_after_seconds(self, now: float) -> int:
         """Return when it is worth asking us again, as whole seconds, at least 1."""
-        return max(1, math.ceil(self.backoff_seconds(now)))
+        return math.ceil(self._retry_at - now) if self.is_in_backoff(now) else 1
 
     def attempted(self, at: float) -> bool:
         """Note that somebody asked the issuer; tell whether that was the last attempt known."""
         is_last = at > self._last_attempt_at
         if is_last:
             self._last_attempt_at = at
+            self._search_at = at + self._cooldown_seconds
         return is_last
 
     def succeeded(self) -> None:
@@ -61,16 +59,20 @@ class Pacing:
         self.failures = 0
         self.last_error = None
         self._retry_at = -math.inf
-        self._spread_seconds = 0.0
 
-    def failed(self, now: float, reason: str, retry_after_seconds: float = 0) -> None:
-        """Note that the attempt failed: full jitter up to 2, 4, 8 ... 30 s, never under 1 s or what the issuer asks."""
+    def failed(self, now: float, reason: str, retry_after_seconds: float) -> float:
+        """Note that the attempt failed; return how many seconds to wait before the next.
+
+        Full jitter up to 2, 4, 8 ... 30 s, never under 1 s or what the issuer asks.
+        """
         self.failures += 1
         self.last_error = reason
-        limit = min(MAX_BACKOFF_SECONDS, 2.0 ** min(self.failures, 5))  # the power would overflow after 1023
-        delay = max(1.0, self._uniform(0, limit), min(retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
+        limit = BACKOFF_LIMITS_SECONDS[min(self.failures, len(BACKOFF_LIMITS_SECONDS)) - 1]
+        jitter = self._uniform(0, limit)
+        delay = max(MIN_BACKOFF_SECONDS, jitter, min(retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
         self._retry_at = now + delay
         self._spread()
+        return delay
 
     def heed_failure(self, retry_at: float, failures: int, reason: str) -> None:
         """Note that an attempt of another process failed: its pace is ours, within the bounds of our own."""
@@ -85,4 +87,4 @@ class Pacing:
         Processes without a shared cache meet a new key at the same moment. Were they refused for being too many, they
         would come back all at once after each cooldown.
         """
-        self._spread_seconds = self._uniform(0, min(MAX_SPREAD_SECONDS, self._cooldown_seconds))
+        self._search_at += self._uniform(0, min(MAX_SPREAD_SECONDS, self._cooldown_seconds))

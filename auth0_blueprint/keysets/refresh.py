@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.fleet import Failure, Lease
 from auth0_blueprint.keysets.key_set import KeySet, KeySetError, parse_key_set
-from auth0_blueprint.keysets.pacing import Pacing
+from auth0_blueprint.keysets.pacing import MIN_BACKOFF_SECONDS, Pacing
 from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.snapshot import Holding
 
@@ -57,6 +58,7 @@ class Refresh:
         self._monotonic = monotonic
         self._on_refreshed = on_refreshed
         self._on_failed = on_failed
+        self._heeded: Failure | None = None
 
     def get_newer(self, is_needed: Callable[[], bool], on_learned: Callable[[], None]) -> list[Step]:
         """Learn what the fleet knows, and ask the issuer if *is_needed* is still true then; return what is left to do.
@@ -78,20 +80,26 @@ class Refresh:
         """Take over what other processes have got, or have failed to get; return what is left to do."""
         afterwards = self._adopt(self._shared.read())
         failure = self._shared.fleet.last_failure()
-        if failure is not None:
+        if failure is not None and failure != self._heeded:
+            self._heeded = failure  # once: by a clock that goes ahead it may look new for a while
             self._heed(failure)
         return afterwards
 
     def failed(self, exc: Exception) -> Step:
         """Note that an attempt of this process failed."""
+        return partial(self._on_failed, self._note_failure(exc).reason)
+
+    def _note_failure(self, exc: Exception) -> Failure:
         if isinstance(exc, (FetchError, KeySetError)):
             reason = str(exc)
         else:
             reason = "an unexpected error"
             logger.error("getting the key set of %s failed in an unexpected way", self._issuer, exc_info=exc)
         self._log_failure(reason)
-        self._pacing.failed(self._monotonic(), reason, getattr(exc, "retry_after_seconds", 0))
-        return partial(self._on_failed, reason)
+        asked_for = getattr(exc, "retry_after_seconds", MIN_BACKOFF_SECONDS)
+        delay = self._pacing.failed(self._monotonic(), reason, asked_for)
+        now = self._clock()
+        return Failure(attempted_at=now, retry_at=now + delay, failures=self._pacing.failures, reason=reason)
 
     def _ask_issuer(self, lease: Lease) -> list[Step]:
         attempted_at = self._clock()
@@ -102,13 +110,8 @@ class Refresh:
             fetched_at, monotonic_fetched_at = self._clock(), self._monotonic()
             announce = self._install(parse_key_set(document), fetched_at, monotonic_fetched_at, "network")
         except Exception as exc:  # noqa: BLE001 - whatever it is, the fleet has to know, and the lease goes back
-            announce = self.failed(exc)
-            failure = Failure(
-                attempted_at=attempted_at,
-                retry_at=self._clock() + self._pacing.backoff_seconds(self._monotonic()),
-                failures=self._pacing.failures,
-                reason=self._pacing.last_error or "",
-            )
+            failure = replace(self._note_failure(exc), attempted_at=attempted_at)
+            announce = partial(self._on_failed, failure.reason)
             return [partial(self._shared.fleet.tell_failure, failure), lease.release, announce]
         self._succeeded()
         return [partial(self._shared.write, SharedEntry(document.decode("utf-8"), fetched_at)), lease.release, announce]

@@ -56,7 +56,7 @@ class SharedKeySet:
         url: str,
         secret: str | None,
         keep_seconds: float,
-        attempt_seconds: float = 5.0,
+        attempt_seconds: float,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = _sleep,

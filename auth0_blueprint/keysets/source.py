@@ -193,14 +193,13 @@ class KeySource:
     def status(self) -> KeySourceStatus:
         """Describe the present, and cause nothing."""
         snapshot = self._holding.snapshot
-        age = None if snapshot is None else self._holding.age_seconds(snapshot)
         return KeySourceStatus(
             issuer=self.issuer,
             state=self._holding.state(),
-            age_seconds=age,
-            refresh_in_seconds=None
-            if snapshot is None or age is None
-            else max(0.0, snapshot.refresh_after_seconds - age),
+            age_seconds=self._holding.age_seconds(snapshot) if snapshot else None,
+            refresh_in_seconds=max(0.0, snapshot.refresh_after_seconds - self._holding.age_seconds(snapshot))
+            if snapshot
+            else None,
             source=snapshot.source if snapshot else None,
             generation=snapshot.generation if snapshot else 0,
             keys=len(snapshot.key_set.keys) if snapshot else 0,

@@ -82,7 +82,12 @@ def put_on_clock(app: Flask, clock: MovableClock) -> None:
         cooldown_seconds=settings.jwks_cooldown_seconds,
         fetch=functools.partial(fetch, settings.jwks_url, timeout_seconds=5, max_bytes=settings.jwks_max_bytes),
         shared=SharedKeySet(
-            SharedCache(lambda: None), issuer=settings.issuer, url=settings.jwks_url, secret=None, keep_seconds=3600
+            SharedCache(lambda: None),
+            issuer=settings.issuer,
+            url=settings.jwks_url,
+            secret=None,
+            attempt_seconds=5,
+            keep_seconds=3600,
         ),
         clock=clock,
         monotonic=clock,

@@ -162,6 +162,7 @@ class World:
             issuer=_ISSUER,
             url=_URL,
             secret=_SECRET if self.is_sharing else None,
+            attempt_seconds=5,
             keep_seconds=MAX_STALE,
             clock=self.wall,
             monotonic=self.monotonic,
