@@ -10,7 +10,7 @@ from flask import Flask
 from flask_caching import Cache
 
 from auth0_blueprint import signals
-from auth0_blueprint.cache import SharedCache
+from auth0_blueprint.cache import Outage, SharedCache
 from auth0_blueprint.current import AppRules, AppState
 from auth0_blueprint.fleet_board import RETRY_SECONDS, FleetBoard
 from auth0_blueprint.host_cache import backend_opener, is_configured, reach_of
@@ -33,11 +33,12 @@ def assemble(app: Flask, settings: Settings, cache: Cache | None, rules: AppRule
     if settings.cache_secret is None and is_configured(app, cache):
         logger.warning("nothing is shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign what goes into the cache")
     tally = Tally()
-    shared_cache = SharedCache(backend_opener(app, cache))
+    outage = Outage()
+    shared_cache = SharedCache(backend_opener(app, cache), outage=outage)
     key_source = _key_source(app, settings, shared_cache, tally)
     # Reads for the board try again sooner than those for key sets: only they tell what was revoked.
     entries = SignedCache(
-        SharedCache(shared_cache.open_now, pause_seconds=RETRY_SECONDS),
+        SharedCache(shared_cache.open_now, pause_seconds=RETRY_SECONDS, outage=outage),
         secret=settings.cache_secret,
         names=("fleet", settings.issuer),
     )

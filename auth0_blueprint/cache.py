@@ -42,6 +42,28 @@ class CacheBackend(Protocol):
         """Remove the value, if there is one."""
 
 
+class Outage:
+    """Whether a cache is away, as far as the log has been told: once for each change, whoever notices it first."""
+
+    def __init__(self) -> None:
+        self._is_told = False
+
+    def begin(self, exc: Exception) -> None:
+        """Say that the cache has failed. The error's own text may hold an address or a password."""
+        if not self._is_told:
+            self._is_told = True
+            logger.warning(
+                "the shared cache failed (%s): left alone for a while, and nothing is shared meanwhile",
+                type(exc).__name__,
+            )
+
+    def end(self) -> None:
+        """Say that the cache works again."""
+        if self._is_told:
+            self._is_told = False
+            logger.info("the shared cache works again")
+
+
 class SharedCache:
     """A flask-caching backend whose every operation is caught and bounded, and which is left alone after a failure.
 
@@ -51,6 +73,7 @@ class SharedCache:
         monotonic: seconds that never go back.
         call_within: runs an operation within a number of seconds.
         pause_seconds: how long it is left alone after a failure.
+        outage: what the log has been told, where several of these have one backend.
     """
 
     def __init__(
@@ -59,7 +82,9 @@ class SharedCache:
         monotonic: Callable[[], float] = time.monotonic,
         call_within: Callable[[float, Callable[[], Any]], Any] = call_within,
         pause_seconds: float = PAUSE_AFTER_FAILURE_SECONDS,
+        outage: Outage | None = None,
     ) -> None:
+        self._outage = Outage() if outage is None else outage
         self._pause_seconds = pause_seconds
         self._open_backend = open_backend
         self._monotonic = monotonic
@@ -172,23 +197,13 @@ class SharedCache:
             raise
         except Exception as exc:  # noqa: BLE001 - each backend has its own errors, and none may reach a request
             self._left_alone_until = self._monotonic() + self._pause_seconds
-            self._tell_failed(exc)
+            self._has_failed = True
+            self._outage.begin(exc)
             return otherwise
         self._of_this_thread.has_failed = False
-        if self._has_failed:
-            self._has_failed = False
-            logger.info("the shared cache works again")
+        self._has_failed = False
+        self._outage.end()
         return outcome
-
-    def _tell_failed(self, exc: Exception) -> None:
-        # Once for each change of state, not for each operation. The error's own text may hold an address or a password.
-        if not self._has_failed:
-            self._has_failed = True
-            logger.warning(
-                "the shared cache failed (%s): left alone for %d s at a time, and nothing is shared meanwhile",
-                type(exc).__name__,
-                self._pause_seconds,
-            )
 
 
 def _get_one(backend: CacheBackend, key: str) -> Any:
