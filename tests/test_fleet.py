@@ -377,9 +377,47 @@ def test_a_set_that_is_due_is_used_without_a_look_into_the_cache(fleet: Fleet, c
     fleet.backend = Hanging()
     process._shared._entries._cache._backend = fleet.backend  # the cache was opened before
     assert process.snapshot(patience_seconds=60).key_set.key_ids == {"a"}
+    has_waited = process._shared._entries._cache.has_failed  # an operation that hangs fails after a second
     assert is_asked.wait(5)
-    assert not is_over.is_set()
     is_over.set()
+    assert not has_waited
+
+
+def test_a_stale_set_in_the_backoff_causes_no_look_into_the_cache(
+    fleet: Fleet, backend: LockedBackend, clock: MovableClock
+) -> None:
+    """It is used at once, and the next attempt will look."""
+    process = fleet.warm_process()
+    clock.move(TTL)
+    fleet.scripted.answer = FetchError("HTTP status 503", 300)
+    process.snapshot()
+    land()
+    calls = backend.calls
+    clock.move(2)
+    process.snapshot()
+    land()
+    assert backend.calls == calls
+
+
+def test_a_flight_that_breaks_is_a_failure_and_lets_the_next_one_start(fleet: Fleet, clock: MovableClock) -> None:
+    """Whatever breaks: here what comes out of the cache."""
+    process = fleet.process()
+
+    class Broken(LockedBackend):
+        def get(self, key: str) -> Any:
+            return BrokenText("text")
+
+    class BrokenText(str):
+        def encode(self, *_: object, **__: object) -> bytes:
+            raise LookupError("SPY")
+
+    working, fleet.backend = fleet.backend, Broken()
+    assert ask(process) == "key_set_unavailable"
+    land()
+    assert process.status().last_error == "an unexpected error"
+    process._shared._entries._cache._backend = working
+    clock.move(2)
+    assert ask(process) == "a"
 
 
 def test_a_cold_process_joins_the_fetch_when_the_shared_set_is_stale(fleet: Fleet, clock: MovableClock) -> None:

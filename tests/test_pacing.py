@@ -64,6 +64,12 @@ def test_a_search_that_failed_waits_up_to_5_s_longer_than_the_cooldown(
     assert not pacing.is_in_cooldown(2030.0)
 
 
+def test_nothing_holds_up_the_first_attempt() -> None:
+    """There is neither a cooldown nor a backoff before anybody has asked."""
+    pacing = Pacing(cooldown_seconds=30, uniform=middle)
+    assert (pacing.is_in_cooldown(0.0), pacing.is_in_backoff(0.0)) == (False, False)
+
+
 def test_the_last_attempt_is_told_from_an_older_one_and_from_itself() -> None:
     """What is known already is no news."""
     pacing = Pacing(cooldown_seconds=30, uniform=middle)

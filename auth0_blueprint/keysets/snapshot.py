@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from auth0_blueprint.keysets.key_set import KeySet
+from auth0_blueprint.algorithms import Algorithm
+from auth0_blueprint.keysets.key_set import KeySet, VerificationKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,10 @@ class Holding:
         """Return the snapshot, unless it is too old for any use."""
         snapshot = self.snapshot
         return None if snapshot is None or self.age_seconds(snapshot) > self._max_stale_seconds else snapshot
+
+    def select(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey | None:
+        """Return the one key that *key_id* names and that fits *algorithm*, however old it is."""
+        return None if self.snapshot is None else self.snapshot.key_set.select(key_id, algorithm)
 
     def is_due(self) -> bool:
         """Tell whether a newer key set is wanted."""

@@ -226,12 +226,14 @@ class KeySource:
 
     def _refreshing_flight(self) -> Flight | None:
         flight = self._flights.current
-        if flight is None and self._may_refresh():
+        if flight is not None:
+            return flight
+        if self._may_refresh():
             return self._start(self._get_newer(self._may_refresh), self._may_refresh)
-        if flight is None and self._holding.usable() is None and self._may_look_at_shared():
+        if self._holding.usable() is None:
             # In the backoff the answer comes at once. The next request may have what another process got.
             self._start(self._look_at_shared, self._may_look_at_shared)
-        return flight
+        return None
 
     def _usable_snapshot(self) -> Snapshot:
         snapshot = self._holding.usable()
@@ -241,9 +243,7 @@ class KeySource:
 
     def _key_after_another_look(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
         def may_ask() -> bool:
-            snapshot = self._holding.snapshot
-            is_unknown = snapshot is None or snapshot.key_set.select(key_id, algorithm) is None
-            return is_unknown and self._may_look_for_unknown_key()
+            return self._holding.select(key_id, algorithm) is None and self._may_look_for_unknown_key()
 
         flight: Flight | None = None
         until = self._monotonic() + UNKNOWN_KEY_PATIENCE_SECONDS
@@ -293,7 +293,6 @@ class KeySource:
                 if not self._has_to_wait():
                     flight.tell_news()
 
-            self._looked_at_shared = self._monotonic()
             return self._refresh.get_newer(is_needed, on_learned=tell_news)
 
         return get

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 KEYSETS = ("tests/test_pacing.py", "tests/test_fleet.py", "tests/test_key_source.py", "tests/test_shared_key_set.py")
+REFRESH = ("tests/admin/test_refresh.py", "tests/test_health.py")
 
 ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "base64url": (("base64url.py",), ("tests/test_base64url.py",)),
@@ -22,6 +23,6 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "tests/test_signals_and_logs.py",
         ),
     ),
-    "key_source": (("keysets/pacing.py", "keysets/snapshot.py", "keysets/source.py"), KEYSETS),
+    "key_source": (("keysets/pacing.py", "keysets/snapshot.py", "keysets/source.py"), KEYSETS + REFRESH),
     "fleet": (("keysets/refresh.py", "keysets/fleet.py", "keysets/shared.py", "signed_cache.py"), KEYSETS),
 }
