@@ -113,7 +113,7 @@ constraints: $(VENV)/.ready
 	$(COMPILE) --generate-hashes --group openapi-tests pyproject.toml --output-file requirements/openapi.txt
 	$(COMPILE) --resolution lowest-direct --all-extras pyproject.toml --output-file $(VENV)/oldest.txt
 	$(COMPILE) --generate-hashes --no-annotate --no-strip-extras --constraints $(VENV)/oldest.txt \
-	  --all-extras --group build --group tests pyproject.toml --output-file requirements/oldest.txt
+	  --group build --group tests pyproject.toml --output-file requirements/oldest.txt
 	$(COMPILE) --generate-hashes --no-strip-extras --constraints requirements/dev.txt --group tests --group mutants \
 	  pyproject.toml --output-file requirements/mutants.txt
 
