@@ -56,11 +56,12 @@ typing: $(VENV)/.ready
 bench-fleet: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.fleet
 
-# Names, versions and hashes are pinned in requirements/; pyproject.toml has the lower bounds only.
+# Names, versions and hashes are pinned in requirements/, all of them: pip has nothing to resolve. pyproject.toml has the
+# lower bounds only.
 # $(call make_venv,python,folder,requirements)
 define make_venv
 $(1) -m venv $(2)
-$(2)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(3)
+$(2)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(3)
 $(2)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 touch $(2)/.ready
 endef
@@ -97,7 +98,7 @@ mutants: .venv-mutants/.ready
 
 .venv-mutants/.ready: requirements/mutants.txt
 	$(PYTHON) -m venv .venv-mutants
-	.venv-mutants/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	.venv-mutants/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	touch $@
 
 ## pictures: draw those of docs/architecture.md anew from their text sources (needs node)
