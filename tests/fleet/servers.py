@@ -105,6 +105,12 @@ class Answer:
         """The process that gave it."""
         return self.headers["X-Worker"]
 
+    @property
+    def code(self) -> str | None:
+        """Why it is a refusal, if it is one."""
+        code: str | None = json.loads(self.body).get("code")
+        return code
+
 
 @dataclass
 class Answers:
@@ -146,10 +152,14 @@ class Answers:
 
 
 class Workers:
-    """The processes of one app, and its log."""
+    """The processes of one app, and its log.
+
+    Attributes:
+        url: where they are asked; one of them answers.
+    """
 
     def __init__(self, url: str, log: Path, number: int) -> None:
-        self._url = url
+        self.url = url
         self._log = log
         self._number = number
 
@@ -171,7 +181,7 @@ class Workers:
 
     def ask(self, token: str | None, path: str = "/private") -> Answer:
         """Ask once."""
-        with _client(self._url) as ask:
+        with _client(self.url) as ask:
             return ask(token, path)
 
     def load(self, tokens: Iterable[str | None], *, clients: int = 32, path: str = "/private") -> Answers:
@@ -180,7 +190,7 @@ class Workers:
         start = threading.Barrier(clients)
 
         def client() -> None:
-            with _client(self._url) as ask:
+            with _client(self.url) as ask:
                 start.wait()
                 while True:
                     with lock:
