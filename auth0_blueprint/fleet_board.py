@@ -21,6 +21,7 @@ BOARD = "board"
 FIRST_PATIENCE_SECONDS = 3.0
 PATIENCE_SECONDS = 1.0
 RETRY_SECONDS = 1.0
+FAILURE_COUNTS_SECONDS = 5.0
 
 #: Takes what stands on the board, and returns what is left to do once nobody waits any more.
 Heed = Callable[[Any], Callable[[], None] | None]
@@ -98,8 +99,10 @@ class FleetBoard:
 
         # Twice: a look that was under way may have been too early for us.
         for _ in range(2):
+            # While looks fail nobody waits for one; but whoever comes after a time without any finds out.
+            has_just_failed = self.is_away and self._monotonic() < self._retry_at + FAILURE_COUNTS_SECONDS
             flight = self._flights.join_or_start(self._look, may_look)
-            if flight is None or self.is_away:
+            if flight is None or has_just_failed:
                 return
             flight.wait(PATIENCE_SECONDS if self._looked_at > float("-inf") else FIRST_PATIENCE_SECONDS)
             if not is_old():

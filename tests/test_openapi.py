@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from conftest import AppFactory, bearer
@@ -53,7 +53,7 @@ def test_the_document_is_valid_openapi_3_1(documented: Flask) -> None:
     """As the specification's own schema has it."""
     document = document_of(documented)
     assert document["openapi"] == "3.1.0"
-    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    assert list(OpenAPIV31SpecValidator(cast("Any", document)).iter_errors()) == []
 
 
 def test_every_route_is_described_and_nothing_else(documented: Flask) -> None:
