@@ -146,10 +146,11 @@ def test_a_key_set_that_an_attacker_signed_is_never_used(
     """Keys of one's own, in the right form under the right key: tokens signed with them stay refused."""
     key, value = entries["key-set"]
     entry = json.loads(json.loads(value).rpartition(".")[0])
+    _, members = entry
     with LocalIssuer(issuer.audience) as attacker:
         token = attacker.token(iss=issuer.issuer, headers={"kid": "attackers"})
-        entry["document"] = json.dumps({"keys": [{**attacker.key_set["keys"][-1], "kid": "attackers"}]})
-        entry["fetched_at"] += 1
+        members["document"] = json.dumps({"keys": [{**attacker.key_set["keys"][-1], "kid": "attackers"}]})
+        members["fetched_at"] += 1
         for text in (Serializer("a guess").dumps(entry), json.dumps(entry)):
             redis.client.set(key, as_redis_value(str(text)))
             process = make_process()
