@@ -122,7 +122,7 @@ class KeySourceMachine(RuleBasedStateMachine):
         started_at = time.monotonic()
         answer: str | None = None
         try:
-            answer = process.source.key_for(key_id, EDDSA).key_id
+            answer = process.source.key_for(key_id, EDDSA).key.key_id
             error: Exception | None = None
         except (UnknownKeyError, KeySetUnavailableError) as exc:
             error = exc
