@@ -56,9 +56,8 @@ class Flight:
         self._has_news.set()
 
     def cancel(self) -> None:
-        """Wake up whoever waits: it never took off."""
+        """Say that it never took off, so that it has no outcome when it lands."""
         self._is_cancelled = True
-        self.land()
 
 
 def start_thread(work: Callable[[], None]) -> None:

@@ -143,7 +143,7 @@ class KeySource:
         """
         self._refreshed_at = self._monotonic()
         # Not the one at hand in any case: a clock that is ahead may have dated it in the future.
-        return self.refresh_since(self._clock(), patience_seconds, unwanted=self._holding.snapshot)
+        return self._snapshot_since(self._clock(), patience_seconds, unwanted=self._holding.snapshot)
 
     @property
     def seconds_since_refresh(self) -> float:
@@ -155,24 +155,6 @@ class KeySource:
         snapshot = self._holding.snapshot
         return () if snapshot is None else snapshot.key_set.keys
 
-    def refresh_since(self, moment: float, patience_seconds: float, unwanted: Snapshot | None = None) -> Snapshot:
-        """Get a key set that the issuer gave at *moment* (Unix time) or later: from the fleet, else from the issuer.
-
-        Never the *unwanted* one, whatever its time.
-
-        Raises:
-            KeySetUnavailableError: there is none within *patience_seconds*.
-        """
-
-        def is_needed() -> bool:
-            return self._holding.snapshot is unwanted or self._holding.fetched_at < moment
-
-        if is_needed():
-            self._flights.join_then_start(self._to_get_newer(is_needed), is_needed, patience_seconds)
-        if is_needed():
-            raise self._unavailable()
-        return self._usable_snapshot()
-
     def heed_refresh(self, refreshed: Any) -> None:
         """Work with no older key set than the one that an operator had fetched. Called at each look at the board."""
         if refreshed is None or self._holding.snapshot is None or refreshed["fetched_at"] == self._heeded:
@@ -180,7 +162,7 @@ class KeySource:
         moment = refreshed["fetched_at"]
         with suppress(KeySetUnavailableError):
             # The other's clock may be ahead: what the issuer says from now on is new enough.
-            self.refresh_since(min(moment, self._clock()), REFRESHED_PATIENCE_SECONDS)
+            self._snapshot_since(min(moment, self._clock()), REFRESHED_PATIENCE_SECONDS)
             self._heeded = moment
 
     def status(self) -> KeySourceStatus:
@@ -221,19 +203,37 @@ class KeySource:
             raise self._unavailable()
         return snapshot
 
+    def _snapshot_since(self, moment: float, patience_seconds: float, unwanted: Snapshot | None = None) -> Snapshot:
+        """Get a key set that the issuer gave at *moment* (Unix time) or later: from the fleet, else from the issuer.
+
+        Never the *unwanted* one, whatever its time.
+
+        Raises:
+            KeySetUnavailableError: there is none within *patience_seconds*.
+        """
+
+        def is_needed() -> bool:
+            return self._holding.snapshot is unwanted or self._holding.fetched_at < moment
+
+        if is_needed():
+            self._flights.join_then_start(self._to_get_newer(is_needed), is_needed, patience_seconds)
+        if is_needed():
+            raise self._unavailable()
+        return self._usable_snapshot()
+
     def _key_after_another_look(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         def is_missing() -> bool:
             return self._holding.select(key_id, algorithm) is None
 
-        def may_ask() -> bool:
-            return is_missing() and self._may_look_for_unknown_key()
+        def is_needed() -> bool:
+            return is_missing() and self._may_search()
 
-        def may_look() -> bool:
-            return may_ask() or (is_missing() and self._refresh.may_learn())
+        def may_start() -> bool:
+            # In the cooldown another process may have got the key all the same.
+            return is_missing() and (self._may_search() or self._refresh.may_learn())
 
-        # The flight under way may end short of the issuer.
-        get_newer = self._to_get_newer(may_ask)
-        flight = self._flights.join_then_start(get_newer, may_look, UNKNOWN_KEY_PATIENCE_SECONDS)
+        get_newer = self._to_get_newer(is_needed)
+        flight = self._flights.join_then_start(get_newer, may_start, UNKNOWN_KEY_PATIENCE_SECONDS)
         # Read again in any case: a flight may have landed between our first look and now.
         found = self._usable_snapshot().select(key_id, algorithm)
         if found is not None:
@@ -245,7 +245,7 @@ class KeySource:
     def _may_refresh(self) -> bool:
         return self._holding.is_due() and not self._pacing.is_in_backoff(self._monotonic())
 
-    def _may_look_for_unknown_key(self) -> bool:
+    def _may_search(self) -> bool:
         now = self._monotonic()
         return not (self._pacing.is_in_cooldown(now) or self._pacing.is_in_backoff(now))
 
