@@ -159,6 +159,24 @@ def test_nobody_waits_for_ever(fleet: Fleet, clock: MovableClock) -> None:
     assert 0 <= clock() - began - 2 * ATTEMPT <= 1  # one pause at most
 
 
+def test_who_has_waited_for_two_attempts_does_not_wait_for_a_third(fleet: Fleet, clock: MovableClock) -> None:
+    """The time of one that died, and of one that took over. The lease stays with whoever has it."""
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        clock.move(ATTEMPT)
+        take_lease(fleet)
+
+    take_lease(fleet)
+    fleet.pause = pause
+    *_, last = fleet.shared().fleet.wait_for_turn()
+    assert len(pauses) == 2
+    assert last is not None
+    last.release()
+    assert "lease" in "".join(fleet.backend.values)
+
+
 @pytest.mark.parametrize("text", ["", "garbage", '{"holder": "x", "until": 9999999999}.forged', 17, {"a": []}])
 def test_a_lease_that_is_not_ours_is_overwritten(fleet: Fleet, backend: LockedBackend, text: object) -> None:
     """It holds nobody up."""
@@ -223,6 +241,35 @@ def land_others() -> None:
     for thread in threading.enumerate():
         if thread.name == "auth0-key-set-flight" and thread is not threading.current_thread():
             thread.join(0.5)
+
+
+def test_who_waits_for_a_turn_looks_ever_more_seldom(fleet: Fleet) -> None:
+    """A thousand processes that wait for an issuer that hangs are many for one cache."""
+    fleet.shared().fleet._take()
+    waits: list[float] = []
+
+    def pause(seconds: float) -> None:
+        waits.append(seconds)
+        fleet.clock.move(seconds)
+
+    waiting = fleet.shared(pause=pause, uniform=lambda _low, high: high)
+    *_, lease = waiting.fleet.wait_for_turn()
+    assert waits == [0.1, 0.2, 0.4, 0.8, 1, 1, 1, 1]
+    assert lease is not None
+
+
+def test_two_who_wait_for_a_turn_seldom_look_at_the_same_time(fleet: Fleet) -> None:
+    """Each pause is drawn between a quarter of the longest and the longest."""
+    fleet.shared().fleet._take()
+    drawn: list[tuple[float, float]] = []
+
+    def draw(low: float, high: float) -> float:
+        drawn.append((low, high))
+        return high
+
+    list(fleet.shared(pause=fleet.clock.move, uniform=draw).fleet.wait_for_turn())
+    assert drawn
+    assert all(low == high / 4 for low, high in drawn)
 
 
 # One pace
@@ -297,6 +344,20 @@ def test_a_failure_that_is_not_ours_is_ignored(fleet: Fleet, backend: LockedBack
     backend.values[backend.key_of("failure")] = "forged"
     fleet.scripted.answer = document("a")
     assert ask(fleet.process()) == "a"
+
+
+def test_a_failure_that_the_cache_has_forgotten_is_no_news(
+    fleet: Fleet, backend: LockedBackend, clock: MovableClock
+) -> None:
+    """Nothing is made of it, and the issuer is asked."""
+    fail(fleet.process(), fleet)
+    late = fleet.process()
+    ask(late)
+    land()
+    del backend.values[backend.key_of("failure")]
+    clock.move(2)
+    fleet.scripted.answer = document("a")
+    assert ask(late) == "a"
 
 
 @pytest.mark.parametrize("seconds_ago", [0.5, -3])
