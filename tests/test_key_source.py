@@ -697,6 +697,18 @@ def test_a_key_at_hand_causes_nothing(source: KeySource, scripted: ScriptedIssue
     assert scripted.fetch_count == 1
 
 
+def test_all_keys_at_hand_can_be_seen_however_old_they_are(
+    source: KeySource, scripted: ScriptedIssuer, clock: MovableClock
+) -> None:
+    """None before there are any; and looking causes nothing."""
+    assert source.keys_at_hand() == ()
+    scripted.answer = document("a", "b")
+    source.snapshot()
+    clock.move(MAX_STALE + 1)
+    assert [key.key_id for key in source.keys_at_hand()] == ["a", "b"]
+    assert scripted.fetch_count == 1
+
+
 # Replacing
 
 

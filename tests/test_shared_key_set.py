@@ -264,8 +264,9 @@ def test_a_key_that_the_flight_under_way_brings_is_not_looked_for_again(fleet: F
     fleet.clock.move(DUE)
     fleet.shared().write(fleet.entry("a", "b", seconds_ago=COOLDOWN))
     process.snapshot()
+    waits.patience.clear()
     assert process.key_for("b", EDDSA).key.key_id == "b"
-    assert (waits.begun, fleet.scripted.fetch_count) == ([], 1)
+    assert (waits.patience, fleet.scripted.fetch_count) == ([0.5], 1)
 
 
 def test_an_unknown_key_id_in_the_cooldown_looks_at_the_cache_once_in_a_second(fleet: Fleet) -> None:
