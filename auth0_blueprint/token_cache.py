@@ -9,6 +9,7 @@ of them, and the tokens themselves are not kept.
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from typing import NamedTuple
 
@@ -55,7 +56,7 @@ class TokenCache:
     def __init__(self, size: int) -> None:
         self._size = size
         self._tokens: dict[bytes, RememberedToken] = {}
-        self._swept_at = 0.0
+        self._swept_at = -math.inf
         self._lock = threading.Lock()
         reset_in_children(self)
 
@@ -69,7 +70,7 @@ class TokenCache:
     def remember(self, digest: bytes, token: RememberedToken, oldest_expiry: float) -> None:
         """Remember *token*; forget those that expired before *oldest_expiry* (Unix time), and what is too much."""
         with self._lock:
-            if not 0 <= oldest_expiry - self._swept_at < SWEEP_SECONDS:
+            if abs(oldest_expiry - self._swept_at) >= SWEEP_SECONDS:  # either way: clocks are set back as well
                 self._swept_at = oldest_expiry
                 for known, remembered in list(self._tokens.items()):
                     if remembered.lifetime.expires_at <= oldest_expiry:

@@ -23,7 +23,7 @@ from auth0_blueprint.keysets.key_set import parse_key_set
 from auth0_blueprint.keysets.snapshot import FoundKey
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
-from auth0_blueprint.token_cache import SWEEP_SECONDS, Lifetime, RememberedToken, TokenCache, digest_of
+from auth0_blueprint.token_cache import Lifetime, RememberedToken, TokenCache, digest_of
 from auth0_blueprint.verifier import MAX_KNOWN_HEADERS, Verifier
 
 NOW = 1_800_000_000.0
@@ -65,10 +65,10 @@ class TestBounds:
         """Claims of people who are long gone are not kept until something else needs the place."""
         cache = TokenCache(9)
         fill(cache, "a", expires_at=NOW + 1)
-        fill(cache, "b", expires_at=NOW + SWEEP_SECONDS + 1)
-        fill(cache, "c", now=NOW + SWEEP_SECONDS - 1, expires_at=NOW + 999)
+        fill(cache, "b", expires_at=NOW + 60 + 1)
+        fill(cache, "c", now=NOW + 60 - 1, expires_at=NOW + 999)
         assert known(cache, *"abc") == "abc"
-        fill(cache, "d", now=NOW + SWEEP_SECONDS, expires_at=NOW + 999)
+        fill(cache, "d", now=NOW + expires_at=NOW + 999)
         assert known(cache, *"abcd") == "bcd"
 
     def test_they_also_go_after_the_clock_was_set_back(self) -> None:
@@ -77,15 +77,15 @@ class TestBounds:
         fill(cache, "a", now=NOW + 10_000, expires_at=NOW + 20_000)
         fill(cache, "b", expires_at=NOW - 1)
         fill(cache, "c", expires_at=NOW + 999)
-        fill(cache, "d", now=NOW + SWEEP_SECONDS)
+        fill(cache, "d", now=NOW + 60)
         assert known(cache, *"abcd") == "acd"
 
     def test_what_expires_this_very_second_has_expired(self) -> None:
         """As the verifier sees it."""
         cache = TokenCache(9)
-        fill(cache, "a", expires_at=NOW + SWEEP_SECONDS)
+        fill(cache, "a", expires_at=NOW + 60)
         fill(cache, "b", now=NOW, expires_at=NOW + 999)
-        fill(cache, "c", now=NOW + SWEEP_SECONDS, expires_at=NOW + 999)
+        fill(cache, "c", now=NOW + expires_at=NOW + 999)
         assert known(cache, *"abc") == "bc"
 
     def test_forgetting_and_purging(self) -> None:
