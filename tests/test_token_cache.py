@@ -68,7 +68,7 @@ class TestBounds:
         fill(cache, "b", expires_at=NOW + 60 + 1)
         fill(cache, "c", now=NOW + 60 - 1, expires_at=NOW + 999)
         assert known(cache, *"abc") == "abc"
-        fill(cache, "d", now=NOW + expires_at=NOW + 999)
+        fill(cache, "d", now=NOW + 60, expires_at=NOW + 999)
         assert known(cache, *"abcd") == "bcd"
 
     def test_they_also_go_after_the_clock_was_set_back(self) -> None:
@@ -85,7 +85,7 @@ class TestBounds:
         cache = TokenCache(9)
         fill(cache, "a", expires_at=NOW + 60)
         fill(cache, "b", now=NOW, expires_at=NOW + 999)
-        fill(cache, "c", now=NOW + expires_at=NOW + 999)
+        fill(cache, "c", now=NOW + 60, expires_at=NOW + 999)
         assert known(cache, *"abc") == "bc"
 
     def test_forgetting_and_purging(self) -> None:
