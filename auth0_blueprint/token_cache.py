@@ -56,7 +56,7 @@ class TokenCache:
     def __init__(self, size: int) -> None:
         self._size = size
         self._tokens: dict[bytes, RememberedToken] = {}
-        self._swept_at = -math.inf
+        self._swept_at = math.inf
         self._lock = threading.Lock()
         reset_in_children(self)
 
