@@ -17,10 +17,12 @@ class AccessToken(Mapping[str, Any]):
     ``RuntimeError``.
     """
 
-    __slots__ = ("_claims", "_header", "permissions", "scopes")
+    __slots__ = ("_claims", "_header", "is_bound", "permissions", "scopes")
 
     _claims: Mapping[str, Any]
     _header: Mapping[str, Any]
+    #: Whether the token is bound to a key or a certificate (``cnf``, RFC 7800), in whatever way.
+    is_bound: bool
     #: Values of the ``scope`` claim (RFC 8693 §4.2).
     scopes: frozenset[str]
     #: Values of Auth0's RBAC claim ``permissions``. Never merged with the scopes.
@@ -36,6 +38,7 @@ class AccessToken(Mapping[str, Any]):
     ) -> None:
         object.__setattr__(self, "_claims", claims)
         object.__setattr__(self, "_header", header)
+        object.__setattr__(self, "is_bound", "cnf" in claims)
         object.__setattr__(self, "scopes", scopes)
         object.__setattr__(self, "permissions", permissions)
 

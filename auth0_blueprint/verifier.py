@@ -34,7 +34,7 @@ from auth0_blueprint.errors import (
 from auth0_blueprint.keysets.key_set import is_key_id
 from auth0_blueprint.keysets.snapshot import FoundKey
 from auth0_blueprint.settings import Settings
-from auth0_blueprint.token_cache import Lifetime, RememberedToken, TokenCache, digest_of
+from auth0_blueprint.token_cache import RememberedToken, TokenCache, digest_of
 
 #: 9999-12-31T23:59:59Z, the last second that `datetime` knows.
 MAX_UNIX_TIME = 253_402_300_799
@@ -95,13 +95,14 @@ class Verifier:
         remembered: TokenCache | None = None,
         keep_up: Callable[[], None] = lambda: None,
         refuse_revoked: Callable[[AccessToken, str], None] = lambda _access_token, _token: None,
-        on_remembered: Callable[[], None] = lambda: None,
+        on_remembered: Callable[[], object] = lambda: None,
     ) -> None:
         self._keys = keys
         self._remembered = TokenCache(0) if remembered is None else remembered
         self._known_headers: dict[str, _KnownHeader] = {}
         self._keep_up = keep_up
-        self._refuse_revoked = refuse_revoked
+        #: Refuses an access token that is withdrawn; gets the text that has proven it as well.
+        self.check_not_revoked = refuse_revoked
         self._on_remembered = on_remembered
         self._clock = clock
         self._max_bytes = settings.max_token_bytes
@@ -126,18 +127,9 @@ class Verifier:
         """
         access_token = self.prove(token, at_hand_only=at_hand_only)
         self.check_not_revoked(access_token, token)
-        if "cnf" in access_token:
+        if access_token.is_bound:
             raise BindingMismatchError
         return access_token
-
-    def check_not_revoked(self, access_token: AccessToken, token: str) -> None:
-        """Refuse the *access_token* that *token* has proven to be, if it is withdrawn.
-
-        Raises:
-            RevokedTokenError: it is.
-            RevocationUnavailableError: it cannot be decided now.
-        """
-        self._refuse_revoked(access_token, token)
 
     def prove(self, token: str, *, at_hand_only: bool = False) -> AccessToken:
         """Prove that the issuer has issued *token* for this API, and that it has not expired. No more than that.
@@ -153,19 +145,16 @@ class Verifier:
         if known is not None:
             self._keep_up()
             if known.generation == self._keys.generation():
-                self._check_time_again(known.lifetime, digest)
+                try:
+                    self._check_time(known)
+                except ExpiredTokenError:
+                    self._remembered.forget(digest)
+                    raise
                 self._on_remembered()
                 return known.access_token
         known = self._prove_anew(token)
         self._remembered.remember(digest, known, self._clock() - self._leeway_seconds)
         return known.access_token
-
-    def _check_time_again(self, lifetime: Lifetime, digest: bytes) -> None:
-        try:
-            self._check_time(lifetime)
-        except ExpiredTokenError:
-            self._remembered.forget(digest)
-            raise
 
     def _prove_anew(self, token: str, *, at_hand_only: bool = False) -> RememberedToken:
         header_segment = token.partition(".")[0]
@@ -185,11 +174,11 @@ class Verifier:
         if known is None:
             self._remember_header(header_segment, _KnownHeader(unverified.header, algorithm))
         access_token = self._check_claims(unverified.claims, unverified.header)
-        lifetime = _lifetime(unverified.claims)
-        self._check_time(lifetime)
-        if lifetime.expires_at - lifetime.issued_at > self._max_lifetime_seconds:
+        proven = RememberedToken(access_token, *_times(unverified.claims), found.generation)
+        self._check_time(proven)
+        if proven.expires_at - proven.issued_at > self._max_lifetime_seconds:
             raise InvalidClaimsError("lifetime")
-        return RememberedToken(access_token, lifetime, found.generation)
+        return proven
 
     def _remember_header(self, segment: str, header: _KnownHeader) -> None:
         if len(self._known_headers) >= MAX_KNOWN_HEADERS:
@@ -234,13 +223,13 @@ class Verifier:
         if self._audience.isdisjoint(values):
             raise InvalidClaimsError("audience")
 
-    def _check_time(self, lifetime: Lifetime) -> None:
+    def _check_time(self, token: RememberedToken) -> None:
         now, leeway = self._clock(), self._leeway_seconds
-        if lifetime.expires_at <= now - leeway:
+        if token.expires_at <= now - leeway:
             raise ExpiredTokenError
-        if lifetime.not_before > now + leeway:
+        if token.not_before > now + leeway:
             raise TokenNotYetValidError("nbf")
-        if lifetime.issued_at > now + leeway:
+        if token.issued_at > now + leeway:
             raise TokenNotYetValidError("iat")
 
 
@@ -249,10 +238,10 @@ def _with_both_names(names: tuple[str, ...]) -> set[str]:
     return set(names) | twins if twins & set(names) else set(names)
 
 
-def _lifetime(claims: dict[str, Any]) -> Lifetime:
+def _times(claims: dict[str, Any]) -> tuple[float, float, float]:
+    """Return ``iat``, ``nbf`` (or minus infinity) and ``exp``."""
     expires_at, issued_at = _unix_time(claims, "exp"), _unix_time(claims, "iat")
-    not_before = _unix_time(claims, "nbf") if "nbf" in claims else -math.inf
-    return Lifetime(issued_at=issued_at, not_before=not_before, expires_at=expires_at)
+    return issued_at, _unix_time(claims, "nbf") if "nbf" in claims else -math.inf, expires_at
 
 
 def _unix_time(claims: dict[str, Any], name: str) -> int | float:

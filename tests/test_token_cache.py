@@ -23,14 +23,14 @@ from auth0_blueprint.keysets.key_set import parse_key_set
 from auth0_blueprint.keysets.snapshot import FoundKey
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
-from auth0_blueprint.token_cache import Lifetime, RememberedToken, TokenCache, digest_of
+from auth0_blueprint.token_cache import RememberedToken, TokenCache, digest_of
 from auth0_blueprint.verifier import MAX_KNOWN_HEADERS, Verifier
 
 NOW = 1_800_000_000.0
 
 
 def remembered(expires_at: float = NOW + 60, **claims: Any) -> RememberedToken:
-    return RememberedToken(AccessToken(claims, {}), Lifetime(NOW, NOW, expires_at), 1)
+    return RememberedToken(AccessToken(claims, {}), NOW, NOW, expires_at, 1)
 
 
 def fill(cache: TokenCache, *names: str, now: float = NOW, expires_at: float = NOW + 60) -> None:
