@@ -38,8 +38,8 @@ class AppRules(Protocol):
     def refuse_what_the_app_refuses(self, access_token: AccessToken) -> None:
         """Raise if the app's blocklist or rule is against *access_token*."""
 
-    def load_user(self, access_token: AccessToken) -> dict[str, Any] | None:
-        """Return the user of *access_token*, if the app looks users up."""
+    def admit(self, access_token: AccessToken) -> dict[str, Any] | None:
+        """Do the same, and return the user of *access_token*, if the app looks users up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,7 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
     try:
         token = bearer_token(here.environ.get("HTTP_AUTHORIZATION"))
         access_token = state.verifier.verify(token)
-        state.rules.refuse_what_the_app_refuses(access_token)
-        user = state.rules.load_user(access_token)
+        user = state.rules.admit(access_token)
     except Auth0Error as exc:
         is_anonymous = isinstance(exc, MissingCredentialsError) or (
             ignore_other_schemes and exc.reason == "other_scheme"

@@ -37,10 +37,10 @@ class RememberedToken:
     generation: int
 
 
-def digest_of(token: str) -> bytes:
+def digest_of(token: bytes) -> bytes:
     """Return what a token is remembered by: the BLAKE2b-256 (RFC 7693) of its whole text, signature included."""
-    # Inside a request three times as fast as SHA-256, which Python has OpenSSL look up each time.
-    return hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=32).digest()
+    # Inside a request twice as fast as SHA-256, which Python has OpenSSL look up each time.
+    return hashlib.blake2b(token, digest_size=32).digest()
 
 
 class TokenCache:

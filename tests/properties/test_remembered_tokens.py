@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.errors import BindingMismatchError, KeySetUnavailableError
-from auth0_blueprint.keysets.snapshot import FoundKey
+from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.token_cache import RememberedToken, TokenCache, digest_of
 from auth0_blueprint.verifier import Verifier
 from properties.guarded_apps import (
@@ -62,7 +62,7 @@ class SideBySide(RuleBasedStateMachine):
         for app, token, demand in requests:
             remembering, forgetful = self.pairs[app]
             text = tokens()[token % len(tokens())]
-            is_remembered = remembering.cache.find(digest_of(text)) is not None
+            is_remembered = remembering.cache.find(digest_of(text.encode())) is not None
             (access_token, seen), (_, expected) = (one.answer(text, demand) for one in (remembering, forgetful))
             event(f"{'remembered' if is_remembered else 'new'}, {'passes' if access_token else 'refused'}")
             assert seen == expected
@@ -151,9 +151,9 @@ class _OneGeneration:
     def __init__(self, keys: Any) -> None:
         self._keys = keys
 
-    def generation(self) -> int:
-        self._keys.generation()
-        return 1
+    def snapshot(self) -> Snapshot:
+        found: Snapshot = self._keys.snapshot()
+        return replace(found, generation=1)
 
     def key_for(self, *arguments: Any) -> FoundKey:
         found: FoundKey = self._keys.key_for(*arguments)
@@ -169,7 +169,7 @@ class ForgetsTheKeySetsAge(Verifier):
     """Fault: the key set may be too old for any use."""
 
     def prove(self, token: str, *, at_hand_only: bool = False) -> AccessToken:
-        known = self._remembered.find(digest_of(token))
+        known = self._remembered.find(digest_of(token.encode()))
         if known is None:
             return super().prove(token, at_hand_only=at_hand_only)
         self._check_time(known)
@@ -180,7 +180,7 @@ class ForgetsRevocation(Verifier):
     """Fault: who was let in once is not asked whether the token was withdrawn since."""
 
     def verify(self, token: str, *, at_hand_only: bool = False) -> AccessToken:
-        if self._remembered.find(digest_of(token)) is None:
+        if self._remembered.find(digest_of(token.encode())) is None:
             return super().verify(token, at_hand_only=at_hand_only)
         access_token = self.prove(token, at_hand_only=at_hand_only)
         if access_token.is_bound:
@@ -192,7 +192,7 @@ class ForgetsTheBinding(Verifier):
     """Fault: who was proven once is not asked for the proof of possession."""
 
     def verify(self, token: str, *, at_hand_only: bool = False) -> AccessToken:
-        if self._remembered.find(digest_of(token)) is None:
+        if self._remembered.find(digest_of(token.encode())) is None:
             return super().verify(token, at_hand_only=at_hand_only)
         access_token = self.prove(token, at_hand_only=at_hand_only)
         self.check_not_revoked(access_token, token)
@@ -210,7 +210,7 @@ class _SharedClaims(AccessToken):
 class SharesClaims(Verifier):
     """Fault: what one view changes, the next one sees."""
 
-    def _prove_anew(self, token: str, *, at_hand_only: bool = False) -> RememberedToken:
+    def _prove_anew(self, token: bytes, *, at_hand_only: bool = False) -> RememberedToken:
         proven = super()._prove_anew(token, at_hand_only=at_hand_only)
         good = proven.access_token
         shared = _SharedClaims(good._claims, good._header, scopes=good.scopes, permissions=good.permissions)
