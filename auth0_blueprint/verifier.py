@@ -14,7 +14,6 @@ have been decided; the key set, the times, 7 and 8 are asked again.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, cast
@@ -241,17 +240,13 @@ def _with_both_names(names: tuple[str, ...]) -> set[str]:
 
 
 def _times(claims: dict[str, Any]) -> tuple[float, float, float]:
-    """Return ``iat``, ``nbf`` (or minus infinity) and ``exp``."""
-    expires_at, issued_at = _unix_time(claims, "exp"), _unix_time(claims, "iat")
-    return issued_at, _unix_time(claims, "nbf") if "nbf" in claims else -math.inf, expires_at
-
-
-def _unix_time(claims: dict[str, Any], name: str) -> float:
-    value: Any = claims.get(name)
-    # A bool is an int to Python, and no number to JSON.
-    if type(value) not in _NUMBERS or not 0 <= value <= MAX_UNIX_TIME:
-        raise InvalidClaimsError("time")
-    return cast("float", value)
+    """Return ``iat``, ``nbf`` (or the beginning of time) and ``exp``."""
+    times: Any = (claims.get("iat"), claims.get("nbf", 0), claims.get("exp"))
+    for value in times:
+        # By type: a bool is an int to Python, and no number to JSON.
+        if type(value) not in _NUMBERS or not 0 <= value <= MAX_UNIX_TIME:
+            raise InvalidClaimsError("time")
+    return cast("tuple[float, float, float]", times)
 
 
 def _are_texts(values: Any) -> bool:
@@ -267,7 +262,7 @@ def _scopes(scope: Any) -> frozenset[str]:
     values = scope.split(" ") if isinstance(scope, str) else scope
     if not _are_texts(values):
         raise InvalidClaimsError("scope")
-    return frozenset(values) - {""}
+    return frozenset(filter(None, values))
 
 
 def _permissions(values: Any) -> frozenset[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from auth0_blueprint.algorithms import Algorithm
 from auth0_blueprint.keysets.key_set import KeySet, VerificationKey
 
 
-class FoundKey(NamedTuple):
+@dataclass(slots=True)  # frozen ones take five times as long to make
+class FoundKey:
     """A key, and the generation of the key set that it was found in."""
 
     key: VerificationKey

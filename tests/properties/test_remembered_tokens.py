@@ -157,7 +157,7 @@ class _OneGeneration:
 
     def key_for(self, *arguments: Any) -> FoundKey:
         found: FoundKey = self._keys.key_for(*arguments)
-        return found._replace(generation=1)
+        return replace(found, generation=1)
 
 
 def forgets_the_generation(loaded: Any, keys: Any, *arguments: Any, **options: Any) -> Verifier:
