@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from auth0_blueprint import jws
-from auth0_blueprint.access_token import AccessToken
+from auth0_blueprint.access_token import AccessToken, is_unix_time
 from auth0_blueprint.algorithms import ALGORITHMS, Algorithm
 from auth0_blueprint.errors import (
     BindingMismatchError,
@@ -30,9 +30,6 @@ from auth0_blueprint.errors import (
 )
 from auth0_blueprint.keysets.key_set import VerificationKey, is_key_id
 from auth0_blueprint.settings import Settings
-
-#: 9999-12-31T23:59:59Z, the last second that `datetime` knows.
-MAX_UNIX_TIME = 253_402_300_799
 
 _ACCESS_TOKEN_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _TYPES_OF_PROFILE = {
@@ -85,6 +82,7 @@ class Verifier:
         self._types = _TYPES_OF_PROFILE[settings.token_profile]
         self._issuer = settings.issuer
         self._audience = frozenset(settings.audience)
+        self._organizations = frozenset(settings.organization)
         self._leeway_seconds = settings.leeway_seconds
         self._max_lifetime_seconds = settings.max_token_lifetime_seconds
         self._required_claims = (*_CLAIMS_OF_PROFILE[settings.token_profile], *settings.required_claims)
@@ -163,6 +161,8 @@ class Verifier:
             raise InvalidClaimsError("missing_claim")
         if any(name in claims and not isinstance(claims[name], str) for name in _IDENTIFIERS):
             raise InvalidClaimsError("identifier")
+        if self._organizations and claims.get("org_id") not in self._organizations:
+            raise InvalidClaimsError("organization")
         scopes, permissions = _scopes(claims.get("scope", "")), _permissions(claims.get("permissions", []))
         self._check_times(claims)
         return AccessToken(claims, header, scopes=scopes, permissions=permissions)
@@ -195,8 +195,7 @@ def _with_both_names(names: tuple[str, ...]) -> set[str]:
 
 def _unix_time(claims: dict[str, Any], name: str) -> int | float:
     value = claims.get(name)
-    # bool is an int to Python, and no number to JSON.
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_UNIX_TIME:
+    if not is_unix_time(value):
         raise InvalidClaimsError("time")
     return value
 
