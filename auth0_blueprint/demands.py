@@ -42,18 +42,17 @@ class Demand:
     max_age_seconds: int | None = None
 
     def refusal(self, others: Iterable[Demand]) -> Auth0Error:
-        """Return the error for a token that does not meet this demand. It names what *others* of the route need, too."""
+        """Return the error for a token that does not meet this demand; what *others* of the route need is in it, too."""
         demands = (*others, self)
         scope = tuple(dict.fromkeys(scope for demand in demands for scope in demand.scopes))
         if self.error is not InsufficientUserAuthenticationError:
             return self.error(self.reason, scope=scope)
+        ages = [demand.max_age_seconds for demand in demands if demand.max_age_seconds is not None]
         return InsufficientUserAuthenticationError(
             self.reason,
             scope=scope,
             acr_values=_acr_values_for_all(demands) or self.acr_values,
-            max_age_seconds=min(
-                (age for demand in demands if (age := demand.max_age_seconds) is not None), default=None
-            ),
+            max_age_seconds=min(ages, default=None),
         )
 
 

@@ -24,8 +24,9 @@ def _is_at(url: str, public_url: str | None) -> bool:
 
 
 def metadata_path(resource: str) -> str:
-    """Return the path of the metadata of *resource*: the well-known one, before that of the resource (RFC 9728 §3.1)."""
-    return _WELL_KNOWN + urlsplit(resource).path.removesuffix("/")
+    """Return the path of the metadata of *resource*: the well-known one, and that of *resource* behind it (§3.1)."""
+    path = urlsplit(resource).path
+    return _WELL_KNOWN if path == "/" else _WELL_KNOWN + path
 
 
 def metadata_url(resource: str) -> str:

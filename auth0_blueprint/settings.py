@@ -163,8 +163,8 @@ class SettingsSchema(Schema):
     AUTH0_ORGANIZATION = custom.OrganizationIds(
         load_default=(),
         metadata={
-            "description": "Organization id(s) (`org_...`, not names): every token has to name one of them in `org_id`. "
-            "Unset, tokens of every organization are accepted."
+            "description": "Organization id(s) (`org_...`, not names); the token's `org_id` has to be one of them. "
+            "Unset: tokens of every organization, and of none, are accepted."
         },
     )
     AUTH0_MAX_TOKEN_LIFETIME = _seconds(
@@ -440,8 +440,8 @@ def _warn_about_loose_settings(settings: Settings) -> None:
         logger.warning("AUTH0_JWKS_COOLDOWN is under a second: whoever sends random key ids makes this API ask Auth0")
     if settings.resource is not None and settings.resource not in settings.audience:
         logger.warning(
-            "AUTH0_RESOURCE_METADATA names the resource %s, which is not among AUTH0_AUDIENCE: clients that ask Auth0 for "
-            "a token for it (RFC 8707) get none that is accepted here",
+            "AUTH0_RESOURCE_METADATA names the resource %s, which is not in AUTH0_AUDIENCE: clients that ask Auth0 for a "
+            "token for it (RFC 8707) get none that is accepted here",
             settings.resource,
         )
     if f"{settings.issuer}api/v2/" in settings.audience:
