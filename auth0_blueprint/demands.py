@@ -42,7 +42,7 @@ class Demand:
     max_age_seconds: int | None = None
 
     def refusal(self, others: Iterable[Demand]) -> Auth0Error:
-        """Return the error for a token that does not meet this demand; what *others* of the route need is in it, too."""
+        """Return the error for a token that does not meet this demand. It tells what *others* need as well."""
         demands = (*others, self)
         scope = tuple(dict.fromkeys(scope for demand in demands for scope in demand.scopes))
         if self.error is not InsufficientUserAuthenticationError:

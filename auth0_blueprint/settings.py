@@ -440,8 +440,8 @@ def _warn_about_loose_settings(settings: Settings) -> None:
         logger.warning("AUTH0_JWKS_COOLDOWN is under a second: whoever sends random key ids makes this API ask Auth0")
     if settings.resource is not None and settings.resource not in settings.audience:
         logger.warning(
-            "AUTH0_RESOURCE_METADATA names the resource %s, which is not in AUTH0_AUDIENCE: clients that ask Auth0 for a "
-            "token for it (RFC 8707) get none that is accepted here",
+            "AUTH0_RESOURCE_METADATA names the resource %s, which is not in AUTH0_AUDIENCE: clients that ask Auth0 for "
+            "a token for it (RFC 8707) get none that is accepted here",
             settings.resource,
         )
     if f"{settings.issuer}api/v2/" in settings.audience:
