@@ -144,27 +144,12 @@ class TestResourceIdentifier:
             (f"{API}/v1", "my-api", f"{API}/v1", f"{WELL_KNOWN}/v1"),
             (API, "https://logical.example.com", API, WELL_KNOWN),
             (API, f"{API}.evil.org", API, WELL_KNOWN),
-            (
-                f"{API}/v1",
-                f"{API}/v10",
-                f"{API}/v1",
-                f"{WELL_KNOWN}/v1",
-            ),
+            (f"{API}/v1", f"{API}/v10", f"{API}/v1", f"{WELL_KNOWN}/v1"),
             (f"{API}/v1", API, f"{API}/v1", f"{WELL_KNOWN}/v1"),
             # What Auth0 knows the API by goes first, where it is a URL at the public one.
             (API, f"{API}/", f"{API}/", WELL_KNOWN),
-            (
-                API,
-                f"{API}/mcp",
-                f"{API}/mcp",
-                f"{WELL_KNOWN}/mcp",
-            ),
-            (
-                API,
-                f"https://x.org, {API}",
-                API,
-                WELL_KNOWN,
-            ),
+            (API, f"{API}/mcp", f"{API}/mcp", f"{WELL_KNOWN}/mcp"),
+            (API, f"https://x.org, {API}", API, WELL_KNOWN),
         ],
     )
     def test_the_document_is_where_a_client_looks_for_it(
