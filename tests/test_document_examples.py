@@ -98,12 +98,15 @@ def test_the_payment_of_the_page_on_step_up_wants_the_login_that_its_challenge_n
     """The challenge stands on the page, and a token of such a login is let in."""
     (code,) = [block.code for block in python_blocks(STEP_UP)]
     client = run_block(STEP_UP, code)["create_app"](issuer.settings).test_client()
-    kind = {"https://api.example.com/acr": "http://schemas.openid.net/pape/policies/2007/06/multi-factor"}
-    refused = client.post("/payments", headers=bearer(issuer.token(scope="pay", **kind)))
+    login: dict[str, Any] = {
+        "https://api.example.com/acr": "http://schemas.openid.net/pape/policies/2007/06/multi-factor"
+    }
+    refused = client.post("/payments", headers=bearer(issuer.token(scope="pay", **login)))
     page = " ".join(STEP_UP.read_text(encoding="utf-8").split())
     assert f"HTTP/1.1 401 UNAUTHORIZED WWW-Authenticate: {refused.headers['WWW-Authenticate']} ```" in page
-    admitted = issuer.token(scope="pay", **kind, **{"https://api.example.com/auth_time": int(time.time()) - 10})
-    assert client.post("/payments", headers=bearer(admitted)).get_json() == {"paid": True}
+    login["https://api.example.com/auth_time"] = int(time.time()) - 10
+    admitted = client.post("/payments", headers=bearer(issuer.token(scope="pay", **login)))
+    assert admitted.get_json() == {"paid": True}
 
 
 MOVED = blocks(MIGRATING, "After")
