@@ -66,6 +66,9 @@ class AccessToken(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         return _copied(self._claims[name])
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._claims
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._claims)
 

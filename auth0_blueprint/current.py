@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from flask import Flask, current_app, has_request_context, request
 from werkzeug.local import LocalProxy
@@ -59,8 +59,7 @@ class AppState:
     tally: Tally
 
 
-@dataclass(frozen=True, slots=True)
-class RequestState:
+class RequestState(NamedTuple):
     """What was proven about one request, by the settings of one app. Lives and dies with the request object."""
 
     app_state: AppState
@@ -71,7 +70,7 @@ class RequestState:
 def app_state() -> AppState:
     """Return the state of the current app."""
     try:
-        return cast("AppState", current_app.extensions[EXTENSION])
+        return cast("AppState", _app().extensions[EXTENSION])
     except KeyError:
         raise RuntimeError(
             "This app has no Auth0Blueprint. To solve this, register one: app.register_blueprint(Auth0Blueprint())."
@@ -94,12 +93,13 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
         Auth0Error: the request is refused.
     """
     state = app_state()
-    known = request_state()
+    here = request._get_current_object()  # type: ignore[attr-defined]
+    known: RequestState | None = here.__dict__.get(_ATTRIBUTE)
     # An anonymous caller is looked at again: another guard may not take other schemes for no credentials.
     if known is not None and known.access_token and known.app_state is state:
         return known.access_token
     try:
-        token = bearer_token(request.environ.get("HTTP_AUTHORIZATION"))
+        token = bearer_token(here.environ.get("HTTP_AUTHORIZATION"))
         access_token = state.verifier.verify(token)
         state.rules.refuse_what_the_app_refuses(access_token)
         user = state.rules.load_user(access_token)
@@ -114,7 +114,7 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
     else:
         _tell_verified(state, access_token)
     # Written last, when all checks have passed.
-    setattr(request._get_current_object(), _ATTRIBUTE, RequestState(state, access_token, user))  # type: ignore[attr-defined]
+    here.__dict__[_ATTRIBUTE] = RequestState(state, access_token, user)
     return access_token
 
 
@@ -145,7 +145,8 @@ def _app() -> Flask:
 
 def _tell_verified(state: AppState, access_token: AccessToken) -> None:
     state.tally.count_verified()
-    token_verified.send(_app(), access_token=access_token)
+    if token_verified.receivers:
+        token_verified.send(_app(), access_token=access_token)
 
 
 def tell_rejected(error: Auth0Error) -> None:

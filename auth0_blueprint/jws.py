@@ -19,8 +19,13 @@ class UnverifiedToken:
     signature: bytes
 
 
-def parse(token: str, max_bytes: int) -> UnverifiedToken:
+def parse(token: str, max_bytes: int, header: dict[str, Any] | None = None) -> UnverifiedToken:
     """Take *token* apart.
+
+    Args:
+        token: its text.
+        max_bytes: how long it may be.
+        header: what its first segment says, where that has been read before.
 
     Raises:
         MalformedTokenError: it is longer than *max_bytes*, or not three canonical base64url segments of which the first
@@ -35,12 +40,12 @@ def parse(token: str, max_bytes: int) -> UnverifiedToken:
         raise MalformedTokenError("encrypted" if dots == 4 else "opaque")
     header_segment, payload_segment, signature_segment = token.split(".")
     try:
-        header_json, payload_json = base64url.decode(header_segment), base64url.decode(payload_segment)
-        signature = base64url.decode(signature_segment)
+        header_json = b"" if header else base64url.decode(header_segment)
+        payload_json, signature = base64url.decode(payload_segment), base64url.decode(signature_segment)
     except ValueError as exc:
         raise MalformedTokenError("not_base64url") from exc
     return UnverifiedToken(
-        header=_header(header_json),
+        header=header or _header(header_json),
         claims=_claims(payload_json),
         signing_input=token[: -len(signature_segment) - 1].encode("ascii"),
         signature=signature,

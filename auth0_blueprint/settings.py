@@ -52,6 +52,7 @@ class Settings:
     jwks_cooldown_seconds: float
     jwks_timeout_seconds: float
     jwks_max_bytes: int
+    token_cache_size: int
     sync_interval_seconds: float
     revocation: bool
     revocation_max_stale_seconds: float
@@ -190,6 +191,9 @@ class SettingsSchema(Schema):
             "secret": True,
             "description": "Signs whatever is put into a shared cache. Without one nothing is shared.",
         },
+    )
+    AUTH0_TOKEN_CACHE_SIZE = _range(
+        fields.Integer, "tokens", 1024, (0, 1_000_000), "Verified tokens that each process remembers. 0: none."
     )
     AUTH0_SYNC_INTERVAL = _seconds(
         5, 0, 3600, "How soon a revocation or a refresh made in one process binds all. 0: every request asks the cache."
@@ -387,6 +391,7 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         jwks_cooldown_seconds=data["AUTH0_JWKS_COOLDOWN"],
         jwks_timeout_seconds=data["AUTH0_JWKS_TIMEOUT"],
         jwks_max_bytes=data["AUTH0_JWKS_MAX_BYTES"],
+        token_cache_size=data["AUTH0_TOKEN_CACHE_SIZE"],
         sync_interval_seconds=data["AUTH0_SYNC_INTERVAL"],
         revocation=data["AUTH0_REVOCATION"],
         revocation_max_stale_seconds=data["AUTH0_REVOCATION_MAX_STALE"],

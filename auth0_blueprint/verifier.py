@@ -7,6 +7,9 @@
 6. the claims (RFC 7519 §4.1, RFC 9068 §4)
 7. whether it is withdrawn (`revocation`)
 8. what it is bound to
+
+A token that has passed before is remembered (`token_cache`): then 1 to 3, 5 and what can be said of the claims for good
+have been decided; the key set, the times, 7 and 8 are asked again.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from auth0_blueprint import jws
 from auth0_blueprint.access_token import AccessToken, is_unix_time
@@ -28,8 +31,13 @@ from auth0_blueprint.errors import (
     TokenNotYetValidError,
     UnsupportedAlgorithmError,
 )
-from auth0_blueprint.keysets.key_set import VerificationKey, is_key_id
+from auth0_blueprint.keysets.key_set import is_key_id
+from auth0_blueprint.keysets.snapshot import FoundKey
 from auth0_blueprint.settings import Settings
+from auth0_blueprint.token_cache import Lifetime, RememberedToken, TokenCache, digest_of
+
+#: How many JOSE headers are remembered. An issuer has one for each of its keys.
+MAX_KNOWN_HEADERS = 64
 
 _ACCESS_TOKEN_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _TYPES_OF_PROFILE = {
@@ -44,13 +52,22 @@ _IDENTIFIERS = ("jti", "client_id", "azp", "org_id")
 class KeyFinder(Protocol):
     """Where verification keys come from."""
 
-    def key_for(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
+    def key_for(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         """Return the key, however long that reasonably takes."""
         ...
 
-    def key_at_hand(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
+    def key_at_hand(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         """Return the key if it is known, without any wait."""
         ...
+
+    def generation(self) -> int:
+        """Return the generation of the key set in which `key_for` would look."""
+        ...
+
+
+class _KnownHeader(NamedTuple):
+    header: dict[str, Any]
+    algorithm: Algorithm
 
 
 class Verifier:
@@ -60,8 +77,10 @@ class Verifier:
         settings: what is accepted.
         keys: the issuer's keys.
         clock: Unix time.
+        remembered: the tokens that have passed before.
         keep_up: learns what other processes have done, before anything is decided by it.
         refuse_revoked: raises for a token that is withdrawn; gets its text as well.
+        on_remembered: told that a token did not have to be proven again.
     """
 
     def __init__(
@@ -70,12 +89,17 @@ class Verifier:
         keys: KeyFinder,
         clock: Callable[[], float] = time.time,
         *,
+        remembered: TokenCache | None = None,
         keep_up: Callable[[], None] = lambda: None,
         refuse_revoked: Callable[[AccessToken, str], None] = lambda _access_token, _token: None,
+        on_remembered: Callable[[], None] = lambda: None,
     ) -> None:
         self._keys = keys
+        self._remembered = TokenCache(0) if remembered is None else remembered
+        self._known_headers: dict[str, _KnownHeader] = {}
         self._keep_up = keep_up
         self._refuse_revoked = refuse_revoked
+        self._on_remembered = on_remembered
         self._clock = clock
         self._max_bytes = settings.max_token_bytes
         self._algorithms = {name: ALGORITHMS[name] for name in _with_both_names(settings.algorithms)}
@@ -120,18 +144,55 @@ class Verifier:
             InvalidTokenError: it is not acceptable; the subclass says why.
             KeySetUnavailableError: it cannot be decided now.
         """
-        unverified = jws.parse(token, self._max_bytes)
-        algorithm = self._check_header(unverified.header)
+        if at_hand_only or len(token) > self._max_bytes:
+            return self._prove_anew(token, at_hand_only=at_hand_only).access_token
+        digest = digest_of(token)
+        known = self._remembered.find(digest)
+        if known is not None:
+            self._keep_up()
+            if known.generation == self._keys.generation():
+                self._check_time_again(known.lifetime, digest)
+                self._on_remembered()
+                return known.access_token
+        known = self._prove_anew(token)
+        self._remembered.remember(digest, known, self._clock() - self._leeway_seconds)
+        return known.access_token
+
+    def _check_time_again(self, lifetime: Lifetime, digest: bytes) -> None:
+        try:
+            self._check_time(lifetime)
+        except ExpiredTokenError:
+            self._remembered.forget(digest)
+            raise
+
+    def _prove_anew(self, token: str, *, at_hand_only: bool = False) -> RememberedToken:
+        header_segment = token.partition(".")[0]
+        known = self._known_headers.get(header_segment)
+        unverified = jws.parse(token, self._max_bytes, known.header if known else None)
+        algorithm = known.algorithm if known else self._check_header(unverified.header)
         # The unverified issuer only decides whether looking for a key makes sense.
         if unverified.claims.get("iss") != self._issuer:
             raise InvalidClaimsError("issuer")
         if not at_hand_only:
             self._keep_up()
         find_key = self._keys.key_at_hand if at_hand_only else self._keys.key_for
-        key = find_key(unverified.header.get("kid"), algorithm)
-        if not algorithm.verify(unverified.signing_input, key.public_key, unverified.signature):
+        found = find_key(unverified.header.get("kid"), algorithm)
+        if not algorithm.verify(unverified.signing_input, found.key.public_key, unverified.signature):
             raise InvalidSignatureError
-        return self._check_claims(unverified.claims, unverified.header)
+        # Only now: nobody but the issuer decides what is remembered.
+        if known is None:
+            self._remember_header(header_segment, _KnownHeader(unverified.header, algorithm))
+        access_token = self._check_claims(unverified.claims, unverified.header)
+        lifetime = _lifetime(unverified.claims)
+        self._check_time(lifetime)
+        if lifetime.expires_at - lifetime.issued_at > self._max_lifetime_seconds:
+            raise InvalidClaimsError("lifetime")
+        return RememberedToken(access_token, lifetime, found.generation)
+
+    def _remember_header(self, segment: str, header: _KnownHeader) -> None:
+        if len(self._known_headers) >= MAX_KNOWN_HEADERS:
+            self._known_headers.clear()
+        self._known_headers[segment] = header
 
     def _check_header(self, header: dict[str, Any]) -> Algorithm:
         name = header.get("alg")
@@ -164,7 +225,6 @@ class Verifier:
         if self._organizations and claims.get("org_id") not in self._organizations:
             raise InvalidClaimsError("organization")
         scopes, permissions = _scopes(claims.get("scope", "")), _permissions(claims.get("permissions", []))
-        self._check_times(claims)
         return AccessToken(claims, header, scopes=scopes, permissions=permissions)
 
     def _check_audience(self, audience: Any) -> None:
@@ -174,23 +234,25 @@ class Verifier:
         if self._audience.isdisjoint(values):
             raise InvalidClaimsError("audience")
 
-    def _check_times(self, claims: dict[str, Any]) -> None:
-        expires_at, issued_at = _unix_time(claims, "exp"), _unix_time(claims, "iat")
-        not_before = _unix_time(claims, "nbf") if "nbf" in claims else -math.inf
+    def _check_time(self, lifetime: Lifetime) -> None:
         now, leeway = self._clock(), self._leeway_seconds
-        if expires_at <= now - leeway:
+        if lifetime.expires_at <= now - leeway:
             raise ExpiredTokenError
-        if not_before > now + leeway:
+        if lifetime.not_before > now + leeway:
             raise TokenNotYetValidError("nbf")
-        if issued_at > now + leeway:
+        if lifetime.issued_at > now + leeway:
             raise TokenNotYetValidError("iat")
-        if expires_at - issued_at > self._max_lifetime_seconds:
-            raise InvalidClaimsError("lifetime")
 
 
 def _with_both_names(names: tuple[str, ...]) -> set[str]:
     twins = {"EdDSA", "Ed25519"}
     return set(names) | twins if twins & set(names) else set(names)
+
+
+def _lifetime(claims: dict[str, Any]) -> Lifetime:
+    expires_at, issued_at = _unix_time(claims, "exp"), _unix_time(claims, "iat")
+    not_before = _unix_time(claims, "nbf") if "nbf" in claims else -math.inf
+    return Lifetime(issued_at=issued_at, not_before=not_before, expires_at=expires_at)
 
 
 def _unix_time(claims: dict[str, Any], name: str) -> int | float:
@@ -204,7 +266,7 @@ def _scopes(scope: Any) -> frozenset[str]:
     values = scope.split(" ") if isinstance(scope, str) else scope
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise InvalidClaimsError("scope")
-    return frozenset(value for value in values if value)
+    return frozenset(values) - {""}
 
 
 def _permissions(values: Any) -> frozenset[str]:

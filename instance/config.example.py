@@ -36,6 +36,7 @@ CORS_ORIGINS = ["http://localhost:3000"]
 
 # Revocation: how soon it binds all processes, whether it is there at all, and what a process does that has not reached
 # the shared cache for a while ("allow" or "deny").
+# AUTH0_TOKEN_CACHE_SIZE = 1024  # verified tokens that each process remembers; 0: none
 # AUTH0_SYNC_INTERVAL = 5  # seconds
 # AUTH0_REVOCATION = True
 # AUTH0_REVOCATION_MAX_STALE = 60  # seconds

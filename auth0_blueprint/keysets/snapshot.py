@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from auth0_blueprint.algorithms import Algorithm
 from auth0_blueprint.keysets.key_set import KeySet, VerificationKey
+
+
+class FoundKey(NamedTuple):
+    """A key, and the generation of the key set that it was found in."""
+
+    key: VerificationKey
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,11 @@ class Snapshot:
     refresh_after_seconds: float
     source: str
     generation: int
+
+    def select(self, key_id: str | None, algorithm: Algorithm) -> FoundKey | None:
+        """Return the one key that *key_id* names and that fits *algorithm*."""
+        key = self.key_set.select(key_id, algorithm)
+        return None if key is None else FoundKey(key, self.generation)
 
 
 class Holding:
@@ -71,9 +84,9 @@ class Holding:
         snapshot = self.snapshot
         return None if snapshot is None or self.age_seconds(snapshot) > self._max_stale_seconds else snapshot
 
-    def select(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey | None:
+    def select(self, key_id: str | None, algorithm: Algorithm) -> FoundKey | None:
         """Return the one key that *key_id* names and that fits *algorithm*, however old it is."""
-        return None if self.snapshot is None else self.snapshot.key_set.select(key_id, algorithm)
+        return None if self.snapshot is None else self.snapshot.select(key_id, algorithm)
 
     def is_due(self) -> bool:
         """Tell whether a newer key set is wanted."""

@@ -55,6 +55,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_JWKS_TIMEOUT": ("4", 4.0),
     "AUTH0_JWKS_MAX_BYTES": ("200000", 200000),
     "AUTH0_CACHE_SECRET": (SECRET, "***"),
+    "AUTH0_TOKEN_CACHE_SIZE": ("64", 64),
     "AUTH0_SYNC_INTERVAL": ("2", 2.0),
     "AUTH0_REVOCATION": ("false", False),
     "AUTH0_REVOCATION_MAX_STALE": ("50", 50.0),
@@ -154,7 +155,13 @@ def test_the_counters_count_what_was_answered(make_app: AppFactory, issuer: Loca
     # Two with good tokens, the one who revoked, and whoever looks.
     for verified in (4, 5):
         expected = {"verified": verified, "rejected": rejected, "key_fetches": 1, "revocations": 1}
-        assert stats_of(client, issuer) == expected
+        assert without_hits(stats_of(client, issuer)) == expected
+
+
+def without_hits(stats: dict[str, Any]) -> dict[str, Any]:
+    """Return them without how many tokens were equal: those of one second are."""
+    del stats["token_cache_hits"]
+    return stats
 
 
 def test_no_count_is_lost_between_threads(make_app: AppFactory, issuer: LocalIssuer) -> None:
