@@ -142,6 +142,13 @@ class TestRecentLogin:
         clock.move(0.001)
         assert not demand.is_met_by(token)
 
+    @pytest.mark.parametrize(("auth_time", "is_met"), [(1, True), (0.5, True), (0, True), (True, False), (-1, False)])
+    def test_a_time_is_what_the_verifier_takes_for_one(self, clock: MovableClock, auth_time: Any, is_met: bool) -> None:
+        """Also where the age alone would let it pass: ``true`` is no number to JSON, and time begins in 1970."""
+        clock.now = 100
+        token = AccessToken({"auth_time": auth_time, "iat": 100}, {})
+        assert recent_login_demand(300, clock=clock).is_met_by(token) is is_met
+
     @pytest.mark.parametrize(("ahead", "is_met"), [(0, True), (4, True), (4.001, False), (60, False)])
     def test_a_login_may_be_as_far_ahead_as_the_issuers_clock(
         self, clock: MovableClock, ahead: float, is_met: bool
