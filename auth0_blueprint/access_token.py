@@ -9,11 +9,13 @@ from typing import Any, NoReturn, TypeGuard
 #: 9999-12-31T23:59:59Z, the last second that `datetime` knows.
 MAX_UNIX_TIME = 253_402_300_799
 
+_NUMBERS = frozenset({int, float})
+
 
 def is_unix_time(value: Any) -> TypeGuard[int | float]:
     """Tell whether *value* is a time that a claim may hold: a JSON number in the years 1970 to 9999 (RFC 7519 §2)."""
-    # bool is an int to Python, and no number to JSON.
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MAX_UNIX_TIME
+    # A bool is an int to Python, and no number to JSON.
+    return type(value) in _NUMBERS and 0 <= value <= MAX_UNIX_TIME
 
 
 class AccessToken(Mapping[str, Any]):
@@ -26,10 +28,12 @@ class AccessToken(Mapping[str, Any]):
     ``RuntimeError``.
     """
 
-    __slots__ = ("_claims", "_header", "permissions", "scopes")
+    __slots__ = ("_claims", "_header", "is_bound", "permissions", "scopes")
 
     _claims: Mapping[str, Any]
     _header: Mapping[str, Any]
+    #: Whether the token is bound to a key or a certificate (``cnf``, RFC 7800), in whatever way.
+    is_bound: bool
     #: Values of the ``scope`` claim (RFC 8693 §4.2).
     scopes: frozenset[str]
     #: Values of Auth0's RBAC claim ``permissions``. Never merged with the scopes.
@@ -45,6 +49,7 @@ class AccessToken(Mapping[str, Any]):
     ) -> None:
         object.__setattr__(self, "_claims", claims)
         object.__setattr__(self, "_header", header)
+        object.__setattr__(self, "is_bound", "cnf" in claims)
         object.__setattr__(self, "scopes", scopes)
         object.__setattr__(self, "permissions", permissions)
 

@@ -143,7 +143,7 @@ def admit(demand: Demand) -> None:
 
 def _demanding(demand: Demand) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        return _guarded(function, lambda: admit(demand), demand)
+        return _guarded(function, functools.partial(admit, demand), demand)
 
     return decorate
 

@@ -123,14 +123,6 @@ class KeySource:
             raise UnknownKeyError
         return found
 
-    def generation(self) -> int:
-        """Return the generation of the key set in which `key_for` would look first; may wait as it does.
-
-        Raises:
-            KeySetUnavailableError: there is no usable key set.
-        """
-        return self.snapshot().generation
-
     def snapshot(self, patience_seconds: float = FLIGHT_PATIENCE_SECONDS) -> Snapshot:
         """Return the snapshot to work with; see the table at the top.
 
@@ -138,7 +130,8 @@ class KeySource:
             KeySetUnavailableError: none is usable, and none came within *patience_seconds*.
         """
         snapshot = self._holding.snapshot
-        if snapshot is not None and self._holding.age_seconds(snapshot) < snapshot.refresh_after_seconds:
+        # As Holding.is_fresh has it: this is where every request comes along.
+        if snapshot is not None and self._clock() < snapshot.due_at and self._monotonic() < snapshot.monotonic_due_at:
             return snapshot
         return self._snapshot_when_due(patience_seconds)
 
