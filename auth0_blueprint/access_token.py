@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
+
+#: 9999-12-31T23:59:59Z, the last second that `datetime` knows.
+MAX_UNIX_TIME = 253_402_300_799
+
+_NUMBERS = frozenset({int, float})
+
+
+def is_unix_time(value: Any) -> TypeGuard[int | float]:
+    """Tell whether *value* is a time that a claim may hold: a JSON number in the years 1970 to 9999 (RFC 7519 §2)."""
+    # A bool is an int to Python, and no number to JSON.
+    return type(value) in _NUMBERS and 0 <= value <= MAX_UNIX_TIME
 
 
 class AccessToken(Mapping[str, Any]):

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, cast
 
 from auth0_blueprint import jws
-from auth0_blueprint.access_token import AccessToken
+from auth0_blueprint.access_token import AccessToken, is_unix_time
 from auth0_blueprint.algorithms import ALGORITHMS, Algorithm
 from auth0_blueprint.errors import (
     BindingMismatchError,
@@ -35,9 +35,6 @@ from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.token_cache import RememberedToken, TokenCache, digest_of
 
-#: 9999-12-31T23:59:59Z, the last second that `datetime` knows.
-MAX_UNIX_TIME = 253_402_300_799
-
 #: How many JOSE headers are remembered. An issuer has one for each of its keys.
 MAX_KNOWN_HEADERS = 64
 
@@ -48,7 +45,6 @@ _TYPES_OF_PROFILE = {
     "rfc9068": frozenset({"at+jwt", "application/at+jwt"}),
 }
 _CLAIMS_OF_PROFILE = {"any": (), "auth0": ("azp",), "rfc9068": ("client_id", "jti")}
-_NUMBERS = frozenset({int, float})
 _IDENTIFIERS = ("jti", "client_id", "azp", "org_id")
 
 
@@ -110,6 +106,7 @@ class Verifier:
         self._types = _TYPES_OF_PROFILE[settings.token_profile]
         self._issuer = settings.issuer
         self._audience = frozenset(settings.audience)
+        self._organizations = frozenset(settings.organization)
         self._leeway_seconds = settings.leeway_seconds
         self._max_lifetime_seconds = settings.max_token_lifetime_seconds
         self._required_claims = (*_CLAIMS_OF_PROFILE[settings.token_profile], *settings.required_claims)
@@ -216,6 +213,8 @@ class Verifier:
         for name in _IDENTIFIERS:
             if name in claims and not isinstance(claims[name], str):
                 raise InvalidClaimsError("identifier")
+        if self._organizations and claims.get("org_id") not in self._organizations:
+            raise InvalidClaimsError("organization")
         scopes, permissions = _scopes(claims.get("scope", "")), _permissions(claims.get("permissions", []))
         return AccessToken(claims, header, scopes=scopes, permissions=permissions)
 
@@ -243,8 +242,7 @@ def _times(claims: dict[str, Any]) -> tuple[float, float, float]:
     """Return ``iat``, ``nbf`` (or the beginning of time) and ``exp``."""
     times: Any = (claims.get("iat"), claims.get("nbf", 0), claims.get("exp"))
     for value in times:
-        # By type: a bool is an int to Python, and no number to JSON.
-        if type(value) not in _NUMBERS or not 0 <= value <= MAX_UNIX_TIME:
+        if not is_unix_time(value):
             raise InvalidClaimsError("time")
     return cast("tuple[float, float, float]", times)
 

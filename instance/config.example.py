@@ -16,6 +16,7 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_LEEWAY = 5  # seconds
 # AUTH0_TOKEN_PROFILE = "any"  # "any", "auth0" or "rfc9068"
 # AUTH0_REQUIRED_CLAIMS = []
+# AUTH0_ORGANIZATION = []  # ids (org_...): unset, tokens of every organization are accepted
 # AUTH0_MAX_TOKEN_LIFETIME = 30 * 24 * 3600  # seconds
 # AUTH0_MAX_TOKEN_BYTES = 16384
 # AUTH0_REALM = "api"
@@ -45,6 +46,10 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_ADMIN = True
 # AUTH0_INTROSPECTION_SCOPE = "introspect:tokens"
 # AUTH0_OPENAPI = False
+
+# Where clients see this API, and whether it tells them how to get a token (RFC 9728).
+# AUTH0_PUBLIC_URL = "https://api.example.com"
+# AUTH0_RESOURCE_METADATA = False
 
 # Who sees the details of /auth/health ("never", "authorized", "always"), and what makes an admin.
 # AUTH0_HEALTH_DETAILS = "authorized"

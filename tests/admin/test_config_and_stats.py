@@ -45,6 +45,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_LEEWAY": ("7", 7.0),
     "AUTH0_TOKEN_PROFILE": ("auth0", "auth0"),
     "AUTH0_REQUIRED_CLAIMS": ("sub,azp", ["sub", "azp"]),
+    "AUTH0_ORGANIZATION": ("org_a,org_b", ["org_a", "org_b"]),
     "AUTH0_MAX_TOKEN_LIFETIME": ("86400", 86400.0),
     "AUTH0_MAX_TOKEN_BYTES": ("9000", 9000),
     "AUTH0_REALM": ("r", "r"),
@@ -66,6 +67,8 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_INTROSPECTION_SCOPE": ("i:t", "i:t"),
     "AUTH0_ADMIN_RBAC": ("false", False),
     "AUTH0_OPENAPI": ("false", False),
+    "AUTH0_PUBLIC_URL": ("https://api.example.com/", "https://api.example.com"),
+    "AUTH0_RESOURCE_METADATA": ("true", True),
 }
 
 
