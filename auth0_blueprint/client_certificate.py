@@ -81,9 +81,10 @@ def _certificate(text: Any) -> x509.Certificate:
 
 def _der(text: str) -> bytes:
     """Return the bytes in *text*: PEM, plain or with percent signs as nginx writes it, or RFC 9440's ``:base64:``."""
-    if len(text) > 1 and text[0] == text[-1] == ":":
-        return base64.b64decode(text[1:-1], validate=True)
-    pem = _PEM.fullmatch(unquote(text))
-    if pem is None:
-        raise ValueError("not one certificate in PEM")
-    return base64.b64decode("".join(pem[1].split()), validate=True)
+    if text[0] == text[-1] == ":":
+        encoded = text[1:-1]
+    elif pem := _PEM.fullmatch(unquote(text)):
+        encoded = "".join(pem[1].split())
+    else:
+        raise ValueError("not one certificate")
+    return base64.b64decode(encoded, validate=True)

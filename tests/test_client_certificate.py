@@ -118,6 +118,8 @@ class TestForms:
             "a comment\n" + client.pem,
             client.pem + "a comment",
             client.byte_sequence + ";a=1",
+            client.byte_sequence[:-1] + ";",
+            client.pem.replace("\n", "\u00a0"),
             f":{longer}:",
             client.pem.replace("CERTIFICATE", "TRUSTED CERTIFICATE"),
         ):
