@@ -100,7 +100,7 @@ def _header_key(name: str) -> str:
         raise ValueError("has to spell the header with dashes: servers drop names with underscores")
     if not _HEADER.match(name):
         raise ValueError(FORM)
-    return f"HTTP_{name.upper().replace('-', '_')}"
+    return "HTTP_" + name.upper().replace("-", "_")
 
 
 def _proxies(text: str) -> Proxies:
@@ -116,6 +116,6 @@ def _network(peer: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         network = ipaddress.ip_network(peer)
     except ValueError as exc:
         raise ValueError(f"has to name addresses, networks such as 10.0.0.0/24, or {UNIX_SOCKET} after from") from exc
-    if network.prefixlen == 0:
+    if not network.prefixlen:
         raise ValueError("would believe everybody: name the addresses of your proxy after from")
     return network

@@ -15,7 +15,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 
 from auth0_blueprint.certificate_source import FORM, certificate_source
 from auth0_blueprint.challenge import response_body, response_headers
-from auth0_blueprint.client_certificate import MAX_CHARACTERS, matches, refuse_other_certificates, thumbprint
+from auth0_blueprint.client_certificate import matches, refuse_other_certificates, thumbprint
 from auth0_blueprint.errors import BindingMismatchError
 from auth0_blueprint.setting_fields import ClientCertificate
 
@@ -118,7 +118,8 @@ class TestForms:
             "a comment\n" + client.pem,
             client.pem + "a comment",
             client.byte_sequence + ";a=1",
-            client.byte_sequence[:-1] + ";",
+            client.byte_sequence.replace(":", ": ", 1),
+            *(first + client.byte_sequence[1:-1] + last for first, last in ("A:", "0:", ":A", ":0", "AA", "00", ";;")),
             client.pem.replace("\n", "\u00a0"),
             f":{longer}:",
             client.pem.replace("CERTIFICATE", "TRUSTED CERTIFICATE"),
@@ -127,9 +128,15 @@ class TestForms:
 
     def test_a_text_that_is_too_long_is_refused_unread(self, client: Credential) -> None:
         """A header's worth, and one character more."""
-        longest = client.pem + " " * (MAX_CHARACTERS - len(client.pem))
+        longest = client.pem.ljust(16_384)
         assert thumbprint(from_server(longest), SERVER) == client.thumbprint
         assert answer_to(thumbprint, from_server(longest + " "), SERVER) == UNREADABLE_CERTIFICATE
+
+    def test_a_certificate_of_a_version_that_there_is_not_is_refused(self, client: Credential) -> None:
+        """RFC 5280 §4.1.2.1 ends with version 3, which is written as 2."""
+        unknown = client.der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07", 1)
+        text = f":{base64.b64encode(unknown).decode()}:"
+        assert answer_to(thumbprint, from_server(text), SERVER) == UNREADABLE_CERTIFICATE
 
     def test_a_damaged_certificate_is_another_one_or_refused(self, client: Credential) -> None:
         """Each byte of it changed in turn."""
@@ -214,7 +221,8 @@ class TestSetting:
         ("text", "said"),
         [
             ("SSL_CLIENT_CERT", FORM),
-            ("cookie:a", FORM),
+            ("env:X", FORM),
+            ("headers:X from 127.0.0.1", FORM),
             ("environ:", FORM),
             ("environ:A B", FORM),
             ("header: from 127.0.0.1", FORM),
@@ -224,13 +232,18 @@ class TestSetting:
             ("environ:HTTP_X_SSL_CLIENT_CERT", "use header:X-Ssl-Client-Cert from"),
             ("environ:http_x", "use header:X from"),
             ("environ:CONTENT_TYPE", "use header:Content-Type from"),
+            ("environ:PATH_INFO", "that the client chooses"),
             ("environ:QUERY_STRING", "that the client chooses"),
             ("environ:RAW_URI", "that the client chooses"),
+            ("environ:REQUEST_METHOD", "that the client chooses"),
+            ("environ:REQUEST_URI", "that the client chooses"),
+            ("environ:SERVER_PROTOCOL", "that the client chooses"),
             ("header:X", "whose header is believed"),
             ("header:X from", "whose header is believed"),
             ("header:X from 127.0.0.1,", "whose header is believed"),
             ("header:X from proxy.example.com", "addresses, networks"),
             ("header:X from 10.0.0.1/8", "addresses, networks"),
+            ("header:X from unix, unix.example", "addresses, networks"),
             ("header:X from *", "addresses, networks"),
             ("header:X from 0.0.0.0/0", "would believe everybody"),
             ("header:X from unix, ::/0", "would believe everybody"),
