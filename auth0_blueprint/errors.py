@@ -198,6 +198,10 @@ class BindingMismatchError(InvalidTokenError):
     code = "binding_mismatch"
     descriptions: ClassVar = {
         "sender_constrained": "The access token is bound to a key and cannot be used as a bearer token here.",
+        "no_certificate": "The access token is bound to a client certificate, and the request shows none.",
+        "other_certificate": "The access token is bound to another client certificate.",
+        "unreadable_certificate": "The client certificate of the request cannot be read.",
+        "untrusted_proxy": "The client certificate does not come from a proxy that this API trusts.",
     }
 
 

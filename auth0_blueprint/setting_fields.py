@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from marshmallow import ValidationError, fields
 
 from auth0_blueprint.algorithms import ALGORITHMS
+from auth0_blueprint.certificate_source import certificate_source
 from auth0_blueprint.loopback import is_loopback
 
 _HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+\Z")
@@ -157,6 +158,18 @@ class ScopeToken(fields.String):
         if not is_scope_token(scope):
             raise ValidationError("has to be one scope value, without spaces or quotes")
         return scope
+
+
+class ClientCertificate(fields.String):
+    """Where client certificates come from. Checked here, and kept as the text that operators know."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            certificate_source(text)
+        except ValueError as exc:
+            raise ValidationError(str(exc)) from exc
+        return text
 
 
 class Secret(fields.Field[str]):

@@ -62,6 +62,8 @@ class Settings:
     admin_scope: str
     admin_rbac: bool
     introspection_scope: str
+    #: For `certificate_source`.
+    mtls_cert: str | None
     openapi: bool
     public_url: str | None
     #: The resource identifier, where `AUTH0_RESOURCE_METADATA` is on.
@@ -225,6 +227,13 @@ class SettingsSchema(Schema):
         "Both values have to be in `scope` and in `permissions`: without RBAC any client may ask for any scope. "
         "`false` accepts `scope` alone.",
     )
+    AUTH0_MTLS_CERT = custom.ClientCertificate(
+        load_default=None,
+        metadata={
+            "description": "Where the client certificate is that a token may be bound to: `header:NAME from PEERS` of "
+            "a proxy, or `environ:KEY` of the server: see [mtls.md](mtls.md). Unset, such tokens are refused."
+        },
+    )
     AUTH0_OPENAPI = _switch(False, "Serves `/auth/openapi.json` (extra `openapi`).")
     AUTH0_PUBLIC_URL = custom.PublicURL(
         load_default=None,
@@ -294,7 +303,7 @@ def _issuer(data: dict[str, Any]) -> str:
 
 
 # Whoever sets one of these relies on it.
-_NOT_CHECKED = ("AUTH0_DPOP", "AUTH0_MTLS_CERT")
+_NOT_CHECKED = ("AUTH0_DPOP",)
 _OTHER_NAMES = {"AUTH0_AUDIENCE": ("API_ID",), "AUTH0_CACHE_SECRET": ("SECRET_KEY",)}
 _WHO_ISSUES = ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL")
 
@@ -401,6 +410,7 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         admin_scope=data["AUTH0_ADMIN_SCOPE"],
         admin_rbac=data["AUTH0_ADMIN_RBAC"],
         introspection_scope=data["AUTH0_INTROSPECTION_SCOPE"],
+        mtls_cert=data["AUTH0_MTLS_CERT"],
         openapi=data["AUTH0_OPENAPI"],
         public_url=data["AUTH0_PUBLIC_URL"],
         resource=_resource(data),

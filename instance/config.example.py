@@ -55,3 +55,6 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_HEALTH_DETAILS = "authorized"
 # AUTH0_ADMIN_SCOPE = "manage:auth0"
 # AUTH0_ADMIN_RBAC = True
+
+# Where the client certificate is that a token may be bound to: see docs/mtls.md.
+# AUTH0_MTLS_CERT = None  # "header:X-SSL-Client-Cert from unix"

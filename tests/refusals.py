@@ -135,6 +135,14 @@ REVOKED = invalid_token("token_revoked", "The access token was revoked.")
 BOUND = invalid_token(
     "binding_mismatch", "The access token is bound to a key and cannot be used as a bearer token here."
 )
+NO_CERTIFICATE = invalid_token(
+    "binding_mismatch", "The access token is bound to a client certificate, and the request shows none."
+)
+OTHER_CERTIFICATE = invalid_token("binding_mismatch", "The access token is bound to another client certificate.")
+UNREADABLE_CERTIFICATE = invalid_token("binding_mismatch", "The client certificate of the request cannot be read.")
+UNTRUSTED_PROXY = invalid_token(
+    "binding_mismatch", "The client certificate does not come from a proxy that this API trusts."
+)
 USER_NOT_FOUND = invalid_token("user_not_found", "The user of the access token is not known to this API.")
 KEY_SET_UNAVAILABLE = Answer(
     503,

@@ -212,6 +212,9 @@ def test_a_domain_is_written_in_lower_case() -> None:
         ("AUTH0_HEALTH_DETAILS", "sometimes"),
         ("AUTH0_ADMIN_SCOPE", "two scopes"),
         ("AUTH0_ADMIN_RBAC", "perhaps"),
+        ("AUTH0_MTLS_CERT", "SSL_CLIENT_CERT"),
+        ("AUTH0_MTLS_CERT", "header:X-SSL-Client-Cert"),
+        ("AUTH0_MTLS_CERT", 7),
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(key: str, value: object) -> None:
@@ -235,7 +238,7 @@ def test_every_wrong_key_is_named_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("AUTH0_DPOP", "required"), ("AUTH0_MTLS_CERT", "SSL_CLIENT_CERT")],
+    [("AUTH0_DPOP", "required"), ("AUTH0_DPOP", "allowed")],
 )
 def test_a_demand_that_nobody_would_check_is_refused(key: str, value: str) -> None:
     """Whoever sets it relies on it; in the environment, too."""
