@@ -16,7 +16,8 @@ from refusals import by_hand, claims_of, header_of, segment, with_member
 
 from auth0_blueprint import AccessToken, InvalidTokenError, KeySetUnavailableError, UnknownKeyError, jws
 from auth0_blueprint.algorithms import Algorithm
-from auth0_blueprint.keysets.key_set import VerificationKey, parse_key_set
+from auth0_blueprint.jwk import VerificationKey
+from auth0_blueprint.keysets.key_set import parse_key_set
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
 from auth0_blueprint.verifier import Verifier

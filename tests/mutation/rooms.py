@@ -13,7 +13,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("verifier.py", "jws.py"),
         ("tests/test_verifier.py", "tests/attacks/test_algorithm_confusion.py", "tests/attacks/test_claim_tricks.py"),
     ),
-    "key_set": (("keysets/key_set.py",), ("tests/test_key_set.py", "tests/attacks/test_key_set_attacks.py")),
+    "key_set": (("jwk.py", "keysets/key_set.py"), ("tests/test_key_set.py", "tests/attacks/test_key_set_attacks.py")),
     "decorators": (
         ("demands.py", "decorators.py", "protect.py"),
         (
