@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from auth0_blueprint.algorithms import Algorithm
-from auth0_blueprint.keysets.key_set import KeySet, VerificationKey
+from auth0_blueprint.jwk import VerificationKey
+from auth0_blueprint.keysets.key_set import KeySet
 
 
 @dataclass(slots=True)  # frozen ones take five times as long to make

@@ -25,7 +25,7 @@ from typing import Any
 from auth0_blueprint.algorithms import Algorithm
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.flight import Flight, SingleFlight
-from auth0_blueprint.keysets.key_set import VerificationKey
+from auth0_blueprint.jwk import VerificationKey
 from auth0_blueprint.keysets.pacing import Pacing
 from auth0_blueprint.keysets.refresh import Refresh, Step
 from auth0_blueprint.keysets.shared import SharedKeySet

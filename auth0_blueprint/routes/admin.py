@@ -12,7 +12,7 @@ from marshmallow import Schema, fields, validate
 from auth0_blueprint.current import AppState, app_state
 from auth0_blueprint.errors import RateLimitedError
 from auth0_blueprint.fleet_board import BoardUnavailableError
-from auth0_blueprint.keysets.key_set import VerificationKey
+from auth0_blueprint.jwk import VerificationKey
 from auth0_blueprint.keysets.source import REFRESHED
 from auth0_blueprint.routes.audit import tell_admin_acted
 from auth0_blueprint.routes.bodies import answer

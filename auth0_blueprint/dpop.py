@@ -1,0 +1,172 @@
+"""DPoP proofs (RFC 9449 §4.3): whether whoever sends an access token holds the key that the token is bound to.
+
+1. one header; its size, shape, strict JSON (`jws`)
+2. type, header extensions, algorithm
+3. the key (`jwk`), and that it is the one to which the token is bound
+4. the signature
+5. the claims: method, target URI, access token, time, identifier
+6. that it was not used before (`replay`): last, so that nobody but the holder of the key can use a proof up
+
+Whoever calls has proven the access token already. So all that costs more than a look is done for keys only that the
+issuer has bound a token to.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from auth0_blueprint import jws
+from auth0_blueprint.access_token import is_unix_time
+from auth0_blueprint.algorithms import ALGORITHMS, Algorithm
+from auth0_blueprint.errors import BindingMismatchError, InvalidProofError, InvalidTokenError
+from auth0_blueprint.jwk import UnusableKeyError, VerificationKey, parse_jwk
+from auth0_blueprint.replay import ReplayMemory
+from auth0_blueprint.target_uri import TargetURI, normalized
+
+#: ES256 is what Auth0's own SDKs sign with; its documentation names RS256 as well, FAPI 2.0 the others.
+PROOF_ALGORITHMS = ("ES256", "RS256", "PS256", "EdDSA", "Ed25519")
+#: An RSA key of 4096 bits makes a proof of 2.5 KB.
+MAX_PROOF_BYTES = 8192
+MAX_AGE_SECONDS = 300
+MAX_AHEAD_SECONDS = 30
+MAX_TOKEN_ID_CHARACTERS = 256
+
+_WHITESPACE = " \t"  # RFC 9110 §5.6.3: nothing else surrounds a field's value
+
+
+class ProofChecker:
+    """Checks the proofs that come with access tokens.
+
+    Args:
+        replay_memory: the proofs that were used.
+        algorithms: names of those accepted.
+        max_bytes: longer proofs are refused unread.
+        clock: Unix time.
+    """
+
+    def __init__(
+        self,
+        replay_memory: ReplayMemory,
+        *,
+        algorithms: tuple[str, ...] = PROOF_ALGORITHMS,
+        max_bytes: int = MAX_PROOF_BYTES,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._replay_memory = replay_memory
+        self._algorithms = frozenset(ALGORITHMS[name] for name in algorithms)
+        self._max_bytes = max_bytes
+        self._clock = clock
+
+    def check(
+        self, proof_header: str | None, *, method: str, target: TargetURI, access_token: str, thumbprint: str
+    ) -> None:
+        """Check the proof that came with *access_token*, and use it up.
+
+        Args:
+            proof_header: the value of the ``DPoP`` header.
+            method: of the request.
+            target: of the request.
+            access_token: its text, already proven.
+            thumbprint: that of the key it is bound to, its ``cnf.jkt`` (§6.1).
+
+        Raises:
+            InvalidProofError: it is no proof for this request, or was used before.
+            BindingMismatchError: it is one of another key.
+            ReplayMemoryUnavailableError: whether it was used before cannot be told, or not be remembered.
+        """
+        unverified = self._parse(_only_proof(proof_header))
+        algorithm = self._check_header(unverified.header)
+        key = _key(unverified.header, algorithm)
+        # Nothing compared here is secret: all of it is in the request.
+        if key.thumbprint != thumbprint:
+            raise BindingMismatchError("other_key")
+        if not algorithm.verify(unverified.signing_input, key.public_key, unverified.signature):
+            raise InvalidProofError("signature")
+        claims = unverified.claims
+        if claims.get("htm") != method:  # RFC 9110 §9.1: methods are case-sensitive
+            raise InvalidProofError("method")
+        uri = _named_uri(claims, target)
+        if claims.get("ath") != _hash(access_token):
+            raise InvalidProofError("access_token")
+        issued_at, token_id = self._issued_at(claims), _token_id(claims)
+        # §11.1: within the context of the target URI. The list has one reading, whatever the identifier holds.
+        proof = json.dumps([thumbprint, method, uri, token_id]).encode()
+        self._replay_memory.use(hashlib.sha256(proof).digest(), issued_at + MAX_AGE_SECONDS)
+
+    def _parse(self, proof: str) -> jws.UnverifiedToken:
+        try:
+            return jws.parse(proof.encode("utf-8", "surrogatepass"), self._max_bytes)
+        except InvalidTokenError as exc:
+            raise InvalidProofError("too_long" if exc.reason == "too_long" else "malformed") from exc
+
+    def _check_header(self, header: dict[str, Any]) -> Algorithm:
+        # §4.2 names the value, without "application/". RFC 7515 §4.1.9: media types know no case.
+        token_type = header.get("typ")
+        if not isinstance(token_type, str) or token_type.lower() != "dpop+jwt":
+            raise InvalidProofError("type")
+        # RFC 7515 §4.1.11: no extension is understood here, so none may be critical. RFC 7797: b64 is one of them.
+        if "crit" in header or "b64" in header:
+            raise InvalidProofError("critical_extension")
+        name = header.get("alg")
+        algorithm = ALGORITHMS.get(name) if isinstance(name, str) else None
+        if algorithm is None or algorithm not in self._algorithms:
+            raise InvalidProofError("algorithm")
+        return algorithm
+
+    def _issued_at(self, claims: dict[str, Any]) -> int | float:
+        value = claims.get("iat")
+        if not is_unix_time(value):
+            raise InvalidProofError("time")
+        now = self._clock()
+        if value < now - MAX_AGE_SECONDS:
+            raise InvalidProofError("too_old")
+        if value > now + MAX_AHEAD_SECONDS:
+            raise InvalidProofError("in_future")
+        return value
+
+
+def _only_proof(proof_header: str | None) -> str:
+    proof = (proof_header or "").strip(_WHITESPACE)
+    if not proof:
+        raise InvalidProofError("missing")
+    # WSGI servers join repeated headers with a comma, which is in no proof.
+    if "," in proof:
+        raise InvalidProofError("several_proofs")
+    return proof
+
+
+def _key(header: dict[str, Any], algorithm: Algorithm) -> VerificationKey:
+    try:
+        key = parse_jwk(header.get("jwk"))
+    except UnusableKeyError as exc:
+        raise InvalidProofError("key") from exc
+    if not key.fits(algorithm):
+        raise InvalidProofError("key_of_other_algorithm")
+    return key
+
+
+def _named_uri(claims: dict[str, Any], target: TargetURI) -> str:
+    try:
+        uri = normalized(str(claims.get("htu")))
+    except ValueError as exc:
+        raise InvalidProofError("uri") from exc
+    if not target.is_named_by(uri):
+        raise InvalidProofError("uri")
+    return uri
+
+
+def _hash(access_token: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(access_token.encode()).digest()).rstrip(b"=").decode()
+
+
+def _token_id(claims: dict[str, Any]) -> str:
+    value = claims.get("jti")
+    # §11.1: unnecessarily large ones are to be refused.
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_TOKEN_ID_CHARACTERS:
+        raise InvalidProofError("token_id")
+    return value
