@@ -153,7 +153,6 @@ def measure(variants: Sequence[Variant], open_view: Work, warm: str, fresh: Sequ
         work([warm] * RUN_IN)
         return work(blocks[tokens])
 
-    gc.freeze()  # nor for the objects of all those apps
     for number, start in enumerate(range(0, len(fresh), BLOCK)):
         blocks["fresh"] = list(fresh[start : start + BLOCK])
         shift = number % len(variants)
@@ -180,7 +179,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for guard in GUARDS:
             if guard.is_installed:
                 variants += variants_of(guard, tenant, minter)
-        measure(variants, open_view, warm, [minter.token(user) for user in range(1, 1 + rounds * BLOCK)])
+        fresh = [minter.token(user) for user in range(1, 1 + rounds * BLOCK)]
+        gc.freeze()  # no collection has to look through all those apps
+        measure(variants, open_view, warm, fresh)
     print_machine(f"A request: {rounds} rounds of {BLOCK}; medians")
     print_table(COLUMNS, [_open_row(variants), *map(_row, variants)])
     return verdict(_targets(variants), missing_peers())

@@ -47,8 +47,8 @@ class Growth(NamedTuple):
     remembered: int
 
 
-def make_tokens(minter: Minter) -> list[str]:
-    """Make tokens of the size, each of another user, with permissions as Auth0's RBAC adds them."""
+def make_tokens(minter: Minter, number: int = TOKENS) -> list[str]:
+    """Make so many tokens of the size, each of another user, with permissions as Auth0's RBAC adds them."""
 
     def token(user: int, padding: int) -> str:
         claims = {"https://example.com/department": "x" * padding}
@@ -56,7 +56,7 @@ def make_tokens(minter: Minter) -> list[str]:
 
     # base64url makes 4 characters of 3 bytes: not every length can be had.
     padding = next(padding for padding in count() if len(token(0, padding)) >= TOKEN_BYTES - 1)
-    return [token(user, padding) for user in range(1, 1 + TOKENS)]
+    return [token(user, padding) for user in range(1, 1 + number)]
 
 
 def resident_bytes() -> int:
