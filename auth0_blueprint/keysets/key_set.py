@@ -77,7 +77,7 @@ class VerificationKey:
     def fits(self, algorithm: Algorithm) -> bool:
         """Tell whether this key may verify signatures of *algorithm*."""
         if self.algorithm is not None:
-            return self.algorithm == algorithm
+            return self.algorithm is algorithm
         return (self.key_type, self.curve) == (algorithm.key_type, algorithm.curve)
 
 
@@ -114,8 +114,13 @@ class KeySet:
     def select(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey | None:
         """Return the one key for *key_id* that fits *algorithm*; without a key id, the only one that fits, if any."""
         named = self.keys if key_id is None else self._by_key_id.get(key_id, ())
-        fitting = {key.fingerprint: key for key in named if key.fits(algorithm)}
-        return next(iter(fitting.values())) if len(fitting) == 1 else None
+        found: VerificationKey | None = None
+        for key in named:
+            if key.fits(algorithm):
+                if found is not None and found.fingerprint != key.fingerprint:
+                    return None
+                found = key
+        return found
 
 
 def is_key_id(value: object) -> bool:
@@ -196,7 +201,7 @@ def _restricted_to(jwk: dict[str, Any], key_type: str, curve: str | None) -> Alg
 def _public_key(jwk: dict[str, Any], key_type: str) -> Any:
     try:
         for number in _PUBLIC_NUMBERS[key_type]:
-            base64url.decode(jwk[number])
+            base64url.decode(jwk[number].encode("ascii"))
         public_key = _READERS[key_type](jwk)
     except (KeyError, ValueError, AttributeError, InvalidKeyError, UnsupportedAlgorithm) as exc:
         raise UnusableKeyError("key material cannot be read") from exc
