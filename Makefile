@@ -9,7 +9,7 @@ PICTURES := docs/pictures
 PYTHONS ?= 3.11 3.12 3.13
 PYTEST_ARGS ?=
 
-.PHONY: run test test-oldest test-pythons test-openapi fuzz mutants lint typing bench-fleet pictures constraints clean
+.PHONY: run test test-oldest test-pythons test-openapi test-system fuzz mutants lint typing bench-fleet pictures constraints clean
 
 ## run: a local issuer, the reference app against it, and curl lines to paste (no account, no network)
 run: $(VENV)/.ready
@@ -36,6 +36,12 @@ test-python-%: provider
 ## test-openapi: a minute of arbitrary requests to the package's own routes, made from their OpenAPI document
 test-openapi: .venv-openapi/.ready
 	.venv-openapi/bin/python tests/arbitrary_requests.py
+
+## test-system: the package behind a real nginx, which has to be there (apt-get install nginx)
+test-system: export PATH := $(PATH):/usr/sbin
+test-system: $(VENV)/.ready
+	@command -v nginx >/dev/null || { echo "nginx is missing: the system tests need one" >&2; exit 1; }
+	$(BIN)/python -m pytest tests/system
 
 ## fuzz: 20,000 examples of each property, other ones each time (the tests try a few, always the same)
 fuzz: $(VENV)/.ready

@@ -9,9 +9,9 @@ from jwt.algorithms import Algorithm as SignatureAlgorithm
 from jwt.algorithms import get_default_algorithms
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Algorithm:
-    """One asymmetric signature algorithm. ``EdDSA`` and ``Ed25519`` are two names of one."""
+    """One asymmetric signature algorithm, equal to itself alone. ``EdDSA`` and ``Ed25519`` are two names of one."""
 
     name: str
     key_type: str

@@ -10,6 +10,7 @@ from flask import Flask
 from flask_caching import Cache
 
 from auth0_blueprint import signals
+from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.cache import Outage, SharedCache
 from auth0_blueprint.current import AppRules, AppState
 from auth0_blueprint.fleet_board import RETRY_SECONDS, FleetBoard
@@ -23,6 +24,7 @@ from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.signed_cache import SignedCache
 from auth0_blueprint.tally import Tally
+from auth0_blueprint.token_cache import TokenCache
 from auth0_blueprint.verifier import Verifier
 
 logger = logging.getLogger("auth0_blueprint")
@@ -35,7 +37,8 @@ def assemble(app: Flask, settings: Settings, cache: Cache | None, rules: AppRule
     tally = Tally()
     outage = Outage()
     shared_cache = SharedCache(backend_opener(app, cache), outage=outage)
-    key_source = _key_source(app, settings, shared_cache, tally)
+    token_cache = TokenCache(settings.token_cache_size)
+    key_source = _key_source(app, settings, shared_cache, tally, token_cache)
     # Reads for the board try again sooner than those for key sets: only they tell what was revoked.
     entries = SignedCache(
         SharedCache(shared_cache.open_now, pause_seconds=RETRY_SECONDS, outage=outage),
@@ -53,7 +56,14 @@ def assemble(app: Flask, settings: Settings, cache: Cache | None, rules: AppRule
         cache=shared_cache,
         reach=reach,
         key_source=key_source,
-        verifier=_verifier(settings, key_source, board, revocations),
+        verifier=Verifier(
+            settings,
+            key_source,
+            remembered=token_cache,
+            keep_up=board.keep_up,
+            refuse_revoked=_refuse_none if revocations is None else revocations.refuse_revoked,
+            on_remembered=tally.count_remembered,
+        ),
         rules=rules,
         board=board,
         revocations=revocations,
@@ -61,12 +71,8 @@ def assemble(app: Flask, settings: Settings, cache: Cache | None, rules: AppRule
     )
 
 
-def _verifier(
-    settings: Settings, key_source: KeySource, board: FleetBoard, revocations: Revocations | None
-) -> Verifier:
-    if revocations is None:
-        return Verifier(settings, key_source, keep_up=board.keep_up)
-    return Verifier(settings, key_source, keep_up=board.keep_up, refuse_revoked=revocations.refuse_revoked)
+def _refuse_none(_access_token: AccessToken, _token: str) -> None:
+    """Stand in for revocations where there are none."""
 
 
 def _revocations(
@@ -92,7 +98,7 @@ def _keep_seconds(settings: Settings) -> int:
     return math.ceil(settings.max_token_lifetime_seconds + 2 * settings.leeway_seconds)
 
 
-def _key_source(app: Flask, settings: Settings, cache: SharedCache, tally: Tally) -> KeySource:
+def _key_source(app: Flask, settings: Settings, cache: SharedCache, tally: Tally, token_cache: TokenCache) -> KeySource:
     shared = SharedKeySet(
         cache,
         issuer=settings.issuer,
@@ -107,6 +113,8 @@ def _key_source(app: Flask, settings: Settings, cache: SharedCache, tally: Tally
         return fetch(settings.jwks_url, settings.jwks_timeout_seconds, settings.jwks_max_bytes)
 
     def tell_refreshed(added: tuple[str, ...], removed: tuple[str, ...]) -> None:
+        # What a withdrawn key has proven goes at once, and an operator's refresh has all tokens proven anew.
+        token_cache.purge()
         signals.key_set_refreshed.send(app, issuer=settings.issuer, added=added, removed=removed)
 
     def tell_failed(reason: str) -> None:

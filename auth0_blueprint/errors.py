@@ -7,6 +7,7 @@
     │   ├── MissingCredentialsError                  401  authorization_header_missing
     │   ├── InvalidHeaderError                       401  invalid_header
     │   │   └── AmbiguousHeaderError                 400  invalid_header
+    │   ├── InsufficientUserAuthenticationError      401  insufficient_user_authentication
     │   ├── InvalidProofError                        401  invalid_dpop_proof
     │   └── InvalidTokenError                        401
     │       ├── MalformedTokenError                  401  token_malformed
@@ -69,7 +70,7 @@ class Auth0Error(Exception):
 
 
 class AuthenticationError(Auth0Error):
-    """The request does not prove who is calling."""
+    """The request does not prove who is calling, or not well enough."""
 
     status = 401
 
@@ -207,6 +208,7 @@ class InvalidClaimsError(InvalidTokenError):
         "scope": "The scope of the access token is neither text nor a list of texts.",
         "permissions": "The permissions of the access token are not a list of texts.",
         "identifier": "An identifier in the access token is not text.",
+        "organization": "The access token is not for an organization that this API accepts.",
         "app": "The access token was refused by a rule of this API.",
     }
 
@@ -224,6 +226,10 @@ class BindingMismatchError(InvalidTokenError):
     code = "binding_mismatch"
     descriptions: ClassVar = {
         "sender_constrained": "The access token is bound to a key and cannot be used as a bearer token here.",
+        "no_certificate": "The access token is bound to a client certificate, and the request shows none.",
+        "other_certificate": "The access token is bound to another client certificate.",
+        "unreadable_certificate": "The client certificate of the request cannot be read.",
+        "untrusted_proxy": "The client certificate does not come from a proxy that this API trusts.",
         "other_key": "The access token is bound to another key than that of the DPoP proof.",
     }
 
@@ -233,6 +239,33 @@ class UserNotFoundError(InvalidTokenError):
 
     code = "user_not_found"
     descriptions: ClassVar = {"user_not_found": "The user of the access token is not known to this API."}
+
+
+class InsufficientUserAuthenticationError(AuthenticationError):
+    """The token is good; how or when the user has logged in is not enough for the route (RFC 9470 §3).
+
+    Attributes:
+        acr_values: authentication context class references of which the route takes one, best first.
+        max_age_seconds: how long ago the login may have been.
+    """
+
+    error = code = "insufficient_user_authentication"
+    descriptions: ClassVar = {
+        "acr": "This route requires a login of another kind than the one behind the access token.",
+        "max_age": "This route requires a more recent login than the one behind the access token.",
+    }
+
+    def __init__(
+        self,
+        reason: str | None = None,
+        *,
+        scope: tuple[str, ...] = (),
+        acr_values: tuple[str, ...] = (),
+        max_age_seconds: int | None = None,
+    ) -> None:
+        self.acr_values = acr_values
+        self.max_age_seconds = max_age_seconds
+        super().__init__(reason, scope=scope)
 
 
 class AuthorizationError(Auth0Error):
@@ -261,7 +294,10 @@ class InsufficientClaimsError(AuthorizationError):
     """A claim is absent or has no value that the route admits."""
 
     code = "insufficient_claims"
-    descriptions: ClassVar = {"insufficient_claims": "The access token lacks a claim value that this route requires."}
+    descriptions: ClassVar = {
+        "insufficient_claims": "The access token lacks a claim value that this route requires.",
+        "organization": "The access token is not for an organization that this route admits.",
+    }
 
 
 class UnavailableError(Auth0Error):

@@ -50,7 +50,7 @@ class FleetBoard:
         self._monotonic = monotonic
         self._flights = SingleFlight() if flights is None else flights
         self._subscribers: dict[str, Heed] = {}
-        self._looked_at = float("-inf")
+        self._looked_at = self._next_look_at = float("-inf")
         self._looks = 0
         self._retry_at = float("-inf")
         self.is_away = False
@@ -81,9 +81,9 @@ class FleetBoard:
 
     def keep_up(self) -> None:
         """See to it that the last look is not older than the interval, as far as the cache lets us."""
-        now, looks = self._monotonic(), self._looks
-        if now - self._looked_at >= self._interval_seconds:
-            self._look_since(now - self._interval_seconds, looks)
+        now = self._monotonic()
+        if now >= self._next_look_at:
+            self._look_since(now - self._interval_seconds, self._looks)
 
     def look_now(self) -> None:
         """See to it that the last look is not older than this call, as far as the cache lets us."""
@@ -112,7 +112,7 @@ class FleetBoard:
         looked_at = self._monotonic()
         with self._catching():
             afterwards = self._heed_all()
-            self._looked_at = looked_at
+            self._looked_at, self._next_look_at = looked_at, looked_at + self._interval_seconds
             self._looks += 1
             self.is_away = False
             self._flights.land(flight)

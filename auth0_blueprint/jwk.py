@@ -71,7 +71,7 @@ class VerificationKey:
     def fits(self, algorithm: Algorithm) -> bool:
         """Tell whether this key may verify signatures of *algorithm*."""
         if self.algorithm is not None:
-            return self.algorithm == algorithm
+            return self.algorithm is algorithm
         return (self.key_type, self.curve) == (algorithm.key_type, algorithm.curve)
 
 
@@ -127,7 +127,7 @@ def _restricted_to(jwk: dict[str, Any], key_type: str, curve: str | None) -> Alg
 def _public_key(jwk: dict[str, Any], key_type: str) -> Any:
     try:
         for number in _PUBLIC_NUMBERS[key_type]:
-            base64url.decode(jwk[number])
+            base64url.decode(jwk[number].encode("ascii"))
         public_key = _READERS[key_type](jwk)
     except (KeyError, ValueError, AttributeError, InvalidKeyError, UnsupportedAlgorithm) as exc:
         raise UnusableKeyError("key material cannot be read") from exc

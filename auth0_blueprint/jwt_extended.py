@@ -185,12 +185,15 @@ class Auth0JWTManager(JWTManager):
         if self._is_acceptable is not None and not self._is_acceptable(*_arguments(access_token)):
             raise InvalidClaimsError("app")
 
-    def load_user(self, access_token: AccessToken) -> dict[str, Any] | None:
-        """Return ``{"loaded_user": user}``, or ``None`` if the app has no ``user_lookup_loader``.
+    def admit(self, access_token: AccessToken) -> dict[str, Any] | None:
+        """Ask them, and return ``{"loaded_user": user}``, or ``None`` if the app has no ``user_lookup_loader``.
 
         Raises:
+            RevokedTokenError, InvalidClaimsError: see `refuse_what_the_app_refuses`.
             UserNotFoundError: the app knows no such user.
         """
+        if self._is_in_blocklist is not None or self._is_acceptable is not None:
+            self.refuse_what_the_app_refuses(access_token)
         if self._look_up_user is None:
             return None
         user = self._look_up_user(*_arguments(access_token))

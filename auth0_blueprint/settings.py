@@ -17,6 +17,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, vali
 
 from auth0_blueprint import setting_fields as custom
 from auth0_blueprint.errors import ConfigurationError
+from auth0_blueprint.resource_identifier import resource_identifier
 
 logger = logging.getLogger("auth0_blueprint")
 
@@ -41,6 +42,7 @@ class Settings:
     leeway_seconds: float
     token_profile: str
     required_claims: tuple[str, ...]
+    organization: tuple[str, ...]
     max_token_lifetime_seconds: float
     max_token_bytes: int
     realm: str
@@ -50,6 +52,7 @@ class Settings:
     jwks_cooldown_seconds: float
     jwks_timeout_seconds: float
     jwks_max_bytes: int
+    token_cache_size: int
     sync_interval_seconds: float
     revocation: bool
     revocation_max_stale_seconds: float
@@ -59,7 +62,12 @@ class Settings:
     admin_scope: str
     admin_rbac: bool
     introspection_scope: str
+    #: For `certificate_source`.
+    mtls_cert: str | None
     openapi: bool
+    public_url: str | None
+    #: The resource identifier, where `AUTH0_RESOURCE_METADATA` is on.
+    resource: str | None
     cache_secret: str | None = field(repr=False)
     #: Every setting as it is in force, for operators: secrets are masked.
     effective: tuple[EffectiveSetting, ...] = field(repr=False)
@@ -155,6 +163,13 @@ class SettingsSchema(Schema):
     AUTH0_REQUIRED_CLAIMS = custom.TextList(
         load_default=(), metadata={"description": "Further claims that every token has to have."}
     )
+    AUTH0_ORGANIZATION = custom.OrganizationIds(
+        load_default=(),
+        metadata={
+            "description": "Organization id(s) (`org_...`, not names); the token's `org_id` has to be one of them. "
+            "Unset: tokens of every organization, and of none, are accepted."
+        },
+    )
     AUTH0_MAX_TOKEN_LIFETIME = _seconds(
         2_592_000, 1, 315_360_000, "Tokens with a longer `exp - iat` are refused. 30 days is Auth0's own maximum."
     )
@@ -178,6 +193,9 @@ class SettingsSchema(Schema):
             "secret": True,
             "description": "Signs whatever is put into a shared cache. Without one nothing is shared.",
         },
+    )
+    AUTH0_TOKEN_CACHE_SIZE = _range(
+        fields.Integer, "tokens", 1024, (0, 1_000_000), "Verified tokens that each process remembers. 0: none."
     )
     AUTH0_SYNC_INTERVAL = _seconds(
         5, 0, 3600, "How soon a revocation or a refresh made in one process binds all. 0: every request asks the cache."
@@ -209,12 +227,31 @@ class SettingsSchema(Schema):
         "Both values have to be in `scope` and in `permissions`: without RBAC any client may ask for any scope. "
         "`false` accepts `scope` alone.",
     )
+    AUTH0_MTLS_CERT = custom.ClientCertificate(
+        load_default=None,
+        metadata={
+            "description": "Where the client certificate is that a token may be bound to: `header:NAME from PEERS` of "
+            "a proxy, or `environ:KEY` of the server: see [mtls.md](mtls.md). Unset, such tokens are refused."
+        },
+    )
     AUTH0_OPENAPI = _switch(False, "Serves `/auth/openapi.json` (extra `openapi`).")
+    AUTH0_PUBLIC_URL = custom.PublicURL(
+        load_default=None,
+        metadata={
+            "description": "Where clients see this API: `https` (`http` on loopback), host, perhaps a port and a path "
+            "that a proxy takes away."
+        },
+    )
+    AUTH0_RESOURCE_METADATA = _switch(
+        False,
+        "Serves `/.well-known/oauth-protected-resource` (RFC 9728) and names it in every challenge. Needs "
+        "`AUTH0_PUBLIC_URL`, or an `AUTH0_AUDIENCE` that is the URL of this API.",
+    )
 
     @validates_schema(skip_on_field_errors=False)
     def _check_together(self, data: dict[str, Any], **_: object) -> None:
         """Check what depends on several settings, as far as each of them is sound by itself."""
-        problems = {**_issuer_problems(data), **_time_problems(data)}
+        problems = {**_issuer_problems(data), **_time_problems(data), **_resource_problems(data)}
         if problems:
             raise ValidationError({key: [problem] for key, problem in problems.items()})
 
@@ -249,13 +286,24 @@ def _time_problems(data: dict[str, Any]) -> dict[str, str]:
     return problems
 
 
+def _resource_problems(data: dict[str, Any]) -> dict[str, str]:
+    if not data.get("AUTH0_RESOURCE_METADATA") or not {"AUTH0_PUBLIC_URL", "AUTH0_AUDIENCE"} <= data.keys():
+        return {}
+    if resource_identifier(data["AUTH0_PUBLIC_URL"], data["AUTH0_AUDIENCE"]) is None:
+        return {
+            "AUTH0_RESOURCE_METADATA": "needs the URL by which clients know this API: set AUTH0_PUBLIC_URL, or have a "
+            "URL with https as AUTH0_AUDIENCE"
+        }
+    return {}
+
+
 def _issuer(data: dict[str, Any]) -> str:
     """Return what tokens have to carry in ``iss``: a URL that Auth0 ends with a slash."""
     return f"https://{data['AUTH0_DOMAIN']}/" if data["AUTH0_DOMAIN"] else str(data["AUTH0_ISSUER"])
 
 
 # Whoever sets one of these relies on it.
-_NOT_CHECKED = ("AUTH0_DPOP", "AUTH0_MTLS_CERT", "AUTH0_ORGANIZATION")
+_NOT_CHECKED = ("AUTH0_DPOP",)
 _OTHER_NAMES = {"AUTH0_AUDIENCE": ("API_ID",), "AUTH0_CACHE_SECRET": ("SECRET_KEY",)}
 _WHO_ISSUES = ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL")
 
@@ -342,6 +390,7 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         leeway_seconds=data["AUTH0_LEEWAY"],
         token_profile=data["AUTH0_TOKEN_PROFILE"],
         required_claims=data["AUTH0_REQUIRED_CLAIMS"],
+        organization=data["AUTH0_ORGANIZATION"],
         max_token_lifetime_seconds=data["AUTH0_MAX_TOKEN_LIFETIME"],
         max_token_bytes=data["AUTH0_MAX_TOKEN_BYTES"],
         realm=data["AUTH0_REALM"],
@@ -351,6 +400,7 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         jwks_cooldown_seconds=data["AUTH0_JWKS_COOLDOWN"],
         jwks_timeout_seconds=data["AUTH0_JWKS_TIMEOUT"],
         jwks_max_bytes=data["AUTH0_JWKS_MAX_BYTES"],
+        token_cache_size=data["AUTH0_TOKEN_CACHE_SIZE"],
         sync_interval_seconds=data["AUTH0_SYNC_INTERVAL"],
         revocation=data["AUTH0_REVOCATION"],
         revocation_max_stale_seconds=data["AUTH0_REVOCATION_MAX_STALE"],
@@ -360,10 +410,19 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         admin_scope=data["AUTH0_ADMIN_SCOPE"],
         admin_rbac=data["AUTH0_ADMIN_RBAC"],
         introspection_scope=data["AUTH0_INTROSPECTION_SCOPE"],
+        mtls_cert=data["AUTH0_MTLS_CERT"],
         openapi=data["AUTH0_OPENAPI"],
+        public_url=data["AUTH0_PUBLIC_URL"],
+        resource=_resource(data),
         cache_secret=data["AUTH0_CACHE_SECRET"],
         effective=_effective(data, sources, jwks_url),
     )
+
+
+def _resource(data: dict[str, Any]) -> str | None:
+    if not data["AUTH0_RESOURCE_METADATA"]:
+        return None
+    return resource_identifier(data["AUTH0_PUBLIC_URL"], data["AUTH0_AUDIENCE"])
 
 
 def _problems(schema: Schema, raw: dict[str, Any], exc: ValidationError) -> dict[str, str]:
@@ -394,5 +453,11 @@ def _warn_about_loose_settings(settings: Settings) -> None:
         logger.warning("AUTH0_HEALTH_DETAILS is always: everybody sees the details of the health endpoint")
     if settings.jwks_cooldown_seconds < 1:
         logger.warning("AUTH0_JWKS_COOLDOWN is under a second: whoever sends random key ids makes this API ask Auth0")
+    if settings.resource is not None and settings.resource not in settings.audience:
+        logger.warning(
+            "AUTH0_RESOURCE_METADATA names the resource %s, which is not in AUTH0_AUDIENCE: clients that ask Auth0 for "
+            "a token for it (RFC 8707) get none that is accepted here",
+            settings.resource,
+        )
     if f"{settings.issuer}api/v2/" in settings.audience:
         logger.warning("AUTH0_AUDIENCE holds Auth0's Management API: its tokens are meant for Auth0, not for this API")

@@ -31,9 +31,7 @@ def loads_object(data: bytes) -> dict[str, Any]:
     """
     try:
         text = data.decode("utf-8")
-        value = json.loads(
-            text, object_pairs_hook=_unique_members, parse_constant=_refuse_constant, parse_float=_finite_float
-        )
+        value = _DECODER.decode(text)
     except StrictJSONError:
         raise
     except (ValueError, RecursionError) as exc:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
@@ -63,6 +61,11 @@ def _finite_float(text: str) -> float:
     if not math.isfinite(number):
         raise NonFiniteNumberError("a number is out of range")
     return number
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique_members, parse_constant=_refuse_constant, parse_float=_finite_float
+)
 
 
 def _refuse_depth_and_surrogates(value: Any) -> None:

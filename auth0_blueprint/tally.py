@@ -28,12 +28,13 @@ class Tally:
 
     def __init__(self) -> None:
         self._verified = _Counter()
+        #: Counts a request, or a call of `verify_token`, whose token was accepted.
+        self.count_verified = self._verified.add
+        self._remembered = _Counter()
+        #: Counts a token that was in the token cache.
+        self.count_remembered = self._remembered.add
         self._key_fetches = _Counter()
         self._rejected: dict[str, _Counter] = {}
-
-    def count_verified(self) -> None:
-        """Count a request, or a call of `verify_token`, whose token was accepted."""
-        self._verified.add()
 
     def count_rejected(self, code: str) -> None:
         """Count one that was refused with *code*."""
@@ -48,6 +49,11 @@ class Tally:
     def key_fetches(self) -> int:
         """How often the issuer was asked for its key set."""
         return self._key_fetches.value()
+
+    @property
+    def remembered(self) -> int:
+        """How many tokens were in the token cache."""
+        return self._remembered.value()
 
     @property
     def verified(self) -> int:

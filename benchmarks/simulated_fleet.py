@@ -151,7 +151,7 @@ class Process:
     def _ask(self, key_id: str) -> None:
         asked_at = self._fleet.time.now
         try:
-            key = self._source.key_for(key_id, ALGORITHM)
+            key = self._source.key_for(key_id, ALGORITHM).key
         except Auth0Error as exc:
             self._refused.setdefault(key_id, (asked_at, set()))[1].add(exc.code)
             return

@@ -16,6 +16,7 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_LEEWAY = 5  # seconds
 # AUTH0_TOKEN_PROFILE = "any"  # "any", "auth0" or "rfc9068"
 # AUTH0_REQUIRED_CLAIMS = []
+# AUTH0_ORGANIZATION = []  # ids (org_...): unset, tokens of every organization are accepted
 # AUTH0_MAX_TOKEN_LIFETIME = 30 * 24 * 3600  # seconds
 # AUTH0_MAX_TOKEN_BYTES = 16384
 # AUTH0_REALM = "api"
@@ -35,6 +36,7 @@ CORS_ORIGINS = ["http://localhost:3000"]
 
 # Revocation: how soon it binds all processes, whether it is there at all, and what a process does that has not reached
 # the shared cache for a while ("allow" or "deny").
+# AUTH0_TOKEN_CACHE_SIZE = 1024  # verified tokens that each process remembers; 0: none
 # AUTH0_SYNC_INTERVAL = 5  # seconds
 # AUTH0_REVOCATION = True
 # AUTH0_REVOCATION_MAX_STALE = 60  # seconds
@@ -45,7 +47,14 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_INTROSPECTION_SCOPE = "introspect:tokens"
 # AUTH0_OPENAPI = False
 
+# Where clients see this API, and whether it tells them how to get a token (RFC 9728).
+# AUTH0_PUBLIC_URL = "https://api.example.com"
+# AUTH0_RESOURCE_METADATA = False
+
 # Who sees the details of /auth/health ("never", "authorized", "always"), and what makes an admin.
 # AUTH0_HEALTH_DETAILS = "authorized"
 # AUTH0_ADMIN_SCOPE = "manage:auth0"
 # AUTH0_ADMIN_RBAC = True
+
+# Where the client certificate is that a token may be bound to: see docs/mtls.md.
+# AUTH0_MTLS_CERT = None  # "header:X-SSL-Client-Cert from unix"

@@ -52,7 +52,7 @@ def fleet(clock: MovableClock, backend: LockedBackend) -> Fleet:
 def ask(process: KeySource, key_id: str = "a") -> str:
     """Return what a request that names *key_id* gets from *process*."""
     try:
-        return str(process.key_for(key_id, EDDSA).key_id)
+        return str(process.key_for(key_id, EDDSA).key.key_id)
     except (UnknownKeyError, KeySetUnavailableError) as exc:
         return exc.code
 

@@ -25,6 +25,7 @@ from auth0_blueprint.flight import Flight, SingleFlight
 from auth0_blueprint.jwk import VerificationKey
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.shared import SharedKeySet
+from auth0_blueprint.keysets.snapshot import FoundKey
 from auth0_blueprint.keysets.source import FLIGHT_PATIENCE_SECONDS, UNKNOWN_KEY_PATIENCE_SECONDS, KeySource
 
 TTL, AHEAD, MAX_STALE, COOLDOWN = 600, 120, 3600, 30
@@ -120,7 +121,7 @@ def test_nothing_is_fetched_before_somebody_asks(source: KeySource, scripted: Sc
 
 def test_the_first_request_gets_the_fetched_keys(source: KeySource) -> None:
     """A cold start waits for the one fetch."""
-    assert source.key_for("a", EDDSA).key_id == "a"
+    assert source.key_for("a", EDDSA).key.key_id == "a"
 
 
 def test_32_cold_threads_cause_one_fetch(source: KeySource, scripted: ScriptedIssuer) -> None:
@@ -130,7 +131,7 @@ def test_32_cold_threads_cause_one_fetch(source: KeySource, scripted: ScriptedIs
 
     def ask() -> VerificationKey:
         barrier.wait(10)
-        return source.key_for("a", EDDSA)
+        return source.key_for("a", EDDSA).key
 
     with ThreadPoolExecutor(32) as pool:
         keys = [pool.submit(ask) for _ in range(32)]
@@ -160,7 +161,7 @@ def test_a_fetch_that_nobody_waits_for_any_more_is_used_by_the_next(
         source.snapshot(patience_seconds=0)
     scripted.release()
     land()
-    assert source.key_for("a", EDDSA).key_id == "a"
+    assert source.key_for("a", EDDSA).key.key_id == "a"
     assert scripted.fetch_count == 1
 
 
@@ -358,7 +359,7 @@ def test_known_keys_work_through_an_outage_until_max_stale(
     """The last second of MAX_STALE is still good."""
     clock.move(age)
     fail(scripted, warm)
-    assert warm.key_for("a", EDDSA).key_id == "a"
+    assert warm.key_for("a", EDDSA).key.key_id == "a"
     assert has(warm, "a")
     assert warm.status().state == "stale"
 
@@ -371,7 +372,7 @@ def test_keys_over_max_stale_are_never_used(
     warm: KeySource,
     scripted: ScriptedIssuer,
     clock: MovableClock,
-    ask: Callable[[KeySource, str, object], VerificationKey],
+    ask: Callable[[KeySource, str, object], FoundKey],
 ) -> None:
     """The error says when to come again: when the issuer may be asked next."""
     clock.move(MAX_STALE + 1)
@@ -523,7 +524,7 @@ def test_an_unknown_key_id_finds_a_key_that_was_published_meanwhile(
     """A rotation is learned from the first token that shows it."""
     clock.move(COOLDOWN)
     scripted.answer = document("a", "b")
-    assert warm.key_for("b", EDDSA).key_id == "b"
+    assert warm.key_for("b", EDDSA).key.key_id == "b"
 
 
 def test_unknown_key_ids_cause_one_fetch_per_cooldown(
@@ -594,7 +595,7 @@ def test_searches_that_failed_spread_out(
     with pytest.raises(KeySetUnavailableError):
         source.key_for("b", EDDSA)
     clock.move(0.2)
-    assert source.key_for("b", EDDSA).key_id == "b"
+    assert source.key_for("b", EDDSA).key.key_id == "b"
 
 
 def test_a_lone_search_that_worked_is_not_spread(
@@ -612,7 +613,7 @@ def test_a_lone_search_that_worked_is_not_spread(
     land()
     clock.move(COOLDOWN)
     scripted.answer = document("a", "b")
-    assert source.key_for("b", EDDSA).key_id == "b"
+    assert source.key_for("b", EDDSA).key.key_id == "b"
 
 
 def test_an_unknown_key_id_respects_retry_after(warm: KeySource, scripted: ScriptedIssuer, clock: MovableClock) -> None:
@@ -646,7 +647,7 @@ def test_known_keys_work_while_unknown_ones_are_unavailable(
     scripted.answer = FetchError("HTTP status 503")
     with pytest.raises(KeySetUnavailableError):
         warm.key_for("b", EDDSA)
-    assert warm.key_for("a", EDDSA).key_id == "a"
+    assert warm.key_for("a", EDDSA).key.key_id == "a"
 
 
 def test_a_request_with_an_unknown_key_id_does_not_wait_for_ever(
@@ -690,7 +691,7 @@ def test_a_key_at_hand_causes_nothing(source: KeySource, scripted: ScriptedIssue
     assert scripted.fetch_count == 0
     source.snapshot()
     clock.move(TTL)
-    assert source.key_at_hand("a", EDDSA).key_id == "a"
+    assert source.key_at_hand("a", EDDSA).key.key_id == "a"
     with pytest.raises(UnknownKeyError):
         source.key_at_hand("b", EDDSA)
     land()
@@ -890,7 +891,7 @@ def test_a_thread_that_cannot_start_is_no_error_of_its_own(
         patched.setattr(threading.Thread, "start", cannot_start)
         with pytest.raises(KeySetUnavailableError):
             source.snapshot(FOREVER)
-    assert source.key_for("a", EDDSA).key_id == "a"
+    assert source.key_for("a", EDDSA).key.key_id == "a"
     assert scripted.fetch_count == 1
 
 
@@ -996,7 +997,7 @@ def test_a_child_forked_in_mid_flight_fetches_for_itself(make_source: MakeSource
 
     def ask() -> str:
         fetches.append(lambda: document("a"))
-        return source.key_for("a", EDDSA).key_id or ""
+        return source.key_for("a", EDDSA).key.key_id or ""
 
     assert in_a_child_process(ask) == "a"
     scripted.release()

@@ -71,11 +71,30 @@ def test_who_issues_is_decided_in_one_place() -> None:
         ("AUTH0_AUDIENCE", ["a,b", "c"], ("a,b", "c")),
         ("AUTH0_ALGORITHMS", "RS256,ES256", ("RS256", "ES256")),
         ("AUTH0_REQUIRED_CLAIMS", ("org_id",), ("org_id",)),
+        ("AUTH0_ORGANIZATION", "org_a1, org_b-2", ("org_a1", "org_b-2")),
+        ("AUTH0_ORGANIZATION", ["org_a1"], ("org_a1",)),
     ],
 )
 def test_lists_may_be_given_as_text_with_commas(key: str, value: object, expected: tuple[str, ...]) -> None:
     """As an environment has to."""
     assert getattr(load(**{key: value}), key.removeprefix("AUTH0_").lower()) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("https://api.example.com", "https://api.example.com"),
+        ("https://api.example.com/", "https://api.example.com"),
+        ("https://api.example.com:8443/v1/x", "https://api.example.com:8443/v1/x"),
+        ("https://api.example.com/v1/", "https://api.example.com/v1"),
+        ("https://[2001:db8::1]/v1", "https://[2001:db8::1]/v1"),
+        ("http://localhost:5000", "http://localhost:5000"),
+        ("http://[::1]:5000", "http://[::1]:5000"),
+    ],
+)
+def test_where_clients_see_the_api_is_taken_without_its_last_slash(value: str, expected: str) -> None:
+    """Paths are put behind it."""
+    assert load(AUTH0_PUBLIC_URL=value).public_url == expected
 
 
 def test_the_scope_of_the_admin_routes_is_the_apps_choice() -> None:
@@ -149,6 +168,36 @@ def test_a_domain_is_written_in_lower_case() -> None:
         ("AUTH0_LEEWAY", "nan"),
         ("AUTH0_LEEWAY", True),
         ("AUTH0_TOKEN_PROFILE", "okta"),
+        ("AUTH0_ORGANIZATION", "acme"),
+        ("AUTH0_ORGANIZATION", "org_a1,acme"),
+        ("AUTH0_ORGANIZATION", "org_"),
+        ("AUTH0_ORGANIZATION", "org_a1 org_b2"),
+        ("AUTH0_ORGANIZATION", [1]),
+        ("AUTH0_ORGANIZATION", {"org_a1": True}),
+        ("AUTH0_PUBLIC_URL", "api.example.com"),
+        ("AUTH0_PUBLIC_URL", "//api.example.com"),
+        ("AUTH0_PUBLIC_URL", "ftp://api.example.com"),
+        ("AUTH0_PUBLIC_URL", "http://api.example.com"),
+        ("AUTH0_PUBLIC_URL", "http://127.0.0.1.example.com"),
+        ("AUTH0_PUBLIC_URL", "https://user:secret@api.example.com"),
+        ("AUTH0_PUBLIC_URL", "https://@api.example.com"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com?x=1"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com/?"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com/#"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com/#x"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com:99999"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com:"),
+        ("AUTH0_PUBLIC_URL", "https:///api"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com//v1"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com/v1//"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com/%76"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com/<path:x>"),
+        ("AUTH0_PUBLIC_URL", 'https://api.example.com/"'),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com\\v1"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com/\n"),
+        ("AUTH0_PUBLIC_URL", "https://münchen.example.com"),
+        ("AUTH0_PUBLIC_URL", 1),
+        ("AUTH0_RESOURCE_METADATA", "perhaps"),
         ("AUTH0_MAX_TOKEN_LIFETIME", 0),
         ("AUTH0_MAX_TOKEN_BYTES", 0),
         ("AUTH0_REALM", "a\r\nX: y"),
@@ -163,6 +212,9 @@ def test_a_domain_is_written_in_lower_case() -> None:
         ("AUTH0_HEALTH_DETAILS", "sometimes"),
         ("AUTH0_ADMIN_SCOPE", "two scopes"),
         ("AUTH0_ADMIN_RBAC", "perhaps"),
+        ("AUTH0_MTLS_CERT", "SSL_CLIENT_CERT"),
+        ("AUTH0_MTLS_CERT", "header:X-SSL-Client-Cert"),
+        ("AUTH0_MTLS_CERT", 7),
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(key: str, value: object) -> None:
@@ -186,7 +238,7 @@ def test_every_wrong_key_is_named_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("AUTH0_DPOP", "required"), ("AUTH0_ORGANIZATION", "org_1"), ("AUTH0_MTLS_CERT", "SSL_CLIENT_CERT")],
+    [("AUTH0_DPOP", "required"), ("AUTH0_DPOP", "allowed")],
 )
 def test_a_demand_that_nobody_would_check_is_refused(key: str, value: str) -> None:
     """Whoever sets it relies on it; in the environment, too."""

@@ -218,7 +218,7 @@ def test_a_process_adopts_what_another_one_fetched(fleet: Fleet) -> None:
     """One fetch for the fleet."""
     fleet.warm_process()
     second = fleet.process()
-    assert second.key_for("a", EDDSA).key_id == "a"
+    assert second.key_for("a", EDDSA).key.key_id == "a"
     assert second.status().source == "cache"
     assert fleet.scripted.fetch_count == 1
 
@@ -252,7 +252,7 @@ def test_a_new_key_that_another_process_has_found_is_found_in_the_cooldown(fleet
     land()
     fleet.clock.move(5)
     assert fleet.scripted.fetch_count == 2
-    assert first.key_for("b", EDDSA).key_id == "b"
+    assert first.key_for("b", EDDSA).key.key_id == "b"
     assert fleet.scripted.fetch_count == 2
 
 
@@ -271,7 +271,7 @@ def test_an_unknown_key_id_in_the_cooldown_looks_at_the_cache_once_in_a_second(f
     assert calls == [before, before + look, before + look, before + look, before + 2 * look]
     fleet.shared().write(fleet.entry("b"))
     fleet.clock.move(1)
-    assert process.key_for("b", EDDSA).key_id == "b"
+    assert process.key_for("b", EDDSA).key.key_id == "b"
     assert (fleet.scripted.fetch_count, process.status().source) == (1, "cache")
 
 
@@ -316,7 +316,7 @@ def test_a_stale_entry_is_adopted_when_the_fetch_fails(fleet: Fleet, age: float)
     fleet.clock.move(age)
     fleet.scripted.answer = FetchError("HTTP status 503")
     late = fleet.process()
-    assert late.key_for("a", EDDSA).key_id == "a"
+    assert late.key_for("a", EDDSA).key.key_id == "a"
     land()
     status = late.status()
     assert (status.source, status.age_seconds, status.consecutive_failures) == ("cache", age, 1)
@@ -378,7 +378,7 @@ def test_an_unknown_key_id_is_looked_for_in_the_cache_first(fleet: Fleet) -> Non
     fleet.scripted.answer = document("a", "b")
     first.key_for("b", EDDSA)
     land()
-    assert second.key_for("b", EDDSA).key_id == "b"
+    assert second.key_for("b", EDDSA).key.key_id == "b"
     assert fleet.scripted.fetch_count == 2
 
 
@@ -582,7 +582,7 @@ def test_a_cache_that_is_away_costs_nothing_but_the_sharing(fleet: Fleet) -> Non
     """Each process fetches for itself."""
     fleet.backend = BadBackend(raising(ConnectionError()))
     for _ in range(2):
-        assert fleet.warm_process().key_for("a", EDDSA).key_id == "a"
+        assert fleet.warm_process().key_for("a", EDDSA).key.key_id == "a"
     assert fleet.scripted.fetch_count == 2
 
 

@@ -16,8 +16,8 @@ from refusals import by_hand, claims_of, header_of, segment, with_member
 
 from auth0_blueprint import AccessToken, InvalidTokenError, KeySetUnavailableError, UnknownKeyError, jws
 from auth0_blueprint.algorithms import Algorithm
-from auth0_blueprint.jwk import VerificationKey
 from auth0_blueprint.keysets.key_set import parse_key_set
+from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
 from auth0_blueprint.verifier import Verifier
@@ -37,19 +37,22 @@ class Keys:
         self._key_set = parse_key_set(json.dumps({"keys": members}).encode())
         self.asked: list[str] = []
 
-    def key_for(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
+    def key_for(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         self.asked.append("key_for")
         return self._select(key_id, algorithm)
 
-    def key_at_hand(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
+    def key_at_hand(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         self.asked.append("key_at_hand")
         return self._select(key_id, algorithm)
 
-    def _select(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
+    def _select(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         key = self._key_set.select(key_id, algorithm)
         if key is None:
             raise UnknownKeyError
-        return key
+        return FoundKey(key, 1)
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(self._key_set, 0, 0, 0, 0, 0, "network", 1)
 
 
 @pytest.fixture
@@ -126,7 +129,7 @@ class TestShape:
 
     def test_a_token_in_parts_does_not_show_them(self, mint: Mint) -> None:
         """Whatever logs it cannot give it away."""
-        assert "auth0|spy" not in repr(jws.parse(mint(sub="auth0|spy"), max_bytes=16_384))
+        assert "auth0|spy" not in repr(jws.parse(mint(sub="auth0|spy").encode(), max_bytes=16_384))
 
     @pytest.mark.parametrize("index", [0, 1, 2])
     @pytest.mark.parametrize(
@@ -803,10 +806,13 @@ class TestOrder:
         """That no key can be had is no verdict on the token."""
 
         class NoKeys:
-            def key_for(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
+            def key_for(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
                 raise KeySetUnavailableError
 
             key_at_hand = key_for
+
+            def snapshot(self) -> Snapshot:
+                raise KeySetUnavailableError
 
         with pytest.raises(KeySetUnavailableError):
             Verifier(load_settings(issuer.settings, {}), NoKeys(), clock).verify(mint())

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 
 from auth0_blueprint import strict_json
 from auth0_blueprint.algorithms import Algorithm
-from auth0_blueprint.jwk import UnusableKeyError, parse_jwk
-from auth0_blueprint.jwk import VerificationKey as VerificationKey
+from auth0_blueprint.jwk import UnusableKeyError, VerificationKey, parse_jwk
 from auth0_blueprint.jwk import is_key_id as is_key_id
 
 MAX_KEYS = 64
@@ -51,8 +50,13 @@ class KeySet:
     def select(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey | None:
         """Return the one key for *key_id* that fits *algorithm*; without a key id, the only one that fits, if any."""
         named = self.keys if key_id is None else self._by_key_id.get(key_id, ())
-        fitting = {key.fingerprint: key for key in named if key.fits(algorithm)}
-        return next(iter(fitting.values())) if len(fitting) == 1 else None
+        found: VerificationKey | None = None
+        for key in named:
+            if key.fits(algorithm):
+                if found is not None and found.fingerprint != key.fingerprint:
+                    return None
+                found = key
+        return found
 
 
 def parse_key_set(document: bytes) -> KeySet:

@@ -29,7 +29,7 @@ from auth0_blueprint.jwk import VerificationKey
 from auth0_blueprint.keysets.pacing import Pacing
 from auth0_blueprint.keysets.refresh import Refresh, Step
 from auth0_blueprint.keysets.shared import SharedKeySet
-from auth0_blueprint.keysets.snapshot import Holding, KeySourceStatus, Snapshot
+from auth0_blueprint.keysets.snapshot import FoundKey, Holding, KeySourceStatus, Snapshot
 
 logger = logging.getLogger("auth0_blueprint")
 
@@ -106,22 +106,22 @@ class KeySource:
         self._refreshed_at = float("-inf")
         self._heeded: float | None = None
 
-    def key_for(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
+    def key_for(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         """Return the one key that *key_id* names and that fits *algorithm*.
 
         Raises:
             UnknownKeyError: there is none, and the issuer was asked lately.
             KeySetUnavailableError: there is no usable key set, or no telling whether there is such a key.
         """
-        key = self.snapshot().key_set.select(key_id, algorithm)
-        return self._key_after_another_look(key_id, algorithm) if key is None else key
+        found = self.snapshot().select(key_id, algorithm)
+        return self._key_after_another_look(key_id, algorithm) if found is None else found
 
-    def key_at_hand(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
+    def key_at_hand(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         """Do as `key_for`, with what this process holds right now: no wait, and nothing is caused."""
-        key = self._usable_snapshot().key_set.select(key_id, algorithm)
-        if key is None:
+        found = self._usable_snapshot().select(key_id, algorithm)
+        if found is None:
             raise UnknownKeyError
-        return key
+        return found
 
     def snapshot(self, patience_seconds: float = FLIGHT_PATIENCE_SECONDS) -> Snapshot:
         """Return the snapshot to work with; see the table at the top.
@@ -130,7 +130,8 @@ class KeySource:
             KeySetUnavailableError: none is usable, and none came within *patience_seconds*.
         """
         snapshot = self._holding.snapshot
-        if snapshot is not None and self._holding.age_seconds(snapshot) < snapshot.refresh_after_seconds:
+        # As Holding.is_fresh has it: this is where every request comes along.
+        if snapshot is not None and self._clock() < snapshot.due_at and self._monotonic() < snapshot.monotonic_due_at:
             return snapshot
         return self._snapshot_when_due(patience_seconds)
 
@@ -241,7 +242,7 @@ class KeySource:
             raise self._unavailable()
         return snapshot
 
-    def _key_after_another_look(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey:
+    def _key_after_another_look(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         def may_ask() -> bool:
             return self._holding.select(key_id, algorithm) is None and self._may_look_for_unknown_key()
 
@@ -253,9 +254,9 @@ class KeySource:
             if flight is not None:
                 flight.wait(max(0.0, until - self._monotonic()))
             # Read again in any case: a flight may have landed between our first look and now.
-            key = self._usable_snapshot().key_set.select(key_id, algorithm)
-            if key is not None:
-                return key
+            found = self._usable_snapshot().select(key_id, algorithm)
+            if found is not None:
+                return found
             if flight is None or not flight.has_landed:
                 break
         if self._pacing.is_failing or (flight is not None and not flight.has_landed):

@@ -85,7 +85,7 @@ class Revocations:
         """
         if self._is_denying and self._is_out_of_touch():
             raise RevocationUnavailableError
-        if not self._index.is_empty and self._index.is_revoked(access_token, lambda: token_digest(token)):
+        if self._index.known and self._index.is_revoked(access_token, lambda: token_digest(token)):
             raise RevokedTokenError
 
     def revoke_token(self, access_token: AccessToken, token: str, reason: str | None) -> Revocation:
@@ -156,7 +156,7 @@ class Revocations:
             return None
         news = self._log.read_news(head)
         self._apply(news.revocations)
-        if news.is_gone and not self._index.is_empty:
+        if news.is_gone and self._index.known:
             self._tell_restored("the revocations in the shared cache are gone: written again from memory")
             return lambda: self._log.begin_anew(self._index)
         if news.whole_log is not None and (lacking := self._lacking(news.whole_log)):

@@ -66,6 +66,9 @@ class StatsSchema(Schema):
 
     verified = fields.Integer(required=True)
     rejected = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    token_cache_hits = fields.Integer(
+        required=True, metadata={"description": "tokens that were remembered, and not proven anew"}
+    )
     key_fetches = fields.Integer(required=True)
     revocations = fields.Integer(required=True, metadata={"description": "in force, as this process knows"})
 
@@ -100,6 +103,7 @@ def stats() -> Response:
         {
             "verified": state.tally.verified,
             "rejected": state.tally.rejected,
+            "token_cache_hits": state.tally.remembered,
             "key_fetches": state.tally.key_fetches,
             "revocations": revocations,
         },

@@ -14,6 +14,7 @@ from auth0_blueprint.routes.admin import ConfigSchema, KeySetsSchema, StatsSchem
 from auth0_blueprint.routes.health import HealthSchema
 from auth0_blueprint.routes.introspection import IntrospectionRequestSchema, IntrospectionSchema
 from auth0_blueprint.routes.me import ClaimsSchema
+from auth0_blueprint.routes.resource_metadata import ResourceMetadataSchema
 from auth0_blueprint.routes.revocations import RevocationRequestSchema, RevocationSchema
 
 JSON, FORM, HEALTH_JSON = "application/json", "application/x-www-form-urlencoded", "application/health+json"
@@ -89,6 +90,12 @@ OPERATIONS = (
         {200: DocumentSchema},
         guard="anyone",
         switches=("openapi",),
+    ),
+    Operation(
+        *("resource_metadata", "resource_metadata", "get", "How to get a token for this API (RFC 9728)"),
+        {200: ResourceMetadataSchema},
+        guard="anyone",
+        switches=("resource",),
     ),
     Operation(
         *("me", "me", "get", "The caller's verified claims"),

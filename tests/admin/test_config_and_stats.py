@@ -45,6 +45,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_LEEWAY": ("7", 7.0),
     "AUTH0_TOKEN_PROFILE": ("auth0", "auth0"),
     "AUTH0_REQUIRED_CLAIMS": ("sub,azp", ["sub", "azp"]),
+    "AUTH0_ORGANIZATION": ("org_a,org_b", ["org_a", "org_b"]),
     "AUTH0_MAX_TOKEN_LIFETIME": ("86400", 86400.0),
     "AUTH0_MAX_TOKEN_BYTES": ("9000", 9000),
     "AUTH0_REALM": ("r", "r"),
@@ -55,6 +56,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_JWKS_TIMEOUT": ("4", 4.0),
     "AUTH0_JWKS_MAX_BYTES": ("200000", 200000),
     "AUTH0_CACHE_SECRET": (SECRET, "***"),
+    "AUTH0_TOKEN_CACHE_SIZE": ("64", 64),
     "AUTH0_SYNC_INTERVAL": ("2", 2.0),
     "AUTH0_REVOCATION": ("false", False),
     "AUTH0_REVOCATION_MAX_STALE": ("50", 50.0),
@@ -64,7 +66,10 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_ADMIN_SCOPE": ("manage:auth0", "manage:auth0"),
     "AUTH0_INTROSPECTION_SCOPE": ("i:t", "i:t"),
     "AUTH0_ADMIN_RBAC": ("false", False),
+    "AUTH0_MTLS_CERT": ("environ:SSL_CLIENT_CERT", "environ:SSL_CLIENT_CERT"),
     "AUTH0_OPENAPI": ("false", False),
+    "AUTH0_PUBLIC_URL": ("https://api.example.com/", "https://api.example.com"),
+    "AUTH0_RESOURCE_METADATA": ("true", True),
 }
 
 
@@ -154,7 +159,13 @@ def test_the_counters_count_what_was_answered(make_app: AppFactory, issuer: Loca
     # Two with good tokens, the one who revoked, and whoever looks.
     for verified in (4, 5):
         expected = {"verified": verified, "rejected": rejected, "key_fetches": 1, "revocations": 1}
-        assert stats_of(client, issuer) == expected
+        assert without_hits(stats_of(client, issuer)) == expected
+
+
+def without_hits(stats: dict[str, Any]) -> dict[str, Any]:
+    """Return them without how many tokens were equal: those of one second are."""
+    del stats["token_cache_hits"]
+    return stats
 
 
 def test_no_count_is_lost_between_threads(make_app: AppFactory, issuer: LocalIssuer) -> None:

@@ -9,10 +9,20 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "base64url": (("base64url.py",), ("tests/test_base64url.py",)),
     "strict_json": (("strict_json.py",), ("tests/test_strict_json.py",)),
     "credentials": (("credentials.py",), ("tests/test_errors_on_the_wire.py", "tests/attacks/test_header_tricks.py")),
+    "client_certificate": (
+        ("certificate_source.py", "client_certificate.py"),
+        ("tests/test_client_certificate.py",),
+    ),
     "verifier": (
         ("verifier.py", "jws.py"),
-        ("tests/test_verifier.py", "tests/attacks/test_algorithm_confusion.py", "tests/attacks/test_claim_tricks.py"),
+        (
+            "tests/test_verifier.py",
+            "tests/test_token_cache.py",
+            "tests/attacks/test_algorithm_confusion.py",
+            "tests/attacks/test_claim_tricks.py",
+        ),
     ),
+    "token_cache": (("token_cache.py",), ("tests/test_token_cache.py",)),
     "key_set": (("jwk.py", "keysets/key_set.py"), ("tests/test_key_set.py", "tests/attacks/test_key_set_attacks.py")),
     "decorators": (
         ("demands.py", "decorators.py", "protect.py"),

@@ -30,7 +30,7 @@ from auth0_blueprint.keysets.source import KeySource
 
 TTL, AHEAD, MAX_STALE, COOLDOWN = 600.0, 120.0, 3600.0, 30.0
 SURELY_FRESH, SURELY_DUE = 0.9 * (TTL - AHEAD), 1.1 * (TTL - AHEAD)
-MAX_BACKOFF, MAX_RETRY_AFTER = 30.0, 300.0
+MAX_BACKOFF, MAX_RETRY_AFTER, MAX_SPREAD = 30.0, 300.0, 5.0
 POLL = 0.5
 
 KEY_IDS = ("a", "b", "c", "d")

@@ -19,6 +19,7 @@ from properties.key_source_world import (
     COOLDOWN,
     EDDSA,
     KEY_IDS,
+    MAX_SPREAD,
     MAX_STALE,
     SURELY_DUE,
     SURELY_FRESH,
@@ -122,7 +123,7 @@ class KeySourceMachine(RuleBasedStateMachine):
         started_at = time.monotonic()
         answer: str | None = None
         try:
-            answer = process.source.key_for(key_id, EDDSA).key_id
+            answer = process.source.key_for(key_id, EDDSA).key.key_id
             error: Exception | None = None
         except (UnknownKeyError, KeySetUnavailableError) as exc:
             error = exc
@@ -243,8 +244,8 @@ class KeySourceMachine(RuleBasedStateMachine):
 
 
 def _is_over(last: Attempt | None, now: float) -> bool:
-    """Tell whether the cooldown of *last* is over."""
-    return last is None or now >= last.started_at + COOLDOWN
+    """Tell whether the cooldown of *last* is over for certain: after one that failed it is spread."""
+    return last is None or now >= last.started_at + COOLDOWN + (MAX_SPREAD if last.has_failed else 0.0)
 
 
 class OneProcessMachine(KeySourceMachine):

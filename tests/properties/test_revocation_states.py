@@ -111,6 +111,7 @@ class RevocationMachine(RuleBasedStateMachine):
     @rule(index=processes)
     def restart(self, index: int) -> None:
         """The others have to have looked before: what only it knew, and the cache lost, is gone."""
+        self.fleet.pass_interval()
         for process in self.processes:
             process.lets_in("x")
         self.processes[index] = Process(self.fleet)

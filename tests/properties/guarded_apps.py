@@ -1,0 +1,162 @@
+"""Two apps of one tenant, without the apps: for each a verifier that remembers tokens, and one that does not."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any
+
+from conftest import MovableClock
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt import PyJWS
+from jwt.algorithms import OKPAlgorithm
+from shared_sources import SECRET, DictBackend
+
+from auth0_blueprint.access_token import AccessToken
+from auth0_blueprint.cache import SharedCache
+from auth0_blueprint.demands import Demand, permission_demand, scope_demand
+from auth0_blueprint.errors import Auth0Error
+from auth0_blueprint.fleet_board import FleetBoard
+from auth0_blueprint.flight import SingleFlight
+from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.shared import SharedKeySet
+from auth0_blueprint.keysets.source import KeySource
+from auth0_blueprint.revocation.log import RevocationLog
+from auth0_blueprint.revocation.service import Revocations
+from auth0_blueprint.settings import load_settings
+from auth0_blueprint.signed_cache import SignedCache
+from auth0_blueprint.token_cache import TokenCache
+from auth0_blueprint.verifier import Verifier
+
+DOMAIN = "tenant.example"
+NOW = 1_800_000_000
+AUDIENCES = ("https://one.example", "https://other.example")
+SETTINGS: tuple[dict[str, Any], ...] = (
+    {"AUTH0_AUDIENCE": AUDIENCES[0], "AUTH0_JWKS_MAX_STALE": 1200},
+    {"AUTH0_AUDIENCE": AUDIENCES[1], "AUTH0_JWKS_MAX_STALE": 1200, "AUTH0_LEEWAY": 0, "AUTH0_REQUIRED_CLAIMS": "azp"},
+)
+DEMANDS: tuple[Demand | None, ...] = (
+    None,
+    scope_demand(("read",)),
+    scope_demand(("write", "read"), any_of=True),
+    permission_demand(("write",)),
+)
+KEY_IDS = ("a", "b")
+#: A key id may get another key: these are the letters of its material.
+MATERIALS = ("first", "second")
+
+MakeVerifier = Callable[..., Verifier]
+
+
+@functools.cache
+def private_key(key_id: str, material: str) -> Ed25519PrivateKey:
+    """Return one of the tenant's keys, made once in a run."""
+    return Ed25519PrivateKey.generate()
+
+
+def document(keys: dict[str, str]) -> bytes:
+    """Return the key set with *keys*: key id to material."""
+    members = []
+    for key_id, material in keys.items():
+        jwk = OKPAlgorithm.to_jwk(private_key(key_id, material).public_key(), as_dict=True)
+        jwk.pop("key_ops", None)
+        members.append({**jwk, "kid": key_id})
+    return json.dumps({"keys": members}).encode()
+
+
+_CLAIMS: tuple[dict[str, Any], ...] = (
+    {"aud": list(AUDIENCES), "azp": "client", "jti": "1", "scope": "read", "tiers": [{"name": "gold"}]},
+    {"aud": list(AUDIENCES), "azp": "client", "jti": "2", "scope": "write", "permissions": ["write"], "exp": NOW + 60},
+    {"aud": list(AUDIENCES), "sub": "other", "client_id": "client", "scope": "read write", "nbf": NOW + 45},
+    {"aud": AUDIENCES[0], "azp": "client", "scope": "read", "iat": NOW + 4},
+    {"aud": AUDIENCES[1], "azp": "client", "scope": "read", "exp": NOW + 700.5},
+    {"aud": list(AUDIENCES), "azp": "client", "cnf": {"jkt": "x"}},
+)
+
+
+@functools.cache
+def tokens() -> tuple[str, ...]:
+    """Return tokens of every key, and one whose signature is that of another."""
+    signed = [
+        PyJWS().encode(
+            json.dumps({"iss": f"https://{DOMAIN}/", "sub": "user", "iat": NOW, "exp": NOW + 3000, **claims}).encode(),
+            private_key(key_id, material),
+            algorithm="EdDSA",
+            headers=headers,
+        )
+        for key_id, material, headers, claims in (
+            *((*_KEYS[0], {"kid": "a"}, claims) for claims in _CLAIMS),
+            *((key_id, material, {"kid": key_id}, _CLAIMS[0]) for key_id, material in _KEYS[1:]),
+            (*_KEYS[0], {}, _CLAIMS[0]),
+        )
+    ]
+    return (*signed, signed[0].rpartition(".")[0] + "." + signed[1].rpartition(".")[2])
+
+
+_KEYS = tuple((key_id, material) for key_id in KEY_IDS for material in MATERIALS)
+
+
+class Tenant:
+    """Both clocks, and what the issuer answers."""
+
+    def __init__(self) -> None:
+        self.wall, self.monotonic = MovableClock(NOW), MovableClock(1000)
+        self.keys = {"a": "first"}
+        self.is_away = False
+
+    def fetch(self) -> bytes:
+        if self.is_away:
+            raise FetchError("HTTP status 503")
+        return document(self.keys)
+
+
+class GuardedApp:
+    """One app's verification, on its own: key source, revocations and, maybe, remembered tokens."""
+
+    def __init__(self, tenant: Tenant, settings: dict[str, Any], cache: TokenCache, make: MakeVerifier) -> None:
+        loaded = load_settings({"AUTH0_DOMAIN": DOMAIN, "AUTH0_ALGORITHMS": "EdDSA", **settings}, {})
+        shared_cache = SharedCache(DictBackend, monotonic=tenant.monotonic)
+        at_once = SingleFlight(start=lambda work: work())
+        # Nothing purges the cache when a key set comes: it has to be right without.
+        self.source = KeySource(
+            loaded.issuer,
+            ttl_seconds=loaded.jwks_ttl_seconds,
+            refresh_ahead_seconds=loaded.jwks_refresh_ahead_seconds,
+            max_stale_seconds=loaded.jwks_max_stale_seconds,
+            cooldown_seconds=loaded.jwks_cooldown_seconds,
+            fetch=tenant.fetch,
+            shared=SharedKeySet(
+                shared_cache, issuer=loaded.issuer, url="", secret=None, keep_seconds=1, attempt_seconds=1
+            ),
+            clock=tenant.wall,
+            monotonic=tenant.monotonic,
+            uniform=lambda low, high: (low + high) / 2,
+            flights=at_once,
+        )
+        entries = SignedCache(shared_cache, secret=SECRET, names=())
+        self.revocations = Revocations(
+            RevocationLog(entries, keep_seconds=3600, clock=tenant.wall),
+            FleetBoard(entries, interval_seconds=5, monotonic=tenant.monotonic, flights=at_once),
+            reach=lambda: "process",
+            max_lifetime_seconds=3600,
+            leeway_seconds=loaded.leeway_seconds,
+            max_stale_seconds=60,
+            is_denying=False,
+            clock=tenant.wall,
+        )
+        self.cache = cache
+        self.verifier = make(
+            loaded, self.source, tenant.wall, remembered=cache, refuse_revoked=self.revocations.refuse_revoked
+        )
+
+    def answer(self, token: str, demand: Demand | None) -> tuple[AccessToken | None, object]:
+        """Return the verified token, and all that a client or a view can see of the answer."""
+        try:
+            access_token = self.verifier.verify(token)
+            if demand is not None and not demand.is_met_by(access_token):
+                raise demand.error()
+        except Auth0Error as exc:
+            return None, (type(exc), exc.code, exc.reason, getattr(exc, "retry_after_seconds", None))
+        seen = (access_token.claims, access_token.header, access_token.scopes, access_token.permissions)
+        return access_token, (*seen, {name: access_token[name] for name in access_token}, repr(access_token))

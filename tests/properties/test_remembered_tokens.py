@@ -1,0 +1,252 @@
+"""A guard that remembers tokens and one that verifies each time, side by side: they never differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import Phase, event, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+
+from auth0_blueprint.access_token import AccessToken
+from auth0_blueprint.errors import BindingMismatchError, KeySetUnavailableError
+from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
+from auth0_blueprint.token_cache import RememberedToken, TokenCache, digest_of
+from auth0_blueprint.verifier import Verifier
+from properties.guarded_apps import (
+    DEMANDS,
+    KEY_IDS,
+    MATERIALS,
+    SETTINGS,
+    GuardedApp,
+    MakeVerifier,
+    Tenant,
+    tokens,
+)
+
+#: Fewer than there are tokens: the bound is reached.
+CACHE_SIZE = 6
+
+_MOVES = st.sampled_from([0.0, 0.5, 3.0, 30.0, 45.0, 55.0, 65.0, 300.0, 601.0, 1201.0])
+_APPS = st.integers(0, len(SETTINGS) - 1)
+_REQUESTS = st.lists(st.tuples(_APPS, st.integers(0, 10), st.sampled_from(DEMANDS)), min_size=1, max_size=8)
+_REVOCATIONS = st.sampled_from([("subject", "user"), ("subject", "other"), ("client_id", "client"), ("jti", "1")])
+
+
+class SideBySide(RuleBasedStateMachine):
+    """Each request is answered twice, and views do to their tokens what they like."""
+
+    make_verifier: MakeVerifier = Verifier
+    is_cache_shared_by_apps = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tenant = Tenant()
+        caches = [TokenCache(CACHE_SIZE) for _ in SETTINGS]
+        if self.is_cache_shared_by_apps:
+            caches = caches[:1] * len(SETTINGS)
+        self.pairs = [
+            (
+                GuardedApp(self.tenant, one, cache, type(self).make_verifier),
+                GuardedApp(self.tenant, one, TokenCache(0), Verifier),
+            )
+            for one, cache in zip(SETTINGS, caches, strict=True)
+        ]
+
+    @rule(requests=_REQUESTS)
+    def requests_come(self, requests: list[tuple[int, int, Any]]) -> None:
+        for app, token, demand in requests:
+            remembering, forgetful = self.pairs[app]
+            text = tokens()[token % len(tokens())]
+            is_remembered = remembering.cache.find(digest_of(text.encode())) is not None
+            (access_token, seen), (_, expected) = (one.answer(text, demand) for one in (remembering, forgetful))
+            event(f"{'remembered' if is_remembered else 'new'}, {'passes' if access_token else 'refused'}")
+            assert seen == expected
+            if access_token is not None:
+                _do_what_views_do(access_token)
+
+    @rule(seconds=_MOVES)
+    def time_passes(self, seconds: float) -> None:
+        self.tenant.wall.move(seconds)
+        self.tenant.monotonic.move(seconds)
+
+    @rule(seconds=_MOVES)
+    def the_wall_clock_is_set(self, seconds: float) -> None:
+        self.tenant.wall.move(-seconds)
+
+    @rule(key_id=st.sampled_from(KEY_IDS), material=st.sampled_from(MATERIALS))
+    def a_key_comes(self, key_id: str, material: str) -> None:
+        self.tenant.keys[key_id] = material
+
+    @rule(key_id=st.sampled_from(KEY_IDS))
+    def a_key_goes(self, key_id: str) -> None:
+        if len(self.tenant.keys) > 1:
+            self.tenant.keys.pop(key_id, None)
+
+    @rule(is_away=st.booleans())
+    def the_issuer_goes_away_or_comes_back(self, is_away: bool) -> None:
+        self.tenant.is_away = is_away
+
+    @rule(app=_APPS)
+    def an_operator_refreshes(self, app: int) -> None:
+        for one in self.pairs[app]:
+            with suppress(KeySetUnavailableError):
+                one.source.refresh_now(1)
+
+    @rule(app=_APPS, revocation=_REVOCATIONS)
+    def an_operator_revokes(self, app: int, revocation: tuple[str, str]) -> None:
+        for one in self.pairs[app]:
+            one.revocations.revoke(*revocation, None)
+
+    @rule(app=_APPS, token=st.integers(0, 3))
+    def an_operator_revokes_a_token(self, app: int, token: int) -> None:
+        for one in self.pairs[app]:
+            one.revocations.revoke_token(AccessToken({"exp": 1_800_003_000}, {}), tokens()[token], None)
+
+    @rule(app=_APPS, revocation=_REVOCATIONS)
+    def an_operator_lifts(self, app: int, revocation: tuple[str, str]) -> None:
+        for one in self.pairs[app]:
+            one.revocations.lift(*revocation)
+
+    @rule(app=_APPS)
+    def the_cache_is_purged(self, app: int) -> None:
+        self.pairs[app][0].cache.purge()
+
+
+def _do_what_views_do(access_token: AccessToken) -> None:
+    for found in (access_token.claims, access_token.header, *(access_token[name] for name in access_token)):
+        if isinstance(found, dict):
+            found["scope"] = "everything"
+        elif isinstance(found, list):
+            found.append("everything")
+
+
+TestSideBySide = SideBySide.TestCase
+TestSideBySide.settings = settings(max_examples=max(2000, settings().max_examples), stateful_step_count=20)
+
+
+class ForgetsTheTime(Verifier):
+    """Fault: what was good once is good for ever."""
+
+    def _check_time(self, token: RememberedToken) -> None:
+        if all(token is not known for known in self._remembered._tokens.values()):
+            super()._check_time(token)
+
+
+class ForgetsTheEnd(Verifier):
+    """Fault: a token that could not be used yet is looked at again, one that has expired is not."""
+
+    def _check_time(self, token: RememberedToken) -> None:
+        is_known = any(token is known for known in self._remembered._tokens.values())
+        super()._check_time(replace(token, expires_at=float("inf")) if is_known else token)
+
+
+class _OneGeneration:
+    """The keys, as if there had never been others."""
+
+    def __init__(self, keys: Any) -> None:
+        self._keys = keys
+
+    def snapshot(self) -> Snapshot:
+        found: Snapshot = self._keys.snapshot()
+        return replace(found, generation=1)
+
+    def key_for(self, *arguments: Any) -> FoundKey:
+        found: FoundKey = self._keys.key_for(*arguments)
+        return replace(found, generation=1)
+
+
+def forgets_the_generation(loaded: Any, keys: Any, *arguments: Any, **options: Any) -> Verifier:
+    """Fault: the key set may have changed."""
+    return Verifier(loaded, _OneGeneration(keys), *arguments, **options)  # type: ignore[arg-type]
+
+
+class ForgetsTheKeySetsAge(Verifier):
+    """Fault: the key set may be too old for any use."""
+
+    def prove(self, token: str, *, at_hand_only: bool = False) -> AccessToken:
+        known = self._remembered.find(digest_of(token.encode()))
+        if known is None:
+            return super().prove(token, at_hand_only=at_hand_only)
+        self._check_time(known)
+        return known.access_token
+
+
+class ForgetsRevocation(Verifier):
+    """Fault: who was let in once is not asked whether the token was withdrawn since."""
+
+    def verify(self, token: str, *, at_hand_only: bool = False) -> AccessToken:
+        if self._remembered.find(digest_of(token.encode())) is None:
+            return super().verify(token, at_hand_only=at_hand_only)
+        access_token = self.prove(token, at_hand_only=at_hand_only)
+        if access_token.is_bound:
+            raise BindingMismatchError
+        return access_token
+
+
+class ForgetsTheBinding(Verifier):
+    """Fault: who was proven once is not asked for the proof of possession."""
+
+    def verify(self, token: str, *, at_hand_only: bool = False) -> AccessToken:
+        if self._remembered.find(digest_of(token.encode())) is None:
+            return super().verify(token, at_hand_only=at_hand_only)
+        access_token = self.prove(token, at_hand_only=at_hand_only)
+        self.check_not_revoked(access_token, token)
+        return access_token
+
+
+class _SharedClaims(AccessToken):
+    __slots__ = ()
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        return self._claims  # type: ignore[return-value]
+
+
+class SharesClaims(Verifier):
+    """Fault: what one view changes, the next one sees."""
+
+    def _prove_anew(self, token: bytes, *, at_hand_only: bool = False) -> RememberedToken:
+        proven = super()._prove_anew(token, at_hand_only=at_hand_only)
+        good = proven.access_token
+        shared = _SharedClaims(good._claims, good._header, scopes=good.scopes, permissions=good.permissions)
+        return replace(proven, access_token=shared)
+
+
+def _comes_to_light(**faults: Any) -> bool:
+    machine: Any = type("Faulty", (SideBySide,), faults)
+    try:
+        run_state_machine_as_test(
+            machine,
+            settings=settings(max_examples=2000, stateful_step_count=20, phases=[Phase.generate], print_blob=False),
+        )
+    except AssertionError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    "make_verifier",
+    [
+        ForgetsTheTime,
+        ForgetsTheEnd,
+        forgets_the_generation,
+        ForgetsTheKeySetsAge,
+        ForgetsRevocation,
+        ForgetsTheBinding,
+        SharesClaims,
+    ],
+    ids=lambda fault: fault.__name__,
+)
+def test_a_fault_in_remembering_comes_to_light(make_verifier: Callable[..., Verifier]) -> None:
+    """The comparison is worth something: it finds what others have done wrong."""
+    assert _comes_to_light(make_verifier=staticmethod(make_verifier))
+
+
+def test_one_cache_for_two_apps_would_come_to_light() -> None:
+    """Each app's settings decide about its own tokens alone."""
+    assert _comes_to_light(is_cache_shared_by_apps=True)
