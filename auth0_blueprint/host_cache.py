@@ -101,8 +101,8 @@ def refuse_null_cache(app: Flask, cache: Cache | None) -> None:
     if not names.isdisjoint(_NULL_CACHES):
         raise ConfigurationError(
             {
-                "AUTH0_DPOP": "required needs a cache, so that no proof is good twice: set CACHE_TYPE to RedisCache, or "
-                "to SimpleCache where there is one process"
+                "AUTH0_DPOP": "required needs a cache, so that no proof is good twice: set CACHE_TYPE to RedisCache, "
+                "or to SimpleCache where there is one process"
             }
         )
 

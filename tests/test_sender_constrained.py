@@ -289,7 +289,7 @@ def test_details_of_health_are_shown_to_an_operator_with_a_bound_token(
 ) -> None:
     """With a proof, and to nobody without."""
     client = serve(make_app, AUTH0_DPOP="required")
-    operator = {"scope": "manage:auth0", "permissions": ["manage:auth0"]}
+    operator: dict[str, Any] = {"scope": "manage:auth0", "permissions": ["manage:auth0"]}
     token = issuer.token(cnf=holder.confirmation, **operator)
     client.get("/auth/health")
     assert "checks" in ask(client, token, holder, uri=f"{API}/auth/health").get_json()
