@@ -175,8 +175,11 @@ def _key(header: dict[str, Any], algorithm: Algorithm) -> VerificationKey:
 
 
 def _named_uri(claims: dict[str, Any], target: TargetURI) -> str:
+    named = claims.get("htu")
+    if named == target.uri and isinstance(named, str) and "/." not in named:
+        return named  # in its one spelling already, as most clients write it
     try:
-        uri = normalized(str(claims.get("htu")))  # what is no text does not read as a URI either
+        uri = normalized(str(named))  # what is no text does not read as a URI either
     except ValueError as exc:
         raise InvalidProofError("uri") from exc
     if not target.is_named_by(uri):
