@@ -22,7 +22,7 @@ from werkzeug.test import EnvironBuilder
 
 from auth0_blueprint import Auth0Blueprint, requires_scope
 from auth0_blueprint.testing import LocalIssuer
-from benchmarks.reporting import Target, print_machine, print_table, verdict
+from benchmarks.reporting import print_machine, print_table
 
 ROUNDS, BLOCK = 40, 50
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
@@ -102,8 +102,8 @@ def seconds_of(app: Flask, headers: Sequence[dict[str, str]]) -> float:
     return seconds
 
 
-def measure(issuer: LocalIssuer, algorithm: str, rounds: int) -> tuple[list[str], float]:
-    """Return the row for *algorithm*, and how many checks a request with a proof costs above a plain one."""
+def measure(issuer: LocalIssuer, algorithm: str, rounds: int) -> list[str]:
+    """Return the row for *algorithm*."""
     app, holder = make_app(issuer), Holder(algorithm)
     plain = issuer.token(scope="read:messages")
     bound = issuer.token(scope="read:messages", cnf={"jkt": holder.thumbprint})
@@ -120,19 +120,19 @@ def measure(issuer: LocalIssuer, algorithm: str, rounds: int) -> tuple[list[str]
                 row.append(seconds / BLOCK * 1e6)
     above = statistics.median((w - b) / c for w, b, c in zip(with_proof, without, checks, strict=True))
     request, open_, check = (statistics.median(row) for row in (with_proof, without, checks))
-    return [algorithm, f"{request:.0f}", f"{request - open_:.0f}", f"{check:.0f}", f"{above:.2f}"], above
+    return [algorithm, f"{request:.0f}", f"{request - open_:.0f}", f"{check:.0f}", f"{above:.2f}"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and return 1 if the target is missed."""
+    """Measure, and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dpop", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few rounds, to see that it works")
     rounds = 4 if parser.parse_args(arguments).quick else ROUNDS
     with LocalIssuer() as issuer:
         found = [measure(issuer, algorithm, rounds) for algorithm in ALGORITHMS]
     print_machine(f"A request with a DPoP proof: {rounds} rounds of {BLOCK}; medians")
-    print_table(COLUMNS, [row for row, _ in found])
-    return verdict([Target("signature checks above a plain request, ES256", found[0][1], 2.0)])
+    print_table(COLUMNS, found)
+    return 0
 
 
 def _segment(data: bytes) -> str:
