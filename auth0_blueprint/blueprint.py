@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Flask, Response, jsonify
+from flask import Blueprint, Flask, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from flask_caching import Cache
 from werkzeug.local import LocalProxy
@@ -103,9 +103,15 @@ class Auth0Blueprint(Blueprint):
 def _answer(error: Auth0Error) -> Response:
     response = jsonify(response_body(error))
     response.status_code = error.status
-    settings = app_state().settings
-    metadata = None if settings.resource is None else metadata_url(settings.resource)
-    response.headers.update(response_headers(error, settings.realm, resource_metadata=metadata))
+    state = app_state()
+    resource, authorization = state.settings.resource, request.environ.get("HTTP_AUTHORIZATION")
+    headers = response_headers(
+        error,
+        state.settings.realm,
+        schemes=state.binding.challenge_schemes(authorization),
+        resource_metadata=None if resource is None else metadata_url(resource),
+    )
+    response.headers.extend(headers)
     return response
 
 

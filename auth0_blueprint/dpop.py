@@ -22,14 +22,12 @@ from typing import Any
 
 from auth0_blueprint import jws
 from auth0_blueprint.access_token import is_unix_time
-from auth0_blueprint.algorithms import ALGORITHMS, Algorithm
+from auth0_blueprint.algorithms import ALGORITHMS, PROOF_ALGORITHMS, Algorithm
 from auth0_blueprint.errors import BindingMismatchError, InvalidProofError, InvalidTokenError
 from auth0_blueprint.jwk import UnusableKeyError, VerificationKey, parse_jwk
 from auth0_blueprint.replay import ReplayMemory
 from auth0_blueprint.target_uri import TargetURI, normalized
 
-#: ES256 is what Auth0's own SDKs sign with; its documentation names RS256 as well, FAPI 2.0 the others.
-PROOF_ALGORITHMS = ("ES256", "RS256", "PS256", "EdDSA", "Ed25519")
 #: An RSA key of 4096 bits makes a proof of 2.5 KB.
 MAX_PROOF_BYTES = 8192
 MAX_AGE_SECONDS = 300

@@ -240,7 +240,7 @@ class TestChallenge:
 
         @described_app.errorhandler(Auth0Error)
         def render(error: Auth0Error) -> tuple[dict[str, str], int, dict[str, str]]:
-            return {}, error.status, response_headers(error, realm="mine", resource_metadata=url)
+            return {}, error.status, dict(response_headers(error, realm="mine", resource_metadata=url))
 
         challenge = described_app.test_client().get("/auth/me").headers["WWW-Authenticate"]
         assert challenge == f'Bearer realm="mine", {self.POINTER}'
