@@ -128,7 +128,7 @@ class Verifier:
         return access_token
 
     def prove(self, token: str, *, at_hand_only: bool = False) -> AccessToken:
-        """Prove that its issuer, one of ours, has issued *token* for this API, and that it has not expired. No more than that.
+        """Prove that an issuer of ours has issued *token* for this API, and that it has not expired. No more than that.
 
         Raises:
             InvalidTokenError: it is not acceptable; the subclass says why.
@@ -158,7 +158,7 @@ class Verifier:
         known = self._known_headers.get(header_segment)
         unverified = jws.parse(token, self._max_bytes, known.header if known else None)
         algorithm = known.algorithm if known else self._check_header(unverified.header)
-        # The unverified issuer only decides whether looking for a key makes sense, and where: nowhere but at that issuer.
+        # The unverified issuer only decides whether looking for a key makes sense, and at which of our issuers.
         issuer = unverified.claims.get("iss")
         keys = self._keys.get(issuer) if isinstance(issuer, str) else None
         if keys is None:

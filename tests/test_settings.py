@@ -27,8 +27,8 @@ def problems(config: dict[str, Any]) -> dict[str, str]:
 def test_two_settings_are_enough() -> None:
     """Everything else follows, as the contract says."""
     settings = load()
-    assert settings.issuer == "https://example.eu.auth0.com/"
-    assert settings.jwks_url == "https://example.eu.auth0.com/.well-known/jwks.json"
+    assert settings.issuers == ("https://example.eu.auth0.com/",)
+    assert settings.key_set_urls == {settings.issuers[0]: "https://example.eu.auth0.com/.well-known/jwks.json"}
     assert settings.audience == ("https://api.example.com",)
     assert settings.algorithms == ("RS256",)
     assert (settings.leeway_seconds, settings.max_token_lifetime_seconds, settings.max_token_bytes) == (
@@ -58,10 +58,7 @@ def test_who_issues_is_decided_in_one_place() -> None:
     """An issuer in the app's config is not mixed with a domain or key set of the environment."""
     environ = {"AUTH0_DOMAIN": "b.example.com", "AUTH0_JWKS_URL": "https://b.example.com/keys"}
     settings = load_settings({"AUTH0_ISSUER": "https://a.example.com/", "AUTH0_AUDIENCE": "a"}, environ)
-    assert (settings.issuer, settings.jwks_url) == (
-        "https://a.example.com/",
-        "https://a.example.com/.well-known/jwks.json",
-    )
+    assert settings.key_set_urls == {"https://a.example.com/": "https://a.example.com/.well-known/jwks.json"}
 
 
 @pytest.mark.parametrize(
@@ -121,17 +118,17 @@ def test_numbers_and_switches_may_be_given_as_text() -> None:
 def test_an_issuer_is_taken_as_it_is(issuer: str, jwks_url: str) -> None:
     """One slash is added for the key set only if there is none."""
     settings = load_settings({"AUTH0_ISSUER": issuer, "AUTH0_AUDIENCE": "a"}, {})
-    assert (settings.issuer, settings.jwks_url) == (issuer, jwks_url)
+    assert settings.key_set_urls == {issuer: jwks_url}
 
 
 def test_domain_and_issuer_may_both_be_given_when_they_agree() -> None:
     """An environment often has both."""
-    assert load(AUTH0_ISSUER="https://example.eu.auth0.com/").issuer == "https://example.eu.auth0.com/"
+    assert load(AUTH0_ISSUER="https://example.eu.auth0.com/").key_set_urls == load().key_set_urls
 
 
 def test_a_domain_is_written_in_lower_case() -> None:
     """As Auth0 writes it in ``iss``."""
-    assert load(AUTH0_DOMAIN="Example.EU.auth0.com").issuer == "https://example.eu.auth0.com/"
+    assert load(AUTH0_DOMAIN="Example.EU.auth0.com").issuers == ("https://example.eu.auth0.com/",)
 
 
 @pytest.mark.parametrize(
@@ -139,10 +136,15 @@ def test_a_domain_is_written_in_lower_case() -> None:
     [
         ("AUTH0_DOMAIN", "https://example.eu.auth0.com"),
         ("AUTH0_DOMAIN", "example.eu.auth0.com/"),
-        ("AUTH0_DOMAIN", "a.example.com,b.example.com"),
+        ("AUTH0_DOMAIN", "a.example.com,https://b.example.com"),
+        ("AUTH0_DOMAIN", "a.example.com,,b.example.com"),
+        ("AUTH0_DOMAIN", ["a.example.com", "b"]),
+        ("AUTH0_DOMAIN", ["a.example.com", 1]),
+        ("AUTH0_DOMAIN", {"a.example.com"}),
+        ("AUTH0_DOMAIN", {"a.example.com": 1}),
         ("AUTH0_DOMAIN", "example"),
         ("AUTH0_DOMAIN", "-a.example.com"),
-        ("AUTH0_DOMAIN", "a.example.com\n"),
+        ("AUTH0_DOMAIN", "a.example.com\nb.example.com"),
         ("AUTH0_DOMAIN", 1),
         ("AUTH0_ISSUER", "https://other.example.com/"),
         ("AUTH0_ISSUER", "https://example.eu.auth0.com"),

@@ -14,6 +14,7 @@ The request path reads one attribute and two clocks while the snapshot is fresh:
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import random
 import time
@@ -38,8 +39,11 @@ UNKNOWN_KEY_PATIENCE_SECONDS = 0.5
 SHARED_LOOK_INTERVAL_SECONDS = 1.0
 REFRESHED_PATIENCE_SECONDS = 1.0
 
-#: Where the board says that an operator had the key set refreshed.
-REFRESHED = "refreshed"
+
+def refreshed(issuer: str) -> str:
+    """Return where the board says that an operator had the key set of *issuer* refreshed."""
+    return f"refreshed-{hashlib.sha256(issuer.encode()).hexdigest()[:16]}"
+
 
 Work = Callable[[Flight], list[Step]]
 
