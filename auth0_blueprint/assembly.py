@@ -116,14 +116,14 @@ def _binding(app: Flask, settings: Settings, entries: SignedCache, reach: Callab
     proofs = ProofChecker(ReplayMemory(entries, reach=reach, is_denying=settings.revocation_on_error == "deny"))
     trusted_hosts = app.config.get("TRUSTED_HOSTS")
 
-    def check_proof(environ: Mapping[str, Any], token: str, thumbprint: str) -> None:
+    def check_proof(environ: Mapping[str, Any], token: str, confirmation: Any) -> None:
         target = target_uri(settings.public_url or _base_url(environ, trusted_hosts), environ)
         proofs.check(
             environ.get(PROOF),
             method=environ["REQUEST_METHOD"],
             target=target,
             access_token=token,
-            thumbprint=thumbprint,
+            confirmation=confirmation,
         )
 
     return Binding(check_proof=check_proof, certificate_source=source, is_proof_required=settings.dpop == "required")

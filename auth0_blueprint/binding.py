@@ -17,12 +17,11 @@ from typing import Any
 
 from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.certificate_source import CertificateSource
-from auth0_blueprint.client_certificate import THUMBPRINT, refuse_other_certificates
+from auth0_blueprint.client_certificate import THUMBPRINT as CERTIFICATE_THUMBPRINT
+from auth0_blueprint.client_certificate import refuse_other_certificates
 from auth0_blueprint.credentials import DPOP, is_by_dpop
+from auth0_blueprint.dpop import THUMBPRINT as KEY_THUMBPRINT
 from auth0_blueprint.errors import BindingMismatchError
-
-#: The member of ``cnf`` for DPoP keys (RFC 9449 §6.1).
-KEY_THUMBPRINT = "jkt"
 
 #: Where WSGI has the proof.
 PROOF = "HTTP_DPOP"
@@ -32,8 +31,8 @@ class Binding:
     """The rules of one app.
 
     Args:
-        check_proof: checks the DPoP proof of a request for a token (text) with that key thumbprint; ``None`` where
-            ``AUTH0_DPOP`` is disabled.
+        check_proof: checks the DPoP proof of a request, by its environ, for a token, by its text and its ``cnf``;
+            ``None`` where ``AUTH0_DPOP`` is disabled.
         certificate_source: where client certificates are; ``None`` without ``AUTH0_MTLS_CERT``.
         is_proof_required: whether tokens that no DPoP proof goes with are refused.
 
@@ -44,7 +43,7 @@ class Binding:
     def __init__(
         self,
         *,
-        check_proof: Callable[[Mapping[str, Any], str, str], None] | None = None,
+        check_proof: Callable[[Mapping[str, Any], str, Any], None] | None = None,
         certificate_source: CertificateSource | None = None,
         is_proof_required: bool = False,
     ) -> None:
@@ -83,12 +82,12 @@ class Binding:
         confirmation = access_token.confirmation
         members = confirmation.keys() if isinstance(confirmation, dict) else None
         if members == {KEY_THUMBPRINT} and self._check_proof is not None and scheme == DPOP:
-            self._check_proof(environ, token, confirmation[KEY_THUMBPRINT])
+            self._check_proof(environ, token, confirmation)
         elif scheme != DPOP and PROOF in environ:
             raise BindingMismatchError("proof_beside_bearer")
         elif self.is_proof_required:
             raise BindingMismatchError("proof_required")
-        elif members == {THUMBPRINT} and self._certificate_source is not None:
+        elif members == {CERTIFICATE_THUMBPRINT} and self._certificate_source is not None:
             refuse_other_certificates(confirmation, environ, self._certificate_source)
         elif access_token.is_bound:
             raise BindingMismatchError("sender_constrained")

@@ -28,6 +28,9 @@ from auth0_blueprint.jwk import UnusableKeyError, VerificationKey, parse_jwk
 from auth0_blueprint.replay import ReplayMemory
 from auth0_blueprint.target_uri import TargetURI, normalized
 
+#: The member of ``cnf`` for keys (§6.1).
+THUMBPRINT = "jkt"
+
 #: An RSA key of 4096 bits makes a proof of 2.5 KB.
 MAX_PROOF_BYTES = 8192
 MAX_AGE_SECONDS = 300
@@ -61,7 +64,7 @@ class ProofChecker:
         self._clock = clock
 
     def check(
-        self, proof_header: str | None, *, method: str, target: TargetURI, access_token: str, thumbprint: str
+        self, proof_header: str | None, *, method: str, target: TargetURI, access_token: str, confirmation: Any
     ) -> None:
         """Check the proof that came with *access_token*, and use it up.
 
@@ -70,18 +73,20 @@ class ProofChecker:
             method: of the request.
             target: of the request.
             access_token: its text, already proven.
-            thumbprint: that of the key it is bound to, its ``cnf.jkt`` (§6.1).
+            confirmation: its ``cnf``, which says to which key it is bound (§6.1).
 
         Raises:
             InvalidProofError: it is no proof for this request, or was used before.
-            BindingMismatchError: it is one of another key.
+            BindingMismatchError: it is one of another key; or *confirmation* says something else as well.
             ReplayMemoryUnavailableError: whether it was used before cannot be told, or not be remembered.
         """
         unverified = self._parse(_only_proof(proof_header))
         algorithm = self._check_header(unverified.header)
         key = _key(unverified.header, algorithm)
-        # Nothing compared here is secret: all of it is in the request.
-        if key.thumbprint != thumbprint:
+        thumbprint = key.thumbprint
+        # RFC 7800 §3.1: a confirmation stands for one key. What another member demands, nobody would check.
+        # Compared as they are: nothing here is secret, all of it is in the request.
+        if confirmation != {THUMBPRINT: thumbprint}:
             raise BindingMismatchError("other_key")
         if not algorithm.verify(unverified.signing_input, key.public_key, unverified.signature):
             raise InvalidProofError("signature")
@@ -150,7 +155,7 @@ def _key(header: dict[str, Any], algorithm: Algorithm) -> VerificationKey:
 
 def _named_uri(claims: dict[str, Any], target: TargetURI) -> str:
     try:
-        uri = normalized(str(claims.get("htu")))
+        uri = normalized(str(claims.get("htu")))  # what is no text does not read as a URI either
     except ValueError as exc:
         raise InvalidProofError("uri") from exc
     if not target.is_named_by(uri):

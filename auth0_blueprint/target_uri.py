@@ -4,8 +4,8 @@ Both are brought into one spelling first (RFC 3986 §6.2.2, §6.2.3): case of sc
 percent-encoding. Query and fragment are left out (RFC 9449 §4.3).
 
 The path goes further than the RFC asks: each segment counts as the bytes that it stands for, so ``@`` and ``%40`` are
-the same, as they are to every WSGI app. Nothing that an app can tell apart becomes equal by that: an encoded slash
-remains another thing than a slash, as long as the server lets us see the difference, and nothing is decoded twice.
+the same, as they are to whoever reads ``PATH_INFO``. Nothing that Flask can tell apart becomes equal by that: nothing
+is decoded twice, and an encoded slash remains another thing than a slash, as far as the server lets us see that.
 
 Dot segments are resolved in what a proof names, and not in the request: clients resolve them before they send, and
 Flask does not. A request for ``/files/../keys`` is served by the view of ``/files/<path:name>``, and no proof for

@@ -115,6 +115,7 @@ def test_every_refusal_is_described_by_status_and_code(documented: Flask) -> Non
     assert codes["400"] == {"invalid_header", "invalid_request"}
     assert codes["403"] == {"insufficient_scope", "insufficient_permissions"}
     assert codes["503"] == {"key_set_unavailable", "revocation_unavailable", "replay_memory_unavailable"}
+    assert "invalid_dpop_proof" in codes["401"]
     assert codes["401"] >= {error.code for error in errors.InvalidTokenError.__subclasses__()}
     assert _codes(document, "/auth/admin/jwks/refresh", "post")["429"] == {"rate_limited"}
     assert _codes(document, "/auth/admin/revocations/{kind}/{value}", "delete")["404"] == {"not_found"}
