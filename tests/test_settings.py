@@ -132,6 +132,60 @@ def test_a_domain_is_written_in_lower_case() -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        ["a.example.com", "b.example.com"],
+        ("a.example.com", "b.example.com"),
+        "a.example.com,b.example.com",
+        " a.example.com , b.example.com ",
+        ["A.Example.com", "b.example.com", "a.example.com", "B.EXAMPLE.COM"],
+    ],
+)
+def test_several_domains_are_issuers_each_with_its_own_key_set(value: object) -> None:
+    """In the order in which they are given; each once."""
+    settings = load(AUTH0_DOMAIN=value)
+    assert settings.issuers == ("https://a.example.com/", "https://b.example.com/")
+    assert list(settings.key_set_urls.values()) == [
+        "https://a.example.com/.well-known/jwks.json",
+        "https://b.example.com/.well-known/jwks.json",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("AUTH0_ISSUER", "https://a.example.com/"),
+        ("AUTH0_ISSUER", "https://other.example.com/"),
+        ("AUTH0_JWKS_URL", "https://a.example.com/.well-known/jwks.json"),
+    ],
+)
+def test_several_domains_take_no_single_issuer_and_no_single_key_set(key: str, value: str) -> None:
+    """The keys of one would be tried for another."""
+    several = {**GOOD, "AUTH0_DOMAIN": "a.example.com,b.example.com", key: value}
+    assert problems(several) == {
+        key: f"is for one domain, and AUTH0_DOMAIN has several: each has its own (it is {value!r})"
+    }
+    with pytest.raises(ConfigurationError, match=key):
+        load_settings({"AUTH0_AUDIENCE": "a"}, {name: several[name] for name in ("AUTH0_DOMAIN", key)})
+
+
+def test_a_domain_that_is_given_twice_is_one() -> None:
+    """So that its issuer and its key set may be given, too."""
+    settings = load(AUTH0_DOMAIN="a.example.com,A.example.com", AUTH0_ISSUER="https://a.example.com/")
+    assert settings.issuers == ("https://a.example.com/",)
+
+
+@pytest.mark.parametrize("domain", ["a.example.com", "b.example.com"])
+def test_what_is_said_of_audiences_is_said_for_each_domain(domain: str, caplog: pytest.LogCaptureFixture) -> None:
+    """``userinfo`` is refused, the Management API warned about."""
+    several = {"AUTH0_DOMAIN": ["a.example.com", "b.example.com"]}
+    said = problems({**several, "AUTH0_AUDIENCE": ["api", f"https://{domain}/userinfo"]})
+    assert "userinfo" in said["AUTH0_AUDIENCE"]
+    load(**several, AUTH0_AUDIENCE=["api", f"https://{domain}/api/v2/"])
+    assert "Management API" in caplog.text
+
+
+@pytest.mark.parametrize(
     ("key", "value"),
     [
         ("AUTH0_DOMAIN", "https://example.eu.auth0.com"),

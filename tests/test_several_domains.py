@@ -238,11 +238,11 @@ class NotingCache(SimpleCache):
         self.asked.extend(keys)
         return [super(NotingCache, self).get(key) for key in keys]
 
-    def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
+    def set(self, key: str, value: Any, timeout: Any = None) -> Any:
         self.asked.append(key)
         return super().set(key, value, timeout)
 
-    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
+    def add(self, key: str, value: Any, timeout: Any = None) -> Any:
         self.asked.append(key)
         return super().add(key, value, timeout)
 
