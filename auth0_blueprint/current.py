@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from flask import Flask, current_app, has_request_context, request
 from werkzeug.local import LocalProxy
@@ -62,8 +62,7 @@ class AppState:
     tally: Tally
 
 
-@dataclass(slots=True)  # frozen ones take five times as long to make
-class RequestState:
+class RequestState(NamedTuple):
     """What was proven about one request, by the settings of one app. Lives and dies with the request object."""
 
     app_state: AppState
@@ -83,7 +82,10 @@ def app_state() -> AppState:
 
 def request_state() -> RequestState | None:
     """Return what was proven about the current request, if a guard has run."""
-    return vars(request._get_current_object()).get(_ATTRIBUTE) if has_request_context() else None  # type: ignore[attr-defined]
+    if not has_request_context():
+        return None
+    state = getattr(request._get_current_object(), _ATTRIBUTE, None)  # type: ignore[attr-defined]
+    return None if state is None else RequestState(*state)
 
 
 def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) -> AccessToken:
@@ -98,10 +100,10 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
     """
     state = app_state()
     here = request._get_current_object()  # type: ignore[attr-defined]
-    known: RequestState | None = getattr(here, _ATTRIBUTE, None)
+    known: tuple[AppState, AccessToken, Any] | None = getattr(here, _ATTRIBUTE, None)
     # An anonymous caller is looked at again: another guard may not take other schemes for no credentials.
-    if known is not None and known.access_token and known.app_state is state:
-        return known.access_token
+    if known is not None and known[1] and known[0] is state:
+        return known[1]
     try:
         access_token = prove_request(state, here.environ)
         user = state.rules.admit(access_token)
@@ -118,7 +120,7 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
         if token_verified.receivers:
             token_verified.send(_app(), access_token=access_token)
     # Written last, when all checks have passed.
-    setattr(here, _ATTRIBUTE, RequestState(state, access_token, user))
+    setattr(here, _ATTRIBUTE, (state, access_token, user))  # a RequestState once somebody asks for it
     return access_token
 
 
