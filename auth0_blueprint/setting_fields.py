@@ -21,8 +21,8 @@ _PUBLIC_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)
 _PRINTABLE_ASCII = re.compile(r"[\x20-\x7E]+\Z")
 _URL_TEXT = re.compile(r"[\x21-\x7E]+\Z")
 _NOT_A_DOMAIN = (
-    "has to be a bare host name such as example.eu.auth0.com, without https:// and slash, or a list of several (no set: "
-    "the order counts)"
+    "has to be a bare host name such as example.eu.auth0.com, without https:// and slash, or a list of several: not a "
+    "set, as the first one counts"
 )
 _NOT_A_URL = "has to be a URL with https, without user, password or fragment"
 _NOT_A_PUBLIC_URL = "has to be scheme and host, perhaps a port and a path of plain characters, and nothing else"
