@@ -24,7 +24,14 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
     "token_cache": (("token_cache.py",), ("tests/test_token_cache.py",)),
-    "key_set": (("jwk.py", "keysets/key_set.py"), ("tests/test_key_set.py", "tests/attacks/test_key_set_attacks.py")),
+    "key_set": (
+        ("jwk.py", "keysets/key_set.py"),
+        ("tests/test_key_set.py", "tests/test_jwk.py", "tests/attacks/test_key_set_attacks.py"),
+    ),
+    "dpop": (
+        ("dpop.py", "replay.py", "target_uri.py"),
+        ("tests/test_replay.py", "tests/test_target_uri.py", "tests/test_dpop_proofs.py"),
+    ),
     "decorators": (
         ("demands.py", "decorators.py", "protect.py"),
         (
