@@ -14,6 +14,7 @@ The request path reads one attribute and two clocks while the snapshot is fresh:
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 import time
@@ -34,8 +35,10 @@ FLIGHT_PATIENCE_SECONDS = 3.0
 UNKNOWN_KEY_PATIENCE_SECONDS = 0.5
 REFRESHED_PATIENCE_SECONDS = 1.0
 
-#: Where the board says that an operator had the key set refreshed.
-REFRESHED = "refreshed"
+
+def refreshed(issuer: str) -> str:
+    """Return where the board says that an operator had the key set of *issuer* refreshed."""
+    return f"refreshed-{hashlib.sha256(issuer.encode()).hexdigest()[:16]}"
 
 
 class KeySource:

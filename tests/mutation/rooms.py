@@ -25,6 +25,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "tests/test_verifier.py",
             "tests/test_token_cache.py",
+            "tests/test_several_domains.py",
             "tests/attacks/test_algorithm_confusion.py",
             "tests/attacks/test_claim_tricks.py",
         ),
