@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from flask import Flask
 from flask_caching import Cache
+from werkzeug.wsgi import get_host
 
 from auth0_blueprint import signals
 from auth0_blueprint.access_token import AccessToken
+from auth0_blueprint.binding import PROOF, Binding
 from auth0_blueprint.cache import Outage, SharedCache
+from auth0_blueprint.certificate_source import certificate_source
 from auth0_blueprint.current import AppRules, AppState
+from auth0_blueprint.dpop import ProofChecker
 from auth0_blueprint.fleet_board import RETRY_SECONDS, FleetBoard
 from auth0_blueprint.host_cache import backend_opener, is_configured, reach_of
 from auth0_blueprint.keysets.fetch import fetch
 from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.source import REFRESHED, KeySource
+from auth0_blueprint.replay import ReplayMemory
 from auth0_blueprint.revocation.index import Revocation
 from auth0_blueprint.revocation.log import RevocationLog
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.signed_cache import SignedCache
 from auth0_blueprint.tally import Tally
+from auth0_blueprint.target_uri import target_uri
 from auth0_blueprint.token_cache import TokenCache
 from auth0_blueprint.verifier import Verifier
 
@@ -64,6 +71,7 @@ def assemble(app: Flask, settings: Settings, cache: Cache | None, rules: AppRule
             refuse_revoked=_refuse_none if revocations is None else revocations.refuse_revoked,
             on_remembered=tally.count_remembered,
         ),
+        binding=_binding(app, settings, entries, reach),
         rules=rules,
         board=board,
         revocations=revocations,
@@ -73,6 +81,35 @@ def assemble(app: Flask, settings: Settings, cache: Cache | None, rules: AppRule
 
 def _refuse_none(_access_token: AccessToken, _token: str) -> None:
     """Stand in for revocations where there are none."""
+
+
+def _binding(app: Flask, settings: Settings, entries: SignedCache, reach: Callable[[], str]) -> Binding:
+    source = None if settings.mtls_cert is None else certificate_source(settings.mtls_cert)
+    if settings.dpop == "disabled":
+        return Binding(certificate_source=source)
+    proofs = ProofChecker(ReplayMemory(entries, reach=reach, is_denying=settings.revocation_on_error == "deny"))
+    trusted_hosts = app.config.get("TRUSTED_HOSTS")
+
+    def check_proof(environ: Mapping[str, Any], token: str, confirmation: Any) -> None:
+        target = target_uri(settings.public_url or _base_url(environ, trusted_hosts), environ)
+        proofs.check(
+            environ.get(PROOF),
+            method=environ["REQUEST_METHOD"],
+            target=target,
+            access_token=token,
+            confirmation=confirmation,
+        )
+
+    return Binding(check_proof=check_proof, certificate_source=source, is_proof_required=settings.dpop == "required")
+
+
+def _base_url(environ: Mapping[str, Any], trusted_hosts: list[str] | None) -> str:
+    """Return scheme and authority, of which Flask has seen that they are trusted.
+
+    Raises:
+        SecurityError: they are not; Flask has answered 400 long before.
+    """
+    return f"{environ['wsgi.url_scheme']}://{get_host(dict(environ), trusted_hosts)}"
 
 
 def _revocations(

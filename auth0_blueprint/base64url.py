@@ -6,9 +6,9 @@ import binascii
 
 # What the library reads is the other alphabet, with padding: neither may come through from outside.
 _STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
-_PADDING = {0: b"", 1: b"", 2: b"==", 3: b"="}
-# Of the last character, as many bits count as are left for it: the others are zero.
-_LAST_CHARACTERS = {2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
+_PADDING = {0: b"", 2: b"==", 3: b"="}
+# Of the last character, as many bits count as are left for it: the others are zero. One alone is too few for a byte.
+_LAST_CHARACTERS = {1: frozenset[int](), 2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
 
 
 def decode(segment: bytes) -> bytes:
@@ -19,7 +19,7 @@ def decode(segment: bytes) -> bytes:
             alphabet, or a last character whose unused bits are set.
     """
     rest = len(segment) % 4
-    if rest > 1 and segment[-1] not in _LAST_CHARACTERS[rest]:
+    if rest and segment[-1] not in _LAST_CHARACTERS[rest]:
         raise ValueError("not canonical base64url")
     try:
         return binascii.a2b_base64(segment.translate(_STANDARD) + _PADDING[rest], strict_mode=True)

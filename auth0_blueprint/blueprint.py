@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Flask, Response, jsonify
+from flask import Blueprint, Flask, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from flask_caching import Cache
 from werkzeug.local import LocalProxy
@@ -16,7 +16,7 @@ from auth0_blueprint.cli import add_commands
 from auth0_blueprint.current import EXTENSION, app_state
 from auth0_blueprint.errors import Auth0Error, ConfigurationError
 from auth0_blueprint.first_request import check_at_first_request
-from auth0_blueprint.host_cache import check_cache_type
+from auth0_blueprint.host_cache import check_cache_type, refuse_null_cache
 from auth0_blueprint.jwt_extended import Auth0JWTManager
 from auth0_blueprint.resource_identifier import metadata_path, metadata_url
 from auth0_blueprint.routes import add_route_for_metadata, add_routes
@@ -68,6 +68,8 @@ class Auth0Blueprint(Blueprint):
         self.jwt_manager.check(app)
         self.jwt_manager.probe()
         check_cache_type(app, self._cache)
+        if settings.dpop == "required":
+            refuse_null_cache(app, self._cache)
         state = assemble(app, settings, self._cache, self.jwt_manager)
         self._rehearse(app, options, settings)
         self._add_routes_to(app, options, settings)
@@ -103,9 +105,15 @@ class Auth0Blueprint(Blueprint):
 def _answer(error: Auth0Error) -> Response:
     response = jsonify(response_body(error))
     response.status_code = error.status
-    settings = app_state().settings
-    metadata = None if settings.resource is None else metadata_url(settings.resource)
-    response.headers.update(response_headers(error, settings.realm, resource_metadata=metadata))
+    state = app_state()
+    resource, authorization = state.settings.resource, request.environ.get("HTTP_AUTHORIZATION")
+    headers = response_headers(
+        error,
+        state.settings.realm,
+        schemes=state.binding.challenge_schemes(authorization),
+        resource_metadata=None if resource is None else metadata_url(resource),
+    )
+    response.headers.extend(headers)
     return response
 
 

@@ -7,16 +7,17 @@ commands and workers share between requests, and then the first caller's identit
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from flask import Flask, current_app, has_request_context, request
 from werkzeug.local import LocalProxy
 
 from auth0_blueprint.access_token import ANONYMOUS, AccessToken
+from auth0_blueprint.binding import PROOF, Binding
 from auth0_blueprint.cache import SharedCache
-from auth0_blueprint.credentials import bearer_token
+from auth0_blueprint.credentials import BEARER, scheme_and_token
 from auth0_blueprint.errors import Auth0Error, MissingCredentialsError
 from auth0_blueprint.fleet_board import FleetBoard
 from auth0_blueprint.keysets.source import KeySource
@@ -52,6 +53,7 @@ class AppState:
     reach: Callable[[], str]
     key_source: KeySource
     verifier: Verifier
+    binding: Binding
     rules: AppRules
     board: FleetBoard
     #: ``None`` where ``AUTH0_REVOCATION`` is off.
@@ -59,8 +61,7 @@ class AppState:
     tally: Tally
 
 
-@dataclass(slots=True)  # frozen ones take five times as long to make
-class RequestState:
+class RequestState(NamedTuple):
     """What was proven about one request, by the settings of one app. Lives and dies with the request object."""
 
     app_state: AppState
@@ -80,7 +81,10 @@ def app_state() -> AppState:
 
 def request_state() -> RequestState | None:
     """Return what was proven about the current request, if a guard has run."""
-    return vars(request._get_current_object()).get(_ATTRIBUTE) if has_request_context() else None  # type: ignore[attr-defined]
+    if not has_request_context():
+        return None
+    state = getattr(request._get_current_object(), _ATTRIBUTE, None)  # type: ignore[attr-defined]
+    return None if state is None else RequestState(*state)
 
 
 def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) -> AccessToken:
@@ -95,13 +99,12 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
     """
     state = app_state()
     here = request._get_current_object()  # type: ignore[attr-defined]
-    known: RequestState | None = getattr(here, _ATTRIBUTE, None)
+    known: tuple[AppState, AccessToken, Any] | None = getattr(here, _ATTRIBUTE, None)
     # An anonymous caller is looked at again: another guard may not take other schemes for no credentials.
-    if known is not None and known.access_token and known.app_state is state:
-        return known.access_token
+    if known is not None and known[1] and known[0] is state:
+        return known[1]
     try:
-        token = bearer_token(here.environ.get("HTTP_AUTHORIZATION"))
-        access_token = state.verifier.verify(token)
+        access_token = prove_request(state, here.environ)
         user = state.rules.admit(access_token)
     except Auth0Error as exc:
         is_anonymous = isinstance(exc, MissingCredentialsError) or (
@@ -116,7 +119,27 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
         if token_verified.receivers:
             token_verified.send(_app(), access_token=access_token)
     # Written last, when all checks have passed.
-    setattr(here, _ATTRIBUTE, RequestState(state, access_token, user))
+    setattr(here, _ATTRIBUTE, (state, access_token, user))  # a RequestState once somebody asks for it
+    return access_token
+
+
+def prove_request(state: AppState, environ: Mapping[str, Any], *, at_hand_only: bool = False) -> AccessToken:
+    """Prove the token of the request that *environ* describes, and that it comes from whom it is bound to.
+
+    Args:
+        state: of the app.
+        environ: the request, as WSGI describes it.
+        at_hand_only: use only what is known already, cause no fetch and wait for none.
+
+    Raises:
+        Auth0Error: it is not acceptable, or cannot be decided now.
+    """
+    binding = state.binding
+    scheme, token = scheme_and_token(environ.get("HTTP_AUTHORIZATION"), takes_dpop=binding.takes_dpop_scheme)
+    access_token = state.verifier.prove(token, at_hand_only=at_hand_only)
+    state.verifier.check_not_revoked(access_token, token)
+    if access_token.is_bound or scheme != BEARER or PROOF in environ or binding.is_proof_required:
+        binding.refuse_unproven(access_token, token, scheme, environ)
     return access_token
 
 

@@ -230,6 +230,9 @@ class BindingMismatchError(InvalidTokenError):
         "other_certificate": "The access token is bound to another client certificate.",
         "unreadable_certificate": "The client certificate of the request cannot be read.",
         "untrusted_proxy": "The client certificate does not come from a proxy that this API trusts.",
+        "not_bound": "The access token is not bound to a key and cannot be used with the DPoP scheme.",
+        "proof_beside_bearer": "A DPoP proof belongs to the DPoP scheme; it cannot go with a bearer token.",
+        "proof_required": "This API takes access tokens that are bound to a DPoP key only.",
         "other_key": "The access token is bound to another key than that of the DPoP proof.",
     }
 

@@ -64,6 +64,8 @@ class Settings:
     introspection_scope: str
     #: For `certificate_source`.
     mtls_cert: str | None
+    #: ``disabled``, ``allowed`` or ``required``.
+    dpop: str
     openapi: bool
     public_url: str | None
     #: The resource identifier, where `AUTH0_RESOURCE_METADATA` is on.
@@ -227,6 +229,12 @@ class SettingsSchema(Schema):
         "Both values have to be in `scope` and in `permissions`: without RBAC any client may ask for any scope. "
         "`false` accepts `scope` alone.",
     )
+    AUTH0_DPOP = _choice(
+        "disabled",
+        ("disabled", "allowed", "required"),
+        "DPoP (RFC 9449): `allowed` beside bearer tokens, or `required`. Needs `AUTH0_PUBLIC_URL`, or Flask's "
+        "`TRUSTED_HOSTS`: see [dpop.md](dpop.md). `disabled`: tokens that are bound to a key are refused.",
+    )
     AUTH0_MTLS_CERT = custom.ClientCertificate(
         load_default=None,
         metadata={
@@ -302,9 +310,9 @@ def _issuer(data: dict[str, Any]) -> str:
     return f"https://{data['AUTH0_DOMAIN']}/" if data["AUTH0_DOMAIN"] else str(data["AUTH0_ISSUER"])
 
 
-# Whoever sets one of these relies on it.
-_NOT_CHECKED = ("AUTH0_DPOP",)
 _OTHER_NAMES = {"AUTH0_AUDIENCE": ("API_ID",), "AUTH0_CACHE_SECRET": ("SECRET_KEY",)}
+#: A proof names the URL that it is for, and whoever replays one can write any Host header.
+_NO_HOST = "needs AUTH0_PUBLIC_URL, or Flask's TRUSTED_HOSTS: without one any Host header would be believed"
 _WHO_ISSUES = ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL")
 
 
@@ -319,7 +327,6 @@ def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None =
     if any(not _is_unset(config.get(key)) for key in _WHO_ISSUES):
         # One answer to "who issues?": an app that says it is not mixed with an environment that says it otherwise.
         environ = {key: value for key, value in environ.items() if key not in _WHO_ISSUES}
-    _refuse_what_is_not_checked(config, environ)
     raw = {key: value for key in schema.fields if not _is_unset(value := _raw(key, config, environ))}
     if "AUTH0_AUDIENCE" not in raw and not _is_unset(alias := _raw("API_ID", config, environ)):
         logger.warning("API_ID is an old name: call the setting AUTH0_AUDIENCE")
@@ -331,20 +338,11 @@ def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None =
         raise ConfigurationError(_problems(schema, raw, exc)) from exc
     if data["AUTH0_CACHE_SECRET"] is None:
         data["AUTH0_CACHE_SECRET"] = custom.secret_text(config.get("SECRET_KEY"))
+    if data["AUTH0_DPOP"] != "disabled" and data["AUTH0_PUBLIC_URL"] is None and not config.get("TRUSTED_HOSTS"):
+        raise ConfigurationError({"AUTH0_DPOP": _NO_HOST})
     settings = _settings(data, _sources(schema, config, environ))
     _warn_about_loose_settings(settings)
     return settings
-
-
-def _refuse_what_is_not_checked(config: Mapping[str, Any], environ: Mapping[str, str]) -> None:
-    harmless = {"AUTH0_DPOP": "disabled"}
-    problems = {
-        key: "is not checked by this version, so it has to be unset: nothing would be enforced"
-        for key in _NOT_CHECKED
-        if not _is_unset(value := _raw(key, config, environ)) and value != harmless.get(key)
-    }
-    if problems:
-        raise ConfigurationError(problems)
 
 
 def _raw(key: str, config: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
@@ -411,6 +409,7 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         admin_rbac=data["AUTH0_ADMIN_RBAC"],
         introspection_scope=data["AUTH0_INTROSPECTION_SCOPE"],
         mtls_cert=data["AUTH0_MTLS_CERT"],
+        dpop=data["AUTH0_DPOP"],
         openapi=data["AUTH0_OPENAPI"],
         public_url=data["AUTH0_PUBLIC_URL"],
         resource=_resource(data),

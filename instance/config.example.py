@@ -57,4 +57,5 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_ADMIN_RBAC = True
 
 # Where the client certificate is that a token may be bound to: see docs/mtls.md.
+# AUTH0_DPOP = "disabled"  # or "allowed", "required"
 # AUTH0_MTLS_CERT = None  # "header:X-SSL-Client-Cert from unix"

@@ -47,7 +47,7 @@ def answer_to(call: Callable[..., Any], *arguments: Any) -> Answer:
     """Return what a client would be answered when *call* refuses."""
     with pytest.raises(BindingMismatchError) as caught:
         call(*arguments)
-    headers = response_headers(caught.value, "api")
+    headers = dict(response_headers(caught.value, "api"))
     return Answer(
         caught.value.status,
         (headers["WWW-Authenticate"],),

@@ -144,7 +144,7 @@ def test_a_full_memory_is_an_outage_and_no_fault_of_the_client(process: Processe
 
 def assert_unavailable(error: Auth0Error, description: str) -> None:
     assert error.status == 503
-    assert response_headers(error, "api") == {"Cache-Control": "no-store", "Retry-After": "1"}
+    assert dict(response_headers(error, "api")) == {"Cache-Control": "no-store", "Retry-After": "1"}
     assert response_body(error) == {
         "error": "temporarily_unavailable",
         "error_description": description,

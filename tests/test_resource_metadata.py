@@ -56,6 +56,30 @@ class TestDocument:
             "bearer_methods_supported": ["header"],
         }
 
+    @pytest.mark.parametrize("mode", ["allowed", "required"])
+    def test_it_tells_how_tokens_may_be_bound(self, make_app: AppFactory, mode: str) -> None:
+        """To a key, and whether they have to be; to a certificate."""
+        found = metadata(
+            make_app(
+                AUTH0_RESOURCE_METADATA=True,
+                AUTH0_PUBLIC_URL=API,
+                AUTH0_DPOP=mode,
+                AUTH0_MTLS_CERT="environ:SSL_CLIENT_CERT",
+            )
+        )
+        assert found["dpop_signing_alg_values_supported"] == ["ES256", "RS256", "PS256", "EdDSA", "Ed25519"]
+        assert found["dpop_bound_access_tokens_required"] is (mode == "required")
+        assert found["tls_client_certificate_bound_access_tokens"] is True
+
+    @pytest.mark.parametrize(("mode", "schemes"), [("allowed", ["Bearer", "DPoP"]), ("required", ["DPoP"])])
+    def test_each_challenge_points_to_it(self, make_app: AppFactory, mode: str, schemes: list[str]) -> None:
+        """By whichever scheme a client starts."""
+        app = make_app(AUTH0_RESOURCE_METADATA=True, AUTH0_PUBLIC_URL=API, AUTH0_DPOP=mode)
+        app.add_url_rule("/x", view_func=requires_auth(lambda: ""), endpoint="x")
+        challenges = app.test_client().get("/x").headers.getlist("WWW-Authenticate")
+        assert [challenge.split(" ")[0] for challenge in challenges] == schemes
+        assert all(f'resource_metadata="{API}{WELL_KNOWN}"' in challenge for challenge in challenges)
+
     def test_it_lists_the_scopes_that_guards_name(self, described_app: Flask) -> None:
         """On functions, classes, methods, blueprints and the app; once each, in order; no permissions."""
 
@@ -240,7 +264,7 @@ class TestChallenge:
 
         @described_app.errorhandler(Auth0Error)
         def render(error: Auth0Error) -> tuple[dict[str, str], int, dict[str, str]]:
-            return {}, error.status, response_headers(error, realm="mine", resource_metadata=url)
+            return {}, error.status, dict(response_headers(error, realm="mine", resource_metadata=url))
 
         challenge = described_app.test_client().get("/auth/me").headers["WWW-Authenticate"]
         assert challenge == f'Bearer realm="mine", {self.POINTER}'

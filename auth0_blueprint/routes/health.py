@@ -10,8 +10,7 @@ from flask import Response, jsonify, request
 from marshmallow import Schema, fields, validate
 
 from auth0_blueprint.access_token import AccessToken
-from auth0_blueprint.credentials import bearer_token
-from auth0_blueprint.current import AppState, app_state
+from auth0_blueprint.current import AppState, app_state, prove_request
 from auth0_blueprint.errors import Auth0Error, KeySetUnavailableError
 from auth0_blueprint.host_cache import NOT_SHARED, is_lost_between_processes
 from auth0_blueprint.keysets.snapshot import KeySourceStatus
@@ -170,9 +169,8 @@ def _may_see_details(state: AppState) -> bool:
     if state.settings.health_details != "authorized":
         return state.settings.health_details == "always"
     try:
-        token = bearer_token(request.environ.get("HTTP_AUTHORIZATION"))
         # With the keys at hand: a token must not make this answer wait, or cause a fetch.
-        return _is_admin(state, state.verifier.verify(token, at_hand_only=True))
+        return _is_admin(state, prove_request(state, request.environ, at_hand_only=True))
     except Auth0Error:
         return False
 

@@ -66,6 +66,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_ADMIN_SCOPE": ("manage:auth0", "manage:auth0"),
     "AUTH0_INTROSPECTION_SCOPE": ("i:t", "i:t"),
     "AUTH0_ADMIN_RBAC": ("false", False),
+    "AUTH0_DPOP": ("allowed", "allowed"),
     "AUTH0_MTLS_CERT": ("environ:SSL_CLIENT_CERT", "environ:SSL_CLIENT_CERT"),
     "AUTH0_OPENAPI": ("false", False),
     "AUTH0_PUBLIC_URL": ("https://api.example.com/", "https://api.example.com"),

@@ -8,7 +8,7 @@ REFRESH = ("tests/admin/test_refresh.py", "tests/test_health.py")
 ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "base64url": (("base64url.py",), ("tests/test_base64url.py",)),
     "strict_json": (("strict_json.py",), ("tests/test_strict_json.py",)),
-    "credentials": (("credentials.py",), ("tests/test_errors_on_the_wire.py", "tests/attacks/test_header_tricks.py")),
+    "credentials": (("credentials.py",), ("tests/test_credentials.py", "tests/attacks/test_header_tricks.py")),
     "client_certificate": (
         ("certificate_source.py", "client_certificate.py"),
         ("tests/test_client_certificate.py",),

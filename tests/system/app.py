@@ -21,7 +21,7 @@ source = certificate_source(os.environ["AUTH0_MTLS_CERT"])
 
 @app.errorhandler(Auth0Error)
 def refuse(error: Auth0Error) -> tuple[Response, int, dict[str, str]]:
-    return jsonify(response_body(error)), error.status, response_headers(error, "api")
+    return jsonify(response_body(error)), error.status, dict(response_headers(error, "api"))
 
 
 @app.get("/messages")
