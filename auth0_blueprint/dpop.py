@@ -18,7 +18,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from auth0_blueprint import jws
 from auth0_blueprint.access_token import is_unix_time
@@ -36,8 +36,17 @@ MAX_PROOF_BYTES = 8192
 MAX_AGE_SECONDS = 300
 MAX_AHEAD_SECONDS = 30
 MAX_TOKEN_ID_CHARACTERS = 256
+#: How many clients' keys a process remembers: a client has the same JOSE header in each of its proofs.
+MAX_KNOWN_HEADERS = 1024
 
 _WHITESPACE = " \t"  # RFC 9110 §5.6.3: nothing else surrounds a field's value
+
+
+class _KnownHeader(NamedTuple):
+    header: dict[str, Any]
+    algorithm: Algorithm
+    key: VerificationKey
+    thumbprint: str
 
 
 class ProofChecker:
@@ -62,6 +71,7 @@ class ProofChecker:
         self._algorithms = frozenset(ALGORITHMS[name] for name in algorithms)
         self._max_bytes = max_bytes
         self._clock = clock
+        self._known_headers: dict[bytes, _KnownHeader] = {}
 
     def check(
         self, proof_header: str | None, *, method: str, target: TargetURI, access_token: str, confirmation: Any
@@ -80,17 +90,7 @@ class ProofChecker:
             BindingMismatchError: it is one of another key; or *confirmation* says something else as well.
             ReplayMemoryUnavailableError: whether it was used before cannot be told, or not be remembered.
         """
-        unverified = self._parse(_only_proof(proof_header))
-        algorithm = self._check_header(unverified.header)
-        key = _key(unverified.header, algorithm)
-        thumbprint = key.thumbprint
-        # RFC 7800 §3.1: a confirmation stands for one key. What another member demands, nobody would check.
-        # Compared as they are: nothing here is secret, all of it is in the request.
-        if confirmation != {THUMBPRINT: thumbprint}:
-            raise BindingMismatchError("other_key")
-        if not algorithm.verify(unverified.signing_input, key.public_key, unverified.signature):
-            raise InvalidProofError("signature")
-        claims = unverified.claims
+        thumbprint, claims = self._proven(_only_proof(proof_header), confirmation)
         if claims.get("htm") != method:  # RFC 9110 §9.1: methods are case-sensitive
             raise InvalidProofError("method")
         uri = _named_uri(claims, target)
@@ -101,11 +101,32 @@ class ProofChecker:
         proof = json.dumps([thumbprint, method, uri, token_id]).encode()
         self._replay_memory.use(hashlib.sha256(proof).digest(), issued_at + MAX_AGE_SECONDS)
 
-    def _parse(self, proof: str) -> jws.UnverifiedToken:
+    def _proven(self, proof: bytes, confirmation: Any) -> tuple[str, dict[str, Any]]:
+        """Return the thumbprint of the key that *confirmation* names, and the claims that it has signed."""
+        header_segment = proof.partition(b".")[0]
+        known = self._known_headers.get(header_segment)
         try:
-            return jws.parse(proof.encode("utf-8", "surrogatepass"), self._max_bytes)
+            unverified = jws.parse(proof, self._max_bytes, known.header if known else None)
         except InvalidTokenError as exc:
             raise InvalidProofError("too_long" if exc.reason == "too_long" else "malformed") from exc
+        read = known or self._read_header(unverified.header)
+        # RFC 7800 §3.1: a confirmation stands for one key. What another member demands, nobody would check.
+        # Compared as they are: nothing here is secret, all of it is in the request.
+        if confirmation != {THUMBPRINT: read.thumbprint}:
+            raise BindingMismatchError("other_key")
+        if not read.algorithm.verify(unverified.signing_input, read.key.public_key, unverified.signature):
+            raise InvalidProofError("signature")
+        # Only now: it is the key of a token, and whoever sent the proof holds it.
+        if known is None:
+            if len(self._known_headers) >= MAX_KNOWN_HEADERS:
+                self._known_headers.clear()
+            self._known_headers[header_segment] = read
+        return read.thumbprint, unverified.claims
+
+    def _read_header(self, header: dict[str, Any]) -> _KnownHeader:
+        algorithm = self._check_header(header)
+        key = _key(header, algorithm)
+        return _KnownHeader(header, algorithm, key, key.thumbprint)
 
     def _check_header(self, header: dict[str, Any]) -> Algorithm:
         # §4.2 names the value, without "application/". RFC 7515 §4.1.9: media types know no case.
@@ -133,14 +154,14 @@ class ProofChecker:
         return value
 
 
-def _only_proof(proof_header: str | None) -> str:
+def _only_proof(proof_header: str | None) -> bytes:
     proof = (proof_header or "").strip(_WHITESPACE)
     if not proof:
         raise InvalidProofError("missing")
     # WSGI servers join repeated headers with a comma, which is in no proof.
     if "," in proof:
         raise InvalidProofError("several_proofs")
-    return proof
+    return proof.encode("utf-8", "surrogatepass")  # no encoding of anything else reads as a proof
 
 
 def _key(header: dict[str, Any], algorithm: Algorithm) -> VerificationKey:
@@ -154,8 +175,11 @@ def _key(header: dict[str, Any], algorithm: Algorithm) -> VerificationKey:
 
 
 def _named_uri(claims: dict[str, Any], target: TargetURI) -> str:
+    named = claims.get("htu")
+    if named == target.uri and isinstance(named, str) and "/." not in named:
+        return named  # in its one spelling already, as most clients write it
     try:
-        uri = normalized(str(claims.get("htu")))  # what is no text does not read as a URI either
+        uri = normalized(str(named))  # what is no text does not read as a URI either
     except ValueError as exc:
         raise InvalidProofError("uri") from exc
     if not target.is_named_by(uri):

@@ -20,7 +20,8 @@ from auth0_blueprint.errors import InvalidProofError, ReplayMemoryUnavailableErr
 from auth0_blueprint.forks import reset_in_children
 from auth0_blueprint.signed_cache import SignedCache
 
-MAX_PROOFS = 100_000
+#: 30 MB, and 750 requests a second for as long as each proof is remembered.
+MAX_PROOFS = 250_000
 #: How much longer they are remembered than our own clock says: that of another machine may be behind, or ours set back.
 MARGIN_SECONDS = 30
 
@@ -34,7 +35,8 @@ class ReplayMemory:
         entries: what the fleet shares.
         reach: tells who shares it: ``process`` (nobody), ``machine`` or ``fleet``.
         is_denying: whether a proof is refused while the cache is away, rather than judged by what this process knows.
-        max_proofs: how many are remembered here. Beyond that a proof is refused: none is forgotten for another.
+        max_proofs: how many are remembered here. Beyond that the fleet decides alone, and without a fleet a proof is
+            refused: none is forgotten for another.
         clock: Unix time.
     """
 
@@ -65,7 +67,7 @@ class ReplayMemory:
     def use(self, proof: bytes, acceptable_until: float) -> None:
         """Use *proof* up.
 
-        It is used up also if it is then refused: a client makes a new one for each request (RFC 9449 §4.1).
+        It is used up also if it is then refused: a client makes a new one for each request (RFC 9449 §4).
 
         Args:
             proof: a digest of what makes it this one.
@@ -77,28 +79,33 @@ class ReplayMemory:
         """
         now = self._clock()
         forget_at = math.ceil(acceptable_until) + MARGIN_SECONDS
-        self._remember(proof, now, forget_at)
-        if self._reach() != "fleet":
-            return
-        if not self._entries.add(_PROOF, {}, forget_at - math.floor(now), name=proof.hex()):
-            raise InvalidProofError("replayed")
-        if self._is_denying and self._entries.is_away:
-            raise ReplayMemoryUnavailableError("out_of_touch")
+        is_remembered = self._remember(proof, now, forget_at)
+        if self._reach() == "fleet":
+            if not self._entries.add(_PROOF, {}, forget_at - math.floor(now), name=proof.hex()):
+                raise InvalidProofError("replayed")
+            if not self._entries.is_away:
+                return
+            if self._is_denying:
+                raise ReplayMemoryUnavailableError("out_of_touch")
+        if not is_remembered:
+            raise ReplayMemoryUnavailableError("full")
 
     def reset_after_fork(self) -> None:
         """Replace the lock, which a fork may have copied while it was held."""
         self._lock = threading.Lock()
 
-    def _remember(self, proof: bytes, now: float, forget_at: int) -> None:
+    def _remember(self, proof: bytes, now: float, forget_at: int) -> bool:
+        """Remember *proof*, unless there is no room; tell whether there was."""
         with self._lock:
             while self._seconds and self._seconds[0] <= now:
                 self._used.difference_update(self._ending_in.pop(heapq.heappop(self._seconds)))
             if proof in self._used:
                 raise InvalidProofError("replayed")
             if len(self._used) >= self._max_proofs:
-                raise ReplayMemoryUnavailableError("full")
+                return False
             if forget_at not in self._ending_in:
                 self._ending_in[forget_at] = []
                 heapq.heappush(self._seconds, forget_at)
             self._ending_in[forget_at].append(proof)
             self._used.add(proof)
+            return True

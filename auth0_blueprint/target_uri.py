@@ -14,6 +14,7 @@ Flask does not. A request for ``/files/../keys`` is served by the view of ``/fil
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -85,10 +86,15 @@ def target_uri(base: str, environ: Mapping[str, Any]) -> TargetURI:
     segments = _segments(raw_path) if tells_slashes else path.split(b"/")
     try:
         # Without its slash, ".evil.example" would become a part of the host.
-        uri = normalized(base).removesuffix("/") + _spelled(segments) if path.startswith(b"/") else None
+        uri = _normalized_base(base) + _spelled(segments) if path.startswith(b"/") else None
     except ValueError:  # a Host header may hold a port that is none
         uri = None
     return TargetURI(uri, tells_slashes)
+
+
+@functools.lru_cache(maxsize=64)  # few: those that the settings trust
+def _normalized_base(base: str) -> str:
+    return normalized(base).removesuffix("/")
 
 
 def _segments(path: bytes) -> list[bytes]:

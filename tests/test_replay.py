@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -152,15 +152,6 @@ def assert_unavailable(error: Auth0Error, description: str) -> None:
     }
 
 
-@pytest.fixture
-def hasty_threads() -> Iterator[None]:
-    """Let threads take turns as often as can be."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
-
-
 def passes_of(memories: list[ReplayMemory], rounds: int) -> list[int]:
     """Have all of *memories* use one proof at the same moment, in each of the *rounds*; return how often it passed."""
     barrier = threading.Barrier(len(memories))
@@ -173,16 +164,35 @@ def passes_of(memories: list[ReplayMemory], rounds: int) -> list[int]:
         return [sum(threads.map(use, memories, [name] * len(memories))) for name in range(rounds)]
 
 
-@pytest.mark.usefixtures("hasty_threads")
+class _SetWithAMeeting(set[bytes]):
+    """Lets whoever has looked go on only when another one has looked as well, or cannot."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._meeting = threading.Barrier(2)
+
+    def __contains__(self, name: object) -> bool:
+        is_in = super().__contains__(name)
+        with suppress(threading.BrokenBarrierError):
+            self._meeting.wait(0.2)
+        return is_in
+
+
+def test_two_threads_cannot_both_be_the_first(process: Processes) -> None:
+    """Between the look and the remembering nobody else looks."""
+    memory = process(reach="process")
+    memory._used = _SetWithAMeeting()
+    assert passes_of([memory] * 2, rounds=1) == [1]
+
+
 def test_of_many_threads_with_one_proof_one_passes(process: Processes) -> None:
     """Whoever comes at the very same moment."""
     memory = process(reach="process")
-    assert passes_of([memory] * 8, rounds=200) == [1] * 200
+    assert passes_of([memory] * 16, rounds=50) == [1] * 50
 
 
-@pytest.mark.usefixtures("hasty_threads")
 def test_many_threads_do_not_fill_it_beyond_its_limit(process: Processes) -> None:
-    """Nor is the bound a matter of luck."""
+    """However many come at once."""
     memory = process(reach="process", max_proofs=50)
     with ThreadPoolExecutor(8) as threads:
         outcomes = list(threads.map(lambda name: outcome(memory, name), range(400)))
@@ -238,6 +248,16 @@ def test_a_cache_that_cannot_decide_is_not_asked(process: Processes, backend: Ex
     assert backend.values == {}
     backend.is_away = True
     assert outcome(one, "another") == "passes"
+
+
+def test_a_full_memory_leaves_it_to_the_fleet(process: Processes, backend: ExpiringBackend) -> None:
+    """A process with much to do is not to refuse what Redis can decide."""
+    one, other = process(max_proofs=1), process(max_proofs=1)
+    assert [outcome(one, name) for name in "abab"] == ["passes", "passes", "replayed", "replayed"]
+    assert [outcome(other, name) for name in "bc"] == ["replayed", "passes"]
+    assert (len(one), len(other)) == (1, 1)
+    backend.is_away = True
+    assert [outcome(one, name) for name in "ad"] == ["replayed", "full"]
 
 
 def test_while_the_cache_is_away_this_process_decides_alone(
