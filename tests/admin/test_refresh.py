@@ -142,7 +142,7 @@ def test_a_key_set_dated_in_the_future_is_refreshed(make_app: AppFactory, own_is
     client = guarded(make_app(**own_issuer.settings))
     assert passes(client, own_issuer.token())
     source = key_source(client.application)
-    snapshot = source._holding.snapshot
+    snapshot = source.snapshot()
     source._holding.install(snapshot.key_set, snapshot.fetched_at + 4, snapshot.monotonic_fetched_at, "cache")
     assert refresh(client, own_issuer).status_code == 200
     assert own_issuer.fetch_count == 2
