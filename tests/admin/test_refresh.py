@@ -76,17 +76,16 @@ def test_a_refresh_binds_another_process_at_its_next_look(
 def test_haste_is_refused(make_app: AppFactory, own_issuer: LocalIssuer) -> None:
     """Five seconds between two, on the clock of this process; the answer says how long to wait."""
     app = make_app(**own_issuer.settings)
-    client, source = app.test_client(), key_source(app)
-    clock = MovableClock()
+    client, clock = app.test_client(), MovableClock()
+    key_source(app)._monotonic = clock
     assert refresh(client, own_issuer).status_code == 200
-    source._monotonic, source._refreshed_at = clock, clock()
-    for waited, retry_after in ((0, "5"), (1.5, "4"), (4.9, "1")):
-        clock.now = source._refreshed_at + waited
+    for seconds, retry_after in ((0, "5"), (1.5, "4"), (3.4, "1")):
+        clock.move(seconds)
         response = refresh(client, own_issuer)
         assert (response.status_code, response.headers["Retry-After"]) == (429, retry_after)
         assert response.get_json()["code"] == "rate_limited"
         assert response.headers["Cache-Control"] == "no-store"
-    clock.now = source._refreshed_at + 5
+    clock.move(0.1 + 1e-6)
     count = own_issuer.fetch_count
     assert refresh(client, own_issuer).status_code == 200
     assert own_issuer.fetch_count == count + 1
@@ -142,7 +141,8 @@ def test_a_key_set_dated_in_the_future_is_refreshed(make_app: AppFactory, own_is
     client = guarded(make_app(**own_issuer.settings))
     assert passes(client, own_issuer.token())
     source = key_source(client.application)
-    snapshot = source.snapshot()
+    snapshot = source._holding.snapshot
+    assert snapshot is not None
     source._holding.install(snapshot.key_set, snapshot.fetched_at + 4, snapshot.monotonic_fetched_at, "cache")
     assert refresh(client, own_issuer).status_code == 200
     assert own_issuer.fetch_count == 2
