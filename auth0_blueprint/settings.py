@@ -395,9 +395,9 @@ def _effective(
     )
 
 
-def _one_or_all(texts: Iterable[str]) -> str | tuple[str, ...]:
+def _one_or_all(texts: Iterable[str]) -> str | list[str]:
     """Return the one text, as it may be set, or all."""
-    values = tuple(texts)
+    values = list(texts)
     return values if len(values) > 1 else values[0]
 
 
