@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
@@ -22,8 +22,7 @@ from auth0_blueprint.resource_identifier import resource_identifier
 logger = logging.getLogger("auth0_blueprint")
 
 
-@dataclass(frozen=True, slots=True)
-class EffectiveSetting:
+class EffectiveSetting(NamedTuple):
     """One setting: its key, its value, and where that comes from: ``app.config``, ``environment`` or ``default``."""
 
     key: str
@@ -31,7 +30,7 @@ class EffectiveSetting:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Settings:
     """The effective settings. Changing ``app.config`` afterwards changes nothing."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from auth0_blueprint.algorithms import Algorithm
 from auth0_blueprint.jwk import VerificationKey
@@ -18,7 +19,7 @@ class FoundKey:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Snapshot:
     """A key set as this process holds it.
 
@@ -136,8 +137,7 @@ class Holding:
         return is_new_material
 
 
-@dataclass(frozen=True, slots=True)
-class KeySourceStatus:
+class KeySourceStatus(NamedTuple):
     """What health and admin endpoints may say. Times in seconds; ``None`` where there is no key set."""
 
     issuer: str
