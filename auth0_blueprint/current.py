@@ -51,7 +51,8 @@ class AppState:
     cache: SharedCache
     #: Who shares through it: ``process`` (nobody), ``machine`` or ``fleet``.
     reach: Callable[[], str]
-    key_source: KeySource
+    #: The issuers whose tokens are accepted, in the order of ``AUTH0_DOMAIN``: each has its own keys and its own pace.
+    key_sources: Mapping[str, KeySource]
     verifier: Verifier
     binding: Binding
     rules: AppRules

@@ -90,23 +90,18 @@ class FleetBoard:
         self._look_since(self._monotonic(), self._looks)
 
     def _look_since(self, moment: float, looks: int) -> None:
-        def is_old() -> bool:
-            return self._looks == looks or self._looked_at < moment
-
         def may_look() -> bool:
             # Somebody else may have looked since we asked: one look is enough for all.
-            return is_old() and self._monotonic() >= self._retry_at
+            is_old = self._looks == looks or self._looked_at < moment
+            return is_old and self._monotonic() >= self._retry_at
 
-        # Twice: a look that was under way may have been too early for us.
-        for _ in range(2):
+        if self.is_away and self._monotonic() < self._retry_at + FAILURE_COUNTS_SECONDS:
             # While looks fail nobody waits for one; but whoever comes after a time without any finds out.
-            has_just_failed = self.is_away and self._monotonic() < self._retry_at + FAILURE_COUNTS_SECONDS
-            flight = self._flights.join_or_start(self._look, may_look)
-            if flight is None or has_just_failed:
-                return
-            flight.wait(PATIENCE_SECONDS if self._looked_at > float("-inf") else FIRST_PATIENCE_SECONDS)
-            if not is_old():
-                return
+            self._flights.join_or_start(self._look, may_look)
+        else:
+            # A look that is under way may be too early for us.
+            patience = PATIENCE_SECONDS if self._looked_at > float("-inf") else FIRST_PATIENCE_SECONDS
+            self._flights.join_then_start(self._look, may_look, patience)
 
     def _look(self, flight: Flight) -> None:
         looked_at = self._monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -55,9 +56,8 @@ class Flight:
         self._has_news.set()
 
     def cancel(self) -> None:
-        """Wake up whoever waits: it never took off."""
+        """Say that it never took off, so that it has no outcome when it lands."""
         self._is_cancelled = True
-        self.land()
 
 
 def start_thread(work: Callable[[], None]) -> None:
@@ -75,15 +75,18 @@ class SingleFlight:
     Args:
         start: does a piece of work in the background, or raises ``RuntimeError``.
         make_event: makes what waits for it.
+        monotonic: seconds that never go back, as the events count them.
     """
 
     def __init__(
         self,
         start: Callable[[Callable[[], None]], None] = start_thread,
         make_event: Callable[[], Event] = threading.Event,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._start = start
         self._make_event = make_event
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._current: Flight | None = None
         reset_in_children(self)
@@ -118,6 +121,27 @@ class SingleFlight:
         except RuntimeError:  # no more threads, or the interpreter is going down
             flight.cancel()
             self.land(flight)
+        return flight
+
+    def join_then_start(
+        self, work: Callable[[Flight], None], may_start: Callable[[], bool], patience_seconds: float
+    ) -> Flight | None:
+        """Join the flight under way, and once it has landed do as `join_or_start`: it may have been for another reason.
+
+        Waits for both, at most *patience_seconds* together; for the first one only, where *may_start* says no then.
+
+        Returns:
+            the flight waited for last; ``None`` if none was under way and none may start.
+        """
+        until = self._monotonic() + patience_seconds
+        flight = self._current
+        if flight is not None:
+            flight.wait(patience_seconds)
+            if not may_start():
+                return flight
+        flight = self.join_or_start(work, may_start)
+        if flight is not None:
+            flight.wait(max(0.0, until - self._monotonic()))
         return flight
 
     def land(self, flight: Flight) -> None:

@@ -20,7 +20,10 @@ _ORGANIZATION_ID = re.compile(r"org_[A-Za-z0-9_-]+\Z")
 _PUBLIC_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*/?\Z")
 _PRINTABLE_ASCII = re.compile(r"[\x20-\x7E]+\Z")
 _URL_TEXT = re.compile(r"[\x21-\x7E]+\Z")
-NOT_A_DOMAIN = "has to be one bare host name such as example.eu.auth0.com: no https://, no slash"
+_NOT_A_DOMAIN = (
+    "has to be a bare host name such as example.eu.auth0.com, without https:// and slash, or a list of several: not a "
+    "set, as the first one counts"
+)
 _NOT_A_URL = "has to be a URL with https, without user, password or fragment"
 _NOT_A_PUBLIC_URL = "has to be scheme and host, perhaps a port and a path of plain characters, and nothing else"
 
@@ -42,16 +45,6 @@ def is_public_url(value: str) -> bool:
     except ValidationError:
         return False
     return True
-
-
-class Domain(fields.String):
-    """A bare host name."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        domain: str = super()._deserialize(value, attr, data, **kwargs).lower()
-        if not _HOST.match(domain):
-            raise ValidationError(NOT_A_DOMAIN)
-        return domain
 
 
 class _URL(fields.String):
@@ -112,6 +105,20 @@ class TextList(fields.Field[tuple[str, ...]]):
         if not texts or not all(texts):
             raise ValidationError("has to be a list without empty entries")
         return texts
+
+
+class Domains(TextList):
+    """Bare host names, in the order in which they are given: a set has none. Each is kept once, in lower case."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[str, ...]:
+        if not isinstance(value, (str, list, tuple)):
+            raise ValidationError(_NOT_A_DOMAIN)
+        domains = tuple(domain.lower() for domain in super()._deserialize(value, attr, data, **kwargs))
+        if not all(map(_HOST.match, domains)):
+            raise ValidationError(_NOT_A_DOMAIN)
+        return tuple(dict.fromkeys(domains))
 
 
 class Algorithms(TextList):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
@@ -34,9 +35,9 @@ class EffectiveSetting(NamedTuple):
 class Settings:
     """The effective settings. Changing ``app.config`` afterwards changes nothing."""
 
-    issuer: str
+    #: Each issuer, and where its key set is. The first one names what processes share: see `assembly`.
+    key_set_urls: Mapping[str, str]
     audience: tuple[str, ...]
-    jwks_url: str
     algorithms: tuple[str, ...]
     leeway_seconds: float
     token_profile: str
@@ -72,6 +73,11 @@ class Settings:
     cache_secret: str | None = field(repr=False)
     #: Every setting as it is in force, for operators: secrets are masked.
     effective: tuple[EffectiveSetting, ...] = field(repr=False)
+
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """The issuers whose tokens are accepted, in the order of ``AUTH0_DOMAIN``."""
+        return tuple(self.key_set_urls)
 
 
 def _range(field: type[fields.Number[Any]], unit: str, default: float, limits: tuple[float, float], text: str) -> Any:
@@ -116,12 +122,11 @@ class SettingsSchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    AUTH0_DOMAIN = custom.Domain(
-        load_default=None,
-        error_messages={"invalid": custom.NOT_A_DOMAIN},
+    AUTH0_DOMAIN = custom.Domains(
+        load_default=(),
         metadata={
-            "description": "Tenant or custom domain, a bare host name. Required, unless `AUTH0_ISSUER` is set. "
-            "The issuer is `https://{domain}/`."
+            "description": "Tenant or custom domain, a bare host name; a list for [several](#several-domains) of one "
+            "tenant. Required, unless `AUTH0_ISSUER` is set. The issuer is `https://{domain}/`."
         },
     )
     AUTH0_ISSUER = custom.IssuerURL(
@@ -129,7 +134,7 @@ class SettingsSchema(Schema):
         metadata={
             "default": "from the domain",
             "description": "The exact issuer URL, as in the `iss` claim. `http` only for loopback hosts. "
-            "Refused if it differs from the one that `AUTH0_DOMAIN` gives.",
+            "Refused if it differs from the one that `AUTH0_DOMAIN` gives, and with several domains.",
         },
     )
     AUTH0_AUDIENCE = custom.TextList(
@@ -144,7 +149,7 @@ class SettingsSchema(Schema):
         load_default=None,
         metadata={
             "default": "issuer + `.well-known/jwks.json`",
-            "description": "Where the key set is. `https`, or `http` on loopback.",
+            "description": "Where the key set is. `https`, or `http` on loopback. Refused with several domains.",
         },
     )
     AUTH0_ALGORITHMS = custom.Algorithms(
@@ -266,12 +271,17 @@ class SettingsSchema(Schema):
 def _issuer_problems(data: dict[str, Any]) -> dict[str, str]:
     if "AUTH0_DOMAIN" not in data or "AUTH0_ISSUER" not in data:
         return {}
-    domain, issuer = data["AUTH0_DOMAIN"], data["AUTH0_ISSUER"]
-    if domain is None and issuer is None:
+    domains, issuer = data["AUTH0_DOMAIN"], data["AUTH0_ISSUER"]
+    if not domains and issuer is None:
         return {"AUTH0_DOMAIN": "is missing: set it to the domain of your tenant, such as example.eu.auth0.com"}
-    if domain is not None and issuer is not None and issuer != _issuer(data):
-        return {"AUTH0_ISSUER": f"differs from https://{domain}/, which AUTH0_DOMAIN gives: set only one of them"}
-    if f"{_issuer(data)}userinfo" in data.get("AUTH0_AUDIENCE", ()):
+    if len(domains) > 1:
+        # One issuer, or one key set, for several domains could only mean that the keys of one are tried for another.
+        single = [key for key in ("AUTH0_ISSUER", "AUTH0_JWKS_URL") if data.get(key) is not None]
+        if single:
+            return dict.fromkeys(single, "is for one domain, and AUTH0_DOMAIN has several: each has its own")
+    if domains and issuer is not None and (issuer,) != _issuers(data):
+        return {"AUTH0_ISSUER": f"differs from {_issuers(data)[0]}, which AUTH0_DOMAIN gives: set only one of them"}
+    if any(f"{known}userinfo" in data.get("AUTH0_AUDIENCE", ()) for known in _issuers(data)):
         return {
             "AUTH0_AUDIENCE": "the userinfo endpoint is in the tokens of every API of the tenant: "
             "use the identifier of your own API"
@@ -304,9 +314,16 @@ def _resource_problems(data: dict[str, Any]) -> dict[str, str]:
     return {}
 
 
-def _issuer(data: dict[str, Any]) -> str:
-    """Return what tokens have to carry in ``iss``: a URL that Auth0 ends with a slash."""
-    return f"https://{data['AUTH0_DOMAIN']}/" if data["AUTH0_DOMAIN"] else str(data["AUTH0_ISSUER"])
+def _issuers(data: dict[str, Any]) -> tuple[str, ...]:
+    """Return what tokens may carry in ``iss``: URLs that Auth0 ends with a slash."""
+    return tuple(f"https://{domain}/" for domain in data["AUTH0_DOMAIN"]) or (data["AUTH0_ISSUER"],)
+
+
+def _key_set_urls(data: dict[str, Any]) -> dict[str, str]:
+    return {
+        issuer: data["AUTH0_JWKS_URL"] or f"{issuer.removesuffix('/')}/.well-known/jwks.json"
+        for issuer in _issuers(data)
+    }
 
 
 _OTHER_NAMES = {"AUTH0_AUDIENCE": ("API_ID",), "AUTH0_CACHE_SECRET": ("SECRET_KEY",)}
@@ -366,8 +383,10 @@ def _sources(schema: Schema, config: Mapping[str, Any], environ: Mapping[str, st
     return sources
 
 
-def _effective(data: dict[str, Any], sources: dict[str, str], jwks_url: str) -> tuple[EffectiveSetting, ...]:
-    values = {**data, "AUTH0_ISSUER": _issuer(data), "AUTH0_JWKS_URL": jwks_url}
+def _effective(
+    data: dict[str, Any], sources: dict[str, str], key_set_urls: dict[str, str]
+) -> tuple[EffectiveSetting, ...]:
+    values = {**data, "AUTH0_ISSUER": _one_or_all(key_set_urls), "AUTH0_JWKS_URL": _one_or_all(key_set_urls.values())}
     secret = {key for key, found in SettingsSchema().fields.items() if found.metadata.get("secret")}
     return tuple(
         EffectiveSetting(key, "***" if key in secret and value is not None else value, sources.get(key, "default"))
@@ -375,14 +394,17 @@ def _effective(data: dict[str, Any], sources: dict[str, str], jwks_url: str) -> 
     )
 
 
+def _one_or_all(texts: Iterable[str]) -> str | tuple[str, ...]:
+    """Return the one text, as it may be set, or all."""
+    values = tuple(texts)
+    return values if len(values) > 1 else values[0]
+
+
 def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
-    issuer = _issuer(data)
-    slashed = issuer if issuer.endswith("/") else issuer + "/"
-    jwks_url = data["AUTH0_JWKS_URL"] or f"{slashed}.well-known/jwks.json"
+    key_set_urls = _key_set_urls(data)
     return Settings(
-        issuer=issuer,
+        key_set_urls=MappingProxyType(key_set_urls),
         audience=data["AUTH0_AUDIENCE"],
-        jwks_url=jwks_url,
         algorithms=data["AUTH0_ALGORITHMS"],
         leeway_seconds=data["AUTH0_LEEWAY"],
         token_profile=data["AUTH0_TOKEN_PROFILE"],
@@ -413,7 +435,7 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         public_url=data["AUTH0_PUBLIC_URL"],
         resource=_resource(data),
         cache_secret=data["AUTH0_CACHE_SECRET"],
-        effective=_effective(data, sources, jwks_url),
+        effective=_effective(data, sources, key_set_urls),
     )
 
 
@@ -457,5 +479,5 @@ def _warn_about_loose_settings(settings: Settings) -> None:
             "a token for it (RFC 8707) get none that is accepted here",
             settings.resource,
         )
-    if f"{settings.issuer}api/v2/" in settings.audience:
+    if any(f"{issuer}api/v2/" in settings.audience for issuer in settings.issuers):
         logger.warning("AUTH0_AUDIENCE holds Auth0's Management API: its tokens are meant for Auth0, not for this API")

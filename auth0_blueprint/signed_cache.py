@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import suppress
 from typing import Any
 
 from itsdangerous import BadData, Serializer
@@ -32,8 +33,8 @@ class SignedCache:
 
     def __init__(self, cache: SharedCache, *, secret: str | None, names: tuple[str, ...]) -> None:
         self._cache = cache
-        self._secret = secret
-        self._digest = hashlib.sha256("\0".join((_FORM, *names, secret or "")).encode()).hexdigest()
+        self._secret = secret or ""
+        self._digest = hashlib.sha256("\0".join((_FORM, *names, self._secret)).encode()).hexdigest()
         self._serializers: dict[str, Serializer[str]] = {}
         self._ignored_kinds: set[str] = set()
         self.ignored = 0
@@ -41,7 +42,7 @@ class SignedCache:
     @property
     def is_readable(self) -> bool:
         """Whether asking has a chance: there is a secret, a cache, and it can be reached."""
-        return self._secret is not None and self._cache.has_backend and self._cache.is_reachable
+        return bool(self._secret) and self._cache.has_backend and self._cache.is_reachable
 
     @property
     def is_away(self) -> bool:
@@ -50,29 +51,29 @@ class SignedCache:
 
     def read(self, kind: str, name: str = "") -> Any:
         """Return the value of an entry; ``None`` if there is none that can be believed."""
-        if self._secret is None:
+        if not self._secret:
             return None
         return self._believed(kind, name, self._cache.get(self._key(kind, name)))
 
     def read_many(self, kind: str, names: list[str]) -> list[Any]:
         """Return what `read` does, for each of *names*, in one operation of the cache."""
-        if self._secret is None:
+        if not self._secret:
             return [None] * len(names)
         texts = self._cache.get_many([self._key(kind, name) for name in names])
         return [self._believed(kind, name, text) for name, text in zip(names, texts, strict=True)]
 
     def write(self, kind: str, value: dict[str, Any], seconds: int, name: str = "") -> None:
         """Store *value* as an entry, for a number of *seconds*."""
-        if self._secret is not None:
+        if self._secret:
             self._cache.set(self._key(kind, name), self._signed(kind, name, value), seconds)
 
     def add(self, kind: str, value: dict[str, Any], seconds: int, name: str = "") -> bool:
         """Store *value* unless there is such an entry. ``False`` only if there is."""
-        return self._secret is None or self._cache.add(self._key(kind, name), self._signed(kind, name, value), seconds)
+        return not self._secret or self._cache.add(self._key(kind, name), self._signed(kind, name, value), seconds)
 
     def delete(self, kind: str) -> None:
         """Remove the entry *kind*."""
-        if self._secret is not None:
+        if self._secret:
             self._cache.delete(self._key(kind, ""))
 
     def ignore(self, kind: str) -> None:
@@ -85,16 +86,15 @@ class SignedCache:
     def _believed(self, kind: str, name: str, text: Any) -> Any:
         if text is None:
             return None
-        try:
-            signed_name, value = self._serializer(kind).loads(text) if isinstance(text, str) else ("", None)
-        except (BadData, ValueError, RecursionError):
-            signed_name, value = "", None
-        # An entry that was put under the key of another is nobody's.
-        if value is None or signed_name != name:
-            self.ignore(kind)
-            return None
-        self._ignored_kinds.discard(kind)
-        return value
+        # ValueError: a text that cannot be encoded.
+        with suppress(BadData, ValueError):
+            signed_name, value = self._serializer(kind).loads(text) if isinstance(text, str) else (None, None)
+            # An entry that was put under the key of another is nobody's.
+            if signed_name == name:
+                self._ignored_kinds.discard(kind)
+                return value
+        self.ignore(kind)
+        return None
 
     def _key(self, kind: str, name: str) -> str:
         return f"auth0-{kind}-{name}-{self._digest}" if name else f"auth0-{kind}-{self._digest}"
@@ -107,6 +107,6 @@ class SignedCache:
             # The salt holds the kind, for the same reason as the name is signed.
             salt = f"auth0_blueprint.{kind}.{self._digest}"
             self._serializers[kind] = Serializer(
-                self._secret or "", salt=salt, signer_kwargs={"digest_method": hashlib.sha256}
+                self._secret, salt=salt, signer_kwargs={"digest_method": hashlib.sha256}
             )
         return self._serializers[kind]

@@ -13,11 +13,29 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.forks import reset_in_children
 
 SWEEP_SECONDS = 60.0
+
+
+class KeySet(Protocol):
+    """The key set of one issuer, as far as a remembered token asks for it."""
+
+    @property
+    def generation(self) -> int:
+        """Rises when key material changes; the number says nothing to another issuer."""
+        ...
+
+
+class KeySetKeeper(Protocol):
+    """Who keeps the key set of one issuer current."""
+
+    def snapshot(self) -> KeySet:
+        """Return the key set, however long that reasonably takes."""
+        ...
 
 
 @dataclass(slots=True)  # frozen ones take five times as long to make
@@ -28,6 +46,7 @@ class RememberedToken:
         access_token: its claims; immutable, so that all requests may share them.
         issued_at, not_before, expires_at: when they hold, in Unix time.
         generation: the generation of the key set under which the signature was good.
+        keys: who keeps that key set, its issuer's, current.
     """
 
     access_token: AccessToken
@@ -35,6 +54,7 @@ class RememberedToken:
     not_before: float
     expires_at: float
     generation: int
+    keys: KeySetKeeper
 
 
 def digest_of(token: bytes) -> bytes:

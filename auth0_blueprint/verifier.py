@@ -15,7 +15,7 @@ have been decided; the key set, the times, 7 and 8 are asked again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, cast
 
 from auth0_blueprint import jws
@@ -49,7 +49,7 @@ _IDENTIFIERS = ("jti", "client_id", "azp", "org_id")
 
 
 class KeyFinder(Protocol):
-    """Where verification keys come from."""
+    """Where the verification keys of one issuer come from."""
 
     def key_for(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         """Return the key, however long that reasonably takes."""
@@ -70,11 +70,11 @@ class _KnownHeader(NamedTuple):
 
 
 class Verifier:
-    """Verifies the access tokens of one issuer for one API.
+    """Verifies access tokens for one API.
 
     Args:
         settings: what is accepted.
-        keys: the issuer's keys.
+        keys: the issuers whose tokens are accepted, each with its own keys.
         clock: Unix time.
         remembered: the tokens that have passed before.
         keep_up: learns what other processes have done, before anything is decided by it.
@@ -85,7 +85,7 @@ class Verifier:
     def __init__(
         self,
         settings: Settings,
-        keys: KeyFinder,
+        keys: Mapping[str, KeyFinder],
         clock: Callable[[], float] = time.time,
         *,
         remembered: TokenCache | None = None,
@@ -93,7 +93,7 @@ class Verifier:
         refuse_revoked: Callable[[AccessToken, str], None] = lambda _access_token, _token: None,
         on_remembered: Callable[[], object] = lambda: None,
     ) -> None:
-        self._keys = keys
+        self._keys = dict(keys)
         self._remembered = TokenCache(0) if remembered is None else remembered
         self._known_headers: dict[bytes, _KnownHeader] = {}
         self._keep_up = keep_up
@@ -104,7 +104,6 @@ class Verifier:
         self._max_bytes = settings.max_token_bytes
         self._algorithms = {name: ALGORITHMS[name] for name in _with_both_names(settings.algorithms)}
         self._types = _TYPES_OF_PROFILE[settings.token_profile]
-        self._issuer = settings.issuer
         self._audience = frozenset(settings.audience)
         self._organizations = frozenset(settings.organization)
         self._leeway_seconds = settings.leeway_seconds
@@ -129,7 +128,7 @@ class Verifier:
         return access_token
 
     def prove(self, token: str, *, at_hand_only: bool = False) -> AccessToken:
-        """Prove that the issuer has issued *token* for this API, and that it has not expired. No more than that.
+        """Prove that an issuer of ours has issued *token* for this API, and that it has not expired. No more than that.
 
         Raises:
             InvalidTokenError: it is not acceptable; the subclass says why.
@@ -142,7 +141,7 @@ class Verifier:
         known = self._remembered.find(digest)
         if known is not None:
             self._keep_up()
-            if known.generation == self._keys.snapshot().generation:
+            if known.generation == known.keys.snapshot().generation:
                 try:
                     self._check_time(known)
                 except ExpiredTokenError:
@@ -159,12 +158,14 @@ class Verifier:
         known = self._known_headers.get(header_segment)
         unverified = jws.parse(token, self._max_bytes, known.header if known else None)
         algorithm = known.algorithm if known else self._check_header(unverified.header)
-        # The unverified issuer only decides whether looking for a key makes sense.
-        if unverified.claims.get("iss") != self._issuer:
+        # The unverified issuer only decides whether looking for a key makes sense, and at which of our issuers.
+        issuer = unverified.claims.get("iss")
+        keys = self._keys.get(issuer) if isinstance(issuer, str) else None
+        if keys is None:
             raise InvalidClaimsError("issuer")
         if not at_hand_only:
             self._keep_up()
-        find_key = self._keys.key_at_hand if at_hand_only else self._keys.key_for
+        find_key = keys.key_at_hand if at_hand_only else keys.key_for
         found = find_key(unverified.header.get("kid"), algorithm)
         if not algorithm.verify(unverified.signing_input, found.key.public_key, unverified.signature):
             raise InvalidSignatureError
@@ -172,7 +173,7 @@ class Verifier:
         if known is None:
             self._remember_header(header_segment, _KnownHeader(unverified.header, algorithm))
         access_token = self._check_claims(unverified.claims, unverified.header)
-        proven = RememberedToken(access_token, *_times(unverified.claims), found.generation)
+        proven = RememberedToken(access_token, *_times(unverified.claims), found.generation, keys)
         self._check_time(proven)
         if proven.expires_at - proven.issued_at > self._max_lifetime_seconds:
             raise InvalidClaimsError("lifetime")

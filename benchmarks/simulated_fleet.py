@@ -213,5 +213,5 @@ class Process:
             clock=clock,
             monotonic=monotonic,
             uniform=fleet.random.uniform,
-            flights=SingleFlight(start=time.start, make_event=partial(SimulatedEvent, time)),
+            flights=SingleFlight(start=time.start, make_event=partial(SimulatedEvent, time), monotonic=monotonic),
         )

@@ -1,13 +1,13 @@
 """Every setting of auth0_blueprint, with its default. Copy to instance/config.py and set the first two."""
 
 # The domain of your tenant, or your custom domain; and the identifier of your API.
-AUTH0_DOMAIN = "example.eu.auth0.com"
+AUTH0_DOMAIN = "example.eu.auth0.com"  # or several: ["example.eu.auth0.com", "login.example.com"]; the first one counts
 AUTH0_AUDIENCE = "https://api.example.com"
 
 # Origins of browser front ends (of the reference app, wsgi.py).
 CORS_ORIGINS = ["http://localhost:3000"]
 
-# The issuer, where it is not https://{AUTH0_DOMAIN}/, and its key set.
+# The issuer, where it is not https://{AUTH0_DOMAIN}/, and its key set. Not with several domains.
 # AUTH0_ISSUER = "https://example.eu.auth0.com/"
 # AUTH0_JWKS_URL = "https://example.eu.auth0.com/.well-known/jwks.json"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -52,6 +53,22 @@ class DictBackend:
     @property
     def only_key(self) -> str:
         (key,) = self.values
+        return key
+
+
+class LockedBackend(DictBackend):
+    """Adds atomically, as Redis does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+
+    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
+        with self._lock:
+            return super().add(key, value, timeout)
+
+    def key_of(self, kind: str) -> str:
+        (key,) = (key for key in self.values if f"-{kind}-" in key)
         return key
 
 

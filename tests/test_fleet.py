@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from conftest import MovableClock
 from servers import ScriptedIssuer, document, land
-from shared_sources import ATTEMPT, COOLDOWN, DUE, EDDSA, MAX_STALE, TTL, DictBackend, Fleet
+from shared_sources import COOLDOWN, DUE, EDDSA, MAX_STALE, TTL, Fleet, LockedBackend
 
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
+from auth0_blueprint.flight import SingleFlight
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.fleet import Failure
-from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
 
 OUTAGE = FetchError("HTTP status 503")
-
-
-class LockedBackend(DictBackend):
-    """Adds atomically, as Redis does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lock = threading.Lock()
-
-    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        with self._lock:
-            return super().add(key, value, timeout)
-
-    def key_of(self, kind: str) -> str:
-        (key,) = (key for key in self.values if f"-{kind}-" in key)
-        return key
 
 
 @pytest.fixture
@@ -89,125 +71,14 @@ def test_a_rotation_is_one_fetch(fleet: Fleet, clock: MovableClock) -> None:
     assert fleet.scripted.fetch_count == 2
 
 
-def test_the_lease_is_given_back(fleet: Fleet, backend: LockedBackend) -> None:
-    """The next attempt does not have to wait for its end."""
-    fleet.warm_process()
-    assert not [key for key in backend.values if "lease" in key]
-
-
-def test_the_lease_of_another_is_not_given_back(fleet: Fleet, backend: LockedBackend, clock: MovableClock) -> None:
-    """Whoever was overtaken leaves the lease to whoever has it now."""
-    fleet.scripted.hold()
-    with pytest.raises(KeySetUnavailableError):
-        fleet.process().snapshot(patience_seconds=0)
-    assert fleet.scripted.is_still_answering()
-    clock.move(ATTEMPT)
-    lease = take_lease(fleet)
-    fleet.scripted.release()
-    land()
-    assert backend.values[backend.key_of("lease")]
-    lease.release()
-    assert not [key for key in backend.values if "lease" in key]
-
-
-def take_lease(fleet: Fleet) -> Any:
-    """Return the lease that one more process gets, which it has to get at once."""
-    turns = fleet.shared().fleet.wait_for_turn()
-    assert next(turns) is None
-    lease = next(turns)
-    assert lease is not None
-    return lease
-
-
-# Holders that die
-
-
-@pytest.mark.parametrize("seconds", [0.1, ATTEMPT - 0.1])
-def test_a_lease_in_force_is_waited_for(fleet: Fleet, clock: MovableClock, seconds: float) -> None:
-    """Another process may be asking the issuer right now."""
-    take_lease(fleet)
-    clock.move(seconds)
-    turns = fleet.shared().fleet.wait_for_turn()
-    assert [next(turns), next(turns), next(turns)] == [None, None, None]
-
-
-def test_a_lease_ends_by_itself(fleet: Fleet, clock: MovableClock) -> None:
-    """A holder that has died costs nobody more than the time of one fetch, wherever the cache keeps its lease."""
-    take_lease(fleet)
-    clock.move(ATTEMPT)
-    take_lease(fleet)
-
-
-def test_a_lease_that_was_overtaken_is_waited_for_again(fleet: Fleet, clock: MovableClock) -> None:
-    """Not all processes that waited for a dead holder ask at once."""
-    take_lease(fleet)
-    late = fleet.shared().fleet.wait_for_turn()
-    assert [next(late), next(late)] == [None, None]
-    clock.move(ATTEMPT)
-    take_lease(fleet)
-    assert next(late) is None
-
-
-def test_nobody_waits_for_ever(fleet: Fleet, clock: MovableClock) -> None:
-    """When leases come and go without news, a process asks by itself."""
-    fleet.pause = clock.move
-    began = clock()
-    for turn in fleet.shared().fleet.wait_for_turn():
-        if turn is None:
-            fleet.shared().fleet._entries.write("lease", {"holder": "x", "until": clock() + ATTEMPT}, ATTEMPT)
-    assert turn is not None
-    assert 0 <= clock() - began - 2 * ATTEMPT <= 1  # one pause at most
-
-
-@pytest.mark.parametrize("text", ["", "garbage", '{"holder": "x", "until": 9999999999}.forged', 17, {"a": []}])
-def test_a_lease_that_is_not_ours_is_overwritten(fleet: Fleet, backend: LockedBackend, text: object) -> None:
-    """It holds nobody up."""
-    take_lease(fleet)
-    backend.values[backend.key_of("lease")] = text
-    take_lease(fleet)
-
-
-def test_a_lease_from_the_far_future_is_overwritten(fleet: Fleet, clock: MovableClock) -> None:
-    """Clocks may differ by 5 s. More would make everybody wait for too long."""
-    clock.move(5)
-    take_lease(fleet)
-    clock.move(-5)
-    turns = fleet.shared().fleet.wait_for_turn()
-    assert [next(turns), next(turns)] == [None, None]
-    clock.move(-0.1)
-    take_lease(fleet)
-
-
-def test_the_pause_between_two_looks_is_that_of_today(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gevent replaces `time.sleep`, and may do so after the package was imported."""
-    pauses: list[float] = []
-    take_lease(fleet)
-    turns = fleet.shared(pause=inspect.signature(SharedKeySet).parameters["pause"].default).fleet.wait_for_turn()
-    monkeypatch.setattr(time, "sleep", pauses.append)
-    assert [next(turns), next(turns), next(turns)] == [None, None, None]
-    assert len(pauses) == 2
-
-
-def test_a_cache_that_says_there_is_a_lease_and_has_none_holds_nobody_up(fleet: Fleet, backend: LockedBackend) -> None:
-    """A file-system cache does so with an entry that has expired."""
-
-    class Forgetful(LockedBackend):
-        def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
-            return False
-
-    fleet.backend = Forgetful()
-    take_lease(fleet)
-
-
 def test_news_that_came_with_the_lease_is_looked_at(fleet: Fleet) -> None:
     """Between a look and the lease another process may have finished: the issuer is not asked again."""
-    other = fleet.process()
+    other = fleet.process(flights=SingleFlight(start=lambda work: work()))
 
     class Busy(LockedBackend):
         def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
             self.add = super().add  # type: ignore[method-assign]  # once
             other.snapshot()
-            land_others()
             return super().add(key, value, timeout)
 
     fleet.backend = Busy()
@@ -216,13 +87,6 @@ def test_news_that_came_with_the_lease_is_looked_at(fleet: Fleet) -> None:
     land()
     assert fleet.scripted.fetch_count == 1
     assert late.status().source == "cache"
-
-
-def land_others() -> None:
-    """Wait for the flights in the background, from within one."""
-    for thread in threading.enumerate():
-        if thread.name == "auth0-key-set-flight" and thread is not threading.current_thread():
-            thread.join(0.5)
 
 
 # One pace
@@ -299,6 +163,20 @@ def test_a_failure_that_is_not_ours_is_ignored(fleet: Fleet, backend: LockedBack
     assert ask(fleet.process()) == "a"
 
 
+def test_a_failure_that_the_cache_has_forgotten_is_no_news(
+    fleet: Fleet, backend: LockedBackend, clock: MovableClock
+) -> None:
+    """Nothing is made of it, and the issuer is asked."""
+    fail(fleet.process(), fleet)
+    late = fleet.process()
+    ask(late)
+    land()
+    del backend.values[backend.key_of("failure")]
+    clock.move(2)
+    fleet.scripted.answer = document("a")
+    assert ask(late) == "a"
+
+
 @pytest.mark.parametrize("seconds_ago", [0.5, -3])
 def test_a_failure_counts_from_when_it_was_and_never_from_later_than_now(
     fleet: Fleet, clock: MovableClock, seconds_ago: float
@@ -351,6 +229,11 @@ def test_a_cold_process_looks_into_the_cache_once_in_a_second(
         ask(cold)
         land()
     assert backend.calls == calls
+
+
+def test_a_process_that_has_never_looked_into_the_cache_may_do_so_at_once(fleet: Fleet) -> None:
+    """The second counts from one look to the next."""
+    assert fleet.process()._refresh.may_learn()
 
 
 def test_a_cold_process_uses_a_set_that_is_due_while_it_is_refreshed(fleet: Fleet, clock: MovableClock) -> None:

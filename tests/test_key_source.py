@@ -21,7 +21,6 @@ from auth0_blueprint.algorithms import ALGORITHMS
 from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.deadline import call_within
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
-from auth0_blueprint.flight import Flight, SingleFlight
 from auth0_blueprint.jwk import VerificationKey
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.shared import SharedKeySet
@@ -698,6 +697,18 @@ def test_a_key_at_hand_causes_nothing(source: KeySource, scripted: ScriptedIssue
     assert scripted.fetch_count == 1
 
 
+def test_all_keys_at_hand_can_be_seen_however_old_they_are(
+    source: KeySource, scripted: ScriptedIssuer, clock: MovableClock
+) -> None:
+    """None before there are any; and looking causes nothing."""
+    assert source.keys_at_hand() == ()
+    scripted.answer = document("a", "b")
+    source.snapshot()
+    clock.move(MAX_STALE + 1)
+    assert [key.key_id for key in source.keys_at_hand()] == ["a", "b"]
+    assert scripted.fetch_count == 1
+
+
 # Replacing
 
 
@@ -907,81 +918,6 @@ def test_a_fetch_without_a_thread_of_its_own_is_a_failure_of_its_own(monkeypatch
         with pytest.raises(TimeoutError, match="no thread"):
             call_within(5, lambda: called.append("called"))
     assert called == []
-
-
-def waits_for(event: threading.Event) -> Callable[[Flight], None]:
-    """Return work that ends when *event* is set."""
-
-    def work(_flight: Flight) -> None:
-        event.wait(5)
-
-    return work
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_work_that_breaks_lets_the_next_flight_start() -> None:
-    """A flight lands whatever happens in it."""
-    flights = SingleFlight()
-    worked: list[Flight] = []
-
-    def break_down(_flight: Flight) -> None:
-        raise RuntimeError("broken work")
-
-    first = flights.join_or_start(break_down, lambda: True)
-    assert first is not None
-    first.wait(5)
-    assert first.has_landed
-    land()
-    second = flights.join_or_start(worked.append, lambda: True)
-    land()
-    assert worked == [second]
-
-
-def test_landing_an_old_flight_does_not_end_the_current_one() -> None:
-    """A flight that landed early lands once more when its thread ends."""
-    flights = SingleFlight()
-    may_end = threading.Event()
-
-    def land_early(flight: Flight) -> None:
-        flights.land(flight)
-        may_end.wait(5)
-
-    first = flights.join_or_start(land_early, lambda: True)
-    assert first is not None
-    first.wait(5)
-    current_may_end = threading.Event()
-    second = flights.join_or_start(waits_for(current_may_end), lambda: True)
-    assert second is not first
-    flights.land(first)
-    assert flights.current is second
-    may_end.set()
-    current_may_end.set()
-
-
-def test_whoever_comes_during_a_flight_joins_it() -> None:
-    """No second flight, whatever the permission says."""
-    flights = SingleFlight()
-    may_end = threading.Event()
-    first = flights.join_or_start(waits_for(may_end), lambda: True)
-    assert flights.join_or_start(waits_for(may_end), lambda: True) is first
-    may_end.set()
-
-
-def test_permission_is_asked_for_once_more_under_the_lock() -> None:
-    """Who comes just after a flight has landed does not start a second one."""
-    flights = SingleFlight()
-    assert flights.join_or_start(lambda _flight: None, lambda: False) is None
-    assert flights.current is None
-
-
-def test_a_reset_forgets_the_flight_of_the_parent_process() -> None:
-    """Its thread does not exist here, and would never land."""
-    flights = SingleFlight()
-    may_end = threading.Event()
-    flights.join_or_start(waits_for(may_end), lambda: True)
-    flights.reset_after_fork()
-    assert flights.current is None
-    may_end.set()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")

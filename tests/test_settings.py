@@ -27,8 +27,8 @@ def problems(config: dict[str, Any]) -> dict[str, str]:
 def test_two_settings_are_enough() -> None:
     """Everything else follows, as the contract says."""
     settings = load()
-    assert settings.issuer == "https://example.eu.auth0.com/"
-    assert settings.jwks_url == "https://example.eu.auth0.com/.well-known/jwks.json"
+    assert settings.issuers == ("https://example.eu.auth0.com/",)
+    assert settings.key_set_urls == {settings.issuers[0]: "https://example.eu.auth0.com/.well-known/jwks.json"}
     assert settings.audience == ("https://api.example.com",)
     assert settings.algorithms == ("RS256",)
     assert (settings.leeway_seconds, settings.max_token_lifetime_seconds, settings.max_token_bytes) == (
@@ -58,10 +58,7 @@ def test_who_issues_is_decided_in_one_place() -> None:
     """An issuer in the app's config is not mixed with a domain or key set of the environment."""
     environ = {"AUTH0_DOMAIN": "b.example.com", "AUTH0_JWKS_URL": "https://b.example.com/keys"}
     settings = load_settings({"AUTH0_ISSUER": "https://a.example.com/", "AUTH0_AUDIENCE": "a"}, environ)
-    assert (settings.issuer, settings.jwks_url) == (
-        "https://a.example.com/",
-        "https://a.example.com/.well-known/jwks.json",
-    )
+    assert settings.key_set_urls == {"https://a.example.com/": "https://a.example.com/.well-known/jwks.json"}
 
 
 @pytest.mark.parametrize(
@@ -121,17 +118,71 @@ def test_numbers_and_switches_may_be_given_as_text() -> None:
 def test_an_issuer_is_taken_as_it_is(issuer: str, jwks_url: str) -> None:
     """One slash is added for the key set only if there is none."""
     settings = load_settings({"AUTH0_ISSUER": issuer, "AUTH0_AUDIENCE": "a"}, {})
-    assert (settings.issuer, settings.jwks_url) == (issuer, jwks_url)
+    assert settings.key_set_urls == {issuer: jwks_url}
 
 
 def test_domain_and_issuer_may_both_be_given_when_they_agree() -> None:
     """An environment often has both."""
-    assert load(AUTH0_ISSUER="https://example.eu.auth0.com/").issuer == "https://example.eu.auth0.com/"
+    assert load(AUTH0_ISSUER="https://example.eu.auth0.com/").key_set_urls == load().key_set_urls
 
 
 def test_a_domain_is_written_in_lower_case() -> None:
     """As Auth0 writes it in ``iss``."""
-    assert load(AUTH0_DOMAIN="Example.EU.auth0.com").issuer == "https://example.eu.auth0.com/"
+    assert load(AUTH0_DOMAIN="Example.EU.auth0.com").issuers == ("https://example.eu.auth0.com/",)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["a.example.com", "b.example.com"],
+        ("a.example.com", "b.example.com"),
+        "a.example.com,b.example.com",
+        " a.example.com , b.example.com ",
+        ["A.Example.com", "b.example.com", "a.example.com", "B.EXAMPLE.COM"],
+    ],
+)
+def test_several_domains_are_issuers_each_with_its_own_key_set(value: object) -> None:
+    """In the order in which they are given; each once."""
+    settings = load(AUTH0_DOMAIN=value)
+    assert settings.issuers == ("https://a.example.com/", "https://b.example.com/")
+    assert list(settings.key_set_urls.values()) == [
+        "https://a.example.com/.well-known/jwks.json",
+        "https://b.example.com/.well-known/jwks.json",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("AUTH0_ISSUER", "https://a.example.com/"),
+        ("AUTH0_ISSUER", "https://other.example.com/"),
+        ("AUTH0_JWKS_URL", "https://a.example.com/.well-known/jwks.json"),
+    ],
+)
+def test_several_domains_take_no_single_issuer_and_no_single_key_set(key: str, value: str) -> None:
+    """The keys of one would be tried for another."""
+    several = {**GOOD, "AUTH0_DOMAIN": "a.example.com,b.example.com", key: value}
+    assert problems(several) == {
+        key: f"is for one domain, and AUTH0_DOMAIN has several: each has its own (it is {value!r})"
+    }
+    with pytest.raises(ConfigurationError, match=key):
+        load_settings({"AUTH0_AUDIENCE": "a"}, {name: several[name] for name in ("AUTH0_DOMAIN", key)})
+
+
+def test_a_domain_that_is_given_twice_is_one() -> None:
+    """So that its issuer and its key set may be given, too."""
+    settings = load(AUTH0_DOMAIN="a.example.com,A.example.com", AUTH0_ISSUER="https://a.example.com/")
+    assert settings.issuers == ("https://a.example.com/",)
+
+
+@pytest.mark.parametrize("domain", ["a.example.com", "b.example.com"])
+def test_what_is_said_of_audiences_is_said_for_each_domain(domain: str, caplog: pytest.LogCaptureFixture) -> None:
+    """``userinfo`` is refused, the Management API warned about."""
+    several = {"AUTH0_DOMAIN": ["a.example.com", "b.example.com"]}
+    said = problems({**several, "AUTH0_AUDIENCE": ["api", f"https://{domain}/userinfo"]})
+    assert "userinfo" in said["AUTH0_AUDIENCE"]
+    load(**several, AUTH0_AUDIENCE=["api", f"https://{domain}/api/v2/"])
+    assert "Management API" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -139,10 +190,15 @@ def test_a_domain_is_written_in_lower_case() -> None:
     [
         ("AUTH0_DOMAIN", "https://example.eu.auth0.com"),
         ("AUTH0_DOMAIN", "example.eu.auth0.com/"),
-        ("AUTH0_DOMAIN", "a.example.com,b.example.com"),
+        ("AUTH0_DOMAIN", "a.example.com,https://b.example.com"),
+        ("AUTH0_DOMAIN", "a.example.com,,b.example.com"),
+        ("AUTH0_DOMAIN", ["a.example.com", "b"]),
+        ("AUTH0_DOMAIN", ["a.example.com", 1]),
+        ("AUTH0_DOMAIN", {"a.example.com"}),
+        ("AUTH0_DOMAIN", {"a.example.com": 1}),
         ("AUTH0_DOMAIN", "example"),
         ("AUTH0_DOMAIN", "-a.example.com"),
-        ("AUTH0_DOMAIN", "a.example.com\n"),
+        ("AUTH0_DOMAIN", "a.example.com\nb.example.com"),
         ("AUTH0_DOMAIN", 1),
         ("AUTH0_ISSUER", "https://other.example.com/"),
         ("AUTH0_ISSUER", "https://example.eu.auth0.com"),

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from conftest import AppFactory, MovableClock, bearer
+from conftest import AppFactory, MovableClock, bearer, key_source
 from flask import Flask
 from flask_jwt_extended import get_jwt
 from refusals import guarded, segment
@@ -29,8 +29,15 @@ from auth0_blueprint.verifier import MAX_KNOWN_HEADERS, Verifier
 NOW = 1_800_000_000.0
 
 
+class NeverAsked:
+    """Stands in for the issuer's keys where nothing is verified."""
+
+    def snapshot(self) -> Snapshot:
+        raise AssertionError
+
+
 def remembered(expires_at: float = NOW + 60, **claims: Any) -> RememberedToken:
-    return RememberedToken(AccessToken(claims, {}), NOW, NOW, expires_at, 1)
+    return RememberedToken(AccessToken(claims, {}), NOW, NOW, expires_at, 1, NeverAsked())
 
 
 def fill(cache: TokenCache, *names: str, now: float = NOW, expires_at: float = NOW + 60) -> None:
@@ -174,7 +181,7 @@ def rig(issuer: LocalIssuer, clock: MovableClock) -> Rig:
     keys, cache, happened = CountingKeys(issuer), TokenCache(9), list[str]()
     verifier = Verifier(
         load_settings(issuer.settings, {}),
-        keys,
+        {issuer.issuer: keys},
         clock,
         remembered=cache,
         keep_up=lambda: happened.append("kept up"),
@@ -352,7 +359,7 @@ class TestInAnApp:
         land()
         assert client.get("/ours", headers=bearer(issuer.token())).status_code == 200
         assert len(cache_of(app)) == 1
-        app.extensions["auth0"].key_source.refresh_now(5)
+        key_source(app).refresh_now(5)
         land()
         assert len(cache_of(app)) == 0
 
@@ -365,7 +372,7 @@ class TestInAnApp:
         old = issuer.key_ids[-1]
         issuer.rotate()
         issuer.remove_key(old)
-        app.extensions["auth0"].key_source.refresh_now(5)
+        key_source(app).refresh_now(5)
         answer = client.get("/ours", headers=bearer(token))
         assert (answer.status_code, answer.get_json()["code"]) == (401, "unknown_key")
 

@@ -65,7 +65,8 @@ def make_verifier(issuer: LocalIssuer, keys: Keys, clock: MovableClock) -> MakeV
     """Return a factory of verifiers of the issuer's tokens: ``make_verifier(keys=None, **settings)``."""
 
     def make(own_keys: Keys | None = None, **settings: Any) -> Verifier:
-        return Verifier(load_settings({**issuer.settings, **settings}, {}), own_keys or keys, clock)
+        loaded = load_settings({**issuer.settings, **settings}, {})
+        return Verifier(loaded, {issuer.issuer: own_keys or keys}, clock)
 
     return make
 
@@ -815,7 +816,7 @@ class TestOrder:
                 raise KeySetUnavailableError
 
         with pytest.raises(KeySetUnavailableError):
-            Verifier(load_settings(issuer.settings, {}), NoKeys(), clock).verify(mint())
+            Verifier(load_settings(issuer.settings, {}), {issuer.issuer: NoKeys()}, clock).verify(mint())
 
 
 def test_a_tenants_key_never_signs_for_another_tenant(
@@ -823,7 +824,7 @@ def test_a_tenants_key_never_signs_for_another_tenant(
 ) -> None:
     """A verifier for one issuer refuses another's token, although the keys are the same."""
     settings = load_settings({**issuer.settings, "AUTH0_ISSUER": "http://localhost:1/"}, {})
-    assert refusal(Verifier(settings, keys, clock), mint()) == ("invalid_claims", "issuer")
+    assert refusal(Verifier(settings, {settings.issuers[0]: keys}, clock), mint()) == ("invalid_claims", "issuer")
 
 
 def test_verification_agrees_with_another_library(issuer: LocalIssuer, verifier: Verifier, mint: Mint) -> None:

@@ -29,9 +29,14 @@ class Failure(NamedTuple):
 
 
 class Lease:
-    """The right to ask the issuer. It ends by itself, should its holder die."""
+    """The right to ask the issuer. It ends by itself, should its holder die.
 
-    def __init__(self, entries: SignedCache, holder: str) -> None:
+    Args:
+        entries: where it is.
+        holder: who has it; ``None`` who asks without, having waited for long enough.
+    """
+
+    def __init__(self, entries: SignedCache, holder: str | None) -> None:
         self._entries = entries
         self._holder = holder
 
@@ -91,7 +96,7 @@ class Fleet:
             longest_pause = min(2 * longest_pause, MAX_POLL_SECONDS)
             yield None
             lease = self._take()
-        yield lease or Lease(self._entries, "nobody")
+        yield lease or Lease(self._entries, None)
 
     def last_failure(self) -> Failure | None:
         """Return the last attempt of the fleet that failed."""

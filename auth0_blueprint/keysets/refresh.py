@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +16,8 @@ from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.snapshot import Holding
 
 logger = logging.getLogger("auth0_blueprint")
+
+LEARN_INTERVAL_SECONDS = 1.0
 
 #: What is left to do once everybody who waits has the keys.
 Step = Callable[[], object]
@@ -58,16 +61,36 @@ class Refresh:
         self._on_refreshed = on_refreshed
         self._on_failed = on_failed
         self._heeded: Failure | None = None
+        self._learned_at = -math.inf
 
-    def get_newer(self, is_needed: Callable[[], bool], on_learned: Callable[[], None]) -> list[Step]:
-        """Learn what the fleet knows, and ask the issuer if *is_needed* is still true then; return what is left to do.
+    def may_learn(self) -> bool:
+        """Tell whether a look at what other processes know is worth it: at most one in a second."""
+        return self._monotonic() >= self._learned_at + LEARN_INTERVAL_SECONDS and self._shared.is_readable
+
+    def get_newer(
+        self, is_needed: Callable[[], bool], on_learned: Callable[[], None], on_outcome: Callable[[], None]
+    ) -> None:
+        """Learn what the fleet knows, and ask the issuer if *is_needed* is still true then.
 
         At most one process of the fleet asks at a time. The others wait, and learn what it was told. *on_learned* is
-        called each time something may have been learnt.
+        called each time something may have been learnt, *on_outcome* as soon as there is nothing more to come: nobody
+        who waits for keys has to wait for the cache and the listeners as well.
         """
+        try:
+            afterwards = self._learn_or_ask(is_needed, on_learned)
+        except Exception as exc:  # noqa: BLE001 - somebody waits for the outcome; _note_failure() logs it
+            afterwards = [partial(self._on_failed, self._note_failure(exc).reason)]
+        on_outcome()
+        for step in afterwards:
+            try:
+                step()
+            except Exception:
+                logger.exception("a listener of a key-set signal failed")
+
+    def _learn_or_ask(self, is_needed: Callable[[], bool], on_learned: Callable[[], None]) -> list[Step]:
         afterwards: list[Step] = []
         for lease in self._shared.fleet.wait_for_turn():
-            afterwards += self.learn()
+            afterwards += self._learn()
             on_learned()
             if not is_needed():
                 return [*afterwards, lease.release] if lease else afterwards
@@ -75,18 +98,15 @@ class Refresh:
                 afterwards += self._ask_issuer(lease)
         return afterwards
 
-    def learn(self) -> list[Step]:
-        """Take over what other processes have got, or have failed to get; return what is left to do."""
+    def _learn(self) -> list[Step]:
+        """Take over what other processes have got, or have failed to get."""
+        self._learned_at = self._monotonic()
         afterwards = self._adopt(self._shared.read())
         failure = self._shared.fleet.last_failure()
         if failure is not None and failure != self._heeded:
             self._heeded = failure  # once: by a clock that goes ahead it may look new for a while
             self._heed(failure)
         return afterwards
-
-    def failed(self, exc: Exception) -> Step:
-        """Note that an attempt of this process failed."""
-        return partial(self._on_failed, self._note_failure(exc).reason)
 
     def _note_failure(self, exc: Exception) -> Failure:
         if isinstance(exc, (FetchError, KeySetError)):

@@ -64,7 +64,7 @@ class SharedKeySet:
         self._entries = SignedCache(cache, secret=secret, names=(issuer, url))
         self._clock = clock
         self._keep_seconds = math.ceil(keep_seconds)
-        self._newest_seen = 0.0
+        self._newest_seen = -math.inf
         self.fleet = Fleet(
             self._entries,
             attempt_seconds=attempt_seconds,

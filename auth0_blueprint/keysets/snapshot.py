@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, Self
 
 from auth0_blueprint.algorithms import Algorithm
 from auth0_blueprint.jwk import VerificationKey
 from auth0_blueprint.keysets.key_set import KeySet
+from auth0_blueprint.keysets.pacing import Pacing
 
 
 @dataclass(slots=True)  # frozen ones take five times as long to make
@@ -79,6 +82,11 @@ class Holding:
         self._uniform = uniform
         self.snapshot: Snapshot | None = None
 
+    @property
+    def fetched_at(self) -> float:
+        """When the issuer gave it, as Unix time; before all times if there is none."""
+        return -math.inf if self.snapshot is None else self.snapshot.fetched_at
+
     def age_seconds(self, snapshot: Snapshot) -> float:
         """Return how long ago the issuer gave it."""
         # The wall clock goes on while a machine sleeps, the monotonic one when somebody sets the clock back.
@@ -102,11 +110,13 @@ class Holding:
         """Tell whether no refresh is due yet, by either clock: see `age_seconds`."""
         return self._clock() < snapshot.due_at and self._monotonic() < snapshot.monotonic_due_at
 
-    def state(self) -> str:
-        """Return ``none``, ``fresh``, ``due``, ``stale`` or ``expired``."""
+    def is_stale(self) -> bool:
+        """Tell whether a newer key set is worth waiting for."""
         snapshot = self.snapshot
-        if snapshot is None:
-            return "none"
+        return snapshot is None or self.age_seconds(snapshot) >= self._ttl_seconds
+
+    def state_of(self, snapshot: Snapshot) -> str:
+        """Return ``fresh``, ``due``, ``stale`` or ``expired``."""
         age = self.age_seconds(snapshot)
         if age > self._max_stale_seconds:
             return "expired"
@@ -116,8 +126,7 @@ class Holding:
 
     def would_take(self, fetched_at: float) -> bool:
         """Tell whether a copy that the issuer gave at *fetched_at* (Unix time) is newer, and not too old."""
-        is_newer = self.snapshot is None or fetched_at > self.snapshot.fetched_at
-        return is_newer and self._clock() - fetched_at <= self._max_stale_seconds
+        return fetched_at > self.fetched_at and self._clock() - fetched_at <= self._max_stale_seconds
 
     def install(self, key_set: KeySet, fetched_at: float, monotonic_fetched_at: float, source: str) -> bool:
         """Replace the snapshot as a whole; tell whether key material has changed."""
@@ -141,15 +150,33 @@ class KeySourceStatus(NamedTuple):
     """What health and admin endpoints may say. Times in seconds; ``None`` where there is no key set."""
 
     issuer: str
-    state: str
-    age_seconds: float | None
-    refresh_in_seconds: float | None
-    source: str | None
-    generation: int
-    keys: int
-    skipped: tuple[str, ...]
     consecutive_failures: int
     last_error: str | None
+    state: str = "none"
+    age_seconds: float | None = None
+    refresh_in_seconds: float | None = None
+    source: str | None = None
+    generation: int = 0
+    keys: int = 0
+    skipped: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, issuer: str, holding: Holding, pacing: Pacing) -> Self:
+        """Describe the present."""
+        describe = partial(cls, issuer, pacing.failures, pacing.last_error)
+        snapshot = holding.snapshot
+        if snapshot is None:
+            return describe()
+        age_seconds = holding.age_seconds(snapshot)
+        return describe(
+            state=holding.state_of(snapshot),
+            age_seconds=age_seconds,
+            refresh_in_seconds=max(0.0, snapshot.refresh_after_seconds - age_seconds),
+            source=snapshot.source,
+            generation=snapshot.generation,
+            keys=len(snapshot.key_set.keys),
+            skipped=snapshot.key_set.skipped,
+        )
 
     @property
     def is_usable(self) -> bool:

@@ -14,12 +14,12 @@ The request path reads one attribute and two clocks while the snapshot is fresh:
 
 from __future__ import annotations
 
-import logging
+import hashlib
+import math
 import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from auth0_blueprint.algorithms import Algorithm
@@ -27,21 +27,18 @@ from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.flight import Flight, SingleFlight
 from auth0_blueprint.jwk import VerificationKey
 from auth0_blueprint.keysets.pacing import Pacing
-from auth0_blueprint.keysets.refresh import Refresh, Step
+from auth0_blueprint.keysets.refresh import Refresh
 from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.snapshot import FoundKey, Holding, KeySourceStatus, Snapshot
 
-logger = logging.getLogger("auth0_blueprint")
-
 FLIGHT_PATIENCE_SECONDS = 3.0
 UNKNOWN_KEY_PATIENCE_SECONDS = 0.5
-SHARED_LOOK_INTERVAL_SECONDS = 1.0
 REFRESHED_PATIENCE_SECONDS = 1.0
 
-#: Where the board says that an operator had the key set refreshed.
-REFRESHED = "refreshed"
 
-Work = Callable[[Flight], list[Step]]
+def refreshed(issuer: str) -> str:
+    """Return where the board says that an operator had the key set of *issuer* refreshed."""
+    return f"refreshed-{hashlib.sha256(issuer.encode()).hexdigest()[:16]}"
 
 
 class KeySource:
@@ -102,8 +99,7 @@ class KeySource:
             on_failed=on_failed,
         )
         self._flights = SingleFlight() if flights is None else flights
-        self._looked_at_shared = float("-inf")
-        self._refreshed_at = float("-inf")
+        self._refreshed_at = -math.inf
         self._heeded: float | None = None
 
     def key_for(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
@@ -143,7 +139,7 @@ class KeySource:
         """
         self._refreshed_at = self._monotonic()
         # Not the one at hand in any case: a clock that is ahead may have dated it in the future.
-        return self.refresh_since(self._clock(), patience_seconds, unwanted=self._holding.snapshot)
+        return self._snapshot_since(self._clock(), patience_seconds, unwanted=self._holding.snapshot)
 
     @property
     def seconds_since_refresh(self) -> float:
@@ -155,59 +151,19 @@ class KeySource:
         snapshot = self._holding.snapshot
         return () if snapshot is None else snapshot.key_set.keys
 
-    def refresh_since(self, moment: float, patience_seconds: float, unwanted: Snapshot | None = None) -> Snapshot:
-        """Get a key set that the issuer gave at *moment* (Unix time) or later: from the fleet, else from the issuer.
-
-        Never the *unwanted* one, whatever its time.
-
-        Raises:
-            KeySetUnavailableError: there is none within *patience_seconds*.
-        """
-
-        def is_needed() -> bool:
-            snapshot = self._holding.snapshot
-            return snapshot is None or snapshot is unwanted or snapshot.fetched_at < moment
-
-        until = self._monotonic() + patience_seconds
-        # Twice: the first flight may have been under way for another reason.
-        for _ in range(2):
-            under_way = self._flights.current
-            if is_needed() and (flight := self._start(self._get_newer(is_needed), is_needed)):
-                flight.wait(max(0.0, until - self._monotonic()))
-                if flight is not under_way:  # begun for us: that it failed is the answer
-                    break
-        if is_needed():
-            raise self._unavailable()
-        return self._usable_snapshot()
-
     def heed_refresh(self, refreshed: Any) -> None:
         """Work with no older key set than the one that an operator had fetched. Called at each look at the board."""
-        snapshot, moment = self._holding.snapshot, None if refreshed is None else refreshed["fetched_at"]
-        if snapshot is None or moment is None or moment == self._heeded:
+        if refreshed is None or self._holding.snapshot is None or refreshed["fetched_at"] == self._heeded:
             return
+        moment = refreshed["fetched_at"]
         with suppress(KeySetUnavailableError):
-            if snapshot.fetched_at < moment:
-                # The other's clock may be ahead: what the issuer says from now on is new enough.
-                self.refresh_since(min(moment, self._clock()), REFRESHED_PATIENCE_SECONDS)
+            # The other's clock may be ahead: what the issuer says from now on is new enough.
+            self._snapshot_since(min(moment, self._clock()), REFRESHED_PATIENCE_SECONDS)
             self._heeded = moment
 
     def status(self) -> KeySourceStatus:
         """Describe the present, and cause nothing."""
-        snapshot = self._holding.snapshot
-        return KeySourceStatus(
-            issuer=self.issuer,
-            state=self._holding.state(),
-            age_seconds=self._holding.age_seconds(snapshot) if snapshot else None,
-            refresh_in_seconds=max(0.0, snapshot.refresh_after_seconds - self._holding.age_seconds(snapshot))
-            if snapshot
-            else None,
-            source=snapshot.source if snapshot else None,
-            generation=snapshot.generation if snapshot else 0,
-            keys=len(snapshot.key_set.keys) if snapshot else 0,
-            skipped=snapshot.key_set.skipped if snapshot else (),
-            consecutive_failures=self._pacing.failures,
-            last_error=self._pacing.last_error,
-        )
+        return KeySourceStatus.of(self.issuer, self._holding, self._pacing)
 
     @property
     def ignored_entries(self) -> int:
@@ -222,18 +178,19 @@ class KeySource:
         return self._usable_snapshot()
 
     def _has_to_wait(self) -> bool:
-        state = self._holding.state()
-        return state in {"none", "expired"} or (state == "stale" and not self._pacing.is_failing)
+        # While fetches fail, there is nothing better to wait for than what can be used.
+        return self._holding.usable() is None if self._pacing.is_failing else self._holding.is_stale()
 
     def _refreshing_flight(self) -> Flight | None:
         flight = self._flights.current
         if flight is not None:
             return flight
+        get_newer = self._to_get_newer(self._may_refresh)
         if self._may_refresh():
-            return self._start(self._get_newer(self._may_refresh), self._may_refresh)
+            return self._flights.join_or_start(get_newer, self._may_refresh)
         if self._holding.usable() is None:
             # In the backoff the answer comes at once. The next request may have what another process got.
-            self._start(self._look_at_shared, self._may_look_at_shared)
+            self._flights.join_or_start(get_newer, self._refresh.may_learn)
         return None
 
     def _usable_snapshot(self) -> Snapshot:
@@ -242,75 +199,63 @@ class KeySource:
             raise self._unavailable()
         return snapshot
 
-    def _key_after_another_look(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
-        def may_ask() -> bool:
-            return self._holding.select(key_id, algorithm) is None and self._may_look_for_unknown_key()
+    def _snapshot_since(self, moment: float, patience_seconds: float, unwanted: Snapshot | None = None) -> Snapshot:
+        """Get a key set that the issuer gave at *moment* (Unix time) or later: from the fleet, else from the issuer.
 
-        flight: Flight | None = None
-        until = self._monotonic() + UNKNOWN_KEY_PATIENCE_SECONDS
-        # Twice: the first flight may have been under way for another reason, and have ended short of the issuer.
-        for _ in range(2):
-            flight = self._flights.current or self._flight_for_unknown_key(may_ask)
-            if flight is not None:
-                flight.wait(max(0.0, until - self._monotonic()))
-            # Read again in any case: a flight may have landed between our first look and now.
-            found = self._usable_snapshot().select(key_id, algorithm)
-            if found is not None:
-                return found
-            if flight is None or not flight.has_landed:
-                break
+        Never the *unwanted* one, whatever its time.
+
+        Raises:
+            KeySetUnavailableError: there is none within *patience_seconds*.
+        """
+
+        def is_needed() -> bool:
+            return self._holding.snapshot is unwanted or self._holding.fetched_at < moment
+
+        if is_needed():
+            self._flights.join_then_start(self._to_get_newer(is_needed), is_needed, patience_seconds)
+        if is_needed():
+            raise self._unavailable()
+        return self._usable_snapshot()
+
+    def _key_after_another_look(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
+        def is_missing() -> bool:
+            return self._holding.select(key_id, algorithm) is None
+
+        def is_needed() -> bool:
+            return is_missing() and self._may_search()
+
+        def may_start() -> bool:
+            # In the cooldown another process may have got the key all the same.
+            return is_missing() and (self._may_search() or self._refresh.may_learn())
+
+        get_newer = self._to_get_newer(is_needed)
+        flight = self._flights.join_then_start(get_newer, may_start, UNKNOWN_KEY_PATIENCE_SECONDS)
+        # Read again in any case: a flight may have landed between our first look and now.
+        found = self._usable_snapshot().select(key_id, algorithm)
+        if found is not None:
+            return found
         if self._pacing.is_failing or (flight is not None and not flight.has_landed):
             raise self._unavailable()
         raise UnknownKeyError
 
-    def _flight_for_unknown_key(self, may_ask: Callable[[], bool]) -> Flight | None:
-        if may_ask():
-            return self._start(self._get_newer(may_ask), may_ask)
-        if self._may_look_at_shared():
-            return self._start(self._look_at_shared, self._may_look_at_shared)
-        return None
-
     def _may_refresh(self) -> bool:
         return self._holding.is_due() and not self._pacing.is_in_backoff(self._monotonic())
 
-    def _may_look_for_unknown_key(self) -> bool:
+    def _may_search(self) -> bool:
         now = self._monotonic()
         return not (self._pacing.is_in_cooldown(now) or self._pacing.is_in_backoff(now))
-
-    def _may_look_at_shared(self) -> bool:
-        is_time = self._monotonic() >= self._looked_at_shared + SHARED_LOOK_INTERVAL_SECONDS
-        return is_time and self._shared.is_readable
 
     def _unavailable(self) -> KeySetUnavailableError:
         return KeySetUnavailableError(retry_after_seconds=self._pacing.retry_after_seconds(self._monotonic()))
 
-    def _look_at_shared(self, _flight: Flight) -> list[Step]:
-        self._looked_at_shared = self._monotonic()
-        return self._refresh.learn()
+    def _to_get_newer(self, is_needed: Callable[[], bool]) -> Callable[[Flight], None]:
+        """Return the work of a flight: learn from the fleet, and ask the issuer if *is_needed* is still true then."""
 
-    def _get_newer(self, is_needed: Callable[[], bool]) -> Work:
-        def get(flight: Flight) -> list[Step]:
+        def get_newer(flight: Flight) -> None:
             def tell_news() -> None:
                 if not self._has_to_wait():
                     flight.tell_news()
 
-            return self._refresh.get_newer(is_needed, on_learned=tell_news)
+            self._refresh.get_newer(is_needed, on_learned=tell_news, on_outcome=lambda: self._flights.land(flight))
 
-        return get
-
-    def _start(self, get: Work, may_start: Callable[[], bool]) -> Flight | None:
-        return self._flights.join_or_start(partial(self._do_in_flight, get), may_start)
-
-    def _do_in_flight(self, get: Work, flight: Flight) -> None:
-        """Get a newer key set, if there is one. Runs in a thread of its own."""
-        try:
-            afterwards = get(flight)
-        except Exception as exc:  # noqa: BLE001 - the flight has to land; failed() logs it
-            afterwards = [self._refresh.failed(exc)]
-        # Nobody who waits for the keys has to wait for the cache and the listeners as well.
-        self._flights.land(flight)
-        for step in afterwards:
-            try:
-                step()
-            except Exception:
-                logger.exception("a listener of a key-set signal failed")
+        return get_newer

@@ -31,7 +31,7 @@ def resource_metadata() -> Response:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     metadata: dict[str, object] = {
         "resource": settings.resource,
-        "authorization_servers": [settings.issuer],
+        "authorization_servers": list(settings.issuers),
         "bearer_methods_supported": ["header"],
     }
     if settings.dpop != "disabled":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import AppFactory, MovableClock
+from conftest import AppFactory, MovableClock, key_source
 from flask import Flask
 from flask.testing import FlaskClient
 from operators import admin_headers
@@ -76,17 +76,16 @@ def test_a_refresh_binds_another_process_at_its_next_look(
 def test_haste_is_refused(make_app: AppFactory, own_issuer: LocalIssuer) -> None:
     """Five seconds between two, on the clock of this process; the answer says how long to wait."""
     app = make_app(**own_issuer.settings)
-    client, source = app.test_client(), app.extensions["auth0"].key_source
-    clock = MovableClock()
+    client, clock = app.test_client(), MovableClock()
+    key_source(app)._monotonic = clock
     assert refresh(client, own_issuer).status_code == 200
-    source._monotonic, source._refreshed_at = clock, clock()
-    for waited, retry_after in ((0, "5"), (1.5, "4"), (4.9, "1")):
-        clock.now = source._refreshed_at + waited
+    for seconds, retry_after in ((0, "5"), (1.5, "4"), (3.4, "1")):
+        clock.move(seconds)
         response = refresh(client, own_issuer)
         assert (response.status_code, response.headers["Retry-After"]) == (429, retry_after)
         assert response.get_json()["code"] == "rate_limited"
         assert response.headers["Cache-Control"] == "no-store"
-    clock.now = source._refreshed_at + 5
+    clock.move(0.1 + 1e-6)
     count = own_issuer.fetch_count
     assert refresh(client, own_issuer).status_code == 200
     assert own_issuer.fetch_count == count + 1
@@ -96,7 +95,7 @@ def test_an_issuer_that_fails_is_asked_all_the_same(make_app: AppFactory) -> Non
     """503 while it fails; the backoff is for requests, not for operators."""
     issuer = LocalIssuer().start()
     app = make_app(**issuer.settings)
-    client, source = guarded(app), app.extensions["auth0"].key_source
+    client, source = guarded(app), key_source(app)
     token = issuer.token()
     admin = admin_headers(issuer)
     assert passes(client, token)
@@ -123,7 +122,7 @@ def test_a_refresh_by_a_clock_that_is_ahead_is_heeded_once(
     make_app: AppFactory, own_issuer: LocalIssuer, ahead: float
 ) -> None:
     """Rather than at each look until our clock has caught up."""
-    source = make_app(**own_issuer.settings).extensions["auth0"].key_source
+    source = key_source(make_app(**own_issuer.settings))
     source.snapshot()
     for _ in range(3):
         source.heed_refresh({"fetched_at": source._clock() // 1 + ahead})
@@ -141,8 +140,9 @@ def test_a_key_set_dated_in_the_future_is_refreshed(make_app: AppFactory, own_is
     """It may come from a machine whose clock is ahead: what an operator asks for is asked of the issuer."""
     client = guarded(make_app(**own_issuer.settings))
     assert passes(client, own_issuer.token())
-    source = client.application.extensions["auth0"].key_source
+    source = key_source(client.application)
     snapshot = source._holding.snapshot
+    assert snapshot is not None
     source._holding.install(snapshot.key_set, snapshot.fetched_at + 4, snapshot.monotonic_fetched_at, "cache")
     assert refresh(client, own_issuer).status_code == 200
     assert own_issuer.fetch_count == 2

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-KEYSETS = ("tests/test_pacing.py", "tests/test_fleet.py", "tests/test_key_source.py", "tests/test_shared_key_set.py")
-REFRESH = ("tests/admin/test_refresh.py", "tests/test_health.py")
+#: Where it may wait for ever, a test that ends comes first.
+KEYSETS = (
+    "tests/test_pacing.py",
+    "tests/test_leases.py",
+    "tests/test_ordered_refresh.py",
+    "tests/test_key_source.py",
+    "tests/test_shared_key_set.py",
+    "tests/test_fleet.py",
+)
 
 ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "base64url": (("base64url.py",), ("tests/test_base64url.py",)),
@@ -18,6 +25,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "tests/test_verifier.py",
             "tests/test_token_cache.py",
+            "tests/test_several_domains.py",
             "tests/attacks/test_algorithm_confusion.py",
             "tests/attacks/test_claim_tricks.py",
         ),
@@ -40,6 +48,8 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "tests/test_signals_and_logs.py",
         ),
     ),
-    "key_source": (("keysets/pacing.py", "keysets/snapshot.py", "keysets/source.py"), KEYSETS + REFRESH),
-    "fleet": (("keysets/refresh.py", "keysets/fleet.py", "keysets/shared.py", "signed_cache.py"), KEYSETS),
+    "key_source": (("keysets/pacing.py", "keysets/snapshot.py", "keysets/source.py"), KEYSETS),
+    "fleet": (("keysets/refresh.py", "keysets/fleet.py", "keysets/shared.py"), KEYSETS),
+    "flight": (("flight.py",), ("tests/test_flight.py",)),
+    "signed_cache": (("signed_cache.py",), ("tests/test_signed_cache.py",)),
 }

@@ -162,7 +162,8 @@ class _OneGeneration:
 
 def forgets_the_generation(loaded: Any, keys: Any, *arguments: Any, **options: Any) -> Verifier:
     """Fault: the key set may have changed."""
-    return Verifier(loaded, _OneGeneration(keys), *arguments, **options)  # type: ignore[arg-type]
+    forgetful = {issuer: _OneGeneration(found) for issuer, found in keys.items()}
+    return Verifier(loaded, forgetful, *arguments, **options)  # type: ignore[arg-type]
 
 
 class ForgetsTheKeySetsAge(Verifier):

@@ -1,0 +1,192 @@
+"""Turns to ask the issuer: one process of a fleet at a time has the lease, and a dead one holds nobody up."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from itertools import islice
+from typing import Any
+
+import pytest
+from conftest import MovableClock
+from servers import ScriptedIssuer, document, land
+from shared_sources import ATTEMPT, Fleet, LockedBackend
+
+from auth0_blueprint.errors import KeySetUnavailableError
+from auth0_blueprint.keysets.shared import SharedKeySet
+
+
+@pytest.fixture
+def backend() -> LockedBackend:
+    return LockedBackend()
+
+
+@pytest.fixture
+def fleet(clock: MovableClock, backend: LockedBackend) -> Fleet:
+    fleet = Fleet(backend, ScriptedIssuer(document("a")), clock)
+    fleet.pause = lambda _seconds: None
+    return fleet
+
+
+def take_lease(fleet: Fleet) -> Any:
+    """Return the lease that one more process gets, which it has to get at once."""
+    turns = fleet.shared().fleet.wait_for_turn()
+    assert next(turns) is None
+    lease = next(turns)
+    assert lease is not None
+    return lease
+
+
+def test_the_first_to_ask_gets_the_lease_at_once_and_once(fleet: Fleet) -> None:
+    """It looks for news, and once more when it has the lease: the news may have come just before."""
+    none, lease = islice(fleet.shared().fleet.wait_for_turn(), 100)
+    assert none is None
+    assert lease is not None
+
+
+@pytest.mark.parametrize("seconds", [0.1, ATTEMPT - 0.1])
+def test_a_lease_in_force_is_waited_for(fleet: Fleet, clock: MovableClock, seconds: float) -> None:
+    """Another process may be asking the issuer right now."""
+    take_lease(fleet)
+    clock.move(seconds)
+    turns = fleet.shared().fleet.wait_for_turn()
+    assert [next(turns), next(turns), next(turns)] == [None, None, None]
+
+
+def test_a_lease_ends_by_itself(fleet: Fleet, clock: MovableClock) -> None:
+    """A holder that has died costs nobody more than the time of one fetch, wherever the cache keeps its lease."""
+    take_lease(fleet)
+    clock.move(ATTEMPT)
+    take_lease(fleet)
+
+
+def test_a_lease_that_was_overtaken_is_waited_for_again(fleet: Fleet, clock: MovableClock) -> None:
+    """Not all processes that waited for a dead holder ask at once."""
+    take_lease(fleet)
+    late = fleet.shared().fleet.wait_for_turn()
+    assert [next(late), next(late)] == [None, None]
+    clock.move(ATTEMPT)
+    take_lease(fleet)
+    assert next(late) is None
+
+
+def test_nobody_waits_for_ever(fleet: Fleet, clock: MovableClock) -> None:
+    """When leases come and go without news, a process asks by itself."""
+    fleet.pause = clock.move
+    began = clock()
+    for turn in islice(fleet.shared().fleet.wait_for_turn(), 100):
+        if turn is None:
+            fleet.shared().fleet._entries.write("lease", {"holder": "x", "until": clock() + ATTEMPT}, ATTEMPT)
+    assert turn is not None
+    assert 0 <= clock() - began - 2 * ATTEMPT <= 1  # one pause at most
+
+
+def test_who_has_waited_for_two_attempts_does_not_wait_for_a_third(fleet: Fleet, clock: MovableClock) -> None:
+    """The time of one that died, and of one that took over. The lease stays with whoever has it."""
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        clock.move(ATTEMPT)
+        take_lease(fleet)
+
+    take_lease(fleet)
+    fleet.pause = pause
+    *_, last = fleet.shared().fleet.wait_for_turn()
+    assert len(pauses) == 2
+    assert last is not None
+    last.release()
+    assert "lease" in "".join(fleet.backend.values)
+
+
+@pytest.mark.parametrize("text", ["", "garbage", '{"holder": "x", "until": 9999999999}.forged', 17, {"a": []}])
+def test_a_lease_that_is_not_ours_is_overwritten(fleet: Fleet, backend: LockedBackend, text: object) -> None:
+    """It holds nobody up."""
+    take_lease(fleet)
+    backend.values[backend.key_of("lease")] = text
+    take_lease(fleet)
+
+
+def test_a_lease_from_the_far_future_is_overwritten(fleet: Fleet, clock: MovableClock) -> None:
+    """Clocks may differ by 5 s. More would make everybody wait for too long."""
+    clock.move(5)
+    take_lease(fleet)
+    clock.move(-5)
+    turns = fleet.shared().fleet.wait_for_turn()
+    assert [next(turns), next(turns)] == [None, None]
+    clock.move(-0.1)
+    take_lease(fleet)
+
+
+def test_the_pause_between_two_looks_is_that_of_today(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gevent replaces `time.sleep`, and may do so after the package was imported."""
+    pauses: list[float] = []
+    take_lease(fleet)
+    turns = fleet.shared(pause=inspect.signature(SharedKeySet).parameters["pause"].default).fleet.wait_for_turn()
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    assert [next(turns), next(turns), next(turns)] == [None, None, None]
+    assert len(pauses) == 2
+
+
+def test_a_cache_that_says_there_is_a_lease_and_has_none_holds_nobody_up(fleet: Fleet, backend: LockedBackend) -> None:
+    """A file-system cache does so with an entry that has expired."""
+
+    class Forgetful(LockedBackend):
+        def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
+            return False
+
+    fleet.backend = Forgetful()
+    take_lease(fleet)
+
+
+def test_who_waits_for_a_turn_looks_ever_more_seldom(fleet: Fleet) -> None:
+    """A thousand processes that wait for an issuer that hangs are many for one cache."""
+    take_lease(fleet)
+    waits: list[float] = []
+
+    def pause(seconds: float) -> None:
+        waits.append(seconds)
+        fleet.clock.move(seconds)
+
+    waiting = fleet.shared(pause=pause, uniform=lambda _low, high: high)
+    *_, lease = waiting.fleet.wait_for_turn()
+    assert waits == [0.1, 0.2, 0.4, 0.8, 1, 1, 1, 1]
+    assert lease is not None
+
+
+def test_two_who_wait_for_a_turn_seldom_look_at_the_same_time(fleet: Fleet) -> None:
+    """Each pause is drawn between a quarter of the longest and the longest."""
+    take_lease(fleet)
+    drawn: list[tuple[float, float]] = []
+
+    def draw(low: float, high: float) -> float:
+        drawn.append((low, high))
+        return high
+
+    list(fleet.shared(pause=fleet.clock.move, uniform=draw).fleet.wait_for_turn())
+    assert drawn
+    assert all(low == high / 4 for low, high in drawn)
+
+
+# Giving it back
+
+
+def test_the_lease_is_given_back(fleet: Fleet, backend: LockedBackend) -> None:
+    """The next attempt does not have to wait for its end."""
+    fleet.warm_process()
+    assert not [key for key in backend.values if "lease" in key]
+
+
+def test_the_lease_of_another_is_not_given_back(fleet: Fleet, backend: LockedBackend, clock: MovableClock) -> None:
+    """Whoever was overtaken leaves the lease to whoever has it now."""
+    fleet.scripted.hold()
+    with pytest.raises(KeySetUnavailableError):
+        fleet.process().snapshot(patience_seconds=0)
+    assert fleet.scripted.is_still_answering()
+    clock.move(ATTEMPT)
+    lease = take_lease(fleet)
+    fleet.scripted.release()
+    land()
+    assert backend.values[backend.key_of("lease")]
+    lease.release()
+    assert not [key for key in backend.values if "lease" in key]

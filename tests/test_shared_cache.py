@@ -1,0 +1,384 @@
+"""The cache that processes share: what a bad one may cost, which one is used, and that it is never unpickled."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cachelib.serializers import JSONSerializer
+from conftest import AppFactory, MovableClock, bearer
+from flask import Flask, render_template_string
+from flask_caching import Cache
+from servers import ScriptedIssuer, document, in_a_child_process, land
+from shared_sources import EDDSA, SECRET, DictBackend, Fleet
+
+from auth0_blueprint import Auth0Blueprint, ConfigurationError
+from auth0_blueprint.cache import SharedCache
+from auth0_blueprint.host_cache import backend_opener
+from auth0_blueprint.testing import LocalIssuer
+
+
+@pytest.fixture
+def fleet(clock: MovableClock) -> Fleet:
+    return Fleet(DictBackend(), ScriptedIssuer(document("a")), clock)
+
+
+# A cache that is down
+
+
+class BadBackend(DictBackend):
+    """Fails each call in the way that the test wants."""
+
+    def __init__(self, misbehave: Callable[[], object]) -> None:
+        super().__init__()
+        self.misbehave = misbehave
+
+    def get(self, key: str) -> Any:
+        self.calls += 1
+        return self.misbehave()
+
+    def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
+        self.calls += 1
+        return self.misbehave()
+
+    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
+        self.calls += 1
+        return self.misbehave()
+
+    def delete(self, key: str) -> Any:
+        self.calls += 1
+        return self.misbehave()
+
+    def get_many(self, *keys: str) -> Any:
+        self.calls += 1
+        return self.misbehave()
+
+
+def raising(error: BaseException) -> Callable[[], object]:
+    """Return what raises *error*."""
+
+    def misbehave() -> object:
+        raise error
+
+    return misbehave
+
+
+@pytest.fixture
+def hang() -> Iterator[Callable[[], object]]:
+    """What hangs until the test is over."""
+    is_over = threading.Event()
+    yield lambda: is_over.wait(20)
+    is_over.set()
+
+
+Operation = Callable[[SharedCache], object]
+OPERATIONS = pytest.mark.parametrize(
+    "operate",
+    [
+        lambda cache: cache.get("key"),
+        lambda cache: cache.set("key", "value", 60),
+        # Without a cache nobody else can have added anything.
+        lambda cache: None if cache.add("key", "value", 60) else "an entry of somebody else",
+        lambda cache: cache.delete("key"),
+    ],
+    ids=["get", "set", "add", "delete"],
+)
+
+
+@OPERATIONS
+@pytest.mark.parametrize("error", [OSError("SPY"), KeyError("SPY"), RuntimeError("SPY")], ids=repr)
+def test_a_cache_that_raises_is_left_alone_for_30_seconds(
+    clock: MovableClock, caplog: pytest.LogCaptureFixture, operate: Operation, error: Exception
+) -> None:
+    """Each failure costs one call; the first one of a row is logged, without the error's own text."""
+    backend = BadBackend(raising(error))
+    cache = SharedCache(lambda: backend, monotonic=clock)
+    for seconds, calls in ((0, 1), (0, 1), (29.9, 1), (0.1 + 1e-6, 2)):
+        clock.move(seconds)
+        assert operate(cache) is None
+        assert backend.calls == calls
+    assert not cache.is_reachable
+    assert len(caplog.records) == 1
+    assert "SPY" not in caplog.text
+
+
+@OPERATIONS
+def test_a_cache_that_hangs_costs_one_second_and_is_left_alone(
+    clock: MovableClock, hang: Callable[[], object], operate: Operation
+) -> None:
+    """No operation takes over a second, and the next ones take none."""
+    backend = BadBackend(hang)
+    cache = SharedCache(lambda: backend, monotonic=clock)
+    begin = time.monotonic()
+    for _ in range(3):
+        assert operate(cache) is None
+    assert time.monotonic() - begin < 1.5
+    assert backend.calls == 1
+
+
+def test_a_cache_that_works_again_is_used_again(clock: MovableClock, caplog: pytest.LogCaptureFixture) -> None:
+    """After the pause, one good answer is all it takes, and the log says so once."""
+    caplog.set_level(logging.INFO)
+    backend = BadBackend(raising(OSError()))
+    cache = SharedCache(lambda: backend, monotonic=clock)
+    cache.get("key")
+    backend.misbehave = lambda: "value"
+    clock.move(30)
+    assert cache.has_failed
+    assert [cache.get("key"), cache.get("key")] == ["value", "value"]
+    assert not cache.has_failed
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+@pytest.mark.parametrize("error", [ValueError("SPY"), RecursionError("SPY")], ids=repr)
+def test_what_a_backend_cannot_read_is_an_entry_that_nobody_signed(clock: MovableClock, error: Exception) -> None:
+    """A text that is no JSON, or nested too deeply, is ignored; the cache is not left alone for it."""
+    fleet = Fleet(BadBackend(raising(error)), ScriptedIssuer(document("a")), clock)
+    shared = fleet.shared()
+    assert shared.read() is None
+    assert shared.ignored == 1
+    assert shared.is_readable
+
+
+def test_a_backend_that_says_it_has_stored_nothing_has_failed(clock: MovableClock) -> None:
+    """Cachelib's file system swallows its errors, as when the disk is full."""
+    cache = SharedCache(lambda: BadBackend(lambda: False), monotonic=clock)
+    cache.set("key", "value", 60)
+    assert cache.has_failed
+
+
+def test_a_cache_that_has_failed_is_tried_again_only_after_the_pause(clock: MovableClock) -> None:
+    """For health: a cache that nobody else asks would be called away for ever."""
+    backend = BadBackend(raising(OSError()))
+    cache = SharedCache(lambda: backend, monotonic=clock)
+    cache.try_again()
+    assert backend.calls == 0
+    cache.get("key")
+    backend.misbehave = lambda: None
+    cache.try_again()
+    assert cache.has_failed
+    clock.move(30)
+    cache.try_again()
+    assert (cache.has_failed, backend.calls) == (False, 2)
+
+
+def test_threads_that_open_a_cache_at_once_open_it_once(clock: MovableClock) -> None:
+    """Each private cache has connections of its own."""
+    opened: list[DictBackend] = []
+    everybody = threading.Barrier(9)
+
+    def open_backend() -> DictBackend:
+        opened.append(DictBackend())
+        return opened[-1]
+
+    cache = SharedCache(open_backend, monotonic=clock)
+
+    def open_with_all() -> object:
+        everybody.wait(10)
+        return cache.open()
+
+    with ThreadPoolExecutor(8) as pool:
+        backends = [pool.submit(open_with_all) for _ in range(8)]
+        everybody.wait(10)
+        assert {id(backend.result(10)) for backend in backends} == {id(opened[0])}
+    assert len(opened) == 1
+
+
+def test_a_cache_that_is_away_costs_nothing_but_the_sharing(fleet: Fleet) -> None:
+    """Each process fetches for itself."""
+    fleet.backend = BadBackend(raising(ConnectionError()))
+    for _ in range(2):
+        assert fleet.warm_process().key_for("a", EDDSA).key.key_id == "a"
+    assert fleet.scripted.fetch_count == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_child_forked_while_the_cache_is_opened_can_open_it_itself() -> None:
+    """The thread that holds the lock does not exist in the child, and would never let go."""
+    is_opening, may_open = threading.Event(), threading.Event()
+    parent = os.getpid()
+    backend = DictBackend()
+    backend.values["key"] = "value"
+
+    def open_backend() -> DictBackend:
+        if os.getpid() == parent:
+            is_opening.set()
+            may_open.wait(10)
+        return backend
+
+    cache = SharedCache(open_backend)
+    thread = threading.Thread(target=cache.open)
+    thread.start()
+    assert is_opening.wait(5)
+    try:
+        assert in_a_child_process(lambda: str(cache.get("key"))) == "value"
+    finally:
+        may_open.set()
+        thread.join()
+
+
+# The host's cache
+
+
+def host_app(**config: Any) -> Flask:
+    """Return an app with a cache configuration and nothing else."""
+    app = Flask("host", static_folder=None)
+    app.config.update(config)
+    return app
+
+
+def open_host_cache(app: Flask) -> Any:
+    """Return the backend that is found when the host's own cache is given to the blueprint."""
+    cache = Cache(app)
+    return backend_opener(app, cache)()
+
+
+def file_system(path: Path, **config: Any) -> dict[str, Any]:
+    """Return the configuration of a cache in files below *path*."""
+    return {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(path), **config}
+
+
+def test_a_host_cache_that_pickles_is_refused(tmp_path: Path) -> None:
+    """The error names the setting and the remedy."""
+    with pytest.raises(ConfigurationError, match=r"CACHE_SERIALIZER: .*cachelib\.serializers\.JSONSerializer"):
+        open_host_cache(host_app(**file_system(tmp_path)))
+
+
+@pytest.mark.parametrize("serializer", [JSONSerializer(), JSONSerializer], ids=["object", "class"])
+def test_a_host_cache_that_writes_json_is_accepted(tmp_path: Path, serializer: object) -> None:
+    """The remedy of the error above."""
+    backend = open_host_cache(host_app(**file_system(tmp_path, CACHE_SERIALIZER=serializer)))
+    backend.set("key", "text", timeout=60)
+    assert backend.get("key") == "text"
+
+
+def test_a_host_cache_in_the_memory_of_this_process_is_accepted() -> None:
+    """It pickles, but nobody else can plant anything there."""
+    open_host_cache(host_app(CACHE_TYPE="SimpleCache"))
+
+
+def test_a_host_cache_that_keeps_nothing_is_accepted() -> None:
+    """It cannot be read from."""
+    open_host_cache(host_app(CACHE_TYPE="NullCache", CACHE_NO_NULL_WARNING=True))
+
+
+def test_a_host_cache_that_was_never_initialised_is_refused_at_the_first_request(make_app: AppFactory) -> None:
+    """The error says what to call, and where."""
+    app = make_app(Auth0Blueprint(cache=Cache()), TESTING=True)
+    with pytest.raises(ConfigurationError, match=r"cache: .*init_app"):
+        app.test_client().get("/auth/health")
+
+
+def test_a_host_cache_of_another_app_is_refused(make_app: AppFactory) -> None:
+    """One cache object may serve many apps, but each has to be initialised."""
+    cache = Cache(host_app(CACHE_TYPE="SimpleCache"))
+    app = make_app(Auth0Blueprint(cache=cache), TESTING=True)
+    with pytest.raises(ConfigurationError, match="init_app"):
+        app.test_client().get("/auth/health")
+
+
+def test_a_host_cache_may_be_initialised_after_the_blueprint(
+    make_app: AppFactory, issuer: LocalIssuer, tmp_path: Path
+) -> None:
+    """It is looked for at first use, and two apps on it cause one fetch."""
+    config = file_system(tmp_path, CACHE_SERIALIZER=JSONSerializer(), AUTH0_CACHE_SECRET=SECRET)
+    for _ in range(2):
+        cache = Cache()
+        app = make_app(Auth0Blueprint(cache=cache), **config)
+        cache.init_app(app)
+        assert app.test_client().get("/auth/me", headers=bearer(issuer.token())).status_code == 200
+        land()
+    assert issuer.fetch_count == 1
+
+
+# The package's own cache
+
+
+def test_memcached_is_never_read(make_app: AppFactory, caplog: pytest.LogCaptureFixture, issuer: LocalIssuer) -> None:
+    """Its clients unpickle what the server marks as a pickle. The app works, shares nothing, and is told."""
+    app = make_app(CACHE_TYPE="MemcachedCache", AUTH0_CACHE_SECRET=SECRET)
+    assert "MemcachedCache unpickles" in caplog.text
+    assert app.test_client().get("/auth/me", headers=bearer(issuer.token())).status_code == 200
+    assert backend_opener(app, None)() is None
+
+
+def test_a_cache_type_that_is_no_class_is_refused(make_app: AppFactory) -> None:
+    """Nothing but a class of cache can be set up."""
+    with pytest.raises(ConfigurationError, match="is not a class of cache: try RedisCache"):
+        make_app(CACHE_TYPE="flask_caching.make_template_fragment_key")
+
+
+def test_without_a_cache_type_there_is_no_cache() -> None:
+    """One process has nothing to share, and flask-caching's warning has no place here."""
+    assert backend_opener(host_app(), None)() is None
+
+
+def test_the_private_cache_leaves_the_fragment_cache_of_the_host_alone(make_app: AppFactory) -> None:
+    """What a template of the host caches is still in the host's cache, and goes when that is cleared."""
+    app = make_app(CACHE_TYPE="SimpleCache", AUTH0_CACHE_SECRET=SECRET)
+    host = Cache(app)
+    app.test_client().get("/auth/health")  # opens the private one
+    template = "{% cache 60, 'fragment' %}{{ word }}{% endcache %}"
+    with app.app_context():
+        assert render_template_string(template, word="first") == "first"
+        assert render_template_string(template, word="second") == "first"
+        host.clear()
+        assert render_template_string(template, word="third") == "third"
+
+
+def test_the_private_cache_does_not_disturb_a_host_cache_in_the_same_directory(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The host may pickle, prune and clear: neither of the two ever meets what the other one wrote."""
+    app = host_app(**file_system(tmp_path, CACHE_THRESHOLD=3))
+    host: Any = Cache(app)
+    private = backend_opener(app, None)()
+    assert private is not None
+    with caplog.at_level(logging.WARNING), app.app_context():
+        private.set("private", "text", timeout=60)
+        caplog.clear()
+        for number in range(10):
+            host.set(f"host-{number}", number)
+        assert host.clear()
+    assert private.get("private") == "text"
+    assert caplog.messages == []
+
+
+class Bomb:
+    """Makes a directory when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self._path),)
+
+
+def test_a_pickle_planted_in_the_cache_is_never_run(make_app: AppFactory, issuer: LocalIssuer, tmp_path: Path) -> None:
+    """CVE-2021-33026: whoever can write to the cache cannot run code here, and the keys come from the issuer."""
+    crater = tmp_path / "crater"
+    config = file_system(tmp_path / "cache", AUTH0_CACHE_SECRET=SECRET)
+
+    def ask() -> int:
+        status = make_app(**config).test_client().get("/auth/me", headers=bearer(issuer.token())).status_code
+        land()
+        return status
+
+    assert ask() == 200
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        path.write_bytes(struct.pack("I", int(time.time()) + 600) + pickle.dumps(Bomb(crater)))
+    assert ask() == 200
+    assert not crater.exists()
+    assert issuer.fetch_count == 2
