@@ -9,22 +9,20 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 FORM = "has to be environ:KEY, or header:NAME from ADDRESSES such as header:X-SSL-Client-Cert from 127.0.0.1"
 
 #: The peer of a UNIX socket, which has no address: servers leave ``REMOTE_ADDR`` empty.
 UNIX_SOCKET = "unix"
 
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
-_HEADER = re.compile(r"[A-Za-z0-9-]+\Z")
+_KEY = r"[A-Za-z_][A-Za-z0-9_.]*"
+_HEADER = r"[A-Za-z0-9-]+"
 #: The rest of what a client says by itself; its headers are ``HTTP_*`` and ``CONTENT_*``.
 _REQUEST_LINE = {"PATH_INFO", "QUERY_STRING", "RAW_URI", "REQUEST_METHOD", "REQUEST_URI", "SERVER_PROTOCOL"}
 
 
-@dataclass(frozen=True, slots=True)
-class Proxies:
+class Proxies(NamedTuple):
     """The peers that may hand on the certificate of a client.
 
     Attributes:
@@ -48,8 +46,7 @@ class Proxies:
         return any(address in network for network in self.networks)
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateSource:
+class CertificateSource(NamedTuple):
     """A place in the WSGI environ, and who is believed about it.
 
     Attributes:
@@ -85,7 +82,7 @@ def certificate_source(text: str) -> CertificateSource:
 
 
 def _server_key(key: str) -> str:
-    if not _KEY.match(key):
+    if not re.fullmatch(_KEY, key):
         raise ValueError(FORM)
     if key.upper().startswith(("HTTP_", "CONTENT_")):
         name = key.upper().removeprefix("HTTP_").replace("_", "-").title()
@@ -98,7 +95,7 @@ def _server_key(key: str) -> str:
 def _header_key(name: str) -> str:
     if "_" in name:
         raise ValueError("has to spell the header with dashes: servers drop names with underscores")
-    if not _HEADER.match(name):
+    if not re.fullmatch(_HEADER, name):
         raise ValueError(FORM)
     return "HTTP_" + name.upper().replace("-", "_")
 

@@ -26,7 +26,7 @@ THUMBPRINT = "x5t#S256"
 MAX_CHARACTERS = 16_384
 
 # One certificate and nothing else: of several, which has the handshake proven? White space is as proxies leave it.
-_PEM = re.compile(r"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----\s*", re.ASCII)
+_PEM = r"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----\s*"
 
 
 def refuse_other_certificates(confirmation: Any, environ: Mapping[str, Any], source: CertificateSource) -> None:
@@ -83,7 +83,7 @@ def _der(text: str) -> bytes:
     """Return the bytes in *text*: PEM, plain or with percent signs as nginx writes it, or RFC 9440's ``:base64:``."""
     if text[0] == text[-1] == ":":
         encoded = text[1:-1]
-    elif pem := _PEM.fullmatch(unquote(text)):
+    elif pem := re.fullmatch(_PEM, unquote(text), re.ASCII):
         encoded = "".join(pem[1].split())
     else:
         raise ValueError("not one certificate")

@@ -43,7 +43,7 @@ class AppRules(Protocol):
         """Do the same, and return the user of *access_token*, if the app looks users up."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AppState:
     """What `Auth0Blueprint` puts into ``app.extensions["auth0"]``."""
 

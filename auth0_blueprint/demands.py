@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from auth0_blueprint.access_token import AccessToken, is_unix_time
 from auth0_blueprint.errors import (
@@ -21,8 +20,7 @@ from auth0_blueprint.setting_fields import is_organization_id, is_scope_token
 logger = logging.getLogger("auth0_blueprint")
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """A question to a token, and the error when the answer is no.
 
     Attributes:

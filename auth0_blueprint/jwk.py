@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -40,8 +39,7 @@ class UnusableKeyError(ValueError):
     """A JWK that cannot verify signatures. The text is fixed and safe to log."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerificationKey:
+class VerificationKey(NamedTuple):
     """A public key, and what it may be used for.
 
     Attributes:

@@ -9,7 +9,7 @@ from auth0_blueprint import base64url, strict_json
 from auth0_blueprint.errors import InvalidClaimsError, MalformedTokenError
 
 
-@dataclass(slots=True, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class UnverifiedToken:
     """A well-formed token about which nothing is proven."""
 

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
@@ -23,8 +23,7 @@ from auth0_blueprint.resource_identifier import resource_identifier
 logger = logging.getLogger("auth0_blueprint")
 
 
-@dataclass(frozen=True, slots=True)
-class EffectiveSetting:
+class EffectiveSetting(NamedTuple):
     """One setting: its key, its value, and where that comes from: ``app.config``, ``environment`` or ``default``."""
 
     key: str
@@ -32,7 +31,7 @@ class EffectiveSetting:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Settings:
     """The effective settings. Changing ``app.config`` afterwards changes nothing."""
 

@@ -17,23 +17,20 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # No user name or password: RFC 9110 §4.2.4 has clients never send them. In the path any visible ASCII but "?" and "#":
 # browsers send some characters as they are that RFC 3986 would have encoded.
-_HTTP_URI = re.compile(
+_HTTP_URI = (
     r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{0,5}))?"
-    r'(?P<path>/[!"$->@-~]*)?(?:[?#].*)?',
-    re.ASCII | re.IGNORECASE,
+    r'(?P<path>/[!"$->@-~]*)?(?:[?#].*)?'
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TargetURI:
+class TargetURI(NamedTuple):
     """What a request is for.
 
     Attributes:
@@ -57,7 +54,7 @@ def normalized(uri: str) -> str:
     Raises:
         ValueError: it is no absolute ``http`` or ``https`` URI.
     """
-    match = _HTTP_URI.fullmatch(uri)
+    match = re.fullmatch(_HTTP_URI, uri, re.ASCII | re.IGNORECASE)
     if match is None:
         raise ValueError("not an absolute http or https URI")
     scheme, host = match["scheme"].lower(), match["host"].lower()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
+from typing import NamedTuple, Self
 
 from auth0_blueprint.algorithms import Algorithm
 from auth0_blueprint.jwk import VerificationKey
@@ -22,7 +22,7 @@ class FoundKey:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Snapshot:
     """A key set as this process holds it.
 
@@ -146,8 +146,7 @@ class Holding:
         return is_new_material
 
 
-@dataclass(frozen=True, slots=True)
-class KeySourceStatus:
+class KeySourceStatus(NamedTuple):
     """What health and admin endpoints may say. Times in seconds; ``None`` where there is no key set."""
 
     issuer: str

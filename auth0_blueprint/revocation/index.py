@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from auth0_blueprint.access_token import AccessToken
 
@@ -18,8 +18,7 @@ def token_digest(token: str) -> str:
     return hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Revocation:
+class Revocation(NamedTuple):
     """What is withdrawn, or no longer.
 
     Attributes:
@@ -92,12 +91,12 @@ class RevocationIndex:
             return revocation
         changed_at = max(revocation.changed_at, math.nextafter(known.changed_at, math.inf))
         if known.is_lifted or revocation.is_lifted:
-            return replace(revocation, changed_at=changed_at)
+            return revocation._replace(changed_at=changed_at)
         issued_up_to = revocation.issued_up_to
         if issued_up_to is not None and known.issued_up_to is not None:
             issued_up_to = max(issued_up_to, known.issued_up_to)
         expires_at = max(revocation.expires_at, known.expires_at)
-        return replace(revocation, changed_at=changed_at, issued_up_to=issued_up_to, expires_at=expires_at)
+        return revocation._replace(changed_at=changed_at, issued_up_to=issued_up_to, expires_at=expires_at)
 
     def find(self, kind: str, value: str) -> Revocation | None:
         """Return the revocation of *value* that is in force."""

@@ -6,8 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.errors import RevocationUnavailableError, RevokedTokenError
@@ -21,8 +20,7 @@ logger = logging.getLogger("auth0_blueprint")
 RESTORED_SECONDS = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class RevocationStatus:
+class RevocationStatus(NamedTuple):
     """What health and admin endpoints may say. ``age_seconds`` is that of the last look at the board, if any.
 
     ``was_restored``: lately the store had lost revocations, which this process has written again.
@@ -119,7 +117,7 @@ class Revocations:
         """
         found = self.find(kind, value)
         if found is not None:
-            self._change(replace(found, changed_at=self._clock(), is_lifted=True))
+            self._change(found._replace(changed_at=self._clock(), is_lifted=True))
         return found
 
     def status(self) -> RevocationStatus:

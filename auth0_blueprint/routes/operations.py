@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from marshmallow import Schema, fields
 
@@ -38,8 +37,7 @@ class DocumentSchema(Schema):
     servers = fields.List(fields.Dict(), required=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """One method of one route.
 
     Attributes:
