@@ -6,10 +6,12 @@ BIN := $(VENV)/bin
 PROVIDER := tests/integration/provider
 PICTURES := docs/pictures
 
+BENCHMARKS ?= guard server memory import_time
 PYTHONS ?= 3.11 3.12 3.13
 PYTEST_ARGS ?=
 
-.PHONY: run test test-oldest test-pythons test-openapi fuzz mutants lint typing bench-fleet pictures constraints clean
+.PHONY: run test test-oldest test-pythons test-openapi test-system fuzz mutants lint typing bench bench-fleet pictures constraints \
+  clean
 
 ## run: a local issuer, the reference app against it, and curl lines to paste (no account, no network)
 run: $(VENV)/.ready
@@ -37,6 +39,12 @@ test-python-%: provider
 test-openapi: .venv-openapi/.ready
 	.venv-openapi/bin/python tests/arbitrary_requests.py
 
+## test-system: the package behind a real nginx, which has to be there (apt-get install nginx)
+test-system: export PATH := $(PATH):/usr/sbin
+test-system: $(VENV)/.ready
+	@command -v nginx >/dev/null || { echo "nginx is missing: the system tests need one" >&2; exit 1; }
+	$(BIN)/python -m pytest tests/system
+
 ## fuzz: 20,000 examples of each property, other ones each time (the tests try a few, always the same)
 fuzz: $(VENV)/.ready
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/properties --hypothesis-show-statistics
@@ -51,6 +59,13 @@ lint: $(VENV)/.ready
 typing: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/pyright
+
+# An environment of its own: others that guard Flask routes are measured beside this package.
+## bench: what a guard costs a request, a server, the memory and the start, as docs/performance.md explains it
+bench: .venv-bench/.ready
+	@missed=""; for one in $(BENCHMARKS); do \
+	  .venv-bench/bin/python -m benchmarks.$$one || missed="$$missed $$one"; echo; \
+	done; [ -z "$$missed" ] || { echo "targets were missed:$$missed" >&2; exit 1; }
 
 ## bench-fleet: a simulated day of 1, 100 and 1,000 processes, as docs/scaling.md explains it
 bench-fleet: $(VENV)/.ready
@@ -78,6 +93,9 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 
 .venv-openapi/.ready: requirements/openapi.txt pyproject.toml
 	$(call make_venv,$(PYTHON),.venv-openapi,$<)
+
+.venv-bench/.ready: requirements/bench.txt pyproject.toml
+	$(call make_venv,$(PYTHON),.venv-bench,$<)
 
 .venv-3.%/.ready: requirements/dev.txt pyproject.toml
 	$(call make_venv,$(call find_python,3.$*),.venv-3.$*,$<)
@@ -117,6 +135,8 @@ constraints: $(VENV)/.ready
 	  --group build --group tests pyproject.toml --output-file requirements/oldest.txt
 	$(COMPILE) --generate-hashes --no-strip-extras --constraints requirements/dev.txt --group tests --group mutants \
 	  pyproject.toml --output-file requirements/mutants.txt
+	$(COMPILE) --generate-hashes --no-strip-extras --constraints requirements/dev.txt --group bench-peers \
+	  pyproject.toml --output-file requirements/bench.txt
 
 clean:
 	rm -rf $(VENV) .venv-* $(PROVIDER)/node_modules $(PICTURES)/node_modules build dist .coverage .coverage.* \

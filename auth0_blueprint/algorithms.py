@@ -9,9 +9,9 @@ from jwt.algorithms import Algorithm as SignatureAlgorithm
 from jwt.algorithms import get_default_algorithms
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Algorithm:
-    """One asymmetric signature algorithm. ``EdDSA`` and ``Ed25519`` are two names of one."""
+    """One asymmetric signature algorithm, equal to itself alone. ``EdDSA`` and ``Ed25519`` are two names of one."""
 
     name: str
     key_type: str
@@ -38,3 +38,7 @@ def _algorithms() -> dict[str, Algorithm]:
 
 #: Name, as in a header or in ``AUTH0_ALGORITHMS``, to algorithm. Symmetric ones and ``none`` are not in here.
 ALGORITHMS = _algorithms()
+
+#: Those that DPoP proofs may be signed with. Auth0's own SDKs take ES256; its documentation names RS256 as well, FAPI
+#: 2.0 the others.
+PROOF_ALGORITHMS = ("ES256", "RS256", "PS256", "EdDSA", "Ed25519")

@@ -4,49 +4,82 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from flask import Flask
 from flask_caching import Cache
+from werkzeug.wsgi import get_host
 
 from auth0_blueprint import signals
 from auth0_blueprint.access_token import AccessToken
+from auth0_blueprint.binding import PROOF, Binding
 from auth0_blueprint.cache import Outage, SharedCache
+from auth0_blueprint.certificate_source import certificate_source
 from auth0_blueprint.current import AppRules, AppState
+from auth0_blueprint.dpop import ProofChecker
 from auth0_blueprint.fleet_board import RETRY_SECONDS, FleetBoard
 from auth0_blueprint.host_cache import backend_opener, is_configured, reach_of
 from auth0_blueprint.keysets.fetch import fetch
 from auth0_blueprint.keysets.shared import SharedKeySet
-from auth0_blueprint.keysets.source import REFRESHED, KeySource
+from auth0_blueprint.keysets.source import KeySource, refreshed
+from auth0_blueprint.replay import ReplayMemory
 from auth0_blueprint.revocation.index import Revocation
 from auth0_blueprint.revocation.log import RevocationLog
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.signed_cache import SignedCache
 from auth0_blueprint.tally import Tally
+from auth0_blueprint.target_uri import target_uri
 from auth0_blueprint.token_cache import TokenCache
 from auth0_blueprint.verifier import Verifier
 
 logger = logging.getLogger("auth0_blueprint")
 
 
-def assemble(app: Flask, settings: Settings, cache: Cache | None, rules: AppRules) -> AppState:
-    """Return the state of *app*. Opens nothing, and starts no thread."""
+def assemble(
+    app: Flask,
+    settings: Settings,
+    cache: Cache | None,
+    rules: AppRules,
+    *,
+    fetch: Callable[[str, float, int], bytes] = fetch,
+) -> AppState:
+    """Return the state of *app*. Opens nothing, and starts no thread.
+
+    Args:
+        app: the app.
+        settings: its settings.
+        cache: the host's cache, if it has one for us.
+        rules: what the app itself has to say about tokens.
+        fetch: gets a key set, as `keysets.fetch.fetch` does.
+    """
     if settings.cache_secret is None and is_configured(app, cache):
         logger.warning("nothing is shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign what goes into the cache")
     tally = Tally()
     outage = Outage()
     shared_cache = SharedCache(backend_opener(app, cache), outage=outage)
     token_cache = TokenCache(settings.token_cache_size)
-    key_source = _key_source(app, settings, shared_cache, tally, token_cache)
+
+    def key_source(issuer: str, url: str) -> KeySource:
+        def counted_fetch() -> bytes:
+            tally.count_key_fetch(issuer)
+            return fetch(url, settings.jwks_timeout_seconds, settings.jwks_max_bytes)
+
+        return _key_source(app, settings, shared_cache, token_cache, issuer=issuer, url=url, fetch=counted_fetch)
+
+    key_sources = {issuer: key_source(issuer, url) for issuer, url in settings.key_set_urls.items()}
     # Reads for the board try again sooner than those for key sets: only they tell what was revoked.
+    # One for all domains of the tenant, whose users they share. Processes meet here by the first domain, so that in a
+    # rolling deployment those that know one more meet those that do not.
     entries = SignedCache(
         SharedCache(shared_cache.open_now, pause_seconds=RETRY_SECONDS, outage=outage),
         secret=settings.cache_secret,
-        names=("fleet", settings.issuer),
+        names=("fleet", settings.issuers[0]),
     )
     board = FleetBoard(entries, interval_seconds=settings.sync_interval_seconds)
-    board.subscribe(REFRESHED, key_source.heed_refresh)
+    for issuer, source in key_sources.items():
+        board.subscribe(refreshed(issuer), source.heed_refresh)
     reach = reach_of(app, cache, is_signed=settings.cache_secret is not None)
     revocations = None
     if settings.revocation:
@@ -55,15 +88,16 @@ def assemble(app: Flask, settings: Settings, cache: Cache | None, rules: AppRule
         settings=settings,
         cache=shared_cache,
         reach=reach,
-        key_source=key_source,
+        key_sources=key_sources,
         verifier=Verifier(
             settings,
-            key_source,
+            key_sources,
             remembered=token_cache,
             keep_up=board.keep_up,
             refuse_revoked=_refuse_none if revocations is None else revocations.refuse_revoked,
             on_remembered=tally.count_remembered,
         ),
+        binding=_binding(app, settings, entries, reach),
         rules=rules,
         board=board,
         revocations=revocations,
@@ -73,6 +107,35 @@ def assemble(app: Flask, settings: Settings, cache: Cache | None, rules: AppRule
 
 def _refuse_none(_access_token: AccessToken, _token: str) -> None:
     """Stand in for revocations where there are none."""
+
+
+def _binding(app: Flask, settings: Settings, entries: SignedCache, reach: Callable[[], str]) -> Binding:
+    source = None if settings.mtls_cert is None else certificate_source(settings.mtls_cert)
+    if settings.dpop == "disabled":
+        return Binding(certificate_source=source)
+    proofs = ProofChecker(ReplayMemory(entries, reach=reach, is_denying=settings.revocation_on_error == "deny"))
+    trusted_hosts = app.config.get("TRUSTED_HOSTS")
+
+    def check_proof(environ: Mapping[str, Any], token: str, confirmation: Any) -> None:
+        target = target_uri(settings.public_url or _base_url(environ, trusted_hosts), environ)
+        proofs.check(
+            environ.get(PROOF),
+            method=environ["REQUEST_METHOD"],
+            target=target,
+            access_token=token,
+            confirmation=confirmation,
+        )
+
+    return Binding(check_proof=check_proof, certificate_source=source, is_proof_required=settings.dpop == "required")
+
+
+def _base_url(environ: Mapping[str, Any], trusted_hosts: list[str] | None) -> str:
+    """Return scheme and authority, of which Flask has seen that they are trusted.
+
+    Raises:
+        SecurityError: they are not; Flask has answered 400 long before.
+    """
+    return f"{environ['wsgi.url_scheme']}://{get_host(dict(environ), trusted_hosts)}"
 
 
 def _revocations(
@@ -98,35 +161,40 @@ def _keep_seconds(settings: Settings) -> int:
     return math.ceil(settings.max_token_lifetime_seconds + 2 * settings.leeway_seconds)
 
 
-def _key_source(app: Flask, settings: Settings, cache: SharedCache, tally: Tally, token_cache: TokenCache) -> KeySource:
+def _key_source(
+    app: Flask,
+    settings: Settings,
+    cache: SharedCache,
+    token_cache: TokenCache,
+    *,
+    issuer: str,
+    url: str,
+    fetch: Callable[[], bytes],
+) -> KeySource:
     shared = SharedKeySet(
         cache,
-        issuer=settings.issuer,
-        url=settings.jwks_url,
+        issuer=issuer,
+        url=url,
         secret=settings.cache_secret,
         keep_seconds=settings.jwks_max_stale_seconds,
         attempt_seconds=settings.jwks_timeout_seconds,
     )
 
-    def counted_fetch() -> bytes:
-        tally.count_key_fetch()
-        return fetch(settings.jwks_url, settings.jwks_timeout_seconds, settings.jwks_max_bytes)
-
     def tell_refreshed(added: tuple[str, ...], removed: tuple[str, ...]) -> None:
         # What a withdrawn key has proven goes at once, and an operator's refresh has all tokens proven anew.
         token_cache.purge()
-        signals.key_set_refreshed.send(app, issuer=settings.issuer, added=added, removed=removed)
+        signals.key_set_refreshed.send(app, issuer=issuer, added=added, removed=removed)
 
     def tell_failed(reason: str) -> None:
-        signals.key_set_refresh_failed.send(app, issuer=settings.issuer, reason=reason)
+        signals.key_set_refresh_failed.send(app, issuer=issuer, reason=reason)
 
     return KeySource(
-        settings.issuer,
+        issuer,
         ttl_seconds=settings.jwks_ttl_seconds,
         refresh_ahead_seconds=settings.jwks_refresh_ahead_seconds,
         max_stale_seconds=settings.jwks_max_stale_seconds,
         cooldown_seconds=settings.jwks_cooldown_seconds,
-        fetch=counted_fetch,
+        fetch=fetch,
         shared=shared,
         on_refreshed=tell_refreshed,
         on_failed=tell_failed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Flask, Response, jsonify
+from flask import Blueprint, Flask, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from flask_caching import Cache
 from werkzeug.local import LocalProxy
@@ -16,11 +16,12 @@ from auth0_blueprint.cli import add_commands
 from auth0_blueprint.current import EXTENSION, app_state
 from auth0_blueprint.errors import Auth0Error, ConfigurationError
 from auth0_blueprint.first_request import check_at_first_request
-from auth0_blueprint.host_cache import check_cache_type
+from auth0_blueprint.host_cache import check_cache_type, refuse_null_cache
 from auth0_blueprint.jwt_extended import Auth0JWTManager
-from auth0_blueprint.routes import add_routes
+from auth0_blueprint.resource_identifier import metadata_path, metadata_url
+from auth0_blueprint.routes import add_route_for_metadata, add_routes
 from auth0_blueprint.routes.openapi import check_extra_is_installed
-from auth0_blueprint.settings import load_settings
+from auth0_blueprint.settings import Settings, load_settings
 
 
 class Auth0Blueprint(Blueprint):
@@ -67,9 +68,11 @@ class Auth0Blueprint(Blueprint):
         self.jwt_manager.check(app)
         self.jwt_manager.probe()
         check_cache_type(app, self._cache)
+        if settings.dpop == "required":
+            refuse_null_cache(app, self._cache)
         state = assemble(app, settings, self._cache, self.jwt_manager)
-        self._rehearse(app, options)
-        super().register(app, options)
+        self._rehearse(app, options, settings)
+        self._add_routes_to(app, options, settings)
         # From here on nothing fails.
         app.extensions[EXTENSION] = state
         self.jwt_manager.init_app(app)
@@ -78,10 +81,22 @@ class Auth0Blueprint(Blueprint):
         _teach_json(app)
         check_at_first_request(app)
 
-    def _rehearse(self, app: Flask, options: dict[str, Any]) -> None:
+    def _add_routes_to(self, app: Flask, options: dict[str, Any], settings: Settings) -> None:
+        super().register(app, options)
+        if settings.resource is not None:
+            # The name that Flask has just registered this one under: nested in another, it is longer.
+            name = f"{options.get('name_prefix', '')}.{options.get('name', self.name)}".lstrip(".")
+            add_route_for_metadata(app, name, metadata_path(settings.resource))
+
+    def _rehearse(self, app: Flask, options: dict[str, Any], settings: Settings) -> None:
         """Register on an app of its own first, where a wrong option or a clash of endpoints leaves nothing behind."""
+        path = None if settings.resource is None else metadata_path(settings.resource)
+        if any(rule.rule == path for rule in app.url_map.iter_rules()):
+            raise ConfigurationError(
+                {"AUTH0_RESOURCE_METADATA": f"the app has a route at {path} already: remove it, or set this to false"}
+            )
         stage = Flask(__name__, static_folder=None)
-        super().register(stage, dict(options))
+        self._add_routes_to(stage, dict(options), settings)
         clashes = sorted(stage.view_functions.keys() & app.view_functions.keys())
         if clashes:
             raise ConfigurationError({"endpoints": f"the app has {', '.join(clashes)} already: use another name="})
@@ -90,7 +105,15 @@ class Auth0Blueprint(Blueprint):
 def _answer(error: Auth0Error) -> Response:
     response = jsonify(response_body(error))
     response.status_code = error.status
-    response.headers.update(response_headers(error, app_state().settings.realm))
+    state = app_state()
+    resource, authorization = state.settings.resource, request.environ.get("HTTP_AUTHORIZATION")
+    headers = response_headers(
+        error,
+        state.settings.realm,
+        schemes=state.binding.challenge_schemes(authorization),
+        resource_metadata=None if resource is None else metadata_url(resource),
+    )
+    response.headers.extend(headers)
     return response
 
 

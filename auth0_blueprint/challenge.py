@@ -1,8 +1,15 @@
-"""What an error looks like on the wire: the challenge, the other headers and the body (RFC 6750 §3)."""
+"""What an error looks like on the wire: the challenge, the other headers and the body (RFC 6750 §3, RFC 9449 §7.1)."""
 
 from __future__ import annotations
 
-from auth0_blueprint.errors import Auth0Error, AuthenticationError, AuthorizationError, MethodNotAllowedError
+from auth0_blueprint.algorithms import PROOF_ALGORITHMS
+from auth0_blueprint.errors import (
+    Auth0Error,
+    AuthenticationError,
+    AuthorizationError,
+    InsufficientUserAuthenticationError,
+    MethodNotAllowedError,
+)
 
 
 def response_body(error: Auth0Error) -> dict[str, str]:
@@ -11,27 +18,59 @@ def response_body(error: Auth0Error) -> dict[str, str]:
     return body if error.error is None else {"error": error.error, **body}
 
 
-def response_headers(error: Auth0Error, realm: str) -> dict[str, str]:
-    """Return the headers of the answer to *error*: never to be stored, and a challenge where there is a way in."""
-    headers = {"Cache-Control": "no-store"}
+def response_headers(
+    error: Auth0Error,
+    realm: str,
+    *,
+    schemes: tuple[str, ...] = ("Bearer",),
+    resource_metadata: str | None = None,
+) -> list[tuple[str, str]]:
+    """Return the headers of the answer to *error*: never to be stored, and challenges where there is a way in.
+
+    Args:
+        error: what is answered.
+        realm: names what is protected.
+        schemes: those that the API takes, that of the request first: the error is told there.
+        resource_metadata: the URL of this API's metadata (RFC 9728 §5.1), for the challenges.
+    """
+    headers = [("Cache-Control", "no-store")]
     if isinstance(error, (AuthenticationError, AuthorizationError)):
-        headers["WWW-Authenticate"] = bearer_challenge(error, realm)
+        told: Auth0Error | None = error
+        for scheme in schemes:
+            headers.append(("WWW-Authenticate", _challenge(scheme, realm, told, resource_metadata)))
+            told = None
     if isinstance(error, MethodNotAllowedError):
-        headers["Allow"] = ", ".join(error.allowed)
+        headers.append(("Allow", ", ".join(error.allowed)))
     if error.retry_after_seconds:
-        headers["Retry-After"] = str(error.retry_after_seconds)
+        headers.append(("Retry-After", str(error.retry_after_seconds)))
     return headers
 
 
-def bearer_challenge(error: Auth0Error, realm: str) -> str:
-    """Return the ``Bearer`` challenge for *error*; without an error code it is bare (RFC 6750 §3.1)."""
+def _challenge(scheme: str, realm: str, error: Auth0Error | None, resource_metadata: str | None) -> str:
+    """Return one challenge; without an error code it is bare (RFC 6750 §3.1)."""
     parameters = {"realm": realm}
-    if error.error is not None:
+    if error is not None and error.error is not None:
         parameters["error"] = error.error
         parameters["error_description"] = error.description
         if error.scope:
             parameters["scope"] = " ".join(error.scope)
-    return "Bearer " + ", ".join(f'{name}="{_quoted(value)}"' for name, value in parameters.items())
+    if isinstance(error, InsufficientUserAuthenticationError):
+        parameters.update(_step_up(error))
+    if scheme == "DPoP":
+        parameters["algs"] = " ".join(PROOF_ALGORITHMS)
+    if resource_metadata is not None:
+        parameters["resource_metadata"] = resource_metadata
+    return f"{scheme} " + ", ".join(f'{name}="{_quoted(value)}"' for name, value in parameters.items())
+
+
+def _step_up(error: InsufficientUserAuthenticationError) -> dict[str, str]:
+    """Return what a new login has to be like (RFC 9470 §3)."""
+    parameters: dict[str, str] = {}
+    if error.acr_values:
+        parameters["acr_values"] = " ".join(error.acr_values)
+    if error.max_age_seconds is not None:
+        parameters["max_age"] = str(error.max_age_seconds)
+    return parameters
 
 
 def _quoted(value: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import Any
 
 import click
@@ -13,7 +12,6 @@ from flask.cli import with_appcontext
 
 from auth0_blueprint.current import app_state
 from auth0_blueprint.errors import KeySetUnavailableError
-from auth0_blueprint.keysets.snapshot import Snapshot
 from auth0_blueprint.routes.admin import KeySetSchema, key_set_report
 
 
@@ -25,21 +23,26 @@ def add_commands(blueprint: Blueprint) -> None:
 
 @click.command()
 @with_appcontext
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, for each issuer.")
 def jwks(as_json: bool) -> None:
-    """Show the issuer's key set as this app sees it.
+    """Show the issuer's key set as this app sees it; with several domains, that of each.
 
     It comes from the shared cache if it is fresh there, else from the issuer.
 
-    Exits with 1 if there is no usable key set.
+    Exits with 1 if there is none that is usable, of whichever issuer.
     """
     state = app_state()
-    snapshot: Snapshot | None = None
-    with suppress(KeySetUnavailableError):  # the report says why
-        snapshot = state.key_source.snapshot(state.settings.jwks_timeout_seconds)
-    report: Any = KeySetSchema().dump(key_set_report(state))
-    click.echo(json.dumps(report) if as_json else "\n".join(_lines(report)))
-    if snapshot is None:
+    reports: list[Any] = []
+    are_all_usable = True
+    for issuer, source in state.key_sources.items():
+        try:
+            source.snapshot(state.settings.jwks_timeout_seconds)
+        except KeySetUnavailableError:  # the report says why
+            are_all_usable = False
+        reports.append(KeySetSchema().dump(key_set_report(state, issuer)))
+    texts = [json.dumps(report) if as_json else "\n".join(_lines(report)) for report in reports]
+    click.echo(("\n" if as_json else "\n\n").join(texts))
+    if not are_all_usable:
         raise click.exceptions.Exit(1)
 
 

@@ -7,7 +7,7 @@ commands and workers share between requests, and then the first caller's identit
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -15,8 +15,9 @@ from flask import Flask, current_app, has_request_context, request
 from werkzeug.local import LocalProxy
 
 from auth0_blueprint.access_token import ANONYMOUS, AccessToken
+from auth0_blueprint.binding import PROOF, Binding
 from auth0_blueprint.cache import SharedCache
-from auth0_blueprint.credentials import bearer_token
+from auth0_blueprint.credentials import BEARER, scheme_and_token
 from auth0_blueprint.errors import Auth0Error, MissingCredentialsError
 from auth0_blueprint.fleet_board import FleetBoard
 from auth0_blueprint.keysets.source import KeySource
@@ -38,11 +39,11 @@ class AppRules(Protocol):
     def refuse_what_the_app_refuses(self, access_token: AccessToken) -> None:
         """Raise if the app's blocklist or rule is against *access_token*."""
 
-    def load_user(self, access_token: AccessToken) -> dict[str, Any] | None:
-        """Return the user of *access_token*, if the app looks users up."""
+    def admit(self, access_token: AccessToken) -> dict[str, Any] | None:
+        """Do the same, and return the user of *access_token*, if the app looks users up."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AppState:
     """What `Auth0Blueprint` puts into ``app.extensions["auth0"]``."""
 
@@ -50,8 +51,10 @@ class AppState:
     cache: SharedCache
     #: Who shares through it: ``process`` (nobody), ``machine`` or ``fleet``.
     reach: Callable[[], str]
-    key_source: KeySource
+    #: The issuers whose tokens are accepted, in the order of ``AUTH0_DOMAIN``: each has its own keys and its own pace.
+    key_sources: Mapping[str, KeySource]
     verifier: Verifier
+    binding: Binding
     rules: AppRules
     board: FleetBoard
     #: ``None`` where ``AUTH0_REVOCATION`` is off.
@@ -70,7 +73,7 @@ class RequestState(NamedTuple):
 def app_state() -> AppState:
     """Return the state of the current app."""
     try:
-        return cast("AppState", _app().extensions[EXTENSION])
+        return cast("AppState", current_app._get_current_object().extensions[EXTENSION])  # type: ignore[attr-defined]
     except KeyError:
         raise RuntimeError(
             "This app has no Auth0Blueprint. To solve this, register one: app.register_blueprint(Auth0Blueprint())."
@@ -79,7 +82,10 @@ def app_state() -> AppState:
 
 def request_state() -> RequestState | None:
     """Return what was proven about the current request, if a guard has run."""
-    return vars(request._get_current_object()).get(_ATTRIBUTE) if has_request_context() else None  # type: ignore[attr-defined]
+    if not has_request_context():
+        return None
+    state = getattr(request._get_current_object(), _ATTRIBUTE, None)  # type: ignore[attr-defined]
+    return None if state is None else RequestState(*state)
 
 
 def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) -> AccessToken:
@@ -94,15 +100,13 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
     """
     state = app_state()
     here = request._get_current_object()  # type: ignore[attr-defined]
-    known: RequestState | None = here.__dict__.get(_ATTRIBUTE)
+    known: tuple[AppState, AccessToken, Any] | None = getattr(here, _ATTRIBUTE, None)
     # An anonymous caller is looked at again: another guard may not take other schemes for no credentials.
-    if known is not None and known.access_token and known.app_state is state:
-        return known.access_token
+    if known is not None and known[1] and known[0] is state:
+        return known[1]
     try:
-        token = bearer_token(here.environ.get("HTTP_AUTHORIZATION"))
-        access_token = state.verifier.verify(token)
-        state.rules.refuse_what_the_app_refuses(access_token)
-        user = state.rules.load_user(access_token)
+        access_token = prove_request(state, here.environ)
+        user = state.rules.admit(access_token)
     except Auth0Error as exc:
         is_anonymous = isinstance(exc, MissingCredentialsError) or (
             ignore_other_schemes and exc.reason == "other_scheme"
@@ -112,9 +116,31 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
             raise
         access_token, user = ANONYMOUS, None
     else:
-        _tell_verified(state, access_token)
+        state.tally.count_verified()
+        if token_verified.receivers:
+            token_verified.send(_app(), access_token=access_token)
     # Written last, when all checks have passed.
-    here.__dict__[_ATTRIBUTE] = RequestState(state, access_token, user)
+    setattr(here, _ATTRIBUTE, (state, access_token, user))  # a RequestState once somebody asks for it
+    return access_token
+
+
+def prove_request(state: AppState, environ: Mapping[str, Any], *, at_hand_only: bool = False) -> AccessToken:
+    """Prove the token of the request that *environ* describes, and that it comes from whom it is bound to.
+
+    Args:
+        state: of the app.
+        environ: the request, as WSGI describes it.
+        at_hand_only: use only what is known already, cause no fetch and wait for none.
+
+    Raises:
+        Auth0Error: it is not acceptable, or cannot be decided now.
+    """
+    binding = state.binding
+    scheme, token = scheme_and_token(environ.get("HTTP_AUTHORIZATION"), takes_dpop=binding.takes_dpop_scheme)
+    access_token = state.verifier.prove(token, at_hand_only=at_hand_only)
+    state.verifier.check_not_revoked(access_token, token)
+    if access_token.is_bound or scheme != BEARER or PROOF in environ or binding.is_proof_required:
+        binding.refuse_unproven(access_token, token, scheme, environ)
     return access_token
 
 

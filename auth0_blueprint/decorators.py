@@ -9,8 +9,16 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from auth0_blueprint.current import authenticate, current_token, tell_rejected
-from auth0_blueprint.demands import Demand, claim_demand, permission_demand, scope_demand
-from auth0_blueprint.route import PUBLIC_ATTRIBUTE, SCOPES_ATTRIBUTE, scopes_of, scopes_of_route
+from auth0_blueprint.demands import (
+    Demand,
+    acr_demand,
+    claim_demand,
+    organization_demand,
+    permission_demand,
+    recent_login_demand,
+    scope_demand,
+)
+from auth0_blueprint.route import DEMANDS_ATTRIBUTE, PUBLIC_ATTRIBUTE, demands_of, demands_of_route
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -74,6 +82,36 @@ def requires_claim(
     return _demanding(claim_demand(name, allowed, check))
 
 
+def requires_organization(*ids: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Admit only access tokens of one of these Auth0 organizations (claim ``org_id``).
+
+    Args:
+        ids: ids of organizations (``org_...``), not names, one each.
+    """
+    return _demanding(organization_demand(ids))
+
+
+def requires_acr(*values: str, claim: str = "acr") -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Admit only access tokens of users who have logged in in one of these ways (RFC 9470); others get a challenge.
+
+    Args:
+        values: authentication context class references, best first, one each.
+        claim: the claim that has it. Auth0 writes no ``acr`` into access tokens; an Action can set a claim of yours.
+    """
+    return _demanding(acr_demand(values, claim=claim))
+
+
+def requires_recent_login(max_age: int, *, claim: str = "auth_time") -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Admit only access tokens of users who have logged in lately (RFC 9470); others get a challenge.
+
+    Args:
+        max_age: how many seconds ago at most, 1 or more; no leeway is added.
+        claim: the claim that has its Unix time. Auth0 writes no ``auth_time`` into access tokens; an Action can set a
+            claim of yours.
+    """
+    return _demanding(recent_login_demand(max_age, claim=claim))
+
+
 def has_scope(*scopes: str) -> bool:
     """Tell, inside a guarded view, whether the ``scope`` claim holds every one of *scopes*."""
     return scope_demand(scopes).is_met_by(current_token)
@@ -98,20 +136,20 @@ def public(view: V) -> V:
 def admit(demand: Demand) -> None:
     """Prove the request's token and make *demand* of it."""
     if not demand.is_met_by(authenticate()):
-        error = demand.error(scope=scopes_of_route(demand.scopes))
+        error = demand.refusal(demands_of_route())
         tell_rejected(error)
         raise error
 
 
 def _demanding(demand: Demand) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        return _guarded(function, lambda: admit(demand), demand.scopes)
+        return _guarded(function, lambda: admit(demand), demand)
 
     return decorate
 
 
-def _guarded(function: Callable[P, R], guard: Callable[[], object], scopes: tuple[str, ...] = ()) -> Callable[P, R]:
-    """Return *function* behind *guard*, which raises for whoever may not pass."""
+def _guarded(function: Callable[P, R], guard: Callable[[], object], *demands: Demand) -> Callable[P, R]:
+    """Return *function* behind *guard*, which makes *demands* and raises for whoever may not pass."""
     if isinstance(function, type):
         raise TypeError(
             f"A guard cannot decorate the class {function.__name__}. To solve this, list the guard in its "
@@ -126,7 +164,7 @@ def _guarded(function: Callable[P, R], guard: Callable[[], object], scopes: tupl
         wrapper = _function_behind(guard, function)
     # What wraps() copied from the inner function is not all true of the guarded one.
     vars(wrapper).pop(PUBLIC_ATTRIBUTE, None)
-    setattr(wrapper, SCOPES_ATTRIBUTE, tuple(dict.fromkeys((*scopes, *scopes_of(function)))))
+    setattr(wrapper, DEMANDS_ATTRIBUTE, (*demands, *demands_of(function)))
     _remember_as_guarded(function)
     return cast("Callable[P, R]", wrapper)
 

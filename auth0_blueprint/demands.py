@@ -1,45 +1,65 @@
-"""What a guard may demand of a verified token: scopes, permissions, claims. The first two are never merged."""
+"""What a guard may demand of a verified token: scopes, permissions (the two are never merged), claims, a login."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
-from auth0_blueprint.access_token import AccessToken
+from auth0_blueprint.access_token import AccessToken, is_unix_time
 from auth0_blueprint.errors import (
-    AuthorizationError,
+    Auth0Error,
     InsufficientClaimsError,
     InsufficientPermissionsError,
     InsufficientScopeError,
+    InsufficientUserAuthenticationError,
 )
-from auth0_blueprint.setting_fields import is_scope_token
+from auth0_blueprint.setting_fields import is_organization_id, is_scope_token
 
 logger = logging.getLogger("auth0_blueprint")
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """A question to a token, and the error when the answer is no.
 
     Attributes:
         is_met_by: the question.
         error: the class of the refusal.
+        reason: the finer reason, where the class has several.
         scopes: the scope values among what is demanded, for the challenge.
+        acr_values: the authentication context class references of which one is demanded, for the challenge.
+        max_age_seconds: how long ago the login may have been, for the challenge.
     """
 
     is_met_by: Callable[[AccessToken], bool]
-    error: type[AuthorizationError]
+    error: type[Auth0Error]
+    reason: str | None = None
     scopes: tuple[str, ...] = ()
+    acr_values: tuple[str, ...] = ()
+    max_age_seconds: int | None = None
+
+    def refusal(self, others: Iterable[Demand]) -> Auth0Error:
+        """Return the error for a token that does not meet this demand. It tells what *others* need as well."""
+        demands = (*others, self)
+        scope = tuple(dict.fromkeys(scope for demand in demands for scope in demand.scopes))
+        if self.error is not InsufficientUserAuthenticationError:
+            return self.error(self.reason, scope=scope)
+        ages = [demand.max_age_seconds for demand in demands if demand.max_age_seconds is not None]
+        return InsufficientUserAuthenticationError(
+            self.reason,
+            scope=scope,
+            acr_values=_acr_values_for_all(demands) or self.acr_values,
+            max_age_seconds=min(ages, default=None),
+        )
 
 
 def scope_demand(scopes: tuple[str, ...], *, any_of: bool = False) -> Demand:
     """Demand every (or any) one of *scopes* in the ``scope`` claim."""
     wanted = _wanted("scope", scopes, any_of)
     if any_of:
-        return Demand(lambda token: not wanted.isdisjoint(token.scopes), InsufficientScopeError, scopes)
-    return Demand(lambda token: wanted <= token.scopes, InsufficientScopeError, scopes)
+        return Demand(lambda token: not wanted.isdisjoint(token.scopes), InsufficientScopeError, scopes=scopes)
+    return Demand(lambda token: wanted <= token.scopes, InsufficientScopeError, scopes=scopes)
 
 
 def permission_demand(permissions: tuple[str, ...], *, any_of: bool = False) -> Demand:
@@ -71,6 +91,60 @@ def claim_demand(name: str, allowed: tuple[Any, ...], check: Callable[[Any], obj
         return check is not None and _passes(check, name, value)
 
     return Demand(is_met_by, InsufficientClaimsError)
+
+
+def organization_demand(ids: tuple[str, ...]) -> Demand:
+    """Demand that the claim ``org_id`` is one of *ids*."""
+    if not ids:
+        raise TypeError("Name at least one organization, by its id.")
+    for value in ids:
+        if not isinstance(value, str):
+            raise TypeError(f"Name each organization as a text of its own, not as {type(value).__name__}.")
+        if not is_organization_id(value):
+            raise ValueError(f"{value!r} is not the id of an organization, which begins with org_: its name is no id.")
+    return Demand(lambda token: token.organization_id in ids, InsufficientClaimsError, "organization")
+
+
+def acr_demand(values: tuple[str, ...], *, claim: str = "acr") -> Demand:
+    """Demand that *claim* is one of the authentication context class references *values* (RFC 9470 §3)."""
+    wanted = _wanted("acr value", values, any_of=True)
+    _check_claim(claim)
+
+    def is_met_by(token: AccessToken) -> bool:
+        acr = token.get(claim)
+        return isinstance(acr, str) and acr in wanted
+
+    return Demand(is_met_by, InsufficientUserAuthenticationError, "acr", acr_values=tuple(dict.fromkeys(values)))
+
+
+def recent_login_demand(
+    max_age_seconds: int, *, claim: str = "auth_time", clock: Callable[[], float] = time.time
+) -> Demand:
+    """Demand that *claim*, the time of the login, is at most *max_age_seconds* ago by *clock* (RFC 9470 §3)."""
+    if isinstance(max_age_seconds, bool) or not isinstance(max_age_seconds, int):
+        raise TypeError("max_age= takes whole seconds, such as 300.")
+    if max_age_seconds < 1:
+        # RFC 9470 knows 0, for a login with this very request. No token can show that: clients would log in for ever.
+        raise ValueError("max_age= has to be at least 1: every login is some time ago when its token arrives.")
+    _check_claim(claim)
+
+    def is_met_by(token: AccessToken) -> bool:
+        auth_time, now = token.get(claim), clock()
+        # By the issuer's clock, which may be ahead of ours as far as the verifier lets `iat` be.
+        return is_unix_time(auth_time) and now - max_age_seconds <= auth_time <= max(now, token["iat"])
+
+    return Demand(is_met_by, InsufficientUserAuthenticationError, "max_age", max_age_seconds=max_age_seconds)
+
+
+def _acr_values_for_all(demands: Iterable[Demand]) -> tuple[str, ...]:
+    """Return the values that meet each of *demands* for a kind of login, in the order of the first."""
+    first, *others = [demand.acr_values for demand in demands if demand.acr_values] or [()]
+    return tuple(value for value in first if all(value in other for other in others))
+
+
+def _check_claim(name: object) -> None:
+    if not isinstance(name, str) or not name:
+        raise TypeError("claim= names a claim.")
 
 
 def _passes(check: Callable[[Any], object], name: str, value: Any) -> bool:

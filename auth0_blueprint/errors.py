@@ -7,6 +7,8 @@
     │   ├── MissingCredentialsError                  401  authorization_header_missing
     │   ├── InvalidHeaderError                       401  invalid_header
     │   │   └── AmbiguousHeaderError                 400  invalid_header
+    │   ├── InsufficientUserAuthenticationError      401  insufficient_user_authentication
+    │   ├── InvalidProofError                        401  invalid_dpop_proof
     │   └── InvalidTokenError                        401
     │       ├── MalformedTokenError                  401  token_malformed
     │       ├── UnsupportedAlgorithmError            401  unsupported_algorithm
@@ -24,7 +26,8 @@
     │   └── InsufficientClaimsError                  403  insufficient_claims
     ├── UnavailableError                             503
     │   ├── KeySetUnavailableError                   503  key_set_unavailable
-    │   └── RevocationUnavailableError               503  revocation_unavailable
+    │   ├── RevocationUnavailableError               503  revocation_unavailable
+    │   └── ReplayMemoryUnavailableError             503  replay_memory_unavailable
     ├── InvalidRequestError                          400  invalid_request
     ├── NotFoundError                                404  not_found
     ├── MethodNotAllowedError                        405  method_not_allowed
@@ -67,7 +70,7 @@ class Auth0Error(Exception):
 
 
 class AuthenticationError(Auth0Error):
-    """The request does not prove who is calling."""
+    """The request does not prove who is calling, or not well enough."""
 
     status = 401
 
@@ -98,6 +101,32 @@ class AmbiguousHeaderError(InvalidHeaderError):
     error = "invalid_request"
     descriptions: ClassVar = {
         "several_credentials": "The Authorization header must be one scheme, one space and one token.",
+    }
+
+
+class InvalidProofError(AuthenticationError):
+    """The DPoP proof is missing, or does not prove that the sender holds the key (RFC 9449 §4.3, §7.1)."""
+
+    code, error = "invalid_dpop_proof", "invalid_dpop_proof"
+    descriptions: ClassVar = {
+        "missing": "The request has no DPoP proof.",
+        "several_proofs": "The request must have exactly one DPoP proof.",
+        "too_long": "The DPoP proof is longer than this API accepts.",
+        "malformed": "The DPoP proof is not a well-formed signed JWT.",
+        "type": "The type of the DPoP proof must be dpop+jwt.",
+        "critical_extension": "The DPoP proof uses a header extension that this API does not understand.",
+        "algorithm": "The DPoP proof is signed with an algorithm this API does not accept.",
+        "key": "The DPoP proof must hold one public key that this API can use, and nothing private.",
+        "key_of_other_algorithm": "The key in the DPoP proof does not fit its algorithm.",
+        "signature": "The signature of the DPoP proof is not valid.",
+        "method": "The DPoP proof was made for another method.",
+        "uri": "The DPoP proof was made for another URI.",
+        "access_token": "The DPoP proof was made for another access token.",
+        "time": "The time in the DPoP proof is missing or not a usable number.",
+        "too_old": "The DPoP proof is too old; make a new one for each request.",
+        "in_future": "The DPoP proof was made in the future; check the clocks.",
+        "token_id": "The identifier of the DPoP proof must be text of 1 to 256 characters.",
+        "replayed": "The DPoP proof was used before; make a new one for each request.",
     }
 
 
@@ -179,6 +208,7 @@ class InvalidClaimsError(InvalidTokenError):
         "scope": "The scope of the access token is neither text nor a list of texts.",
         "permissions": "The permissions of the access token are not a list of texts.",
         "identifier": "An identifier in the access token is not text.",
+        "organization": "The access token is not for an organization that this API accepts.",
         "app": "The access token was refused by a rule of this API.",
     }
 
@@ -196,6 +226,14 @@ class BindingMismatchError(InvalidTokenError):
     code = "binding_mismatch"
     descriptions: ClassVar = {
         "sender_constrained": "The access token is bound to a key and cannot be used as a bearer token here.",
+        "no_certificate": "The access token is bound to a client certificate, and the request shows none.",
+        "other_certificate": "The access token is bound to another client certificate.",
+        "unreadable_certificate": "The client certificate of the request cannot be read.",
+        "untrusted_proxy": "The client certificate does not come from a proxy that this API trusts.",
+        "not_bound": "The access token is not bound to a key and cannot be used with the DPoP scheme.",
+        "proof_beside_bearer": "A DPoP proof belongs to the DPoP scheme; it cannot go with a bearer token.",
+        "proof_required": "This API takes access tokens that are bound to a DPoP key only.",
+        "other_key": "The access token is bound to another key than that of the DPoP proof.",
     }
 
 
@@ -204,6 +242,33 @@ class UserNotFoundError(InvalidTokenError):
 
     code = "user_not_found"
     descriptions: ClassVar = {"user_not_found": "The user of the access token is not known to this API."}
+
+
+class InsufficientUserAuthenticationError(AuthenticationError):
+    """The token is good; how or when the user has logged in is not enough for the route (RFC 9470 §3).
+
+    Attributes:
+        acr_values: authentication context class references of which the route takes one, best first.
+        max_age_seconds: how long ago the login may have been.
+    """
+
+    error = code = "insufficient_user_authentication"
+    descriptions: ClassVar = {
+        "acr": "This route requires a login of another kind than the one behind the access token.",
+        "max_age": "This route requires a more recent login than the one behind the access token.",
+    }
+
+    def __init__(
+        self,
+        reason: str | None = None,
+        *,
+        scope: tuple[str, ...] = (),
+        acr_values: tuple[str, ...] = (),
+        max_age_seconds: int | None = None,
+    ) -> None:
+        self.acr_values = acr_values
+        self.max_age_seconds = max_age_seconds
+        super().__init__(reason, scope=scope)
 
 
 class AuthorizationError(Auth0Error):
@@ -232,7 +297,10 @@ class InsufficientClaimsError(AuthorizationError):
     """A claim is absent or has no value that the route admits."""
 
     code = "insufficient_claims"
-    descriptions: ClassVar = {"insufficient_claims": "The access token lacks a claim value that this route requires."}
+    descriptions: ClassVar = {
+        "insufficient_claims": "The access token lacks a claim value that this route requires.",
+        "organization": "The access token is not for an organization that this route admits.",
+    }
 
 
 class UnavailableError(Auth0Error):
@@ -255,6 +323,19 @@ class RevocationUnavailableError(UnavailableError):
     descriptions: ClassVar = {
         "out_of_touch": "Whether access tokens were revoked cannot be told right now.",
         "not_stored": "The revocations that all processes share cannot be changed right now.",
+    }
+
+    def __init__(self, reason: str | None = None) -> None:
+        super().__init__(reason, retry_after_seconds=1)
+
+
+class ReplayMemoryUnavailableError(UnavailableError):
+    """Whether a DPoP proof was used before cannot be told, or not be remembered."""
+
+    code = "replay_memory_unavailable"
+    descriptions: ClassVar = {
+        "out_of_touch": "Whether the DPoP proof was used before cannot be told right now.",
+        "full": "No more DPoP proofs can be remembered right now.",
     }
 
     def __init__(self, reason: str | None = None) -> None:

@@ -50,7 +50,7 @@ class FleetBoard:
         self._monotonic = monotonic
         self._flights = SingleFlight() if flights is None else flights
         self._subscribers: dict[str, Heed] = {}
-        self._looked_at = -math.inf
+        self._looked_at = self._next_look_at = -math.inf
         self._retry_at = -math.inf
         self.is_away = False
 
@@ -80,9 +80,9 @@ class FleetBoard:
 
     def keep_up(self) -> None:
         """See to it that the last look is not older than the interval, as far as the cache lets us."""
-        moment = self._monotonic() - self._interval_seconds
-        if self._looked_at <= moment:
-            self._look_after(moment)
+        now = self._monotonic()
+        if now >= self._next_look_at:
+            self._look_after(now - self._interval_seconds)
 
     def look_now(self) -> None:
         """See to it that the last look is not older than this call, as far as the cache lets us."""
@@ -105,7 +105,7 @@ class FleetBoard:
         looked_at = self._monotonic()
         try:
             afterwards = self._heed_all()
-            self._looked_at = looked_at
+            self._looked_at, self._next_look_at = looked_at, looked_at + self._interval_seconds
             self.is_away = False
             self._flights.land(flight)
             for step in afterwards:

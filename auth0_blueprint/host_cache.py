@@ -34,7 +34,8 @@ NOT_SHARED = (
     "itself of a new key or of an outage. To share, set CACHE_TYPE to RedisCache"
 )
 
-_NOTHING_SHARED = (None, "", "NullCache", "flask_caching.backends.NullCache")
+_NULL_CACHES = ("NullCache", "flask_caching.backends.NullCache")
+_NOTHING_SHARED = (None, "", *_NULL_CACHES)
 
 
 class _QuietJSONSerializer(JSONSerializer):
@@ -88,6 +89,22 @@ def check_cache_type(app: Flask, cache: Cache | None) -> None:
         # may, and the process would begin with a cache that is left alone.
         with suppress(ImportError):  # said when it is used
             import_module("redis")
+
+
+def refuse_null_cache(app: Flask, cache: Cache | None) -> None:
+    """Refuse an app that keeps nothing on purpose, although used DPoP proofs have to be remembered.
+
+    Raises:
+        ConfigurationError: its cache, or that of the host, is a ``NullCache``.
+    """
+    names = {app.config.get("CACHE_TYPE"), (getattr(cache, "config", None) or {}).get("CACHE_TYPE")}
+    if not names.isdisjoint(_NULL_CACHES):
+        raise ConfigurationError(
+            {
+                "AUTH0_DPOP": "required needs a cache, so that no proof is good twice: set CACHE_TYPE to RedisCache, "
+                "or to SimpleCache where there is one process"
+            }
+        )
 
 
 def reach_of(app: Flask, cache: Cache | None, *, is_signed: bool) -> Callable[[], str]:

@@ -9,7 +9,7 @@ from auth0_blueprint import base64url, strict_json
 from auth0_blueprint.errors import InvalidClaimsError, MalformedTokenError
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class UnverifiedToken:
     """A well-formed token about which nothing is proven."""
 
@@ -19,11 +19,11 @@ class UnverifiedToken:
     signature: bytes
 
 
-def parse(token: str, max_bytes: int, header: dict[str, Any] | None = None) -> UnverifiedToken:
+def parse(token: bytes, max_bytes: int, header: dict[str, Any] | None = None) -> UnverifiedToken:
     """Take *token* apart.
 
     Args:
-        token: its text.
+        token: its text, in UTF-8.
         max_bytes: how long it may be.
         header: what its first segment says, where that has been read before.
 
@@ -34,20 +34,19 @@ def parse(token: str, max_bytes: int, header: dict[str, Any] | None = None) -> U
     """
     if len(token) > max_bytes:
         raise MalformedTokenError("too_long")
-    dots = token.count(".")
-    if dots != 2:
+    segments = token.split(b".", 5)
+    if len(segments) != 3:
         # RFC 7516 §9: five parts are a JWE. Opaque tokens have none.
-        raise MalformedTokenError("encrypted" if dots == 4 else "opaque")
-    header_segment, payload_segment, signature_segment = token.split(".")
+        raise MalformedTokenError("encrypted" if len(segments) == 5 else "opaque")
     try:
-        header_json = b"" if header else base64url.decode(header_segment)
-        payload_json, signature = base64url.decode(payload_segment), base64url.decode(signature_segment)
+        header_json = b"" if header else base64url.decode(segments[0])
+        payload_json, signature = base64url.decode(segments[1]), base64url.decode(segments[2])
     except ValueError as exc:
         raise MalformedTokenError("not_base64url") from exc
     return UnverifiedToken(
         header=header or _header(header_json),
         claims=_claims(payload_json),
-        signing_input=token[: -len(signature_segment) - 1].encode("ascii"),
+        signing_input=token[: -len(segments[2]) - 1],
         signature=signature,
     )
 

@@ -17,7 +17,8 @@ from flask_jwt_extended import JWTManager, decode_token, verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException, NoAuthorizationError
 
 from auth0_blueprint.access_token import AccessToken
-from auth0_blueprint.credentials import bearer_token
+from auth0_blueprint.binding import Binding
+from auth0_blueprint.credentials import BEARER, DPOP, scheme_and_token
 from auth0_blueprint.current import AppState, authenticate, request_state, verify_token
 from auth0_blueprint.errors import (
     Auth0Error,
@@ -73,7 +74,8 @@ class _BearerScheme(str):
         return True
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, str) and self.lower() == other.lower()  # RFC 9110 §11.1: schemes know no case
+        # RFC 9110 §11.1: schemes know no case. The other one is here only if our parser has taken it.
+        return isinstance(other, str) and other.lower() in {BEARER, DPOP}
 
     def __hash__(self) -> int:
         return hash(self.lower())
@@ -84,8 +86,10 @@ class _ProbeReachedError(Exception):
 
 
 class _ProbeVerifier:
-    def verify(self, _token: str) -> NoReturn:
+    def prove(self, _token: str, **_options: object) -> NoReturn:
         raise _ProbeReachedError
+
+    verify = prove
 
 
 def _refuse_loader(name: str) -> Any:
@@ -134,7 +138,7 @@ class Auth0JWTManager(JWTManager):
                 "call decode_token() without csrf_value and allow_expired."
             )
         state = request_state()
-        if state and state.access_token and encoded_token == bearer_token(request.environ["HTTP_AUTHORIZATION"]):
+        if state and state.access_token and encoded_token == _token_of_request():
             # A custom claim of Auth0's called "type" or "fresh" is not what flask-jwt-extended takes it for.
             return {**_claims_with_defaults(state.access_token), "type": "access", "fresh": False}
         return _claims_with_defaults(verify_token(encoded_token))
@@ -185,12 +189,15 @@ class Auth0JWTManager(JWTManager):
         if self._is_acceptable is not None and not self._is_acceptable(*_arguments(access_token)):
             raise InvalidClaimsError("app")
 
-    def load_user(self, access_token: AccessToken) -> dict[str, Any] | None:
-        """Return ``{"loaded_user": user}``, or ``None`` if the app has no ``user_lookup_loader``.
+    def admit(self, access_token: AccessToken) -> dict[str, Any] | None:
+        """Ask them, and return ``{"loaded_user": user}``, or ``None`` if the app has no ``user_lookup_loader``.
 
         Raises:
+            RevokedTokenError, InvalidClaimsError: see `refuse_what_the_app_refuses`.
             UserNotFoundError: the app knows no such user.
         """
+        if self._is_in_blocklist is not None or self._is_acceptable is not None:
+            self.refuse_what_the_app_refuses(access_token)
         if self._look_up_user is None:
             return None
         user = self._look_up_user(*_arguments(access_token))
@@ -226,7 +233,7 @@ class Auth0JWTManager(JWTManager):
             ConfigurationError: it does not: this release of it has other internals.
         """
         app = Flask("auth0_blueprint", static_folder=None)
-        app.extensions["auth0"] = AppState(None, None, None, None, _ProbeVerifier(), self, None, None, None)  # type: ignore[arg-type]
+        app.extensions["auth0"] = AppState(None, None, None, None, _ProbeVerifier(), Binding(), self, None, None, None)  # type: ignore[arg-type]
         self.init_app(app)
         with app.test_request_context(headers={"Authorization": "bearer probe"}):
             for entrance in (verify_jwt_in_request, lambda: decode_token("another")):
@@ -248,6 +255,10 @@ def _unknown_release() -> ConfigurationError:
     return ConfigurationError(
         {"flask-jwt-extended": "this release does not ask our verifier; install one that pyproject.toml allows"}
     )
+
+
+def _token_of_request() -> str:
+    return scheme_and_token(request.environ["HTTP_AUTHORIZATION"], takes_dpop=True)[1]
 
 
 def _arguments(access_token: AccessToken) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -10,7 +10,7 @@ from werkzeug.routing import Rule
 from auth0_blueprint.current import authenticate
 from auth0_blueprint.decorators import admit
 from auth0_blueprint.demands import scope_demand
-from auth0_blueprint.route import SCOPES_ATTRIBUTE, is_public
+from auth0_blueprint.route import DEMANDS_ATTRIBUTE, is_public
 
 _STATIC_RULE = "/<path:filename>"
 
@@ -35,7 +35,7 @@ def protect(blueprint_or_app: Blueprint | Flask, *scopes: str) -> None:
             else:
                 admit(demand)
 
-    setattr(guard, SCOPES_ATTRIBUTE, scopes)
+    setattr(guard, DEMANDS_ATTRIBUTE, () if demand is None else (demand,))
     try:
         blueprint_or_app.before_request(guard)
     except AssertionError as exc:

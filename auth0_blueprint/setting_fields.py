@@ -10,14 +10,22 @@ from urllib.parse import SplitResult, urlsplit
 from marshmallow import ValidationError, fields
 
 from auth0_blueprint.algorithms import ALGORITHMS
+from auth0_blueprint.certificate_source import certificate_source
 from auth0_blueprint.loopback import is_loopback
 
 _HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+\Z")
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+\Z")  # RFC 6749 §3.3
+_ORGANIZATION_ID = re.compile(r"org_[A-Za-z0-9_-]+\Z")
+#: No percent-encoding, no empty segment: such a path is compared by clients, proxies and Flask in different ways.
+_PUBLIC_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*/?\Z")
 _PRINTABLE_ASCII = re.compile(r"[\x20-\x7E]+\Z")
 _URL_TEXT = re.compile(r"[\x21-\x7E]+\Z")
-NOT_A_DOMAIN = "has to be one bare host name such as example.eu.auth0.com: no https://, no slash"
+_NOT_A_DOMAIN = (
+    "has to be a bare host name such as example.eu.auth0.com, without https:// and slash, or a list of several: not a "
+    "set, as the first one counts"
+)
 _NOT_A_URL = "has to be a URL with https, without user, password or fragment"
+_NOT_A_PUBLIC_URL = "has to be scheme and host, perhaps a port and a path of plain characters, and nothing else"
 
 
 def is_scope_token(value: str) -> bool:
@@ -25,14 +33,18 @@ def is_scope_token(value: str) -> bool:
     return _SCOPE_TOKEN.match(value) is not None
 
 
-class Domain(fields.String):
-    """A bare host name."""
+def is_organization_id(value: str) -> bool:
+    """Tell whether *value* is the id of an Auth0 organization, and not its name."""
+    return _ORGANIZATION_ID.match(value) is not None
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        domain: str = super()._deserialize(value, attr, data, **kwargs).lower()
-        if not _HOST.match(domain):
-            raise ValidationError(NOT_A_DOMAIN)
-        return domain
+
+def is_public_url(value: str) -> bool:
+    """Tell whether clients can have *value* as the URL of an API; see `PublicURL`."""
+    try:
+        PublicURL().deserialize(value)
+    except ValidationError:
+        return False
+    return True
 
 
 class _URL(fields.String):
@@ -70,6 +82,16 @@ class IssuerURL(_URL):
         return super()._is_sound(parts) and not parts.query
 
 
+class PublicURL(_URL):
+    """Where clients see an API: scheme, host and perhaps a path. Without the last slash, as paths are put behind it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        url = super()._deserialize(value, attr, data, **kwargs)
+        if not _PUBLIC_URL.match(url):
+            raise ValidationError(_NOT_A_PUBLIC_URL)
+        return url.removesuffix("/")
+
+
 class TextList(fields.Field[tuple[str, ...]]):
     """Several texts: a list, or one text with commas."""
 
@@ -85,6 +107,20 @@ class TextList(fields.Field[tuple[str, ...]]):
         return texts
 
 
+class Domains(TextList):
+    """Bare host names, in the order in which they are given: a set has none. Each is kept once, in lower case."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[str, ...]:
+        if not isinstance(value, (str, list, tuple)):
+            raise ValidationError(_NOT_A_DOMAIN)
+        domains = tuple(domain.lower() for domain in super()._deserialize(value, attr, data, **kwargs))
+        if not all(map(_HOST.match, domains)):
+            raise ValidationError(_NOT_A_DOMAIN)
+        return tuple(dict.fromkeys(domains))
+
+
 class Algorithms(TextList):
     """Names of asymmetric signature algorithms."""
 
@@ -97,6 +133,18 @@ class Algorithms(TextList):
                 f"has to be among {', '.join(ALGORITHMS)}: symmetric algorithms and none are unsafe here"
             )
         return names
+
+
+class OrganizationIds(TextList):
+    """Ids of Auth0 organizations."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[str, ...]:
+        ids = super()._deserialize(value, attr, data, **kwargs)
+        if not all(map(is_organization_id, ids)):
+            raise ValidationError("has to be ids of organizations such as org_9ybsU1dN2dKfDkBi: not names")
+        return ids
 
 
 class Realm(fields.String):
@@ -117,6 +165,18 @@ class ScopeToken(fields.String):
         if not is_scope_token(scope):
             raise ValidationError("has to be one scope value, without spaces or quotes")
         return scope
+
+
+class ClientCertificate(fields.String):
+    """Where client certificates come from. Checked here, and kept as the text that operators know."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            certificate_source(text)
+        except ValueError as exc:
+            raise ValidationError(str(exc)) from exc
+        return text
 
 
 class Secret(fields.Field[str]):

@@ -9,20 +9,21 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
 from auth0_blueprint import setting_fields as custom
 from auth0_blueprint.errors import ConfigurationError
+from auth0_blueprint.resource_identifier import resource_identifier
 
 logger = logging.getLogger("auth0_blueprint")
 
 
-@dataclass(frozen=True, slots=True)
-class EffectiveSetting:
+class EffectiveSetting(NamedTuple):
     """One setting: its key, its value, and where that comes from: ``app.config``, ``environment`` or ``default``."""
 
     key: str
@@ -30,17 +31,18 @@ class EffectiveSetting:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Settings:
     """The effective settings. Changing ``app.config`` afterwards changes nothing."""
 
-    issuer: str
+    #: Each issuer, and where its key set is. The first one names what processes share: see `assembly`.
+    key_set_urls: Mapping[str, str]
     audience: tuple[str, ...]
-    jwks_url: str
     algorithms: tuple[str, ...]
     leeway_seconds: float
     token_profile: str
     required_claims: tuple[str, ...]
+    organization: tuple[str, ...]
     max_token_lifetime_seconds: float
     max_token_bytes: int
     realm: str
@@ -60,10 +62,22 @@ class Settings:
     admin_scope: str
     admin_rbac: bool
     introspection_scope: str
+    #: For `certificate_source`.
+    mtls_cert: str | None
+    #: ``disabled``, ``allowed`` or ``required``.
+    dpop: str
     openapi: bool
+    public_url: str | None
+    #: The resource identifier, where `AUTH0_RESOURCE_METADATA` is on.
+    resource: str | None
     cache_secret: str | None = field(repr=False)
     #: Every setting as it is in force, for operators: secrets are masked.
     effective: tuple[EffectiveSetting, ...] = field(repr=False)
+
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """The issuers whose tokens are accepted, in the order of ``AUTH0_DOMAIN``."""
+        return tuple(self.key_set_urls)
 
 
 def _range(field: type[fields.Number[Any]], unit: str, default: float, limits: tuple[float, float], text: str) -> Any:
@@ -108,12 +122,11 @@ class SettingsSchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    AUTH0_DOMAIN = custom.Domain(
-        load_default=None,
-        error_messages={"invalid": custom.NOT_A_DOMAIN},
+    AUTH0_DOMAIN = custom.Domains(
+        load_default=(),
         metadata={
-            "description": "Tenant or custom domain, a bare host name. Required, unless `AUTH0_ISSUER` is set. "
-            "The issuer is `https://{domain}/`."
+            "description": "Tenant or custom domain, a bare host name; a list for [several](#several-domains) of one "
+            "tenant. Required, unless `AUTH0_ISSUER` is set. The issuer is `https://{domain}/`."
         },
     )
     AUTH0_ISSUER = custom.IssuerURL(
@@ -121,7 +134,7 @@ class SettingsSchema(Schema):
         metadata={
             "default": "from the domain",
             "description": "The exact issuer URL, as in the `iss` claim. `http` only for loopback hosts. "
-            "Refused if it differs from the one that `AUTH0_DOMAIN` gives.",
+            "Refused if it differs from the one that `AUTH0_DOMAIN` gives, and with several domains.",
         },
     )
     AUTH0_AUDIENCE = custom.TextList(
@@ -136,7 +149,7 @@ class SettingsSchema(Schema):
         load_default=None,
         metadata={
             "default": "issuer + `.well-known/jwks.json`",
-            "description": "Where the key set is. `https`, or `http` on loopback.",
+            "description": "Where the key set is. `https`, or `http` on loopback. Refused with several domains.",
         },
     )
     AUTH0_ALGORITHMS = custom.Algorithms(
@@ -155,6 +168,13 @@ class SettingsSchema(Schema):
     )
     AUTH0_REQUIRED_CLAIMS = custom.TextList(
         load_default=(), metadata={"description": "Further claims that every token has to have."}
+    )
+    AUTH0_ORGANIZATION = custom.OrganizationIds(
+        load_default=(),
+        metadata={
+            "description": "Organization id(s) (`org_...`, not names); the token's `org_id` has to be one of them. "
+            "Unset: tokens of every organization, and of none, are accepted."
+        },
     )
     AUTH0_MAX_TOKEN_LIFETIME = _seconds(
         2_592_000, 1, 315_360_000, "Tokens with a longer `exp - iat` are refused. 30 days is Auth0's own maximum."
@@ -213,12 +233,37 @@ class SettingsSchema(Schema):
         "Both values have to be in `scope` and in `permissions`: without RBAC any client may ask for any scope. "
         "`false` accepts `scope` alone.",
     )
+    AUTH0_DPOP = _choice(
+        "disabled",
+        ("disabled", "allowed", "required"),
+        "DPoP (RFC 9449): `allowed` beside bearer tokens, or `required`. Needs `AUTH0_PUBLIC_URL`, or Flask's "
+        "`TRUSTED_HOSTS`: see [dpop.md](dpop.md). `disabled`: tokens that are bound to a key are refused.",
+    )
+    AUTH0_MTLS_CERT = custom.ClientCertificate(
+        load_default=None,
+        metadata={
+            "description": "Where the client certificate is that a token may be bound to: `header:NAME from PEERS` of "
+            "a proxy, or `environ:KEY` of the server: see [mtls.md](mtls.md). Unset, such tokens are refused."
+        },
+    )
     AUTH0_OPENAPI = _switch(False, "Serves `/auth/openapi.json` (extra `openapi`).")
+    AUTH0_PUBLIC_URL = custom.PublicURL(
+        load_default=None,
+        metadata={
+            "description": "Where clients see this API: `https` (`http` on loopback), host, perhaps a port and a path "
+            "that a proxy takes away."
+        },
+    )
+    AUTH0_RESOURCE_METADATA = _switch(
+        False,
+        "Serves `/.well-known/oauth-protected-resource` (RFC 9728) and names it in every challenge. Needs "
+        "`AUTH0_PUBLIC_URL`, or an `AUTH0_AUDIENCE` that is the URL of this API.",
+    )
 
     @validates_schema(skip_on_field_errors=False)
     def _check_together(self, data: dict[str, Any], **_: object) -> None:
         """Check what depends on several settings, as far as each of them is sound by itself."""
-        problems = {**_issuer_problems(data), **_time_problems(data)}
+        problems = {**_issuer_problems(data), **_time_problems(data), **_resource_problems(data)}
         if problems:
             raise ValidationError({key: [problem] for key, problem in problems.items()})
 
@@ -226,12 +271,17 @@ class SettingsSchema(Schema):
 def _issuer_problems(data: dict[str, Any]) -> dict[str, str]:
     if "AUTH0_DOMAIN" not in data or "AUTH0_ISSUER" not in data:
         return {}
-    domain, issuer = data["AUTH0_DOMAIN"], data["AUTH0_ISSUER"]
-    if domain is None and issuer is None:
+    domains, issuer = data["AUTH0_DOMAIN"], data["AUTH0_ISSUER"]
+    if not domains and issuer is None:
         return {"AUTH0_DOMAIN": "is missing: set it to the domain of your tenant, such as example.eu.auth0.com"}
-    if domain is not None and issuer is not None and issuer != _issuer(data):
-        return {"AUTH0_ISSUER": f"differs from https://{domain}/, which AUTH0_DOMAIN gives: set only one of them"}
-    if f"{_issuer(data)}userinfo" in data.get("AUTH0_AUDIENCE", ()):
+    if len(domains) > 1:
+        # One issuer, or one key set, for several domains could only mean that the keys of one are tried for another.
+        single = [key for key in ("AUTH0_ISSUER", "AUTH0_JWKS_URL") if data.get(key) is not None]
+        if single:
+            return dict.fromkeys(single, "is for one domain, and AUTH0_DOMAIN has several: each has its own")
+    if domains and issuer is not None and (issuer,) != _issuers(data):
+        return {"AUTH0_ISSUER": f"differs from {_issuers(data)[0]}, which AUTH0_DOMAIN gives: set only one of them"}
+    if any(f"{known}userinfo" in data.get("AUTH0_AUDIENCE", ()) for known in _issuers(data)):
         return {
             "AUTH0_AUDIENCE": "the userinfo endpoint is in the tokens of every API of the tenant: "
             "use the identifier of your own API"
@@ -253,14 +303,32 @@ def _time_problems(data: dict[str, Any]) -> dict[str, str]:
     return problems
 
 
-def _issuer(data: dict[str, Any]) -> str:
-    """Return what tokens have to carry in ``iss``: a URL that Auth0 ends with a slash."""
-    return f"https://{data['AUTH0_DOMAIN']}/" if data["AUTH0_DOMAIN"] else str(data["AUTH0_ISSUER"])
+def _resource_problems(data: dict[str, Any]) -> dict[str, str]:
+    if not data.get("AUTH0_RESOURCE_METADATA") or not {"AUTH0_PUBLIC_URL", "AUTH0_AUDIENCE"} <= data.keys():
+        return {}
+    if resource_identifier(data["AUTH0_PUBLIC_URL"], data["AUTH0_AUDIENCE"]) is None:
+        return {
+            "AUTH0_RESOURCE_METADATA": "needs the URL by which clients know this API: set AUTH0_PUBLIC_URL, or have a "
+            "URL with https as AUTH0_AUDIENCE"
+        }
+    return {}
 
 
-# Whoever sets one of these relies on it.
-_NOT_CHECKED = ("AUTH0_DPOP", "AUTH0_MTLS_CERT", "AUTH0_ORGANIZATION")
+def _issuers(data: dict[str, Any]) -> tuple[str, ...]:
+    """Return what tokens may carry in ``iss``: URLs that Auth0 ends with a slash."""
+    return tuple(f"https://{domain}/" for domain in data["AUTH0_DOMAIN"]) or (data["AUTH0_ISSUER"],)
+
+
+def _key_set_urls(data: dict[str, Any]) -> dict[str, str]:
+    return {
+        issuer: data["AUTH0_JWKS_URL"] or f"{issuer.removesuffix('/')}/.well-known/jwks.json"
+        for issuer in _issuers(data)
+    }
+
+
 _OTHER_NAMES = {"AUTH0_AUDIENCE": ("API_ID",), "AUTH0_CACHE_SECRET": ("SECRET_KEY",)}
+#: A proof names the URL that it is for, and whoever replays one can write any Host header.
+_NO_HOST = "needs AUTH0_PUBLIC_URL, or Flask's TRUSTED_HOSTS: without one any Host header would be believed"
 _WHO_ISSUES = ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL")
 
 
@@ -275,7 +343,6 @@ def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None =
     if any(not _is_unset(config.get(key)) for key in _WHO_ISSUES):
         # One answer to "who issues?": an app that says it is not mixed with an environment that says it otherwise.
         environ = {key: value for key, value in environ.items() if key not in _WHO_ISSUES}
-    _refuse_what_is_not_checked(config, environ)
     raw = {key: value for key in schema.fields if not _is_unset(value := _raw(key, config, environ))}
     if "AUTH0_AUDIENCE" not in raw and not _is_unset(alias := _raw("API_ID", config, environ)):
         logger.warning("API_ID is an old name: call the setting AUTH0_AUDIENCE")
@@ -287,20 +354,11 @@ def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None =
         raise ConfigurationError(_problems(schema, raw, exc)) from exc
     if data["AUTH0_CACHE_SECRET"] is None:
         data["AUTH0_CACHE_SECRET"] = custom.secret_text(config.get("SECRET_KEY"))
+    if data["AUTH0_DPOP"] != "disabled" and data["AUTH0_PUBLIC_URL"] is None and not config.get("TRUSTED_HOSTS"):
+        raise ConfigurationError({"AUTH0_DPOP": _NO_HOST})
     settings = _settings(data, _sources(schema, config, environ))
     _warn_about_loose_settings(settings)
     return settings
-
-
-def _refuse_what_is_not_checked(config: Mapping[str, Any], environ: Mapping[str, str]) -> None:
-    harmless = {"AUTH0_DPOP": "disabled"}
-    problems = {
-        key: "is not checked by this version, so it has to be unset: nothing would be enforced"
-        for key in _NOT_CHECKED
-        if not _is_unset(value := _raw(key, config, environ)) and value != harmless.get(key)
-    }
-    if problems:
-        raise ConfigurationError(problems)
 
 
 def _raw(key: str, config: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
@@ -325,8 +383,10 @@ def _sources(schema: Schema, config: Mapping[str, Any], environ: Mapping[str, st
     return sources
 
 
-def _effective(data: dict[str, Any], sources: dict[str, str], jwks_url: str) -> tuple[EffectiveSetting, ...]:
-    values = {**data, "AUTH0_ISSUER": _issuer(data), "AUTH0_JWKS_URL": jwks_url}
+def _effective(
+    data: dict[str, Any], sources: dict[str, str], key_set_urls: dict[str, str]
+) -> tuple[EffectiveSetting, ...]:
+    values = {**data, "AUTH0_ISSUER": _one_or_all(key_set_urls), "AUTH0_JWKS_URL": _one_or_all(key_set_urls.values())}
     secret = {key for key, found in SettingsSchema().fields.items() if found.metadata.get("secret")}
     return tuple(
         EffectiveSetting(key, "***" if key in secret and value is not None else value, sources.get(key, "default"))
@@ -334,18 +394,22 @@ def _effective(data: dict[str, Any], sources: dict[str, str], jwks_url: str) -> 
     )
 
 
+def _one_or_all(texts: Iterable[str]) -> str | list[str]:
+    """Return the one text, as it may be set, or all."""
+    values = list(texts)
+    return values if len(values) > 1 else values[0]
+
+
 def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
-    issuer = _issuer(data)
-    slashed = issuer if issuer.endswith("/") else issuer + "/"
-    jwks_url = data["AUTH0_JWKS_URL"] or f"{slashed}.well-known/jwks.json"
+    key_set_urls = _key_set_urls(data)
     return Settings(
-        issuer=issuer,
+        key_set_urls=MappingProxyType(key_set_urls),
         audience=data["AUTH0_AUDIENCE"],
-        jwks_url=jwks_url,
         algorithms=data["AUTH0_ALGORITHMS"],
         leeway_seconds=data["AUTH0_LEEWAY"],
         token_profile=data["AUTH0_TOKEN_PROFILE"],
         required_claims=data["AUTH0_REQUIRED_CLAIMS"],
+        organization=data["AUTH0_ORGANIZATION"],
         max_token_lifetime_seconds=data["AUTH0_MAX_TOKEN_LIFETIME"],
         max_token_bytes=data["AUTH0_MAX_TOKEN_BYTES"],
         realm=data["AUTH0_REALM"],
@@ -365,10 +429,20 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         admin_scope=data["AUTH0_ADMIN_SCOPE"],
         admin_rbac=data["AUTH0_ADMIN_RBAC"],
         introspection_scope=data["AUTH0_INTROSPECTION_SCOPE"],
+        mtls_cert=data["AUTH0_MTLS_CERT"],
+        dpop=data["AUTH0_DPOP"],
         openapi=data["AUTH0_OPENAPI"],
+        public_url=data["AUTH0_PUBLIC_URL"],
+        resource=_resource(data),
         cache_secret=data["AUTH0_CACHE_SECRET"],
-        effective=_effective(data, sources, jwks_url),
+        effective=_effective(data, sources, key_set_urls),
     )
+
+
+def _resource(data: dict[str, Any]) -> str | None:
+    if not data["AUTH0_RESOURCE_METADATA"]:
+        return None
+    return resource_identifier(data["AUTH0_PUBLIC_URL"], data["AUTH0_AUDIENCE"])
 
 
 def _problems(schema: Schema, raw: dict[str, Any], exc: ValidationError) -> dict[str, str]:
@@ -399,5 +473,11 @@ def _warn_about_loose_settings(settings: Settings) -> None:
         logger.warning("AUTH0_HEALTH_DETAILS is always: everybody sees the details of the health endpoint")
     if settings.jwks_cooldown_seconds < 1:
         logger.warning("AUTH0_JWKS_COOLDOWN is under a second: whoever sends random key ids makes this API ask Auth0")
-    if f"{settings.issuer}api/v2/" in settings.audience:
+    if settings.resource is not None and settings.resource not in settings.audience:
+        logger.warning(
+            "AUTH0_RESOURCE_METADATA names the resource %s, which is not in AUTH0_AUDIENCE: clients that ask Auth0 for "
+            "a token for it (RFC 8707) get none that is accepted here",
+            settings.resource,
+        )
+    if any(f"{issuer}api/v2/" in settings.audience for issuer in settings.issuers):
         logger.warning("AUTH0_AUDIENCE holds Auth0's Management API: its tokens are meant for Auth0, not for this API")

@@ -28,31 +28,26 @@ class Tally:
 
     def __init__(self) -> None:
         self._verified = _Counter()
+        #: Counts a request, or a call of `verify_token`, whose token was accepted.
+        self.count_verified = self._verified.add
         self._remembered = _Counter()
-        self._key_fetches = _Counter()
+        #: Counts a token that was in the token cache.
+        self.count_remembered = self._remembered.add
+        self._key_fetches: dict[str, _Counter] = {}
         self._rejected: dict[str, _Counter] = {}
-
-    def count_verified(self) -> None:
-        """Count a request, or a call of `verify_token`, whose token was accepted."""
-        self._verified.add()
-
-    def count_remembered(self) -> None:
-        """Count a token that was in the token cache."""
-        self._remembered.add()
 
     def count_rejected(self, code: str) -> None:
         """Count one that was refused with *code*."""
-        # `setdefault` lets no two threads put a counter each, where the counts of one of them would be lost.
-        (self._rejected.get(code) or self._rejected.setdefault(code, _Counter())).add()
+        _counter(self._rejected, code).add()
 
-    def count_key_fetch(self) -> None:
-        """Count a request for the issuer's key set."""
-        self._key_fetches.add()
+    def count_key_fetch(self, issuer: str) -> None:
+        """Count a request for the key set of *issuer*."""
+        _counter(self._key_fetches, issuer).add()
 
     @property
-    def key_fetches(self) -> int:
-        """How often the issuer was asked for its key set."""
-        return self._key_fetches.value()
+    def key_fetches(self) -> dict[str, int]:
+        """How often each issuer was asked for its key set; one that never was is not in it."""
+        return {issuer: counter.value() for issuer, counter in self._key_fetches.copy().items()}
 
     @property
     def remembered(self) -> int:
@@ -68,3 +63,8 @@ class Tally:
     def rejected(self) -> dict[str, int]:
         """How many were refused, by code."""
         return {code: counter.value() for code, counter in sorted(self._rejected.copy().items())}
+
+
+def _counter(counters: dict[str, _Counter], name: str) -> _Counter:
+    # `setdefault` lets no two threads put a counter each, where the counts of one of them would be lost.
+    return counters.get(name) or counters.setdefault(name, _Counter())

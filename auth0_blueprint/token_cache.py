@@ -9,8 +9,11 @@ of them, and the tokens themselves are not kept.
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
 from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.forks import reset_in_children
@@ -18,31 +21,46 @@ from auth0_blueprint.forks import reset_in_children
 SWEEP_SECONDS = 60.0
 
 
-class Lifetime(NamedTuple):
-    """From when to when a token is good, in Unix time."""
+class KeySet(Protocol):
+    """The key set of one issuer, as far as a remembered token asks for it."""
 
-    issued_at: float
-    not_before: float
-    expires_at: float
+    @property
+    def generation(self) -> int:
+        """Rises when key material changes; the number says nothing to another issuer."""
+        ...
 
 
-class RememberedToken(NamedTuple):
-    """What was proven of a token.
+class KeySetKeeper(Protocol):
+    """Who keeps the key set of one issuer current."""
+
+    def snapshot(self) -> KeySet:
+        """Return the key set, however long that reasonably takes."""
+        ...
+
+
+@dataclass(slots=True)  # frozen ones take five times as long to make
+class RememberedToken:
+    """What was proven of a token. Never changed.
 
     Attributes:
         access_token: its claims; immutable, so that all requests may share them.
-        lifetime: when they hold.
+        issued_at, not_before, expires_at: when they hold, in Unix time.
         generation: the generation of the key set under which the signature was good.
+        keys: who keeps that key set, its issuer's, current.
     """
 
     access_token: AccessToken
-    lifetime: Lifetime
+    issued_at: float
+    not_before: float
+    expires_at: float
     generation: int
+    keys: KeySetKeeper
 
 
-def digest_of(token: str) -> bytes:
-    """Return what a token is remembered by: the SHA-256 of its whole text, signature included."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+def digest_of(token: bytes) -> bytes:
+    """Return what a token is remembered by: the BLAKE2b-512 (RFC 7693) of its whole text, signature included."""
+    # Inside a request twice as fast as SHA-256, which Python has OpenSSL look up each time.
+    return hashlib.blake2b(token).digest()
 
 
 class TokenCache:
@@ -55,24 +73,22 @@ class TokenCache:
     def __init__(self, size: int) -> None:
         self._size = size
         self._tokens: dict[bytes, RememberedToken] = {}
-        self._swept_at = 0.0
+        #: Returns what is remembered under a digest, or ``None``.
+        self.find: Callable[[bytes], RememberedToken | None] = self._tokens.get
+        self._swept_at = math.inf
         self._lock = threading.Lock()
         reset_in_children(self)
 
     def __len__(self) -> int:
         return len(self._tokens)
 
-    def find(self, digest: bytes) -> RememberedToken | None:
-        """Return what is remembered under *digest*."""
-        return self._tokens.get(digest)
-
     def remember(self, digest: bytes, token: RememberedToken, oldest_expiry: float) -> None:
         """Remember *token*; forget those that expired before *oldest_expiry* (Unix time), and what is too much."""
         with self._lock:
-            if not 0 <= oldest_expiry - self._swept_at < SWEEP_SECONDS:
+            if abs(oldest_expiry - self._swept_at) >= SWEEP_SECONDS:  # either way: clocks are set back as well
                 self._swept_at = oldest_expiry
                 for known, remembered in list(self._tokens.items()):
-                    if remembered.lifetime.expires_at <= oldest_expiry:
+                    if remembered.expires_at <= oldest_expiry:
                         self._tokens.pop(known, None)
             self._tokens[digest] = token
             while len(self._tokens) > self._size:

@@ -14,13 +14,12 @@ have been decided; the key set, the times, 7 and 8 are asked again.
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol, cast
 
 from auth0_blueprint import jws
-from auth0_blueprint.access_token import AccessToken
+from auth0_blueprint.access_token import AccessToken, is_unix_time
 from auth0_blueprint.algorithms import ALGORITHMS, Algorithm
 from auth0_blueprint.errors import (
     BindingMismatchError,
@@ -32,12 +31,9 @@ from auth0_blueprint.errors import (
     UnsupportedAlgorithmError,
 )
 from auth0_blueprint.keysets.key_set import is_key_id
-from auth0_blueprint.keysets.snapshot import FoundKey
+from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.settings import Settings
-from auth0_blueprint.token_cache import Lifetime, RememberedToken, TokenCache, digest_of
-
-#: 9999-12-31T23:59:59Z, the last second that `datetime` knows.
-MAX_UNIX_TIME = 253_402_300_799
+from auth0_blueprint.token_cache import RememberedToken, TokenCache, digest_of
 
 #: How many JOSE headers are remembered. An issuer has one for each of its keys.
 MAX_KNOWN_HEADERS = 64
@@ -53,7 +49,7 @@ _IDENTIFIERS = ("jti", "client_id", "azp", "org_id")
 
 
 class KeyFinder(Protocol):
-    """Where verification keys come from."""
+    """Where the verification keys of one issuer come from."""
 
     def key_for(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         """Return the key, however long that reasonably takes."""
@@ -63,8 +59,8 @@ class KeyFinder(Protocol):
         """Return the key if it is known, without any wait."""
         ...
 
-    def generation(self) -> int:
-        """Return the generation of the key set in which `key_for` would look."""
+    def snapshot(self) -> Snapshot:
+        """Return the key set in which `key_for` would look, however long that reasonably takes."""
         ...
 
 
@@ -74,11 +70,11 @@ class _KnownHeader(NamedTuple):
 
 
 class Verifier:
-    """Verifies the access tokens of one issuer for one API.
+    """Verifies access tokens for one API.
 
     Args:
         settings: what is accepted.
-        keys: the issuer's keys.
+        keys: the issuers whose tokens are accepted, each with its own keys.
         clock: Unix time.
         remembered: the tokens that have passed before.
         keep_up: learns what other processes have done, before anything is decided by it.
@@ -89,26 +85,27 @@ class Verifier:
     def __init__(
         self,
         settings: Settings,
-        keys: KeyFinder,
+        keys: Mapping[str, KeyFinder],
         clock: Callable[[], float] = time.time,
         *,
         remembered: TokenCache | None = None,
         keep_up: Callable[[], None] = lambda: None,
         refuse_revoked: Callable[[AccessToken, str], None] = lambda _access_token, _token: None,
-        on_remembered: Callable[[], None] = lambda: None,
+        on_remembered: Callable[[], object] = lambda: None,
     ) -> None:
-        self._keys = keys
+        self._keys = dict(keys)
         self._remembered = TokenCache(0) if remembered is None else remembered
-        self._known_headers: dict[str, _KnownHeader] = {}
+        self._known_headers: dict[bytes, _KnownHeader] = {}
         self._keep_up = keep_up
-        self._refuse_revoked = refuse_revoked
+        #: Refuses an access token that is withdrawn; gets the text that has proven it as well.
+        self.check_not_revoked = refuse_revoked
         self._on_remembered = on_remembered
         self._clock = clock
         self._max_bytes = settings.max_token_bytes
         self._algorithms = {name: ALGORITHMS[name] for name in _with_both_names(settings.algorithms)}
         self._types = _TYPES_OF_PROFILE[settings.token_profile]
-        self._issuer = settings.issuer
         self._audience = frozenset(settings.audience)
+        self._organizations = frozenset(settings.organization)
         self._leeway_seconds = settings.leeway_seconds
         self._max_lifetime_seconds = settings.max_token_lifetime_seconds
         self._required_claims = (*_CLAIMS_OF_PROFILE[settings.token_profile], *settings.required_claims)
@@ -126,58 +123,49 @@ class Verifier:
         """
         access_token = self.prove(token, at_hand_only=at_hand_only)
         self.check_not_revoked(access_token, token)
-        if "cnf" in access_token:
+        if access_token.is_bound:
             raise BindingMismatchError
         return access_token
 
-    def check_not_revoked(self, access_token: AccessToken, token: str) -> None:
-        """Refuse the *access_token* that *token* has proven to be, if it is withdrawn.
-
-        Raises:
-            RevokedTokenError: it is.
-            RevocationUnavailableError: it cannot be decided now.
-        """
-        self._refuse_revoked(access_token, token)
-
     def prove(self, token: str, *, at_hand_only: bool = False) -> AccessToken:
-        """Prove that the issuer has issued *token* for this API, and that it has not expired. No more than that.
+        """Prove that an issuer of ours has issued *token* for this API, and that it has not expired. No more than that.
 
         Raises:
             InvalidTokenError: it is not acceptable; the subclass says why.
             KeySetUnavailableError: it cannot be decided now.
         """
-        if at_hand_only or len(token) > self._max_bytes:
-            return self._prove_anew(token, at_hand_only=at_hand_only).access_token
-        digest = digest_of(token)
+        text = token.encode("utf-8", "surrogatepass")  # no encoding of anything else reads as a token
+        if at_hand_only or len(text) > self._max_bytes:
+            return self._prove_anew(text, at_hand_only=at_hand_only).access_token
+        digest = digest_of(text)
         known = self._remembered.find(digest)
         if known is not None:
             self._keep_up()
-            if known.generation == self._keys.generation():
-                self._check_time_again(known.lifetime, digest)
+            if known.generation == known.keys.snapshot().generation:
+                try:
+                    self._check_time(known)
+                except ExpiredTokenError:
+                    self._remembered.forget(digest)
+                    raise
                 self._on_remembered()
                 return known.access_token
-        known = self._prove_anew(token)
+        known = self._prove_anew(text)
         self._remembered.remember(digest, known, self._clock() - self._leeway_seconds)
         return known.access_token
 
-    def _check_time_again(self, lifetime: Lifetime, digest: bytes) -> None:
-        try:
-            self._check_time(lifetime)
-        except ExpiredTokenError:
-            self._remembered.forget(digest)
-            raise
-
-    def _prove_anew(self, token: str, *, at_hand_only: bool = False) -> RememberedToken:
-        header_segment = token.partition(".")[0]
+    def _prove_anew(self, token: bytes, *, at_hand_only: bool = False) -> RememberedToken:
+        header_segment = token.partition(b".")[0]
         known = self._known_headers.get(header_segment)
         unverified = jws.parse(token, self._max_bytes, known.header if known else None)
         algorithm = known.algorithm if known else self._check_header(unverified.header)
-        # The unverified issuer only decides whether looking for a key makes sense.
-        if unverified.claims.get("iss") != self._issuer:
+        # The unverified issuer only decides whether looking for a key makes sense, and at which of our issuers.
+        issuer = unverified.claims.get("iss")
+        keys = self._keys.get(issuer) if isinstance(issuer, str) else None
+        if keys is None:
             raise InvalidClaimsError("issuer")
         if not at_hand_only:
             self._keep_up()
-        find_key = self._keys.key_at_hand if at_hand_only else self._keys.key_for
+        find_key = keys.key_at_hand if at_hand_only else keys.key_for
         found = find_key(unverified.header.get("kid"), algorithm)
         if not algorithm.verify(unverified.signing_input, found.key.public_key, unverified.signature):
             raise InvalidSignatureError
@@ -185,13 +173,13 @@ class Verifier:
         if known is None:
             self._remember_header(header_segment, _KnownHeader(unverified.header, algorithm))
         access_token = self._check_claims(unverified.claims, unverified.header)
-        lifetime = _lifetime(unverified.claims)
-        self._check_time(lifetime)
-        if lifetime.expires_at - lifetime.issued_at > self._max_lifetime_seconds:
+        proven = RememberedToken(access_token, *_times(unverified.claims), found.generation, keys)
+        self._check_time(proven)
+        if proven.expires_at - proven.issued_at > self._max_lifetime_seconds:
             raise InvalidClaimsError("lifetime")
-        return RememberedToken(access_token, lifetime, found.generation)
+        return proven
 
-    def _remember_header(self, segment: str, header: _KnownHeader) -> None:
+    def _remember_header(self, segment: bytes, header: _KnownHeader) -> None:
         if len(self._known_headers) >= MAX_KNOWN_HEADERS:
             self._known_headers.clear()
         self._known_headers[segment] = header
@@ -220,27 +208,29 @@ class Verifier:
         subject = claims.get("sub")
         if not isinstance(subject, str) or not subject:
             raise InvalidClaimsError("subject")
-        if any(name not in claims for name in self._required_claims):
-            raise InvalidClaimsError("missing_claim")
-        if any(name in claims and not isinstance(claims[name], str) for name in _IDENTIFIERS):
-            raise InvalidClaimsError("identifier")
+        for name in self._required_claims:
+            if name not in claims:
+                raise InvalidClaimsError("missing_claim")
+        for name in _IDENTIFIERS:
+            if name in claims and not isinstance(claims[name], str):
+                raise InvalidClaimsError("identifier")
+        if self._organizations and claims.get("org_id") not in self._organizations:
+            raise InvalidClaimsError("organization")
         scopes, permissions = _scopes(claims.get("scope", "")), _permissions(claims.get("permissions", []))
         return AccessToken(claims, header, scopes=scopes, permissions=permissions)
 
     def _check_audience(self, audience: Any) -> None:
         values = [audience] if isinstance(audience, str) else audience
-        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-            raise InvalidClaimsError("audience")
-        if self._audience.isdisjoint(values):
+        if not _are_texts(values) or self._audience.isdisjoint(values):
             raise InvalidClaimsError("audience")
 
-    def _check_time(self, lifetime: Lifetime) -> None:
+    def _check_time(self, token: RememberedToken) -> None:
         now, leeway = self._clock(), self._leeway_seconds
-        if lifetime.expires_at <= now - leeway:
+        if token.expires_at <= now - leeway:
             raise ExpiredTokenError
-        if lifetime.not_before > now + leeway:
+        if token.not_before > now + leeway:
             raise TokenNotYetValidError("nbf")
-        if lifetime.issued_at > now + leeway:
+        if token.issued_at > now + leeway:
             raise TokenNotYetValidError("iat")
 
 
@@ -249,28 +239,32 @@ def _with_both_names(names: tuple[str, ...]) -> set[str]:
     return set(names) | twins if twins & set(names) else set(names)
 
 
-def _lifetime(claims: dict[str, Any]) -> Lifetime:
-    expires_at, issued_at = _unix_time(claims, "exp"), _unix_time(claims, "iat")
-    not_before = _unix_time(claims, "nbf") if "nbf" in claims else -math.inf
-    return Lifetime(issued_at=issued_at, not_before=not_before, expires_at=expires_at)
+def _times(claims: dict[str, Any]) -> tuple[float, float, float]:
+    """Return ``iat``, ``nbf`` (or the beginning of time) and ``exp``."""
+    times: Any = (claims.get("iat"), claims.get("nbf", 0), claims.get("exp"))
+    for value in times:
+        if not is_unix_time(value):
+            raise InvalidClaimsError("time")
+    return cast("tuple[float, float, float]", times)
 
 
-def _unix_time(claims: dict[str, Any], name: str) -> int | float:
-    value = claims.get(name)
-    # bool is an int to Python, and no number to JSON.
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_UNIX_TIME:
-        raise InvalidClaimsError("time")
-    return value
+def _are_texts(values: Any) -> bool:
+    if not isinstance(values, list):
+        return False
+    for value in values:  # noqa: SIM110 - all() with a generator takes three times as long
+        if not isinstance(value, str):
+            return False
+    return True
 
 
 def _scopes(scope: Any) -> frozenset[str]:
     values = scope.split(" ") if isinstance(scope, str) else scope
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+    if not _are_texts(values):
         raise InvalidClaimsError("scope")
-    return frozenset(values) - {""}
+    return frozenset(filter(None, values))
 
 
 def _permissions(values: Any) -> frozenset[str]:
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+    if not _are_texts(values):
         raise InvalidClaimsError("permissions")
     return frozenset(values)

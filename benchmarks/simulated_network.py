@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from auth0_blueprint.algorithms import ALGORITHMS
+from auth0_blueprint.jwk import VerificationKey
 from auth0_blueprint.keysets.fetch import FetchError
-from auth0_blueprint.keysets.key_set import VerificationKey
 from auth0_blueprint.testing import LocalIssuer
 from benchmarks.simulated_time import Timeline
 

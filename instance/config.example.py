@@ -1,13 +1,13 @@
 """Every setting of auth0_blueprint, with its default. Copy to instance/config.py and set the first two."""
 
 # The domain of your tenant, or your custom domain; and the identifier of your API.
-AUTH0_DOMAIN = "example.eu.auth0.com"
+AUTH0_DOMAIN = "example.eu.auth0.com"  # or several: ["example.eu.auth0.com", "login.example.com"]; the first one counts
 AUTH0_AUDIENCE = "https://api.example.com"
 
 # Origins of browser front ends (of the reference app, wsgi.py).
 CORS_ORIGINS = ["http://localhost:3000"]
 
-# The issuer, where it is not https://{AUTH0_DOMAIN}/, and its key set.
+# The issuer, where it is not https://{AUTH0_DOMAIN}/, and its key set. Not with several domains.
 # AUTH0_ISSUER = "https://example.eu.auth0.com/"
 # AUTH0_JWKS_URL = "https://example.eu.auth0.com/.well-known/jwks.json"
 
@@ -16,6 +16,7 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_LEEWAY = 5  # seconds
 # AUTH0_TOKEN_PROFILE = "any"  # "any", "auth0" or "rfc9068"
 # AUTH0_REQUIRED_CLAIMS = []
+# AUTH0_ORGANIZATION = []  # ids (org_...): unset, tokens of every organization are accepted
 # AUTH0_MAX_TOKEN_LIFETIME = 30 * 24 * 3600  # seconds
 # AUTH0_MAX_TOKEN_BYTES = 16384
 # AUTH0_REALM = "api"
@@ -46,7 +47,15 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_INTROSPECTION_SCOPE = "introspect:tokens"
 # AUTH0_OPENAPI = False
 
+# Where clients see this API, and whether it tells them how to get a token (RFC 9728).
+# AUTH0_PUBLIC_URL = "https://api.example.com"
+# AUTH0_RESOURCE_METADATA = False
+
 # Who sees the details of /auth/health ("never", "authorized", "always"), and what makes an admin.
 # AUTH0_HEALTH_DETAILS = "authorized"
 # AUTH0_ADMIN_SCOPE = "manage:auth0"
 # AUTH0_ADMIN_RBAC = True
+
+# Where the client certificate is that a token may be bound to: see docs/mtls.md.
+# AUTH0_DPOP = "disabled"  # or "allowed", "required"
+# AUTH0_MTLS_CERT = None  # "header:X-SSL-Client-Cert from unix"

@@ -38,7 +38,7 @@ def main() -> int:
     # schemathesis leaves files where it is run.
     with LocalIssuer() as issuer, tempfile.TemporaryDirectory() as folder, chdir(folder):
         app = Flask("tested", static_folder=None)
-        app.config.update(issuer.settings, AUTH0_OPENAPI=True, SECRET_KEY="not a secret")
+        app.config.update(issuer.settings, AUTH0_OPENAPI=True, AUTH0_RESOURCE_METADATA=True, SECRET_KEY="not a secret")
         app.config.update(CACHE_TYPE="FileSystemCache", CACHE_DIR=str(Path(folder, "cache")), CACHE_THRESHOLD=100_000)
         app.register_blueprint(Auth0Blueprint())
         server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)

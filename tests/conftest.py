@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from auth0_blueprint import Auth0Blueprint
+from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.testing import LocalIssuer
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # for wsgi.py
@@ -55,6 +56,13 @@ def make_app(issuer: LocalIssuer) -> AppFactory:
 def app(make_app: AppFactory) -> Flask:
     """An app with the blueprint and no routes of its own."""
     return make_app()
+
+
+def key_source(app: Flask) -> KeySource:
+    """Return the keys of the one issuer that *app* trusts."""
+    sources: Mapping[str, KeySource] = app.extensions["auth0"].key_sources
+    (source,) = sources.values()
+    return source
 
 
 @pytest.fixture

@@ -43,16 +43,25 @@ def running(command: list[str], **options: Any) -> Iterator[Process]:
 
 @contextmanager
 def gunicorn(
-    app: str, directory: Path, environment: Mapping[str, str], *arguments: str, **options: Any
+    app: str,
+    directory: Path,
+    environment: Mapping[str, str],
+    *arguments: str,
+    sockets: tuple[socket.socket, ...] = (),
+    **options: Any,
 ) -> Iterator[tuple[str, Process]]:
-    """Run *app*, a module in *directory*, and give its URL. Its settings come from *environment* only."""
+    """Run *app*, a module in *directory*, and give its URL. Its settings come from *environment* only.
+
+    It listens on *sockets*, too.
+    """
     environment = {"PATH": os.environ["PATH"], "HOME": str(directory), **TESTED_PACKAGE, **environment}
     # The socket is ours until gunicorn has it: its port cannot be taken, and early requests wait instead of failing.
     with ExitStack() as ours, ExitStack() as theirs:
         listener = ours.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1024))
-        bind = ("--bind", f"fd://{listener.fileno()}", "--log-level", "warning")
-        command = [sys.executable, "-m", "gunicorn", app, *bind, *arguments]
-        options = {"cwd": directory, "env": environment, "pass_fds": (listener.fileno(),), **options}
+        descriptors = [listener.fileno(), *(other.fileno() for other in sockets)]
+        bind = [word for descriptor in descriptors for word in ("--bind", f"fd://{descriptor}")]
+        command = [sys.executable, "-m", "gunicorn", app, *bind, "--log-level", "warning", *arguments]
+        options = {"cwd": directory, "env": environment, "pass_fds": descriptors, **options}
         process = theirs.enter_context(running(command, **options))
         port = listener.getsockname()[1]
         ours.close()

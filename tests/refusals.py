@@ -61,6 +61,16 @@ def forbidden(code: str, description: str, scope: str = "") -> Answer:
     )
 
 
+def needs_login(description: str, parameters: str) -> Answer:
+    """Return the answer to a user whose login is not enough; *parameters* end the challenge (RFC 9470 §3)."""
+    code = "insufficient_user_authentication"
+    return Answer(
+        401,
+        (f'Bearer realm="api", error="{code}", error_description="{description}", {parameters}',),
+        {"error": code, "error_description": description, "code": code},
+    )
+
+
 NO_CREDENTIALS = Answer(
     401,
     ('Bearer realm="api"',),
@@ -117,10 +127,21 @@ TOO_LONG_LIVED = invalid_token("invalid_claims", "The access token is valid for 
 BAD_SCOPE = invalid_token("invalid_claims", "The scope of the access token is neither text nor a list of texts.")
 BAD_PERMISSIONS = invalid_token("invalid_claims", "The permissions of the access token are not a list of texts.")
 BAD_IDENTIFIER = invalid_token("invalid_claims", "An identifier in the access token is not text.")
+OTHER_ORGANIZATION = invalid_token(
+    "invalid_claims", "The access token is not for an organization that this API accepts."
+)
 REFUSED_BY_APP = invalid_token("invalid_claims", "The access token was refused by a rule of this API.")
 REVOKED = invalid_token("token_revoked", "The access token was revoked.")
 BOUND = invalid_token(
     "binding_mismatch", "The access token is bound to a key and cannot be used as a bearer token here."
+)
+NO_CERTIFICATE = invalid_token(
+    "binding_mismatch", "The access token is bound to a client certificate, and the request shows none."
+)
+OTHER_CERTIFICATE = invalid_token("binding_mismatch", "The access token is bound to another client certificate.")
+UNREADABLE_CERTIFICATE = invalid_token("binding_mismatch", "The client certificate of the request cannot be read.")
+UNTRUSTED_PROXY = invalid_token(
+    "binding_mismatch", "The client certificate does not come from a proxy that this API trusts."
 )
 USER_NOT_FOUND = invalid_token("user_not_found", "The user of the access token is not known to this API.")
 KEY_SET_UNAVAILABLE = Answer(

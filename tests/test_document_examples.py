@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ README = ROOT / "README.md"
 TESTING = ROOT / "docs" / "testing.md"
 JWT_EXTENDED = ROOT / "docs" / "flask-jwt-extended.md"
 MIGRATING = ROOT / "docs" / "migrating.md"
+STEP_UP = ROOT / "docs" / "step-up.md"
 
 
 def blocks(page: Path, title: str) -> list[str]:
@@ -90,6 +92,21 @@ def test_the_tests_of_the_page_on_testing_pass(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(tmp_path)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert (run.returncode, "1 passed" in run.stdout) == (0, True), run.stdout + run.stderr
+
+
+def test_the_payment_of_the_page_on_step_up_wants_the_login_that_its_challenge_names(issuer: LocalIssuer) -> None:
+    """The challenge stands on the page, and a token of such a login is let in."""
+    (code,) = [block.code for block in python_blocks(STEP_UP)]
+    client = run_block(STEP_UP, code)["create_app"](issuer.settings).test_client()
+    login: dict[str, Any] = {
+        "https://api.example.com/acr": "http://schemas.openid.net/pape/policies/2007/06/multi-factor"
+    }
+    refused = client.post("/payments", headers=bearer(issuer.token(scope="pay", **login)))
+    page = " ".join(STEP_UP.read_text(encoding="utf-8").split())
+    assert f"HTTP/1.1 401 UNAUTHORIZED WWW-Authenticate: {refused.headers['WWW-Authenticate']} ```" in page
+    login["https://api.example.com/auth_time"] = int(time.time()) - 10
+    admitted = client.post("/payments", headers=bearer(issuer.token(scope="pay", **login)))
+    assert admitted.get_json() == {"paid": True}
 
 
 MOVED = blocks(MIGRATING, "After")
@@ -206,8 +223,9 @@ def test_the_old_body_can_be_kept(make_app: AppFactory) -> None:
 
 def test_every_block_of_these_pages_is_run_here() -> None:
     """A new one needs a test."""
-    counts = {page.name: sum(not b.mark for b in python_blocks(page)) for page in (README, TESTING, JWT_EXTENDED)}
-    assert counts == {"README.md": 2, "testing.md": 1, "flask-jwt-extended.md": 1}
+    pages = (README, TESTING, JWT_EXTENDED, STEP_UP)
+    counts = {page.name: sum(not b.mark for b in python_blocks(page)) for page in pages}
+    assert counts == {"README.md": 2, "testing.md": 1, "flask-jwt-extended.md": 1, "step-up.md": 1}
     titles = [block.title for block in python_blocks(MIGRATING) if not block.mark]
     assert titles == ["After"] * 4 + ["What changes for clients"]
     assert re.findall(r"^### (\w+)", MIGRATING.read_text(encoding="utf-8"), re.MULTILINE) == ["Before", "After"] * 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import AppFactory, bearer
+from conftest import AppFactory, bearer, key_source
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -114,7 +114,7 @@ def test_an_outage_shows_as_a_warning_and_warm_keys_go_on(make_app: AppFactory) 
         client, headers = app.test_client(), bearer(issuer.token())
         assert client.get("/auth/me", headers=headers).status_code == 200
     # The issuer is gone now; a refresh is due almost at once.
-    source = app.extensions["auth0"].key_source
+    source = key_source(app)
     while not source.status().consecutive_failures:
         assert client.get("/auth/me", headers=headers).status_code == 200
     response = client.get("/auth/health")

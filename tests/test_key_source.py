@@ -21,8 +21,8 @@ from auth0_blueprint.algorithms import ALGORITHMS
 from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.deadline import call_within
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
+from auth0_blueprint.jwk import VerificationKey
 from auth0_blueprint.keysets.fetch import FetchError
-from auth0_blueprint.keysets.key_set import VerificationKey
 from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.snapshot import FoundKey
 from auth0_blueprint.keysets.source import FLIGHT_PATIENCE_SECONDS, UNKNOWN_KEY_PATIENCE_SECONDS, KeySource

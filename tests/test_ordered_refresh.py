@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from conftest import MovableClock
 from servers import ScriptedIssuer, document
@@ -10,7 +12,7 @@ from waits import Waits
 
 from auth0_blueprint.errors import KeySetUnavailableError
 from auth0_blueprint.keysets.fetch import FetchError
-from auth0_blueprint.keysets.source import REFRESHED, KeySource
+from auth0_blueprint.keysets.source import KeySource, refreshed
 
 OUTAGE = FetchError("HTTP status 503")
 
@@ -122,8 +124,9 @@ def test_a_refresh_is_counted_from_when_it_was_ordered(
 
 
 def test_processes_of_two_releases_heed_each_other() -> None:
-    """An order has one place on the board, whoever posts it."""
-    assert REFRESHED == "refreshed"
+    """An order for an issuer has one place on the board, whoever posts it."""
+    digest = hashlib.sha256(b"https://issuer.example/").hexdigest()
+    assert refreshed("https://issuer.example/") == f"refreshed-{digest[:16]}"
 
 
 def test_an_order_is_heeded_by_whoever_has_older_keys(

@@ -83,7 +83,7 @@ def output_of(*arguments: str, folder: Path, **environ: str) -> str:
 def test_settings_are_read_from_a_dotenv_file(elsewhere: Path, audience_key: str) -> None:
     """With the names of today and of the old quickstart."""
     (elsewhere / ".env").write_text(f"AUTH0_DOMAIN=example.eu.auth0.com\n{audience_key}=https://api.example.com\n")
-    code = "import wsgi; settings = wsgi.app.extensions['auth0'].settings; print(settings.issuer, *settings.audience)"
+    code = "import wsgi; settings = wsgi.app.extensions['auth0'].settings; print(*settings.issuers, *settings.audience)"
     assert output_of("-c", code, folder=elsewhere) == "https://example.eu.auth0.com/ https://api.example.com\n"
 
 

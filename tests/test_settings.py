@@ -27,8 +27,8 @@ def problems(config: dict[str, Any]) -> dict[str, str]:
 def test_two_settings_are_enough() -> None:
     """Everything else follows, as the contract says."""
     settings = load()
-    assert settings.issuer == "https://example.eu.auth0.com/"
-    assert settings.jwks_url == "https://example.eu.auth0.com/.well-known/jwks.json"
+    assert settings.issuers == ("https://example.eu.auth0.com/",)
+    assert settings.key_set_urls == {settings.issuers[0]: "https://example.eu.auth0.com/.well-known/jwks.json"}
     assert settings.audience == ("https://api.example.com",)
     assert settings.algorithms == ("RS256",)
     assert (settings.leeway_seconds, settings.max_token_lifetime_seconds, settings.max_token_bytes) == (
@@ -58,10 +58,7 @@ def test_who_issues_is_decided_in_one_place() -> None:
     """An issuer in the app's config is not mixed with a domain or key set of the environment."""
     environ = {"AUTH0_DOMAIN": "b.example.com", "AUTH0_JWKS_URL": "https://b.example.com/keys"}
     settings = load_settings({"AUTH0_ISSUER": "https://a.example.com/", "AUTH0_AUDIENCE": "a"}, environ)
-    assert (settings.issuer, settings.jwks_url) == (
-        "https://a.example.com/",
-        "https://a.example.com/.well-known/jwks.json",
-    )
+    assert settings.key_set_urls == {"https://a.example.com/": "https://a.example.com/.well-known/jwks.json"}
 
 
 @pytest.mark.parametrize(
@@ -71,11 +68,30 @@ def test_who_issues_is_decided_in_one_place() -> None:
         ("AUTH0_AUDIENCE", ["a,b", "c"], ("a,b", "c")),
         ("AUTH0_ALGORITHMS", "RS256,ES256", ("RS256", "ES256")),
         ("AUTH0_REQUIRED_CLAIMS", ("org_id",), ("org_id",)),
+        ("AUTH0_ORGANIZATION", "org_a1, org_b-2", ("org_a1", "org_b-2")),
+        ("AUTH0_ORGANIZATION", ["org_a1"], ("org_a1",)),
     ],
 )
 def test_lists_may_be_given_as_text_with_commas(key: str, value: object, expected: tuple[str, ...]) -> None:
     """As an environment has to."""
     assert getattr(load(**{key: value}), key.removeprefix("AUTH0_").lower()) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("https://api.example.com", "https://api.example.com"),
+        ("https://api.example.com/", "https://api.example.com"),
+        ("https://api.example.com:8443/v1/x", "https://api.example.com:8443/v1/x"),
+        ("https://api.example.com/v1/", "https://api.example.com/v1"),
+        ("https://[2001:db8::1]/v1", "https://[2001:db8::1]/v1"),
+        ("http://localhost:5000", "http://localhost:5000"),
+        ("http://[::1]:5000", "http://[::1]:5000"),
+    ],
+)
+def test_where_clients_see_the_api_is_taken_without_its_last_slash(value: str, expected: str) -> None:
+    """Paths are put behind it."""
+    assert load(AUTH0_PUBLIC_URL=value).public_url == expected
 
 
 def test_the_scope_of_the_admin_routes_is_the_apps_choice() -> None:
@@ -102,17 +118,71 @@ def test_numbers_and_switches_may_be_given_as_text() -> None:
 def test_an_issuer_is_taken_as_it_is(issuer: str, jwks_url: str) -> None:
     """One slash is added for the key set only if there is none."""
     settings = load_settings({"AUTH0_ISSUER": issuer, "AUTH0_AUDIENCE": "a"}, {})
-    assert (settings.issuer, settings.jwks_url) == (issuer, jwks_url)
+    assert settings.key_set_urls == {issuer: jwks_url}
 
 
 def test_domain_and_issuer_may_both_be_given_when_they_agree() -> None:
     """An environment often has both."""
-    assert load(AUTH0_ISSUER="https://example.eu.auth0.com/").issuer == "https://example.eu.auth0.com/"
+    assert load(AUTH0_ISSUER="https://example.eu.auth0.com/").key_set_urls == load().key_set_urls
 
 
 def test_a_domain_is_written_in_lower_case() -> None:
     """As Auth0 writes it in ``iss``."""
-    assert load(AUTH0_DOMAIN="Example.EU.auth0.com").issuer == "https://example.eu.auth0.com/"
+    assert load(AUTH0_DOMAIN="Example.EU.auth0.com").issuers == ("https://example.eu.auth0.com/",)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["a.example.com", "b.example.com"],
+        ("a.example.com", "b.example.com"),
+        "a.example.com,b.example.com",
+        " a.example.com , b.example.com ",
+        ["A.Example.com", "b.example.com", "a.example.com", "B.EXAMPLE.COM"],
+    ],
+)
+def test_several_domains_are_issuers_each_with_its_own_key_set(value: object) -> None:
+    """In the order in which they are given; each once."""
+    settings = load(AUTH0_DOMAIN=value)
+    assert settings.issuers == ("https://a.example.com/", "https://b.example.com/")
+    assert list(settings.key_set_urls.values()) == [
+        "https://a.example.com/.well-known/jwks.json",
+        "https://b.example.com/.well-known/jwks.json",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("AUTH0_ISSUER", "https://a.example.com/"),
+        ("AUTH0_ISSUER", "https://other.example.com/"),
+        ("AUTH0_JWKS_URL", "https://a.example.com/.well-known/jwks.json"),
+    ],
+)
+def test_several_domains_take_no_single_issuer_and_no_single_key_set(key: str, value: str) -> None:
+    """The keys of one would be tried for another."""
+    several = {**GOOD, "AUTH0_DOMAIN": "a.example.com,b.example.com", key: value}
+    assert problems(several) == {
+        key: f"is for one domain, and AUTH0_DOMAIN has several: each has its own (it is {value!r})"
+    }
+    with pytest.raises(ConfigurationError, match=key):
+        load_settings({"AUTH0_AUDIENCE": "a"}, {name: several[name] for name in ("AUTH0_DOMAIN", key)})
+
+
+def test_a_domain_that_is_given_twice_is_one() -> None:
+    """So that its issuer and its key set may be given, too."""
+    settings = load(AUTH0_DOMAIN="a.example.com,A.example.com", AUTH0_ISSUER="https://a.example.com/")
+    assert settings.issuers == ("https://a.example.com/",)
+
+
+@pytest.mark.parametrize("domain", ["a.example.com", "b.example.com"])
+def test_what_is_said_of_audiences_is_said_for_each_domain(domain: str, caplog: pytest.LogCaptureFixture) -> None:
+    """``userinfo`` is refused, the Management API warned about."""
+    several = {"AUTH0_DOMAIN": ["a.example.com", "b.example.com"]}
+    said = problems({**several, "AUTH0_AUDIENCE": ["api", f"https://{domain}/userinfo"]})
+    assert "userinfo" in said["AUTH0_AUDIENCE"]
+    load(**several, AUTH0_AUDIENCE=["api", f"https://{domain}/api/v2/"])
+    assert "Management API" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -120,10 +190,15 @@ def test_a_domain_is_written_in_lower_case() -> None:
     [
         ("AUTH0_DOMAIN", "https://example.eu.auth0.com"),
         ("AUTH0_DOMAIN", "example.eu.auth0.com/"),
-        ("AUTH0_DOMAIN", "a.example.com,b.example.com"),
+        ("AUTH0_DOMAIN", "a.example.com,https://b.example.com"),
+        ("AUTH0_DOMAIN", "a.example.com,,b.example.com"),
+        ("AUTH0_DOMAIN", ["a.example.com", "b"]),
+        ("AUTH0_DOMAIN", ["a.example.com", 1]),
+        ("AUTH0_DOMAIN", {"a.example.com"}),
+        ("AUTH0_DOMAIN", {"a.example.com": 1}),
         ("AUTH0_DOMAIN", "example"),
         ("AUTH0_DOMAIN", "-a.example.com"),
-        ("AUTH0_DOMAIN", "a.example.com\n"),
+        ("AUTH0_DOMAIN", "a.example.com\nb.example.com"),
         ("AUTH0_DOMAIN", 1),
         ("AUTH0_ISSUER", "https://other.example.com/"),
         ("AUTH0_ISSUER", "https://example.eu.auth0.com"),
@@ -149,6 +224,36 @@ def test_a_domain_is_written_in_lower_case() -> None:
         ("AUTH0_LEEWAY", "nan"),
         ("AUTH0_LEEWAY", True),
         ("AUTH0_TOKEN_PROFILE", "okta"),
+        ("AUTH0_ORGANIZATION", "acme"),
+        ("AUTH0_ORGANIZATION", "org_a1,acme"),
+        ("AUTH0_ORGANIZATION", "org_"),
+        ("AUTH0_ORGANIZATION", "org_a1 org_b2"),
+        ("AUTH0_ORGANIZATION", [1]),
+        ("AUTH0_ORGANIZATION", {"org_a1": True}),
+        ("AUTH0_PUBLIC_URL", "api.example.com"),
+        ("AUTH0_PUBLIC_URL", "//api.example.com"),
+        ("AUTH0_PUBLIC_URL", "ftp://api.example.com"),
+        ("AUTH0_PUBLIC_URL", "http://api.example.com"),
+        ("AUTH0_PUBLIC_URL", "http://127.0.0.1.example.com"),
+        ("AUTH0_PUBLIC_URL", "https://user:secret@api.example.com"),
+        ("AUTH0_PUBLIC_URL", "https://@api.example.com"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com?x=1"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com/?"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com/#"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com/#x"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com:99999"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com:"),
+        ("AUTH0_PUBLIC_URL", "https:///api"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com//v1"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com/v1//"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com/%76"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com/<path:x>"),
+        ("AUTH0_PUBLIC_URL", 'https://api.example.com/"'),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com\\v1"),
+        ("AUTH0_PUBLIC_URL", "https://api.example.com/\n"),
+        ("AUTH0_PUBLIC_URL", "https://münchen.example.com"),
+        ("AUTH0_PUBLIC_URL", 1),
+        ("AUTH0_RESOURCE_METADATA", "perhaps"),
         ("AUTH0_MAX_TOKEN_LIFETIME", 0),
         ("AUTH0_MAX_TOKEN_BYTES", 0),
         ("AUTH0_REALM", "a\r\nX: y"),
@@ -163,6 +268,9 @@ def test_a_domain_is_written_in_lower_case() -> None:
         ("AUTH0_HEALTH_DETAILS", "sometimes"),
         ("AUTH0_ADMIN_SCOPE", "two scopes"),
         ("AUTH0_ADMIN_RBAC", "perhaps"),
+        ("AUTH0_MTLS_CERT", "SSL_CLIENT_CERT"),
+        ("AUTH0_MTLS_CERT", "header:X-SSL-Client-Cert"),
+        ("AUTH0_MTLS_CERT", 7),
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(key: str, value: object) -> None:
@@ -184,20 +292,19 @@ def test_every_wrong_key_is_named_at_once() -> None:
     assert set(said) == {"AUTH0_DOMAIN", "AUTH0_AUDIENCE", "AUTH0_LEEWAY", "AUTH0_JWKS_REFRESH_AHEAD"}
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [("AUTH0_DPOP", "required"), ("AUTH0_ORGANIZATION", "org_1"), ("AUTH0_MTLS_CERT", "SSL_CLIENT_CERT")],
-)
-def test_a_demand_that_nobody_would_check_is_refused(key: str, value: str) -> None:
-    """Whoever sets it relies on it; in the environment, too."""
-    assert "not checked by this version" in problems({**GOOD, key: value})[key]
-    with pytest.raises(ConfigurationError, match=key):
-        load_settings(GOOD, {key: value})
+@pytest.mark.parametrize("mode", ["allowed", "required"])
+def test_dpop_needs_to_know_the_url_of_the_api(mode: str) -> None:
+    """A proof names it. Without a URL or trusted hosts, whoever replays one would write the Host header that fits."""
+    assert "AUTH0_PUBLIC_URL" in problems({**GOOD, "AUTH0_DPOP": mode})["AUTH0_DPOP"]
+    with pytest.raises(ConfigurationError, match="AUTH0_DPOP"):
+        load_settings({**GOOD, "TRUSTED_HOSTS": []}, {"AUTH0_DPOP": mode})
+    assert load(AUTH0_DPOP=mode, AUTH0_PUBLIC_URL="https://api.example.com").dpop == mode
+    assert load(AUTH0_DPOP=mode, TRUSTED_HOSTS=["api.example.com"]).dpop == mode
 
 
 def test_dpop_that_is_disabled_is_what_there_is() -> None:
     """The default may be written down."""
-    assert load(AUTH0_DPOP="disabled") == load()
+    assert load(AUTH0_DPOP="disabled").dpop == load().dpop == "disabled"
 
 
 def test_no_secret_is_shown() -> None:

@@ -6,8 +6,7 @@ import math
 import random
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from auth0_blueprint.signed_cache import SignedCache
 
@@ -20,8 +19,7 @@ FIRST_POLL_SECONDS, MAX_POLL_SECONDS = 0.1, 1.0
 _LEASE, _FAILURE = "lease", "failure"
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """An attempt that failed. Times in Unix time; *reason* is one of our fixed texts."""
 
     attempted_at: float
@@ -107,7 +105,7 @@ class Fleet:
 
     def tell_failure(self, failure: Failure) -> None:
         """Let the fleet know that an attempt failed."""
-        self._entries.write(_FAILURE, asdict(failure), self._keep_seconds)
+        self._entries.write(_FAILURE, failure._asdict(), self._keep_seconds)
 
     def _take(self) -> Lease | None:
         holder = secrets.token_hex()

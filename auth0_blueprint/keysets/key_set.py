@@ -2,83 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
-from jwt.exceptions import InvalidKeyError
-
-from auth0_blueprint import base64url, strict_json
-from auth0_blueprint.algorithms import ALGORITHMS, Algorithm
+from auth0_blueprint import strict_json
+from auth0_blueprint.algorithms import Algorithm
+from auth0_blueprint.jwk import UnusableKeyError, VerificationKey, parse_jwk
+from auth0_blueprint.jwk import is_key_id as is_key_id
 
 MAX_KEYS = 64
-MAX_KEY_ID_CHARACTERS = 256
-MIN_RSA_BITS = 2048
-# OpenSSL refuses to verify with larger ones, by an error at the time of use.
-MAX_RSA_BITS = 16384
-MAX_RSA_EXPONENT_BITS = 64
-
-_READERS = {"RSA": RSAAlgorithm.from_jwk, "EC": ECAlgorithm.from_jwk, "OKP": OKPAlgorithm.from_jwk}
-_WRITERS: dict[str, Any] = {"RSA": RSAAlgorithm.to_jwk, "EC": ECAlgorithm.to_jwk, "OKP": OKPAlgorithm.to_jwk}
-_KINDS: tuple[tuple[str, str | None], ...] = (
-    ("RSA", None),
-    ("EC", "P-256"),
-    ("EC", "P-384"),
-    ("EC", "P-521"),
-    ("OKP", "Ed25519"),
-)
-_PUBLIC_NUMBERS = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
-_SECRET_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
 class KeySetError(ValueError):
     """The document is not a JWK Set, or holds no key that can be used. The text is fixed and safe to log."""
-
-
-class UnusableKeyError(ValueError):
-    """One member of a key set cannot verify access tokens. The text is fixed and safe to log."""
-
-
-@dataclass(frozen=True, slots=True)
-class VerificationKey:
-    """A public key, and what it may be used for.
-
-    Attributes:
-        key_id: ``kid``, if it has one.
-        key_type: ``kty``.
-        curve: ``crv``, for EC and OKP keys.
-        algorithm: the one that ``alg`` restricts the key to; without it the key serves every algorithm of its type.
-        public_key: the object of ``cryptography``.
-        fingerprint: SHA-256 of the SubjectPublicKeyInfo: two keys are the same when these are.
-    """
-
-    key_id: str | None
-    key_type: str
-    curve: str | None
-    algorithm: Algorithm | None
-    public_key: Any
-    fingerprint: str
-
-    @property
-    def thumbprint(self) -> str:
-        """The JWK thumbprint (RFC 7638 §3), by SHA-256, as base64url."""
-        jwk = _WRITERS[self.key_type](self.public_key, as_dict=True)
-        required = {name: jwk[name] for name in ("kty", "crv", *_PUBLIC_NUMBERS[self.key_type]) if name in jwk}
-        text = json.dumps(required, separators=(",", ":"), sort_keys=True)
-        return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-
-    def fits(self, algorithm: Algorithm) -> bool:
-        """Tell whether this key may verify signatures of *algorithm*."""
-        if self.algorithm is not None:
-            return self.algorithm == algorithm
-        return (self.key_type, self.curve) == (algorithm.key_type, algorithm.curve)
 
 
 class KeySet:
@@ -114,13 +50,13 @@ class KeySet:
     def select(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey | None:
         """Return the one key for *key_id* that fits *algorithm*; without a key id, the only one that fits, if any."""
         named = self.keys if key_id is None else self._by_key_id.get(key_id, ())
-        fitting = {key.fingerprint: key for key in named if key.fits(algorithm)}
-        return next(iter(fitting.values())) if len(fitting) == 1 else None
-
-
-def is_key_id(value: object) -> bool:
-    """Tell whether *value* can be a key id: a text that is not too long."""
-    return isinstance(value, str) and len(value) <= MAX_KEY_ID_CHARACTERS
+        found: VerificationKey | None = None
+        for key in named:
+            if key.fits(algorithm):
+                if found is not None and found.fingerprint != key.fingerprint:
+                    return None
+                found = key
+        return found
 
 
 def parse_key_set(document: bytes) -> KeySet:
@@ -141,7 +77,7 @@ def parse_key_set(document: bytes) -> KeySet:
     skipped: list[str] = []
     for member in members:
         try:
-            key = _parse_key(member)
+            key = parse_jwk(member)
         except UnusableKeyError as exc:
             skipped.append(str(exc))
         else:
@@ -152,60 +88,6 @@ def parse_key_set(document: bytes) -> KeySet:
     if not key_set.keys:
         raise KeySetError("the key set holds no usable key")
     return key_set
-
-
-def _parse_key(jwk: Any) -> VerificationKey:
-    if not isinstance(jwk, dict):
-        raise UnusableKeyError("not a JSON object")
-    if not _SECRET_MEMBERS.isdisjoint(jwk):
-        raise UnusableKeyError("holds secret material")
-    if jwk.get("use", "sig") != "sig":
-        raise UnusableKeyError("not for signatures")
-    operations = jwk.get("key_ops", ["verify"])
-    if not isinstance(operations, list) or "verify" not in operations:
-        raise UnusableKeyError("not for verification")
-    key_id = jwk.get("kid")
-    if key_id is not None and not is_key_id(key_id):
-        raise UnusableKeyError("key id is not a text of acceptable length")
-    key_type, curve = _key_type_and_curve(jwk)
-    algorithm = _restricted_to(jwk, key_type, curve)
-    public_key = _public_key(jwk, key_type)
-    spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return VerificationKey(key_id, key_type, curve, algorithm, public_key, hashlib.sha256(spki).hexdigest())
-
-
-def _key_type_and_curve(jwk: dict[str, Any]) -> tuple[str, str | None]:
-    key_type = jwk.get("kty")
-    claimed = (key_type, None if key_type == "RSA" else jwk.get("crv"))
-    for kind in _KINDS:
-        if kind == claimed:
-            return kind
-    raise UnusableKeyError("unknown key type or curve")
-
-
-def _restricted_to(jwk: dict[str, Any], key_type: str, curve: str | None) -> Algorithm | None:
-    if "alg" not in jwk:
-        return None
-    name = jwk["alg"]
-    algorithm = ALGORITHMS.get(name) if isinstance(name, str) else None
-    if algorithm is None or (algorithm.key_type, algorithm.curve) != (key_type, curve):
-        raise UnusableKeyError("algorithm is not a known signature algorithm of its key type")
-    return algorithm
-
-
-def _public_key(jwk: dict[str, Any], key_type: str) -> Any:
-    try:
-        for number in _PUBLIC_NUMBERS[key_type]:
-            base64url.decode(jwk[number])
-        public_key = _READERS[key_type](jwk)
-    except (KeyError, ValueError, AttributeError, InvalidKeyError, UnsupportedAlgorithm) as exc:
-        raise UnusableKeyError("key material cannot be read") from exc
-    if isinstance(public_key, RSAPublicKey):
-        if not MIN_RSA_BITS <= public_key.key_size <= MAX_RSA_BITS:
-            raise UnusableKeyError("RSA modulus is too short or too long")
-        if public_key.public_numbers().e.bit_length() > MAX_RSA_EXPONENT_BITS:
-            raise UnusableKeyError("RSA exponent is too long")
-    return public_key
 
 
 def _differ(keys: list[VerificationKey]) -> bool:

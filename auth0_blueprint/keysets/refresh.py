@@ -6,7 +6,6 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from auth0_blueprint.keysets.fetch import FetchError
@@ -130,7 +129,7 @@ class Refresh:
             fetched_at, monotonic_fetched_at = self._clock(), self._monotonic()
             announce = self._install(parse_key_set(document), fetched_at, monotonic_fetched_at, "network")
         except Exception as exc:  # noqa: BLE001 - whatever it is, the fleet has to know, and the lease goes back
-            failure = replace(self._note_failure(exc), attempted_at=attempted_at)
+            failure = self._note_failure(exc)._replace(attempted_at=attempted_at)
             announce = partial(self._on_failed, failure.reason)
             return [partial(self._shared.fleet.tell_failure, failure), lease.release, announce]
         self._succeeded()

@@ -6,7 +6,7 @@ import math
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.keysets.fleet import Fleet
@@ -23,8 +23,7 @@ def _sleep(seconds: float) -> None:
     time.sleep(seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class SharedEntry:
+class SharedEntry(NamedTuple):
     """A key set document, and when the issuer gave it (Unix time)."""
 
     document: str
@@ -101,4 +100,4 @@ class SharedKeySet:
     def write(self, entry: SharedEntry) -> None:
         """Share *entry* with the fleet."""
         self._newest_seen = max(self._newest_seen, entry.fetched_at)
-        self._entries.write(_KIND, asdict(entry), self._keep_seconds)
+        self._entries.write(_KIND, entry._asdict(), self._keep_seconds)

@@ -9,18 +9,20 @@ from functools import partial
 from typing import NamedTuple, Self
 
 from auth0_blueprint.algorithms import Algorithm
-from auth0_blueprint.keysets.key_set import KeySet, VerificationKey
+from auth0_blueprint.jwk import VerificationKey
+from auth0_blueprint.keysets.key_set import KeySet
 from auth0_blueprint.keysets.pacing import Pacing
 
 
-class FoundKey(NamedTuple):
+@dataclass(slots=True)  # frozen ones take five times as long to make
+class FoundKey:
     """A key, and the generation of the key set that it was found in."""
 
     key: VerificationKey
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Snapshot:
     """A key set as this process holds it.
 
@@ -29,6 +31,7 @@ class Snapshot:
         fetched_at: when the issuer gave it, as Unix time; a copy never restarts that clock.
         monotonic_fetched_at: the same moment on the monotonic clock.
         refresh_after_seconds: the age from which a refresh is due, with jitter.
+        due_at, monotonic_due_at: when it has that age, by either clock.
         source: ``network`` or ``cache``.
         generation: rises only when key material changes.
     """
@@ -37,6 +40,8 @@ class Snapshot:
     fetched_at: float
     monotonic_fetched_at: float
     refresh_after_seconds: float
+    due_at: float
+    monotonic_due_at: float
     source: str
     generation: int
 
@@ -99,7 +104,11 @@ class Holding:
     def is_due(self) -> bool:
         """Tell whether a newer key set is wanted."""
         snapshot = self.snapshot
-        return snapshot is None or self.age_seconds(snapshot) >= snapshot.refresh_after_seconds
+        return snapshot is None or not self.is_fresh(snapshot)
+
+    def is_fresh(self, snapshot: Snapshot) -> bool:
+        """Tell whether no refresh is due yet, by either clock: see `age_seconds`."""
+        return self._clock() < snapshot.due_at and self._monotonic() < snapshot.monotonic_due_at
 
     def is_stale(self) -> bool:
         """Tell whether a newer key set is worth waiting for."""
@@ -113,7 +122,7 @@ class Holding:
             return "expired"
         if age >= self._ttl_seconds:
             return "stale"
-        return "fresh" if age < snapshot.refresh_after_seconds else "due"
+        return "fresh" if self.is_fresh(snapshot) else "due"
 
     def would_take(self, fetched_at: float) -> bool:
         """Tell whether a copy that the issuer gave at *fetched_at* (Unix time) is newer, and not too old."""
@@ -123,19 +132,21 @@ class Holding:
         """Replace the snapshot as a whole; tell whether key material has changed."""
         old = self.snapshot
         is_new_material = old is None or old.key_set.identity != key_set.identity
+        refresh_after_seconds = min(self._ttl_seconds, self._refresh_age_seconds * self._uniform(0.9, 1.1))
         self.snapshot = Snapshot(
             key_set=key_set,
             fetched_at=fetched_at,
             monotonic_fetched_at=monotonic_fetched_at,
-            refresh_after_seconds=min(self._ttl_seconds, self._refresh_age_seconds * self._uniform(0.9, 1.1)),
+            refresh_after_seconds=refresh_after_seconds,
+            due_at=fetched_at + refresh_after_seconds,
+            monotonic_due_at=monotonic_fetched_at + refresh_after_seconds,
             source=source,
             generation=(old.generation if old else 0) + is_new_material,
         )
         return is_new_material
 
 
-@dataclass(frozen=True, slots=True)
-class KeySourceStatus:
+class KeySourceStatus(NamedTuple):
     """What health and admin endpoints may say. Times in seconds; ``None`` where there is no key set."""
 
     issuer: str

@@ -14,6 +14,7 @@ The request path reads one attribute and two clocks while the snapshot is fresh:
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 import time
@@ -24,7 +25,7 @@ from typing import Any
 from auth0_blueprint.algorithms import Algorithm
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.flight import Flight, SingleFlight
-from auth0_blueprint.keysets.key_set import VerificationKey
+from auth0_blueprint.jwk import VerificationKey
 from auth0_blueprint.keysets.pacing import Pacing
 from auth0_blueprint.keysets.refresh import Refresh
 from auth0_blueprint.keysets.shared import SharedKeySet
@@ -34,8 +35,10 @@ FLIGHT_PATIENCE_SECONDS = 3.0
 UNKNOWN_KEY_PATIENCE_SECONDS = 0.5
 REFRESHED_PATIENCE_SECONDS = 1.0
 
-#: Where the board says that an operator had the key set refreshed.
-REFRESHED = "refreshed"
+
+def refreshed(issuer: str) -> str:
+    """Return where the board says that an operator had the key set of *issuer* refreshed."""
+    return f"refreshed-{hashlib.sha256(issuer.encode()).hexdigest()[:16]}"
 
 
 class KeySource:
@@ -116,14 +119,6 @@ class KeySource:
             raise UnknownKeyError
         return found
 
-    def generation(self) -> int:
-        """Return the generation of the key set in which `key_for` would look first; may wait as it does.
-
-        Raises:
-            KeySetUnavailableError: there is no usable key set.
-        """
-        return self.snapshot().generation
-
     def snapshot(self, patience_seconds: float = FLIGHT_PATIENCE_SECONDS) -> Snapshot:
         """Return the snapshot to work with; see the table at the top.
 
@@ -131,7 +126,8 @@ class KeySource:
             KeySetUnavailableError: none is usable, and none came within *patience_seconds*.
         """
         snapshot = self._holding.snapshot
-        if snapshot is not None and self._holding.age_seconds(snapshot) < snapshot.refresh_after_seconds:
+        # As Holding.is_fresh has it: this is where every request comes along.
+        if snapshot is not None and self._clock() < snapshot.due_at and self._monotonic() < snapshot.monotonic_due_at:
             return snapshot
         return self._snapshot_when_due(patience_seconds)
 

@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from auth0_blueprint.access_token import AccessToken
 
@@ -18,8 +18,7 @@ def token_digest(token: str) -> str:
     return hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Revocation:
+class Revocation(NamedTuple):
     """What is withdrawn, or no longer.
 
     Attributes:
@@ -54,16 +53,12 @@ class RevocationIndex:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._known: dict[tuple[str, str], Revocation] = {}
+        #: By kind and value.
+        self.known: dict[tuple[str, str], Revocation] = {}
         # What a request is looked up in: value to the second up to which it is withdrawn.
         self._in_force: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
         # Before then nothing has to be looked through.
         self._first_expires_at = math.inf
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to look up."""
-        return not self._known
 
     def __len__(self) -> int:
         return sum(map(len, self._in_force.values()))
@@ -71,7 +66,7 @@ class RevocationIndex:
     def __iter__(self) -> Iterator[Revocation]:
         """Iterate over all that have not expired, those lifted as well."""
         now = self._clock()
-        return iter([known for known in list(self._known.values()) if known.expires_at > now])
+        return iter([known for known in list(self.known.values()) if known.expires_at > now])
 
     def apply(self, revocations: Iterable[Revocation]) -> list[Revocation]:
         """Take over what is newer than what is known; return those."""
@@ -79,8 +74,8 @@ class RevocationIndex:
         taken = []
         for revocation in revocations:
             key = (revocation.kind, revocation.value)
-            if revocation.expires_at > now and revocation.outranks(self._known.get(key)):
-                self._known[key] = revocation
+            if revocation.expires_at > now and revocation.outranks(self.known.get(key)):
+                self.known[key] = revocation
                 self._first_expires_at = min(self._first_expires_at, revocation.expires_at)
                 self._put_in_force(revocation)
                 taken.append(revocation)
@@ -91,21 +86,21 @@ class RevocationIndex:
 
         The clock of whoever made the one that is known may have been ahead of ours.
         """
-        known = self._known.get((revocation.kind, revocation.value))
+        known = self.known.get((revocation.kind, revocation.value))
         if known is None:
             return revocation
         changed_at = max(revocation.changed_at, math.nextafter(known.changed_at, math.inf))
         if known.is_lifted or revocation.is_lifted:
-            return replace(revocation, changed_at=changed_at)
+            return revocation._replace(changed_at=changed_at)
         issued_up_to = revocation.issued_up_to
         if issued_up_to is not None and known.issued_up_to is not None:
             issued_up_to = max(issued_up_to, known.issued_up_to)
         expires_at = max(revocation.expires_at, known.expires_at)
-        return replace(revocation, changed_at=changed_at, issued_up_to=issued_up_to, expires_at=expires_at)
+        return revocation._replace(changed_at=changed_at, issued_up_to=issued_up_to, expires_at=expires_at)
 
     def find(self, kind: str, value: str) -> Revocation | None:
         """Return the revocation of *value* that is in force."""
-        known = self._known.get((kind, value))
+        known = self.known.get((kind, value))
         return known if known and not known.is_lifted and known.expires_at > self._clock() else None
 
     def is_revoked(self, access_token: AccessToken, digest: Callable[[], str]) -> bool:
@@ -132,9 +127,9 @@ class RevocationIndex:
         if now < self._first_expires_at:
             return
         self._first_expires_at = math.inf
-        for key, known in list(self._known.items()):
+        for key, known in list(self.known.items()):
             if known.expires_at <= now:
-                del self._known[key]
+                del self.known[key]
                 self._in_force[known.kind].pop(known.value, None)
             else:
                 self._first_expires_at = min(self._first_expires_at, known.expires_at)

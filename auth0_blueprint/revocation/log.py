@@ -14,8 +14,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from auth0_blueprint.fleet_board import BOARD, BoardUnavailableError
 from auth0_blueprint.revocation.index import Revocation
@@ -29,8 +28,7 @@ _BATCH = 200
 _FILLING_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
+class _Head(NamedTuple):
     epoch: str
     first: int
     next: int
@@ -38,8 +36,7 @@ class _Head:
     filled_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(NamedTuple):
     """What a look into the log has found.
 
     Attributes:
@@ -91,7 +88,7 @@ class RevocationLog:
             begin = known.next
         revocations = self._read(head.epoch, range(begin, head.next))
         # From here on nothing may fail: what was read once is not read again.
-        self._head = replace(head, next=max(head.next, begin))
+        self._head = head._replace(next=max(head.next, begin))
         whole_log = None
         if self._whole_log is not None:
             self._whole_log += revocations
@@ -110,7 +107,7 @@ class RevocationLog:
         if seen is None or head is None or head.epoch != seen.epoch:
             return
         if head.next < seen.next:  # written by somebody who had not seen all, or put back
-            head = replace(head, next=seen.next)
+            head = head._replace(next=seen.next)
             self._write_head(head)
         self._write_lost_ones_again(head)
 
@@ -135,12 +132,12 @@ class RevocationLog:
 
     def _begin(self, filled_at: float) -> _Head:
         head = _Head(epoch=secrets.token_hex(8), first=0, next=0, filled_at=filled_at)
-        if self._entries.add(BOARD, asdict(head), self._keep_seconds, name=HEAD):
+        if self._entries.add(BOARD, head._asdict(), self._keep_seconds, name=HEAD):
             self._check()
             return head
         found = self._read_head()
         if found is None:  # expired, or not ours, and in the way
-            self._entries.write(BOARD, asdict(head), self._keep_seconds, name=HEAD)
+            self._entries.write(BOARD, head._asdict(), self._keep_seconds, name=HEAD)
             self._check()
             return head
         return found
@@ -148,21 +145,22 @@ class RevocationLog:
     def _append(self, head: _Head, revocations: Iterable[Revocation], filled_at: float | None = None) -> None:
         number = head.next
         for revocation in revocations:
-            while not self._entries.add(_ENTRY, asdict(revocation), self._keep_seconds, name=f"{head.epoch}-{number}"):
+            value = revocation._asdict()
+            while not self._entries.add(_ENTRY, value, self._keep_seconds, name=f"{head.epoch}-{number}"):
                 number += 1
             self._check()
             self._unconfirmed[head.epoch, number] = revocation
             number += 1
-        self._write_head(replace(head, next=number, filled_at=head.filled_at if filled_at is None else filled_at))
+        self._write_head(head._replace(next=number, filled_at=head.filled_at if filled_at is None else filled_at))
 
     def _write_head(self, head: _Head) -> None:
         """Write *head*, and go on while entries lie beyond it: two who write at once must not hide one of theirs."""
         while True:
-            self._entries.write(BOARD, asdict(head), self._keep_seconds, name=HEAD)
+            self._entries.write(BOARD, head._asdict(), self._keep_seconds, name=HEAD)
             self._check()
             if not self._read(head.epoch, range(head.next, head.next + 1)):
                 return
-            head = replace(head, next=head.next + 1)
+            head = head._replace(next=head.next + 1)
 
     def _write_lost_ones_again(self, head: _Head) -> None:
         # On a file system two who add at the same moment may both be told that they have. Whoever finds that out writes

@@ -6,8 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.errors import RevocationUnavailableError, RevokedTokenError
@@ -21,8 +20,7 @@ logger = logging.getLogger("auth0_blueprint")
 RESTORED_SECONDS = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class RevocationStatus:
+class RevocationStatus(NamedTuple):
     """What health and admin endpoints may say. ``age_seconds`` is that of the last look at the board, if any.
 
     ``was_restored``: lately the store had lost revocations, which this process has written again.
@@ -85,7 +83,7 @@ class Revocations:
         """
         if self._is_denying and self._is_out_of_touch():
             raise RevocationUnavailableError
-        if not self._index.is_empty and self._index.is_revoked(access_token, lambda: token_digest(token)):
+        if self._index.known and self._index.is_revoked(access_token, lambda: token_digest(token)):
             raise RevokedTokenError
 
     def revoke_token(self, access_token: AccessToken, token: str, reason: str | None) -> Revocation:
@@ -119,7 +117,7 @@ class Revocations:
         """
         found = self.find(kind, value)
         if found is not None:
-            self._change(replace(found, changed_at=self._clock(), is_lifted=True))
+            self._change(found._replace(changed_at=self._clock(), is_lifted=True))
         return found
 
     def status(self) -> RevocationStatus:
@@ -156,7 +154,7 @@ class Revocations:
             return None
         news = self._log.read_news(head)
         self._apply(news.revocations)
-        if news.is_gone and not self._index.is_empty:
+        if news.is_gone and self._index.known:
             self._tell_restored("the revocations in the shared cache are gone: written again from memory")
             return lambda: self._log.begin_anew(self._index)
         if news.whole_log is not None and (lacking := self._lacking(news.whole_log)):

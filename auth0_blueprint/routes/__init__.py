@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Flask, Response, request
 from werkzeug.routing import PathConverter
 
 from auth0_blueprint.decorators import public
@@ -15,6 +15,7 @@ from auth0_blueprint.routes.health import health, live
 from auth0_blueprint.routes.introspection import introspect
 from auth0_blueprint.routes.me import me
 from auth0_blueprint.routes.openapi import openapi
+from auth0_blueprint.routes.resource_metadata import resource_metadata
 from auth0_blueprint.routes.revocations import look_up_or_lift, revoke
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -43,16 +44,23 @@ def add_routes(blueprint: Blueprint) -> None:
     _add_for_admins(blueprint, "/revocations/<kind>/<auth0_any_text:value>", ("GET", "DELETE"), look_up_or_lift)
 
 
+def add_route_for_metadata(app: Flask, blueprint: str, path: str) -> None:
+    """Add the route for the metadata to *app*, at its root: as one of *blueprint*, but for the prefix."""
+    _add(app, path, ("GET",), resource_metadata, prefix=f"{blueprint}.")
+
+
 def _add_for_admins(blueprint: Blueprint, rule: str, methods: tuple[str, ...], view: Callable[..., Response]) -> None:
     _add(blueprint, f"/admin{rule}", methods, for_admins(view), refuse_if_off)
 
 
 def _add(
-    blueprint: Blueprint,
+    owner: Blueprint | Flask,
     rule: str,
     methods: tuple[str, ...],
     view: Callable[..., Response],
     refuse: Callable[[], None] = lambda: None,
+    *,
+    prefix: str = "",
 ) -> None:
     allowed = (*methods, "HEAD", "OPTIONS") if "GET" in methods else (*methods, "OPTIONS")
 
@@ -67,10 +75,10 @@ def _add(
 
     others = tuple(method for method in (*_METHODS, "OPTIONS") if method not in methods)
     for endpoint, function, of_rule in (
-        (view.__name__, view, methods),
-        (f"{view.__name__}_other_methods", answer_other_methods, others),
+        (f"{prefix}{view.__name__}", view, methods),
+        (f"{prefix}{view.__name__}_other_methods", answer_other_methods, others),
     ):
-        blueprint.add_url_rule(
+        owner.add_url_rule(
             rule,
             endpoint,
             function,

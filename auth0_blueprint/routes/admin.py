@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from flask import Response
 from marshmallow import Schema, fields, validate
 
 from auth0_blueprint.current import AppState, app_state
-from auth0_blueprint.errors import RateLimitedError
+from auth0_blueprint.errors import KeySetUnavailableError, RateLimitedError
 from auth0_blueprint.fleet_board import BoardUnavailableError
-from auth0_blueprint.keysets.key_set import VerificationKey
-from auth0_blueprint.keysets.source import REFRESHED
+from auth0_blueprint.jwk import VerificationKey
+from auth0_blueprint.keysets.snapshot import Snapshot
+from auth0_blueprint.keysets.source import KeySource, refreshed
 from auth0_blueprint.routes.audit import tell_admin_acted
 from auth0_blueprint.routes.bodies import answer
 from auth0_blueprint.routes.health import KeySetStateSchema, key_set_check
@@ -79,19 +82,44 @@ def config() -> Response:
 
 
 def jwks() -> Response:
-    """Answer the key set as this process has it; causes nothing."""
-    return answer(KeySetsSchema(), {"key_sets": [key_set_report(app_state())]})
+    """Answer the key sets as this process has them; causes nothing."""
+    state = app_state()
+    return answer(KeySetsSchema(), {"key_sets": [key_set_report(state, issuer) for issuer in state.key_sources]})
 
 
 def refresh() -> Response:
-    """Have the key set fetched now, for the whole fleet."""
+    """Have the key sets fetched now, for the whole fleet.
+
+    Raises:
+        KeySetUnavailableError: one could not be fetched. Those that could be are in force all the same.
+    """
     state = app_state()
     _refuse_haste(state)
-    snapshot = state.key_source.refresh_now(state.settings.jwks_timeout_seconds)
     keep_seconds = math.ceil(state.settings.jwks_max_stale_seconds)
-    state.board.post(REFRESHED, {"fetched_at": snapshot.fetched_at}, keep_seconds)
-    tell_admin_acted("refresh", f"key set of {state.settings.issuer}", None)
+    failure: KeySetUnavailableError | None = None
+    for issuer, outcome in _fetched_now(state).items():
+        if isinstance(outcome, Snapshot):
+            state.board.post(refreshed(issuer), {"fetched_at": outcome.fetched_at}, keep_seconds)
+            tell_admin_acted("refresh", f"key set of {issuer}", None)
+        else:
+            failure = outcome
+    if failure is not None:
+        raise failure
     return jwks()
+
+
+def _fetched_now(state: AppState) -> dict[str, Snapshot | KeySetUnavailableError]:
+    """Ask all issuers at once: one that hangs holds up no other."""
+
+    def fetch_now(source: KeySource) -> Snapshot | KeySetUnavailableError:
+        try:
+            return source.refresh_now(state.settings.jwks_timeout_seconds)
+        except KeySetUnavailableError as exc:
+            return exc
+
+    sources = state.key_sources
+    with ThreadPoolExecutor(len(sources), "auth0-refresh") as threads:
+        return dict(zip(sources, threads.map(fetch_now, sources.values()), strict=True))
 
 
 def stats() -> Response:
@@ -104,21 +132,21 @@ def stats() -> Response:
             "verified": state.tally.verified,
             "rejected": state.tally.rejected,
             "token_cache_hits": state.tally.remembered,
-            "key_fetches": state.tally.key_fetches,
+            "key_fetches": sum(state.tally.key_fetches.values()),
             "revocations": revocations,
         },
     )
 
 
-def key_set_report(state: AppState) -> dict[str, Any]:
-    """Return what `KeySetSchema` says of the key set at hand."""
-    status = state.key_source.status()
+def key_set_report(state: AppState, issuer: str) -> dict[str, Any]:
+    """Return what `KeySetSchema` says of the key set of *issuer* that is at hand."""
+    source = state.key_sources[issuer]
     return {
-        **key_set_check(status),
-        "url": state.settings.jwks_url,
-        "keys": [_key(key) for key in state.key_source.keys_at_hand()],
-        "fetches": state.tally.key_fetches,
-        "ignored": state.key_source.ignored_entries,
+        **key_set_check(source.status()),
+        "url": state.settings.key_set_urls[issuer],
+        "keys": [_key(key) for key in source.keys_at_hand()],
+        "fetches": state.tally.key_fetches.get(issuer, 0),
+        "ignored": source.ignored_entries,
     }
 
 
@@ -134,12 +162,11 @@ def _key(key: VerificationKey) -> dict[str, Any]:
 
 
 def _refuse_haste(state: AppState) -> None:
-    try:
-        posted = state.board.read(REFRESHED)
-    except BoardUnavailableError:
-        posted = None
-    # By another machine's clock, which may be ahead.
-    others = math.inf if posted is None else abs(time.time() - posted["fetched_at"])
-    wait_seconds = REFRESH_INTERVAL_SECONDS - min(state.key_source.seconds_since_refresh, others)
+    ages = [source.seconds_since_refresh for source in state.key_sources.values()]
+    with suppress(BoardUnavailableError):
+        posted = [state.board.read(refreshed(issuer)) for issuer in state.key_sources]
+        # By another machine's clock, which may be ahead.
+        ages += [abs(time.time() - entry["fetched_at"]) for entry in posted if entry is not None]
+    wait_seconds = REFRESH_INTERVAL_SECONDS - min(ages)
     if wait_seconds > 0:
         raise RateLimitedError(retry_after_seconds=math.ceil(wait_seconds))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any, cast
 
 from flask import Response, jsonify, request
 from marshmallow import Schema, fields, validate
 
 from auth0_blueprint.access_token import AccessToken
-from auth0_blueprint.credentials import bearer_token
-from auth0_blueprint.current import AppState, app_state
+from auth0_blueprint.current import AppState, app_state, prove_request
 from auth0_blueprint.errors import Auth0Error, KeySetUnavailableError
 from auth0_blueprint.host_cache import NOT_SHARED, is_lost_between_processes
 from auth0_blueprint.keysets.snapshot import KeySourceStatus
@@ -93,19 +92,19 @@ def live() -> Response:
 def health() -> Response:
     """Answer whether tokens can be verified; with details for whoever may see them.
 
-    Causes at most the one fetch that all requests share, and waits for it for at most `PATIENCE_SECONDS`.
+    Causes at most the one fetch for each issuer that all requests share, and waits for all of them together for at most
+    `PATIENCE_SECONDS`.
     """
     state = app_state()
-    with suppress(KeySetUnavailableError):
-        state.key_source.snapshot(PATIENCE_SECONDS)
-    key_set = state.key_source.status()
+    _have_key_sets_fetched(state)
+    key_sets = [source.status() for source in state.key_sources.values()]
     cache = _cache_check(state)
     revocations = _revocations_check(state)
-    status = _worst(_status_of(key_set), cache["status"], "pass" if revocations is None else revocations["status"])
+    status = _worst(_status_of_all(key_sets), cache["status"], "pass" if revocations is None else revocations["status"])
     body: dict[str, Any] = {"status": status}
     if _may_see_details(state):
         body["checks"] = {
-            "key_sets": [key_set_check(key_set)],
+            "key_sets": [key_set_check(key_set) for key_set in key_sets],
             "cache": cache,
             "revocations": revocations,
         }
@@ -120,6 +119,21 @@ def _answer(body: dict[str, Any]) -> Response:
     return response
 
 
+def _have_key_sets_fetched(state: AppState) -> None:
+    until = time.monotonic() + PATIENCE_SECONDS
+    # First all of them are asked, then waited for: one that hangs must not make the others look as if they did.
+    for is_waiting in (False, True):
+        for source in state.key_sources.values():
+            with suppress(KeySetUnavailableError):
+                source.snapshot(max(0.0, until - time.monotonic()) if is_waiting else 0.0)
+
+
+def _status_of_all(key_sets: list[KeySourceStatus]) -> str:
+    """Return ``fail`` only if none is usable: as long as the tokens of one issuer pass, this is the place for them."""
+    status = _worst(*map(_status_of, key_sets))
+    return "warn" if status == "fail" and any(key_set.is_usable for key_set in key_sets) else status
+
+
 def _status_of(key_set: KeySourceStatus) -> str:
     if not key_set.is_usable:
         return "fail"
@@ -132,7 +146,7 @@ def _worst(*statuses: str) -> str:
 
 def key_set_check(key_set: KeySourceStatus) -> dict[str, Any]:
     """Return what `KeySetCheckSchema` says of *key_set*."""
-    return cast("dict[str, Any]", KeySetCheckSchema().dump({"status": _status_of(key_set), **asdict(key_set)}))
+    return cast("dict[str, Any]", KeySetCheckSchema().dump({"status": _status_of(key_set), **key_set._asdict()}))
 
 
 def _cache_check(state: AppState) -> dict[str, Any]:
@@ -146,7 +160,7 @@ def _cache_check(state: AppState) -> dict[str, Any]:
         "reachable": not state.cache.has_failed,
         "signed": is_signed,
         "reach": state.reach(),
-        "ignored": state.key_source.ignored_entries,
+        "ignored": sum(source.ignored_entries for source in state.key_sources.values()),
         "notes": [NOT_SHARED] if is_lost_between_processes(state.reach(), request.environ) else [],
     }
 
@@ -170,9 +184,8 @@ def _may_see_details(state: AppState) -> bool:
     if state.settings.health_details != "authorized":
         return state.settings.health_details == "always"
     try:
-        token = bearer_token(request.environ.get("HTTP_AUTHORIZATION"))
         # With the keys at hand: a token must not make this answer wait, or cause a fetch.
-        return _is_admin(state, state.verifier.verify(token, at_hand_only=True))
+        return _is_admin(state, prove_request(state, request.environ, at_hand_only=True))
     except Auth0Error:
         return False
 

@@ -39,6 +39,8 @@ class IntrospectionSchema(Schema):
     token_type = fields.String()
     permissions = fields.List(fields.String(), metadata={"description": "Auth0 RBAC"})
     org_id = fields.String()
+    acr = fields.Raw(metadata={"description": "how the user has logged in (RFC 9470 §6.2)"})
+    auth_time = fields.Raw(metadata={"description": "when, as Unix time in seconds"})
     cnf = fields.Raw(metadata={"description": "what the token is bound to (RFC 7800)"})
 
     @post_dump

@@ -163,6 +163,7 @@ def _refusals_of(guard: str) -> Iterator[type[Auth0Error]]:
     if guard in {"anyone", "optional"}:
         return
     yield from (errors.MissingCredentialsError, errors.InvalidHeaderError, errors.AmbiguousHeaderError)
+    yield errors.InvalidProofError
     yield from errors.InvalidTokenError.__subclasses__()
     yield from errors.UnavailableError.__subclasses__()
     if guard != "token":

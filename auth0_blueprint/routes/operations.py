@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from marshmallow import Schema, fields
 
@@ -14,6 +13,7 @@ from auth0_blueprint.routes.admin import ConfigSchema, KeySetsSchema, StatsSchem
 from auth0_blueprint.routes.health import HealthSchema
 from auth0_blueprint.routes.introspection import IntrospectionRequestSchema, IntrospectionSchema
 from auth0_blueprint.routes.me import ClaimsSchema
+from auth0_blueprint.routes.resource_metadata import ResourceMetadataSchema
 from auth0_blueprint.routes.revocations import RevocationRequestSchema, RevocationSchema
 
 JSON, FORM, HEALTH_JSON = "application/json", "application/x-www-form-urlencoded", "application/health+json"
@@ -37,8 +37,7 @@ class DocumentSchema(Schema):
     servers = fields.List(fields.Dict(), required=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """One method of one route.
 
     Attributes:
@@ -89,6 +88,12 @@ OPERATIONS = (
         {200: DocumentSchema},
         guard="anyone",
         switches=("openapi",),
+    ),
+    Operation(
+        *("resource_metadata", "resource_metadata", "get", "How to get a token for this API (RFC 9728)"),
+        {200: ResourceMetadataSchema},
+        guard="anyone",
+        switches=("resource",),
     ),
     Operation(
         *("me", "me", "get", "The caller's verified claims"),

@@ -29,7 +29,7 @@ class FragileBackend(DictBackend):
         self.is_away = False
         self.dies_after: int | None = None
         #: Whether `add` is what it is on a file system: two at once are both told that they have added.
-        self.before_adding: Callable[[str], object] = lambda _key: None
+        self.before_adding: Callable[[str], object] | None = None
         self.before_setting: Callable[[str], object] = lambda _key: None
 
     def _fail(self) -> None:
@@ -54,6 +54,8 @@ class FragileBackend(DictBackend):
 
     def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
         self._fail()
+        if self.before_adding is None:
+            return self.values.setdefault(key, value) is value  # no other thread comes in between
         if key in self.values:
             return False
         self.before_adding(key)

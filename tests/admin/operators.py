@@ -12,7 +12,13 @@ from werkzeug.test import TestResponse
 
 from auth0_blueprint.testing import LocalIssuer
 
-ADMIN: dict[str, Any] = {"scope": "manage:auth0", "permissions": ["manage:auth0"], "sub": "auth0|admin", "azp": "ops"}
+ADMIN: dict[str, Any] = {
+    "scope": "manage:auth0",
+    "permissions": ["manage:auth0"],
+    "sub": "auth0|admin",
+    "azp": "ops",
+    "org_id": "org_a",
+}
 INTROSPECTOR: dict[str, Any] = {"scope": "introspect:tokens", "permissions": ["introspect:tokens"], "sub": "api|other"}
 REVOCATIONS = "/auth/admin/revocations"
 

@@ -45,6 +45,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_LEEWAY": ("7", 7.0),
     "AUTH0_TOKEN_PROFILE": ("auth0", "auth0"),
     "AUTH0_REQUIRED_CLAIMS": ("sub,azp", ["sub", "azp"]),
+    "AUTH0_ORGANIZATION": ("org_a,org_b", ["org_a", "org_b"]),
     "AUTH0_MAX_TOKEN_LIFETIME": ("86400", 86400.0),
     "AUTH0_MAX_TOKEN_BYTES": ("9000", 9000),
     "AUTH0_REALM": ("r", "r"),
@@ -65,7 +66,11 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_ADMIN_SCOPE": ("manage:auth0", "manage:auth0"),
     "AUTH0_INTROSPECTION_SCOPE": ("i:t", "i:t"),
     "AUTH0_ADMIN_RBAC": ("false", False),
+    "AUTH0_DPOP": ("allowed", "allowed"),
+    "AUTH0_MTLS_CERT": ("environ:SSL_CLIENT_CERT", "environ:SSL_CLIENT_CERT"),
     "AUTH0_OPENAPI": ("false", False),
+    "AUTH0_PUBLIC_URL": ("https://api.example.com/", "https://api.example.com"),
+    "AUTH0_RESOURCE_METADATA": ("true", True),
 }
 
 

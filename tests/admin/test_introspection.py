@@ -30,6 +30,8 @@ def test_an_active_token_is_described_in_full(client: FlaskClient, issuer: Local
         "scope": "b a",
         "permissions": ["p"],
         "org_id": "org_1",
+        "acr": "gold",
+        "auth_time": 1_700_000_000,
         "jti": "j",
         "nbf": int(time.time()) - 1.5,
         "https://example.com/private": "x",
@@ -51,6 +53,8 @@ def test_an_active_token_is_described_in_full(client: FlaskClient, issuer: Local
         "token_type": "Bearer",
         "permissions": ["p"],
         "org_id": "org_1",
+        "acr": "gold",
+        "auth_time": 1_700_000_000,
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import AppFactory, MovableClock
+from conftest import AppFactory, MovableClock, key_source
 from flask import Flask
 from flask.testing import FlaskClient
 from operators import admin_headers
@@ -77,7 +77,7 @@ def test_haste_is_refused(make_app: AppFactory, own_issuer: LocalIssuer) -> None
     """Five seconds between two, on the clock of this process; the answer says how long to wait."""
     app = make_app(**own_issuer.settings)
     client, clock = app.test_client(), MovableClock()
-    app.extensions["auth0"].key_source._monotonic = clock
+    key_source(app)._monotonic = clock
     assert refresh(client, own_issuer).status_code == 200
     for seconds, retry_after in ((0, "5"), (1.5, "4"), (3.4, "1")):
         clock.move(seconds)
@@ -95,7 +95,7 @@ def test_an_issuer_that_fails_is_asked_all_the_same(make_app: AppFactory) -> Non
     """503 while it fails; the backoff is for requests, not for operators."""
     issuer = LocalIssuer().start()
     app = make_app(**issuer.settings)
-    client, source = guarded(app), app.extensions["auth0"].key_source
+    client, source = guarded(app), key_source(app)
     token = issuer.token()
     admin = admin_headers(issuer)
     assert passes(client, token)
@@ -122,7 +122,7 @@ def test_a_refresh_by_a_clock_that_is_ahead_is_heeded_once(
     make_app: AppFactory, own_issuer: LocalIssuer, ahead: float
 ) -> None:
     """Rather than at each look until our clock has caught up."""
-    source = make_app(**own_issuer.settings).extensions["auth0"].key_source
+    source = key_source(make_app(**own_issuer.settings))
     source.snapshot()
     for _ in range(3):
         source.heed_refresh({"fetched_at": source._clock() // 1 + ahead})
@@ -140,8 +140,9 @@ def test_a_key_set_dated_in_the_future_is_refreshed(make_app: AppFactory, own_is
     """It may come from a machine whose clock is ahead: what an operator asks for is asked of the issuer."""
     client = guarded(make_app(**own_issuer.settings))
     assert passes(client, own_issuer.token())
-    source = client.application.extensions["auth0"].key_source
+    source = key_source(client.application)
     snapshot = source._holding.snapshot
+    assert snapshot is not None
     source._holding.install(snapshot.key_set, snapshot.fetched_at + 4, snapshot.monotonic_fetched_at, "cache")
     assert refresh(client, own_issuer).status_code == 200
     assert own_issuer.fetch_count == 2

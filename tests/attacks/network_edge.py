@@ -74,17 +74,18 @@ def put_on_clock(app: Flask, clock: MovableClock) -> None:
     clock.now = time.time()
     state = app.extensions["auth0"]
     settings = state.settings
+    ((issuer, url),) = settings.key_set_urls.items()
     source = KeySource(
-        settings.issuer,
+        issuer,
         ttl_seconds=settings.jwks_ttl_seconds,
         refresh_ahead_seconds=settings.jwks_refresh_ahead_seconds,
         max_stale_seconds=settings.jwks_max_stale_seconds,
         cooldown_seconds=settings.jwks_cooldown_seconds,
-        fetch=functools.partial(fetch, settings.jwks_url, timeout_seconds=5, max_bytes=settings.jwks_max_bytes),
+        fetch=functools.partial(fetch, url, timeout_seconds=5, max_bytes=settings.jwks_max_bytes),
         shared=SharedKeySet(
             SharedCache(lambda: None),
-            issuer=settings.issuer,
-            url=settings.jwks_url,
+            issuer=issuer,
+            url=url,
             secret=None,
             attempt_seconds=5,
             keep_seconds=3600,
@@ -92,4 +93,7 @@ def put_on_clock(app: Flask, clock: MovableClock) -> None:
         clock=clock,
         monotonic=clock,
     )
-    app.extensions["auth0"] = dataclasses.replace(state, key_source=source, verifier=Verifier(settings, source, clock))
+    sources = {issuer: source}
+    app.extensions["auth0"] = dataclasses.replace(
+        state, key_sources=sources, verifier=Verifier(settings, sources, clock)
+    )

@@ -15,18 +15,31 @@ KEYSETS = (
 ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "base64url": (("base64url.py",), ("tests/test_base64url.py",)),
     "strict_json": (("strict_json.py",), ("tests/test_strict_json.py",)),
-    "credentials": (("credentials.py",), ("tests/test_errors_on_the_wire.py", "tests/attacks/test_header_tricks.py")),
+    "credentials": (("credentials.py",), ("tests/test_credentials.py", "tests/attacks/test_header_tricks.py")),
+    "client_certificate": (
+        ("certificate_source.py", "client_certificate.py"),
+        ("tests/test_client_certificate.py",),
+    ),
+    "binding": (("binding.py",), ("tests/test_sender_constrained.py", "tests/test_certificate_bound.py")),
     "verifier": (
         ("verifier.py", "jws.py"),
         (
             "tests/test_verifier.py",
             "tests/test_token_cache.py",
+            "tests/test_several_domains.py",
             "tests/attacks/test_algorithm_confusion.py",
             "tests/attacks/test_claim_tricks.py",
         ),
     ),
     "token_cache": (("token_cache.py",), ("tests/test_token_cache.py",)),
-    "key_set": (("keysets/key_set.py",), ("tests/test_key_set.py", "tests/attacks/test_key_set_attacks.py")),
+    "key_set": (
+        ("jwk.py", "keysets/key_set.py"),
+        ("tests/test_key_set.py", "tests/test_jwk.py", "tests/attacks/test_key_set_attacks.py"),
+    ),
+    "dpop": (
+        ("dpop.py", "replay.py", "target_uri.py"),
+        ("tests/test_replay.py", "tests/test_target_uri.py", "tests/test_dpop_proofs.py"),
+    ),
     "decorators": (
         ("demands.py", "decorators.py", "protect.py"),
         (

@@ -120,14 +120,14 @@ class GuardedApp:
         at_once = SingleFlight(start=lambda work: work())
         # Nothing purges the cache when a key set comes: it has to be right without.
         self.source = KeySource(
-            loaded.issuer,
+            loaded.issuers[0],
             ttl_seconds=loaded.jwks_ttl_seconds,
             refresh_ahead_seconds=loaded.jwks_refresh_ahead_seconds,
             max_stale_seconds=loaded.jwks_max_stale_seconds,
             cooldown_seconds=loaded.jwks_cooldown_seconds,
             fetch=tenant.fetch,
             shared=SharedKeySet(
-                shared_cache, issuer=loaded.issuer, url="", secret=None, keep_seconds=1, attempt_seconds=1
+                shared_cache, issuer=loaded.issuers[0], url="", secret=None, keep_seconds=1, attempt_seconds=1
             ),
             clock=tenant.wall,
             monotonic=tenant.monotonic,
@@ -147,7 +147,11 @@ class GuardedApp:
         )
         self.cache = cache
         self.verifier = make(
-            loaded, self.source, tenant.wall, remembered=cache, refuse_revoked=self.revocations.refuse_revoked
+            loaded,
+            {loaded.issuers[0]: self.source},
+            tenant.wall,
+            remembered=cache,
+            refuse_revoked=self.revocations.refuse_revoked,
         )
 
     def answer(self, token: str, demand: Demand | None) -> tuple[AccessToken | None, object]:

@@ -1,0 +1,45 @@
+"""``GET /.well-known/oauth-protected-resource``: what a client has to know to get a token for this API (RFC 9728)."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, current_app
+from marshmallow import Schema, fields
+
+from auth0_blueprint.algorithms import PROOF_ALGORITHMS
+from auth0_blueprint.current import app_state
+from auth0_blueprint.decorators import public
+from auth0_blueprint.route import scopes_of_app
+from auth0_blueprint.routes.bodies import answer
+
+
+class ResourceMetadataSchema(Schema):
+    """The metadata: RFC 9728 §2. What does not apply is absent."""
+
+    resource = fields.String(required=True)
+    authorization_servers = fields.List(fields.String(), required=True)
+    bearer_methods_supported = fields.List(fields.String(), required=True)
+    dpop_signing_alg_values_supported = fields.List(fields.String())
+    dpop_bound_access_tokens_required = fields.Boolean()
+    tls_client_certificate_bound_access_tokens = fields.Boolean()
+    scopes_supported = fields.List(fields.String(), metadata={"description": "those that guards of routes name"})
+
+
+@public
+def resource_metadata() -> Response:
+    """Answer the metadata. The scopes are those of the guards; what operators need is not among them."""
+    settings = app_state().settings
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    metadata: dict[str, object] = {
+        "resource": settings.resource,
+        "authorization_servers": list(settings.issuers),
+        "bearer_methods_supported": ["header"],
+    }
+    if settings.dpop != "disabled":
+        metadata["dpop_signing_alg_values_supported"] = list(PROOF_ALGORITHMS)
+        metadata["dpop_bound_access_tokens_required"] = settings.dpop == "required"
+    if settings.mtls_cert is not None:
+        metadata["tls_client_certificate_bound_access_tokens"] = True
+    # RFC 9728 §3.2: what has no values is left out.
+    if scopes := scopes_of_app(app):
+        metadata["scopes_supported"] = scopes
+    return answer(ResourceMetadataSchema(), metadata)

@@ -1,0 +1,201 @@
+"""nginx and gunicorn as docs/mtls.md sets them up, and a client that says exactly what a test wants."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shutil
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from email.message import Message
+from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from certificates import Credential
+from documents import ROOT, python_blocks
+from processes import TIMEOUT_SECONDS, gunicorn, running
+from refusals import Answer
+
+from auth0_blueprint.testing import LocalIssuer
+
+APP = Path(__file__).with_name("app.py")
+PAGE = ROOT / "docs" / "mtls.md"
+HEADER = "X-SSL-Client-Cert"
+
+Headers = tuple[tuple[str, str], ...]
+
+_MAIN = """
+daemon off;
+worker_processes 1;
+pid {directory}/nginx.pid;
+error_log {directory}/nginx.log;
+{user}
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    {site}
+}}
+"""
+
+
+def documented_site() -> str:
+    """Return the nginx configuration of docs/mtls.md."""
+    return PAGE.read_text(encoding="utf-8").partition("```nginx\n")[2].partition("```")[0]
+
+
+@contextmanager
+def nginx(directory: Path, site: str) -> Iterator[int]:
+    """Run nginx with *site*, whose ``listen 443`` is a free port of this machine, and give that port."""
+    # nginx inherits the socket, as from a running nginx that it replaces: the port is never anybody else's.
+    with ExitStack() as ours, ExitStack() as theirs:
+        listener = ours.enter_context(socket.create_server(("127.0.0.1", 0), backlog=128))
+        port = listener.getsockname()[1]
+        site = site.replace("listen 443", f"listen 127.0.0.1:{port}")
+        user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
+        configuration = directory / "nginx.conf"
+        configuration.write_text(_MAIN.format(directory=directory, user=user, site=site))
+        theirs.enter_context(
+            running(
+                ["nginx", "-p", str(directory), "-c", str(configuration), "-e", str(directory / "nginx.log")],
+                env={**os.environ, "NGINX": f"{listener.fileno()};"},
+                pass_fds=(listener.fileno(),),
+            )
+        )
+        ours.close()
+        yield port
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server is, and what a client needs to trust it: without that it is asked without TLS."""
+
+    port: int
+    authority: Path | None = None
+
+    def connect(self, certificate: tuple[Path, Path] | None = None) -> HTTPConnection:
+        """Return a connection, on which the client shows *certificate*, a file and one with its key."""
+        if self.authority is None:
+            return HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
+        return HTTPSConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS, context=self.trust(certificate))
+
+    def trust(self, certificate: tuple[Path, Path] | None = None) -> ssl.SSLContext:
+        """Return what a client with *certificate* brings to a handshake."""
+        context = ssl.create_default_context(cafile=str(self.authority))
+        if certificate is not None:
+            context.load_cert_chain(*certificate)
+        return context
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """nginx with gunicorn behind it. Both can be reached; nobody should be able to reach the second."""
+
+    nginx: Address
+    gunicorn: Address
+
+
+@contextmanager
+def deployed(
+    directory: Path, site: str, credential: Credential, issuer: LocalIssuer, *arguments: str, **settings: str
+) -> Iterator[Deployment]:
+    """Run the app of these tests behind nginx with *site*, in the words of docs/mtls.md.
+
+    Args:
+        directory: where both run.
+        site: nginx's configuration.
+        credential: the server's.
+        issuer: whose tokens the app takes.
+        arguments: of gunicorn.
+        settings: of the app.
+    """
+    shutil.copy(APP, directory / "system_app.py")
+    certificate, key = credential.write_to(directory, "server")
+    path = directory / "gunicorn.sock"
+    path.unlink(missing_ok=True)
+    with (
+        socket.create_server(str(path), family=socket.AF_UNIX) as unix_socket,
+        gunicorn(
+            "system_app:app", directory, {**_trusting(issuer), **settings}, *arguments, sockets=(unix_socket,)
+        ) as (url, _),
+    ):
+        direct = Address(urlsplit(url).port or 0)
+        site = site.replace("/run/api/gunicorn.sock", str(path))
+        site = site.replace("127.0.0.1:8000", f"127.0.0.1:{direct.port}")
+        site = site.replace("/etc/ssl/api.crt", str(certificate)).replace("/etc/ssl/api.key", str(key))
+        with nginx(directory, site) as port:
+            yield Deployment(Address(port, authority=certificate), direct)
+
+
+@contextmanager
+def gunicorn_that_ends_tls(
+    directory: Path, credential: Credential, issuer: LocalIssuer, clients: Path
+) -> Iterator[Address]:
+    """Run the app of these tests under gunicorn alone, with what docs/mtls.md puts around it.
+
+    Args:
+        directory: where it runs.
+        credential: the server's.
+        issuer: whose tokens the app takes.
+        clients: a file with certificates of authorities that clients may have theirs from.
+    """
+    shutil.copy(APP, directory / "system_app.py")
+    (advised,) = (block.code for block in python_blocks(PAGE))
+    (directory / "tls_app.py").write_text("from system_app import app\n" + advised)
+    certificate, key = credential.write_to(directory, "server")
+    arguments = ["--certfile", str(certificate), "--keyfile", str(key), "--ca-certs", str(clients), "--cert-reqs", "1"]
+    settings = {**_trusting(issuer), "AUTH0_MTLS_CERT": "environ:SSL_CLIENT_CERT"}
+    with gunicorn("tls_app:app", directory, settings, *arguments) as (url, _):
+        yield Address(urlsplit(url).port or 0, authority=certificate)
+
+
+def _trusting(issuer: LocalIssuer) -> dict[str, str]:
+    return {name: value for name, value in issuer.settings.items() if value is not None}
+
+
+def raw(connection: HTTPConnection, target: str, headers: Headers = ()) -> tuple[int, Message, bytes]:
+    """Ask for *target* with exactly *headers*, also such as no library would send."""
+    connection.putrequest("GET", target, skip_host=any(name == "Host" for name, _ in headers))
+    for name, value in headers:
+        connection.putheader(name, value)
+    connection.endheaders()
+    response = connection.getresponse()
+    return response.status, response.headers, response.read()
+
+
+def get(connection: HTTPConnection, target: str, headers: Headers = ()) -> tuple[Answer, str]:
+    """Ask for *target*, and return what is answered, and the worker process that has."""
+    status, received, body = raw(connection, target, headers)
+    answer = Answer(
+        status,
+        tuple(received.get_all("WWW-Authenticate", ())),
+        json.loads(body),
+        cache_control=received["Cache-Control"],
+        content_type=received["Content-Type"],
+    )
+    return answer, received["X-Worker"]
+
+
+def ask(connection: HTTPConnection, token: str, headers: Headers = ()) -> Answer:
+    """Present *token* to the guarded view by both schemes, which have to be answered alike; end the connection."""
+    with closing(connection):
+        by_bearer, by_dpop = (
+            get(connection, "/messages", (("Authorization", f"{scheme} {token}"), *headers))[0]
+            for scheme in ("Bearer", "DPoP")
+        )
+    assert by_bearer == by_dpop
+    return by_bearer
+
+
+def passed_with(credential: Credential) -> Answer:
+    """Return the answer of the guarded view to whoever has shown *credential*."""
+    return Answer(200, (), {"bound to": {"x5t#S256": credential.thumbprint}}, cache_control=None)

@@ -1,0 +1,167 @@
+"""The MCP server of ``docs/mcp.md``, as a client meets it that knows nothing but its URL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from conftest import bearer
+from documents import ROOT, python_blocks, run_block
+from flask import Flask
+from flask.testing import FlaskClient
+from refusals import Answer, seen
+from werkzeug.test import TestResponse
+
+from auth0_blueprint.testing import LocalIssuer
+
+PAGE = ROOT / "docs" / "mcp.md"
+URL = "https://mcp.example.com/mcp"
+SERVER, BROWSER = [block.code for block in python_blocks(PAGE)]
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[LocalIssuer]:
+    """An issuer that knows the API by the URL of its endpoint."""
+    with LocalIssuer(URL, "ES256") as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def server(issuer: LocalIssuer) -> Flask:
+    """The app of the page, with the settings of the page."""
+    app: Flask = run_block(PAGE, SERVER)["create_app"]({**issuer.settings, "AUTH0_RESOURCE_METADATA": True})
+    return app
+
+
+@pytest.fixture
+def client(server: Flask) -> FlaskClient:
+    return server.test_client()
+
+
+def send(client: FlaskClient, token: str | None, method: str, **params: Any) -> TestResponse:
+    """Send one JSON-RPC request."""
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    return client.post("/mcp", json=message, headers={} if token is None else bearer(token))
+
+
+def text_of(response: TestResponse) -> tuple[str, bool]:
+    """Return the text of a tool's result, and whether it is an error."""
+    result = response.get_json()["result"]
+    return result["content"][0]["text"], result["isError"]
+
+
+def test_a_client_finds_its_way_from_the_url_alone(client: FlaskClient, issuer: LocalIssuer) -> None:
+    """The steps of the page, in their order."""
+    refused = seen(send(client, None, "initialize"))
+    metadata_url = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+    description = "The request has no Authorization header."
+    assert refused == Answer(
+        401,
+        (f'Bearer realm="api", resource_metadata="{metadata_url}"',),
+        {"error_description": description, "code": "authorization_header_missing"},
+    )
+    metadata = client.get(metadata_url.removeprefix("https://mcp.example.com")).get_json()
+    assert (metadata["resource"], metadata["scopes_supported"]) == (URL, ["use:tools"])
+    assert metadata["authorization_servers"] == [issuer.issuer]
+
+    token = issuer.token(aud=metadata["resource"], scope=" ".join(metadata["scopes_supported"]))
+    result = send(client, token, "initialize", protocolVersion="2025-06-18").get_json()["result"]
+    assert (result["protocolVersion"], result["capabilities"]) == ("2025-06-18", {"tools": {}})
+    initialized = client.post(
+        "/mcp", json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=bearer(token)
+    )
+    assert (initialized.status_code, initialized.data) == (202, b"")
+    tools = send(client, token, "tools/list").get_json()["result"]["tools"]
+    assert [tool["name"] for tool in tools] == ["who_am_i", "add_note"]
+    assert text_of(send(client, token, "tools/call", name="who_am_i")) == ("You are auth0|local-user.", False)
+
+
+def test_a_tool_may_want_another_scope(client: FlaskClient, issuer: LocalIssuer) -> None:
+    """The challenge names it, and a token that has it is let in."""
+    note = {"name": "add_note", "arguments": {"text": "milk"}}
+    refused = send(client, issuer.token(scope="use:tools"), "tools/call", **note)
+    challenge = refused.headers["WWW-Authenticate"]
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "insufficient_scope")
+    assert 'error="insufficient_scope"' in challenge
+    assert 'scope="use:tools write:notes"' in challenge
+    allowed = issuer.token(scope="use:tools write:notes")
+    assert text_of(send(client, allowed, "tools/call", **note)) == ("Noted.", False)
+    wrong = send(client, allowed, "tools/call", name="add_note", arguments={"text": 1})
+    assert text_of(wrong) == ("text has to be given, as text.", True)
+
+
+@pytest.mark.parametrize(
+    ("claims", "status", "code"),
+    [
+        ({}, 403, "insufficient_scope"),
+        ({"scope": "use:tools", "aud": "https://mcp.example.com"}, 401, "invalid_claims"),
+        ({"scope": "use:tools", "aud": f"{URL}/"}, 401, "invalid_claims"),
+    ],
+)
+def test_a_token_for_something_else_is_refused(
+    client: FlaskClient, issuer: LocalIssuer, claims: dict[str, Any], status: int, code: str
+) -> None:
+    """Without the scope, or for another resource."""
+    refused = send(client, issuer.token(**claims), "tools/list")
+    assert (refused.status_code, refused.get_json()["code"]) == (status, code)
+    assert "resource_metadata=" in refused.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"id": 1, "method": "prompts/list"}, -32601),
+        ({"id": 1, "method": []}, -32601),
+        ({"id": 1}, -32601),
+        ({"id": 1, "method": "tools/call"}, -32602),
+        ({"id": 1, "method": "tools/call", "params": []}, -32602),
+        ({"id": 1, "method": "tools/call", "params": {"name": "no such tool"}}, -32602),
+        ({"id": 1, "method": "initialize", "params": 1}, -32602),
+    ],
+)
+def test_nonsense_gets_an_error_of_json_rpc(
+    client: FlaskClient, issuer: LocalIssuer, body: dict[str, Any], error: int
+) -> None:
+    """No 500."""
+    response = client.post("/mcp", json=body, headers=bearer(issuer.token(scope="use:tools")))
+    assert (response.status_code, response.get_json()["error"]["code"]) == (200, error)
+
+
+def test_what_the_transport_does_not_take_is_refused(client: FlaskClient, issuer: LocalIssuer) -> None:
+    """As the protocol wants it."""
+    headers = bearer(issuer.token(scope="use:tools"))
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    assert client.post("/mcp", json=ping, headers=headers).get_json()["result"] == {}
+    assert client.post("/mcp", json=ping, headers={**headers, "Origin": "https://evil.example"}).status_code == 403
+    assert client.post("/mcp", json=ping, headers={**headers, "MCP-Protocol-Version": "1"}).status_code == 400
+    assert client.post("/mcp", json=[ping], headers=headers).status_code == 400
+    assert client.post("/mcp", data="{", content_type="application/json", headers=headers).status_code == 400
+    assert client.get("/mcp", headers=headers).status_code == 405
+
+
+def test_a_client_in_a_browser_may_read_what_it_needs(server: Flask, issuer: LocalIssuer) -> None:
+    """The metadata from everywhere, the endpoint and its challenge from the one origin."""
+    run_block(PAGE, BROWSER, app=server)
+    client = server.test_client()
+    origin = "https://inspector.example.com"
+    for page in (origin, "https://another.example.com"):
+        found = client.get("/.well-known/oauth-protected-resource/mcp", headers={"Origin": page})
+        assert found.headers["Access-Control-Allow-Origin"] in {"*", page}
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    preflight = client.options("/mcp", headers={"Origin": origin, **asked})
+    assert preflight.headers["Access-Control-Allow-Origin"] == origin
+    refused = client.post("/mcp", json={}, headers={"Origin": origin})
+    assert (refused.status_code, refused.headers["Access-Control-Expose-Headers"]) == (401, "WWW-Authenticate")
+    foreign = client.post("/mcp", json={}, headers={"Origin": "https://another.example.com"})
+    assert "Access-Control-Allow-Origin" not in foreign.headers
+
+
+def test_the_settings_of_the_page_are_those_that_are_tested(server: Flask) -> None:
+    """And its table shows the answers of today."""
+    page = PAGE.read_text(encoding="utf-8")
+    assert f"AUTH0_AUDIENCE={URL}\nAUTH0_RESOURCE_METADATA=true\n" in page
+    challenge = server.test_client().post("/mcp").headers["WWW-Authenticate"]
+    assert f"`WWW-Authenticate: {challenge}`" in page
+    assert re.search(r'\{"resource": "(.*?)"', page)[1] == URL  # type: ignore[index]

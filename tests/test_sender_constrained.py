@@ -1,0 +1,320 @@
+"""Requests whose tokens are bound to a key: through guards, by each scheme, in each mode, with the right challenges."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from conftest import AppFactory, bearer
+from dpop_client import ABSENT, DPoPClient
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_jwt_extended import get_jwt, jwt_required
+from werkzeug.test import TestResponse
+
+from auth0_blueprint import (
+    Auth0Blueprint,
+    BindingMismatchError,
+    ConfigurationError,
+    current_token,
+    requires_auth,
+    requires_scope,
+    verify_token,
+)
+from auth0_blueprint.algorithms import PROOF_ALGORITHMS
+from auth0_blueprint.testing import LocalIssuer
+
+API = "https://api.example.com"
+URI = f"{API}/messages"
+ALGS = 'algs="ES256 RS256 PS256 EdDSA Ed25519"'
+PLAIN = 'Bearer realm="api"'
+DPOP = f'DPoP realm="api", {ALGS}'
+MODES = ("allowed", "required")
+
+
+@pytest.fixture(scope="module")
+def holder() -> DPoPClient:
+    return DPoPClient("ES256")
+
+
+def serve(make_app: AppFactory, **settings: Any) -> FlaskClient:
+    app = make_app(AUTH0_PUBLIC_URL=API, **settings)
+
+    @app.route("/messages", methods=["GET", "POST"])
+    @requires_auth
+    def messages() -> dict[str, Any]:
+        return {"subject": current_token.subject}
+
+    @app.get("/scope")
+    @requires_scope("read:messages")
+    def scope() -> str:
+        return ""
+
+    @app.get("/stock")
+    @jwt_required()
+    def stock() -> dict[str, Any]:
+        return {"subject": get_jwt()["sub"]}
+
+    return app.test_client()
+
+
+def ask(
+    client: FlaskClient, token: str, holder: DPoPClient, *, uri: str = URI, method: str = "GET", **changes: Any
+) -> TestResponse:
+    """Send *token* with a proof of *holder*; *changes* go into its claims."""
+    claims = {**holder.claims(method, uri, token, time.time()), **changes}
+    proof = holder.sign(holder.header(), {name: value for name, value in claims.items() if value is not ABSENT})
+    path = uri.partition("?")[0].removeprefix(API)
+    return client.open(path, method=method, headers={"Authorization": f"DPoP {token}", "DPoP": proof})
+
+
+def assert_refused(response: TestResponse, code: str, *challenges: str, error: str = "invalid_token") -> str:
+    """Assert the whole refusal; return its sentence."""
+    description: str = response.get_json()["error_description"]
+    told = f', error="{error}", error_description="{description}"'
+    scheme, rest = challenges[0].split(" ", 1)
+    realm, comma, more = rest.partition(", ")
+    expected = (f"{scheme} {realm}{told}{comma}{more}", *challenges[1:])
+    assert (response.status_code, response.get_json()["code"], response.get_json()["error"]) == (401, code, error)
+    assert tuple(response.headers.getlist("WWW-Authenticate")) == expected
+    assert response.headers["Cache-Control"] == "no-store"
+    return description
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("algorithm", PROOF_ALGORITHMS)
+def test_the_holder_of_the_key_is_let_in(make_app: AppFactory, issuer: LocalIssuer, mode: str, algorithm: str) -> None:
+    """By the DPoP scheme, in any case, with a proof for this request."""
+    client, holder = serve(make_app, AUTH0_DPOP=mode), DPoPClient(algorithm)
+    token = issuer.token(cnf=holder.confirmation)
+    for _ in range(2):  # the second time the token is remembered
+        assert ask(client, token, holder).get_json() == {"subject": "auth0|local-user"}
+    assert ask(client, token, holder, method="POST").status_code == 200
+    assert ask(client, token, holder, uri=f"{API}/stock").status_code == 200
+    assert ask(client, token, holder, uri=f"{URI}?page=2").status_code == 200
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_proof_is_good_once(make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient, mode: str) -> None:
+    """Also for the stolen pair of token and proof, and whatever Host header goes with it."""
+    client = serve(make_app, AUTH0_DPOP=mode)
+    token = issuer.token(cnf=holder.confirmation)
+    assert ask(client, token, holder, jti="once").status_code == 200
+    others = () if mode == "required" else (PLAIN,)
+    assert_refused(
+        ask(client, token, holder, jti="once"), "invalid_dpop_proof", DPOP, *others, error="invalid_dpop_proof"
+    )
+
+
+def test_a_host_header_does_not_make_a_proof_fit(make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient) -> None:
+    """A proof that was made for another API is one for another API, whoever the request says it is for."""
+    client = serve(make_app, AUTH0_DPOP="allowed")
+    token = issuer.token(cnf=holder.confirmation)
+    elsewhere = "https://elsewhere.example"
+    proof = holder.sign(holder.header(), holder.claims("GET", f"{elsewhere}/messages", token, time.time()))
+    headers = {"Authorization": f"DPoP {token}", "DPoP": proof}
+    for base in (elsewhere, API):
+        response = client.get("/messages", base_url=base, headers={**headers, "X-Forwarded-Host": "elsewhere.example"})
+        assert_refused(response, "invalid_dpop_proof", DPOP, PLAIN, error="invalid_dpop_proof")
+
+
+def test_trusted_hosts_take_the_place_of_a_public_url(
+    make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient
+) -> None:
+    """Then the request says which of them it is for; a host that is none is Flask's 400."""
+    app = make_app(AUTH0_DPOP="required", TRUSTED_HOSTS=["api.example.com", "two.example"])
+    app.add_url_rule("/messages", view_func=requires_auth(lambda: ""), endpoint="messages")
+    client = app.test_client()
+    token = issuer.token(cnf=holder.confirmation)
+    for base, status in ((API, 200), ("https://two.example", 200), ("https://evil.example", 400)):
+        proof = holder.sign(holder.header(), holder.claims("GET", f"{base}/messages", token, time.time()))
+        response = client.get("/messages", base_url=base, headers={"Authorization": f"DPoP {token}", "DPoP": proof})
+        assert response.status_code == status
+    proof = holder.sign(holder.header(), holder.claims("GET", URI, token, time.time()))
+    response = client.get(
+        "/messages", base_url="https://two.example", headers={"Authorization": f"DPoP {token}", "DPoP": proof}
+    )
+    assert_refused(response, "invalid_dpop_proof", DPOP, error="invalid_dpop_proof")
+
+
+@pytest.mark.parametrize(
+    ("changes", "header"),
+    [
+        ({"htm": "POST"}, {}),
+        ({"htu": f"{API}/other"}, {}),
+        ({"ath": "x"}, {}),
+        ({"ath": ABSENT}, {}),
+        ({"iat": 1}, {}),
+        ({"jti": ABSENT}, {}),
+        ({}, {"typ": "JWT"}),
+        ({}, {"alg": "none"}),
+        ({}, {"jwk": {}}),
+    ],
+)
+def test_a_faulty_proof_is_told_on_the_dpop_challenge(
+    make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient, changes: dict[str, Any], header: dict[str, Any]
+) -> None:
+    """401 invalid_dpop_proof (RFC 9449 §7.1). Whatever else a proof can be is tried without Flask."""
+    client = serve(make_app, AUTH0_DPOP="allowed")
+    token = issuer.token(cnf=holder.confirmation)
+    claims = holder.claims("GET", URI, token, time.time(), **changes)
+    proof = holder.sign(holder.header(**header), claims)
+    response = client.get("/messages", headers={"Authorization": f"DPoP {token}", "DPoP": proof})
+    assert_refused(response, "invalid_dpop_proof", DPOP, PLAIN, error="invalid_dpop_proof")
+
+
+@pytest.mark.parametrize("proof", [None, "", "a.b.c", "a.b.c, a.b.c", "ü"])
+def test_a_bound_token_needs_a_proof(
+    make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient, proof: str | None
+) -> None:
+    """Exactly one."""
+    client = serve(make_app, AUTH0_DPOP="required")
+    headers = {"Authorization": f"DPoP {issuer.token(cnf=holder.confirmation)}"}
+    response = client.get("/messages", headers=headers if proof is None else {**headers, "DPoP": proof})
+    assert_refused(response, "invalid_dpop_proof", DPOP, error="invalid_dpop_proof")
+
+
+def test_another_key_proves_nothing(make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient) -> None:
+    """Whoever stole the token has one of their own."""
+    client = serve(make_app, AUTH0_DPOP="allowed")
+    token = issuer.token(cnf=holder.confirmation)
+    assert_refused(ask(client, token, DPoPClient("ES256")), "binding_mismatch", DPOP, PLAIN)
+
+
+CHALLENGES = {"disabled": (PLAIN,), "allowed": (PLAIN, DPOP), "required": (DPOP,)}
+CONFIRMATIONS: list[Any] = [
+    *(None, "x", 1, True, [], {}, {"jwk": {}}, {"jkt": 1}, {"jkt": None}),
+    *({"x5t#S256": "x"}, {"x5t#S256": 1}, {"kid": "x"}),
+]
+
+
+@pytest.mark.parametrize("mode", ["disabled", *MODES])
+def test_a_bound_token_is_never_a_plain_one(
+    make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient, mode: str
+) -> None:
+    """By the Bearer scheme it is refused in every mode, also with a proof beside it."""
+    client = serve(make_app, AUTH0_DPOP=mode)
+    token = issuer.token(cnf=holder.confirmation)
+    proof = holder.sign(holder.header(), holder.claims("GET", URI, token, time.time()))
+    for headers in (bearer(token), {**bearer(token), "DPoP": proof}):
+        for _ in range(2):
+            assert_refused(client.get("/messages", headers=headers), "binding_mismatch", *CHALLENGES[mode])
+
+
+@pytest.mark.parametrize("mode", ["disabled", *MODES])
+@pytest.mark.parametrize("confirmation", CONFIRMATIONS, ids=repr)
+def test_a_confirmation_that_is_not_understood_is_refused(
+    make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient, mode: str, confirmation: Any
+) -> None:
+    """By either scheme."""
+    client = serve(make_app, AUTH0_DPOP=mode)
+    token = issuer.token(cnf=confirmation)
+    assert_refused(client.get("/messages", headers=bearer(token)), "binding_mismatch", *CHALLENGES[mode])
+    response = ask(client, token, holder)
+    if mode == "disabled":
+        assert (response.status_code, response.get_json()["code"]) == (401, "invalid_header")
+    else:
+        others = () if mode == "required" else (PLAIN,)
+        assert_refused(response, "binding_mismatch", DPOP, *others)
+
+
+def test_two_confirmations_at_once_are_refused(make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient) -> None:
+    """A token is bound to one key (RFC 7800 §3.1): what the other member demands, nobody would check."""
+    client = serve(make_app, AUTH0_DPOP="allowed", AUTH0_MTLS_CERT="environ:SSL_CLIENT_CERT")
+    token = issuer.token(cnf={**holder.confirmation, "x5t#S256": "x"})
+    assert_refused(ask(client, token, holder), "binding_mismatch", DPOP, PLAIN)
+    assert_refused(client.get("/messages", headers=bearer(token)), "binding_mismatch", PLAIN, DPOP)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_plain_token_is_never_a_bound_one(
+    make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient, mode: str
+) -> None:
+    """By the DPoP scheme it is refused, with the best of proofs."""
+    client = serve(make_app, AUTH0_DPOP=mode)
+    others = () if mode == "required" else (PLAIN,)
+    assert_refused(ask(client, issuer.token(), holder), "binding_mismatch", DPOP, *others)
+
+
+def test_a_plain_token_passes_unless_proofs_are_required(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """By the Bearer scheme."""
+    headers = bearer(issuer.token())
+    for mode in ("disabled", "allowed"):
+        assert serve(make_app, AUTH0_DPOP=mode).get("/messages", headers=headers).status_code == 200
+    response = serve(make_app, AUTH0_DPOP="required").get("/messages", headers=headers)
+    assert_refused(response, "binding_mismatch", DPOP)
+
+
+@pytest.mark.parametrize("mode", ["disabled", "allowed"])
+def test_a_proof_beside_a_plain_token_is_refused(make_app: AppFactory, issuer: LocalIssuer, mode: str) -> None:
+    """Somebody means to be bound and is not."""
+    client = serve(make_app, AUTH0_DPOP=mode)
+    response = client.get("/messages", headers={**bearer(issuer.token()), "DPoP": "a.b.c"})
+    assert_refused(response, "binding_mismatch", *CHALLENGES[mode])
+
+
+def test_a_plain_token_has_nothing_to_prove(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """Guards do not ask about such requests, to be fast; the answer would be the same."""
+    app = make_app(AUTH0_DPOP="allowed", AUTH0_PUBLIC_URL=API)
+    token = issuer.token()
+    with app.app_context():
+        access_token = verify_token(token)
+    app.extensions["auth0"].binding.refuse_unproven(access_token, token, "bearer", {})
+
+
+def test_a_scope_that_is_missing_is_told_on_the_scheme_of_the_request(
+    make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient
+) -> None:
+    """403 (RFC 9449 §7.1)."""
+    client = serve(make_app, AUTH0_DPOP="allowed")
+    token = issuer.token(cnf=holder.confirmation)
+    response = ask(client, token, holder, uri=f"{API}/scope")
+    description = response.get_json()["error_description"]
+    told = f'error="insufficient_scope", error_description="{description}", scope="read:messages"'
+    assert response.status_code == 403
+    assert response.headers.getlist("WWW-Authenticate") == [f'DPoP realm="api", {told}, {ALGS}', PLAIN]
+
+
+def test_without_credentials_both_ways_are_shown(make_app: AppFactory) -> None:
+    """Bare (RFC 6750 §3.1)."""
+    for mode, challenges in CHALLENGES.items():
+        response = serve(make_app, AUTH0_DPOP=mode).get("/messages")
+        assert response.status_code == 401
+        assert tuple(response.headers.getlist("WWW-Authenticate")) == challenges
+
+
+def test_outside_of_requests_bound_tokens_are_refused(
+    make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient
+) -> None:
+    """Nobody could show a proof there."""
+    app = make_app(AUTH0_DPOP="allowed", AUTH0_PUBLIC_URL=API)
+    with app.app_context(), pytest.raises(BindingMismatchError):
+        verify_token(issuer.token(cnf=holder.confirmation))
+
+
+def test_details_of_health_are_shown_to_an_operator_with_a_bound_token(
+    make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient
+) -> None:
+    """With a proof, and to nobody without."""
+    client = serve(make_app, AUTH0_DPOP="required")
+    operator: dict[str, Any] = {"scope": "manage:auth0", "permissions": ["manage:auth0"]}
+    token = issuer.token(cnf=holder.confirmation, **operator)
+    client.get("/auth/health")
+    assert "checks" in ask(client, token, holder, uri=f"{API}/auth/health").get_json()
+    assert "checks" not in client.get("/auth/health", headers=bearer(token)).get_json()
+
+
+@pytest.mark.parametrize("name", ["NullCache", "flask_caching.backends.NullCache"])
+def test_required_proofs_need_somewhere_to_remember_them(issuer: LocalIssuer, name: str) -> None:
+    """An app that says it keeps nothing cannot tell a replay."""
+    settings = {**issuer.settings, "AUTH0_PUBLIC_URL": API, "CACHE_TYPE": name, "CACHE_NO_NULL_WARNING": True}
+    for mode, is_refused in (("allowed", False), ("required", True)):
+        app = Flask("tested", static_folder=None)
+        app.config.update(settings, AUTH0_DPOP=mode)
+        if is_refused:
+            with pytest.raises(ConfigurationError, match="AUTH0_DPOP"):
+                app.register_blueprint(Auth0Blueprint())
+            assert "auth0" not in app.extensions
+        else:
+            app.register_blueprint(Auth0Blueprint())
