@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from conftest import MovableClock
-from fleet_of_revokers import FragileBackend, Process, RevokerFleet
-from shared_sources import SECRET
+from fleet_of_revokers import Process, RevokerFleet
 
-from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.errors import RevocationUnavailableError
-from auth0_blueprint.fleet_board import FleetBoard
-from auth0_blueprint.flight import SingleFlight
-from auth0_blueprint.signed_cache import SignedCache
 
 
 @pytest.fixture
@@ -285,34 +278,3 @@ def test_one_unreadable_text_does_not_hide_the_others(fleet: RevokerFleet) -> No
     fleet.backend.get, fleet.backend.get_many = get_or_raise, get_many_or_raise  # type: ignore[method-assign]
     newcomer = fleet.process()
     assert [newcomer.lets_in(token_id) for token_id in "abc"] == [False, True, False]
-
-
-def test_nobody_waits_for_looks_that_fail_but_for_the_first_after_a_quiet_time(clock: MovableClock) -> None:
-    """A cache that is back is noticed by the first request of a process that had nothing to do meanwhile."""
-    begun: list[Callable[[], None]] = []
-    waits: list[float | None] = []
-
-    class Landing(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            waits.append(timeout)
-            begun.pop()()
-            return True
-
-    backend = FragileBackend()
-    cache = SharedCache(lambda: backend, monotonic=clock, pause_seconds=1)
-    flights = SingleFlight(start=begun.append, make_event=Landing)
-    board = FleetBoard(
-        SignedCache(cache, secret=SECRET, names=("fleet",)), interval_seconds=5, monotonic=clock, flights=flights
-    )
-    backend.is_away = True
-    board.keep_up()
-    assert (len(waits), board.is_away) == (1, True)
-    for seconds in (1, 1, 5):
-        clock.move(seconds)
-        board.keep_up()
-        assert (len(waits), len(begun)) == (1, 1)
-        begun.pop()()
-    backend.is_away = False
-    clock.move(6.1)
-    board.keep_up()
-    assert (len(waits), board.is_away, board.age_seconds) == (2, False, 0)

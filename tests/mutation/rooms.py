@@ -52,5 +52,6 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "key_source": (("keysets/pacing.py", "keysets/snapshot.py", "keysets/source.py"), KEYSETS),
     "fleet": (("keysets/refresh.py", "keysets/fleet.py", "keysets/shared.py"), KEYSETS),
     "flight": (("flight.py",), ("tests/test_flight.py",)),
+    "fleet_board": (("fleet_board.py",), ("tests/test_fleet_board.py",)),
     "signed_cache": (("signed_cache.py",), ("tests/test_signed_cache.py",)),
 }
