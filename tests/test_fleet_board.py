@@ -183,6 +183,15 @@ def test_a_look_under_way_is_enough_unless_it_began_too_early(
     assert len(heard) == looks
 
 
+def test_nobody_waits_for_a_look_under_way_before_the_interval_is_over(board: FleetBoard, waits: Waits) -> None:
+    """It was begun for an operator."""
+    board.keep_up()
+    waits.takes_seconds = 2
+    board.look_now()
+    board.keep_up()
+    assert (waits.patience, len(waits.begun)) == ([3, 1], 1)
+
+
 def test_nobody_who_waits_for_a_look_waits_for_what_is_left_to_do(board: FleetBoard, waits: Waits) -> None:
     """It is done when the look has landed; a subscriber need not leave anything."""
     under_way: list[object] = []
@@ -289,6 +298,12 @@ def test_a_cache_that_answers_for_too_few_is_away(
 
 
 # One name, right now
+
+
+def test_processes_of_two_releases_have_one_board(board: FleetBoard, backend: Backend) -> None:
+    """It stays where it is."""
+    board.post("name", {}, 60)
+    assert backend.only_key.startswith("auth0-board-name-")
 
 
 def test_what_stands_under_a_name_can_be_read_right_now(
