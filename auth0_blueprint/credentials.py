@@ -48,4 +48,4 @@ def scheme_and_token(authorization: str | None, *, takes_dpop: bool = False) -> 
 
 def is_by_dpop(authorization: str | None) -> bool:
     """Tell whether somebody tried the ``DPoP`` scheme, however well."""
-    return (authorization or "").strip(_WHITESPACE).partition(" ")[0].lower() == DPOP
+    return authorization is not None and authorization.strip(_WHITESPACE).partition(" ")[0].lower() == DPOP

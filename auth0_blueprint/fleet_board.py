@@ -7,9 +7,9 @@ an interval ago is known to whoever answers. While the cache is away nobody wait
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from auth0_blueprint.flight import Flight, SingleFlight
@@ -50,9 +50,8 @@ class FleetBoard:
         self._monotonic = monotonic
         self._flights = SingleFlight() if flights is None else flights
         self._subscribers: dict[str, Heed] = {}
-        self._looked_at = self._next_look_at = float("-inf")
-        self._looks = 0
-        self._retry_at = float("-inf")
+        self._looked_at = self._next_look_at = -math.inf
+        self._retry_at = -math.inf
         self.is_away = False
 
     def subscribe(self, name: str, heed: Heed) -> None:
@@ -83,37 +82,39 @@ class FleetBoard:
         """See to it that the last look is not older than the interval, as far as the cache lets us."""
         now = self._monotonic()
         if now >= self._next_look_at:
-            self._look_since(now - self._interval_seconds, self._looks)
+            self._look_after(now - self._interval_seconds)
 
     def look_now(self) -> None:
         """See to it that the last look is not older than this call, as far as the cache lets us."""
-        self._look_since(self._monotonic(), self._looks)
+        self._look_after(self._monotonic())
 
-    def _look_since(self, moment: float, looks: int) -> None:
+    def _look_after(self, moment: float) -> None:
         def may_look() -> bool:
             # Somebody else may have looked since we asked: one look is enough for all.
-            is_old = self._looks == looks or self._looked_at < moment
-            return is_old and self._monotonic() >= self._retry_at
+            return self._looked_at <= moment and self._monotonic() >= self._retry_at
 
         if self.is_away and self._monotonic() < self._retry_at + FAILURE_COUNTS_SECONDS:
             # While looks fail nobody waits for one; but whoever comes after a time without any finds out.
             self._flights.join_or_start(self._look, may_look)
         else:
             # A look that is under way may be too early for us.
-            patience = PATIENCE_SECONDS if self._looked_at > float("-inf") else FIRST_PATIENCE_SECONDS
-            self._flights.join_then_start(self._look, may_look, patience)
+            patience_seconds = FIRST_PATIENCE_SECONDS if math.isinf(self._looked_at) else PATIENCE_SECONDS
+            self._flights.join_then_start(self._look, may_look, patience_seconds)
 
     def _look(self, flight: Flight) -> None:
         looked_at = self._monotonic()
-        with self._catching():
+        try:
             afterwards = self._heed_all()
             self._looked_at, self._next_look_at = looked_at, looked_at + self._interval_seconds
-            self._looks += 1
             self.is_away = False
             self._flights.land(flight)
-            with self._catching():
-                for step in afterwards:
-                    step()
+            for step in afterwards:
+                step()
+        except Exception as exc:
+            if not isinstance(exc, BoardUnavailableError):
+                logger.exception("keeping up with the fleet failed in an unexpected way")
+            self._retry_at = self._monotonic() + RETRY_SECONDS
+            self.is_away = True
 
     def _heed_all(self) -> list[Callable[[], None]]:
         names = list(self._subscribers)
@@ -122,16 +123,6 @@ class FleetBoard:
             raise BoardUnavailableError
         steps = [self._subscribers[name](value) for name, value in zip(names, values, strict=True)]
         return [step for step in steps if step is not None]
-
-    @contextmanager
-    def _catching(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as exc:
-            if not isinstance(exc, BoardUnavailableError):
-                logger.exception("keeping up with the fleet failed in an unexpected way")
-            self._retry_at = self._monotonic() + RETRY_SECONDS
-            self.is_away = True
 
 
 class BoardUnavailableError(Exception):

@@ -10,7 +10,7 @@ import pytest
 from documents import ROOT
 
 import auth0_blueprint
-from auth0_blueprint.settings import SettingsSchema
+from auth0_blueprint.settings_schema import SettingsSchema
 
 
 def tables() -> ModuleType:

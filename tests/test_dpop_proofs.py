@@ -17,7 +17,7 @@ from refusals import segment, unsegment
 from auth0_blueprint.algorithms import ALGORITHMS, PROOF_ALGORITHMS
 from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.challenge import response_body
-from auth0_blueprint.dpop import ProofChecker
+from auth0_blueprint.dpop import MAX_KNOWN_HEADERS, ProofChecker
 from auth0_blueprint.errors import BindingMismatchError, InvalidProofError
 from auth0_blueprint.replay import ReplayMemory
 from auth0_blueprint.signed_cache import SignedCache
@@ -501,6 +501,47 @@ def test_a_proof_is_good_for_its_own_request_only(resource: Resource) -> None:
     assert resource.refusal_of(proof, target=TargetURI(None)) == "uri"
     assert resource.refusal_of(proof, access_token="another.access.token") == "access_token"
     resource.ask(proof)
+
+
+def test_a_request_with_dot_segments_has_no_proof(resource: Resource) -> None:
+    """Also where the proof spells them in the same way: Flask serves another view than the one it means."""
+    dotted = "https://api.example.com/files/../messages"
+    assert resource.refusal_of(resource.proof(htu=dotted), target=TargetURI(dotted)) == "uri"
+
+
+# A header that has come before
+
+
+def test_a_header_that_was_seen_before_excuses_nothing(resource: Resource) -> None:
+    """The key and the signature are looked at each time, and so is the length."""
+    resource.ask(resource.proof())
+    spoil = _with_signature(lambda signature: bytes([signature[0] ^ 1]) + signature[1:])
+    for proof, confirmation, reason in [
+        (spoil(resource.proof()), resource.client.confirmation, "signature"),
+        (resource.proof(), DPoPClient("ES256").confirmation, "other_key"),
+        (resource.proof(nonce="x" * 9000), resource.client.confirmation, "too_long"),
+        (resource.proof(htm="POST"), resource.client.confirmation, "method"),
+    ]:
+        with pytest.raises((InvalidProofError, BindingMismatchError)) as caught:
+            resource.ask(proof, confirmation=confirmation)
+        assert caught.value.reason == reason
+
+
+def test_a_header_that_has_proven_nothing_is_not_remembered(resource: Resource) -> None:
+    """Nobody can fill the memory of headers without a token, and the key that it is bound to."""
+    thief = DPoPClient("ES256")
+    with pytest.raises(BindingMismatchError):
+        resource.ask(thief.sign(thief.header(), thief.claims(METHOD, URI, ACCESS_TOKEN, NOW)))
+    claims = thief.claims(METHOD, URI, ACCESS_TOKEN, NOW)
+    assert resource.refusal_of(thief.sign(thief.header(jwk=resource.client.jwk), claims)) == "signature"
+    assert len(resource.checker._known_headers) == 0
+
+
+def test_no_more_headers_are_remembered_than_the_limit(resource: Resource) -> None:
+    """A client with a token may have any number of headers, by odd members."""
+    for number in range(MAX_KNOWN_HEADERS + 10):
+        resource.ask(resource.proof({"kid": str(number)}))
+    assert 0 < len(resource.checker._known_headers) <= MAX_KNOWN_HEADERS
 
 
 # Once

@@ -254,6 +254,15 @@ def test_a_proof_beside_a_plain_token_is_refused(make_app: AppFactory, issuer: L
     assert_refused(response, "binding_mismatch", *CHALLENGES[mode])
 
 
+def test_a_plain_token_has_nothing_to_prove(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """Guards do not ask about such requests, to be fast; the answer would be the same."""
+    app = make_app(AUTH0_DPOP="allowed", AUTH0_PUBLIC_URL=API)
+    token = issuer.token()
+    with app.app_context():
+        access_token = verify_token(token)
+    app.extensions["auth0"].binding.refuse_unproven(access_token, token, "bearer", {})
+
+
 def test_a_scope_that_is_missing_is_told_on_the_scheme_of_the_request(
     make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient
 ) -> None:

@@ -15,6 +15,7 @@ from refusals import REVOKED, answer_to, by_hand, claims_of, guarded, passes, se
 
 from auth0_blueprint import Auth0Blueprint, RevokedTokenError, current_token, requires_auth, verify_token
 from auth0_blueprint.access_token import AccessToken
+from auth0_blueprint.keysets.source import refreshed
 from auth0_blueprint.revocation.index import Revocation, RevocationIndex
 from auth0_blueprint.testing import LocalIssuer
 
@@ -257,7 +258,7 @@ def test_without_revocation_there_is_none(make_app: AppFactory, issuer: LocalIss
         response = client.open(path, method=method, json={"jti": "a"}, headers=admin_headers(issuer))
         assert seen(response) == NOT_FOUND
     state = app.extensions["auth0"]
-    assert (state.revocations, list(state.board._subscribers)) == (None, ["refreshed"])
+    assert (state.revocations, list(state.board._subscribers)) == (None, [refreshed(issuer.issuer)])
     assert client.get("/auth/admin/stats", headers=admin_headers(issuer)).get_json()["revocations"] == 0
     health = client.get("/auth/health", headers=admin_headers(issuer)).get_json()
     assert health["checks"]["revocations"] is None

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from .servers import ALGORITHMS, PROVIDER, App, Key, Provider, running_app
+from .servers import ALGORITHMS, PROVIDER, App, Key, ProofMaker, Provider, running_app
 
 MakeKey = Callable[[str], Key]
 
@@ -36,7 +36,7 @@ def installed_provider() -> None:
     """Skip what needs the provider where it is not installed."""
     if shutil.which("node") is None:
         pytest.skip("the real provider needs node: install Node.js 20 or later")
-    if not (PROVIDER / "node_modules" / "oidc-provider").is_dir():
+    if not all((PROVIDER / "node_modules" / name).is_dir() for name in ("oidc-provider", "dpop")):
         pytest.skip("the real provider is not installed: run npm ci --prefix tests/integration/provider")
 
 
@@ -53,6 +53,13 @@ def reference_app(provider: Provider, tmp_path_factory: pytest.TempPathFactory) 
     """The reference app with default times, which trusts ``provider``."""
     with running_app(tmp_path_factory.mktemp("app"), provider) as app:
         yield app
+
+
+@pytest.fixture(scope="session")
+def proof_maker(installed_provider: None) -> Iterator[ProofMaker]:
+    """A DPoP client that is not ours."""
+    with ProofMaker() as proof_maker:
+        yield proof_maker
 
 
 @pytest.fixture

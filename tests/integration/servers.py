@@ -1,4 +1,4 @@
-"""The servers of these tests, in processes of their own: an OpenID provider, and the reference app under gunicorn."""
+"""What these tests run in processes of its own: an OpenID provider, a DPoP client, the reference app under gunicorn."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import json
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self, cast
+from typing import IO, Any, NamedTuple, Self, cast
 from urllib.parse import urlsplit
 
 import requests
-from processes import eventually, gunicorn, http, running
+from processes import Process, eventually, gunicorn, http, running
 
 ROOT = Path(__file__).parents[2]
 PROVIDER = Path(__file__).with_name("provider")
@@ -31,17 +31,17 @@ class Provider:
     """`oidc-provider`: each start may take other keys, and takes the port of the first.
 
     Attributes:
-        issuer, jwks_url: as its discovery document names them.
+        issuer, jwks_url, token_url: as its discovery document names them.
     """
 
     issuer: str
     jwks_url: str
+    token_url: str
 
     def __init__(self) -> None:
         self._client = {"id": "messages-client", "secret": secrets.token_urlsafe(32)}
         self._process = ExitStack()
         self._port = 0
-        self._token_url = ""
 
     def __enter__(self) -> Self:
         return self
@@ -52,8 +52,7 @@ class Provider:
     def start(self, *keys: Key) -> None:
         """Run with these private *keys*, of which the first of an algorithm signs, and no longer with others."""
         self._process.close()
-        command = [shutil.which("node") or "node", "provider.mjs", str(self._port)]
-        process = self._process.enter_context(running(command, cwd=PROVIDER, stdin=subprocess.PIPE))
+        process = self._process.enter_context(_node("provider.mjs", str(self._port)))
         with cast("IO[str]", process.stdin) as stdin:
             json.dump({"keys": keys, "client": self._client}, stdin)
         lines = iter(cast("IO[str]", process.stdout))
@@ -61,20 +60,62 @@ class Provider:
         assert issuer is not None, "the provider did not start: standard error says why"
         metadata = http("GET", f"{issuer}.well-known/openid-configuration").json()
         self.issuer, self.jwks_url = metadata["issuer"], metadata["jwks_uri"]
-        self._token_url = metadata["token_endpoint"]
+        self.token_url = metadata["token_endpoint"]
         self._port = urlsplit(self.issuer).port or 0
 
-    def access_token(self, algorithm: str = "RS256", *, audience: str = AUDIENCE, scope: str | None = None) -> str:
-        """Return an access token of the client, as the token endpoint gives it."""
+    def access_token(
+        self,
+        algorithm: str = "RS256",
+        *,
+        audience: str = AUDIENCE,
+        scope: str | None = None,
+        proof: str | None = None,
+    ) -> str:
+        """Return an access token of the client, as the token endpoint gives it: with *proof* a bound one."""
         response = http(
             "POST",
-            self._token_url,
+            self.token_url,
             auth=(self._client["id"], self._client["secret"]),
             data={"grant_type": "client_credentials", "resource": f"{audience}{algorithm}", "scope": scope},
+            headers={"DPoP": proof},
         )
         response.raise_for_status()
-        token: str = response.json()["access_token"]
+        body = response.json()
+        assert body["token_type"] == ("Bearer" if proof is None else "DPoP")
+        token: str = body["access_token"]
         return token
+
+
+class Proof(NamedTuple):
+    """A DPoP proof, and the thumbprint of its key."""
+
+    text: str
+    thumbprint: str
+
+
+class ProofMaker:
+    """npm's `dpop`, with one key for each algorithm."""
+
+    def __init__(self) -> None:
+        self._process = ExitStack()
+
+    def __enter__(self) -> Self:
+        process = self._process.enter_context(_node("dpop.mjs"))
+        self._stdin, self._stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+        self._process.callback(self._stdin.close)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        self._process.close()
+
+    def make(self, algorithm: str, method: str, uri: str, access_token: str | None = None) -> Proof:
+        """Return a new proof for *method* and *uri*, and for *access_token* if there is one."""
+        question = {"alg": algorithm, "htm": method, "htu": uri}
+        print(
+            json.dumps(question | ({"accessToken": access_token} if access_token else {})), file=self._stdin, flush=True
+        )
+        answer = json.loads(self._stdout.readline())
+        return Proof(answer["proof"], answer["thumbprint"])
 
 
 class App:
@@ -84,20 +125,20 @@ class App:
         self._url = url
         self._access_log = access_log
 
-    def get(self, path: str, token: str | None = None) -> requests.Response:
-        """Ask whichever worker takes the request."""
-        return self._ask("GET", path, _credentials(token))[1]
+    def get(self, path: str, token: str | None = None, proof: str | None = None) -> requests.Response:
+        """Ask whichever worker takes the request: by the scheme ``DPoP`` with *proof*, else ``Bearer``."""
+        return self._ask("GET", path, _credentials(token, proof))[1]
 
     def options(self, path: str, headers: dict[str, str]) -> requests.Response:
         """Ask as a browser's preflight does."""
         return self._ask("OPTIONS", path, headers)[1]
 
-    def get_from_every_worker(self, path: str, token: str) -> list[requests.Response]:
+    def get_from_every_worker(self, path: str, token: str, proof: str | None = None) -> list[requests.Response]:
         """Ask until each worker has answered, and return the last answer of each."""
         answers: dict[str, requests.Response] = {}
 
         def has_every_worker_answered() -> bool:
-            worker, answer = self._ask("GET", path, _credentials(token))
+            worker, answer = self._ask("GET", path, _credentials(token, proof))
             answers[worker] = answer
             return len(answers) == WORKERS
 
@@ -112,10 +153,15 @@ class App:
 
 
 @contextmanager
-def running_app(directory: Path, provider: Provider, **settings: str) -> Iterator[App]:
-    """Run ``wsgi:app`` under gunicorn, with *settings* from the environment only."""
+def running_app(
+    directory: Path, provider: Provider, cache: Mapping[str, str] | None = None, /, **settings: str
+) -> Iterator[App]:
+    """Run ``wsgi:app`` under gunicorn, with *settings* from the environment, and *cache* in ``instance/config.py``."""
     # Away from the checkout, whose instance/config.py and .env belong to whoever works in it.
     shutil.copy(ROOT / "wsgi.py", directory)
+    (directory / "instance").mkdir()
+    lines = (f"{name} = {value!r}\n" for name, value in (cache or {}).items())
+    (directory / "instance" / "config.py").write_text("".join(lines))
     environment = {
         "CORS_ORIGINS": FRONT_END,
         "AUTH0_ISSUER": provider.issuer,
@@ -129,5 +175,14 @@ def running_app(directory: Path, provider: Provider, **settings: str) -> Iterato
         yield App(url, cast("IO[str]", process.stdout))
 
 
-def _credentials(token: str | None) -> dict[str, str]:
-    return {} if token is None else {"Authorization": f"Bearer {token}"}
+def _node(*arguments: str) -> AbstractContextManager[Process]:
+    """Run a program of the folder of the provider, which reads standard input."""
+    # Node.js 20 says that Ed25519 is experimental.
+    command = [shutil.which("node") or "node", "--no-warnings", *arguments]
+    return running(command, cwd=PROVIDER, stdin=subprocess.PIPE)
+
+
+def _credentials(token: str | None, proof: str | None) -> dict[str, str]:
+    if token is None:
+        return {}
+    return {"Authorization": f"Bearer {token}"} if proof is None else {"Authorization": f"DPoP {token}", "DPoP": proof}

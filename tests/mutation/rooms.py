@@ -20,6 +20,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("certificate_source.py", "client_certificate.py"),
         ("tests/test_client_certificate.py",),
     ),
+    "binding": (("binding.py",), ("tests/test_sender_constrained.py", "tests/test_certificate_bound.py")),
     "verifier": (
         ("verifier.py", "jws.py"),
         (

@@ -1,34 +1,38 @@
-"""The app of these tests: a view for one certificate only, and one that shows what WSGI makes of a request."""
+"""The app of these tests: guarded views, and one that shows what WSGI makes of a request."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from auth0_blueprint.certificate_source import certificate_source
-from auth0_blueprint.challenge import response_body, response_headers
-from auth0_blueprint.client_certificate import refuse_other_certificates, thumbprint
-from auth0_blueprint.errors import Auth0Error
+from auth0_blueprint import Auth0Blueprint, current_token, requires_auth
 
 SHOWN = ("SCRIPT_NAME", "PATH_INFO", "RAW_URI", "QUERY_STRING", "HTTP_HOST", "REMOTE_ADDR")
 
 app = Flask(__name__)
-source = certificate_source(os.environ["AUTH0_MTLS_CERT"])
+app.config.update({name: value for name, value in os.environ.items() if name.startswith("CACHE_")})
+app.register_blueprint(Auth0Blueprint())
 
 
-@app.errorhandler(Auth0Error)
-def refuse(error: Auth0Error) -> tuple[Response, int, dict[str, str]]:
-    return jsonify(response_body(error)), error.status, dict(response_headers(error, "api"))
+@app.after_request
+def tell_worker(response: Response) -> Response:
+    response.headers["X-Worker"] = str(os.getpid())
+    return response
 
 
 @app.get("/messages")
+@requires_auth
 def messages() -> dict[str, Any]:
-    """Let a request pass that shows the certificate of its token; the header stands for the token's ``cnf``."""
-    refuse_other_certificates({"x5t#S256": request.headers["Bound-To"]}, request.environ, source)
-    return {"thumbprint": thumbprint(request.environ, source)}
+    return {"bound to": current_token.confirmation}
+
+
+@app.get("/files/<path:name>")
+@requires_auth
+def file(name: str) -> dict[str, str]:
+    return {"name": name}
 
 
 @app.get("/shown/", defaults={"rest": ""})

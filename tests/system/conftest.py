@@ -1,4 +1,4 @@
-"""Fixtures: certificates of a server, of a client and of an attacker, and a directory with a short path."""
+"""Fixtures: certificates of a server, a client and an attacker, tokens of both, and a directory with a short path."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 from certificates import Credential, make_credential
 
+from auth0_blueprint.testing import LocalIssuer
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Somebody with a certificate, and the files that they connect with."""
+    """Somebody with a certificate, the files that they connect with, and a token that is bound to it."""
 
     credential: Credential
     files: tuple[Path, Path]
+    token: str
 
 
 @pytest.fixture(scope="session")
@@ -24,19 +27,20 @@ def server() -> Credential:
     return make_credential("server")
 
 
-def _client(name: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
+def _client(name: str, issuer: LocalIssuer, tmp_path_factory: pytest.TempPathFactory) -> Client:
     credential = make_credential(name)
-    return Client(credential, credential.write_to(tmp_path_factory.mktemp(name), name))
+    token = issuer.token(cnf={"x5t#S256": credential.thumbprint})
+    return Client(credential, credential.write_to(tmp_path_factory.mktemp(name), name), token)
 
 
 @pytest.fixture(scope="session")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Client:
-    return _client("client", tmp_path_factory)
+def client(session_issuer: LocalIssuer, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return _client("client", session_issuer, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def attacker(tmp_path_factory: pytest.TempPathFactory) -> Client:
-    return _client("attacker", tmp_path_factory)
+def attacker(session_issuer: LocalIssuer, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return _client("attacker", session_issuer, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

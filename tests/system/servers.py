@@ -21,6 +21,8 @@ from documents import ROOT, python_blocks
 from processes import TIMEOUT_SECONDS, gunicorn, running
 from refusals import Answer
 
+from auth0_blueprint.testing import LocalIssuer
+
 APP = Path(__file__).with_name("app.py")
 PAGE = ROOT / "docs" / "mtls.md"
 HEADER = "X-SSL-Client-Cert"
@@ -104,16 +106,27 @@ class Deployment:
 
 @contextmanager
 def deployed(
-    directory: Path, site: str, credential: Credential, *arguments: str, **environment: str
+    directory: Path, site: str, credential: Credential, issuer: LocalIssuer, *arguments: str, **settings: str
 ) -> Iterator[Deployment]:
-    """Run the app of these tests behind nginx with *site*, in the words of docs/mtls.md."""
+    """Run the app of these tests behind nginx with *site*, in the words of docs/mtls.md.
+
+    Args:
+        directory: where both run.
+        site: nginx's configuration.
+        credential: the server's.
+        issuer: whose tokens the app takes.
+        arguments: of gunicorn.
+        settings: of the app.
+    """
     shutil.copy(APP, directory / "system_app.py")
     certificate, key = credential.write_to(directory, "server")
     path = directory / "gunicorn.sock"
     path.unlink(missing_ok=True)
     with (
         socket.create_server(str(path), family=socket.AF_UNIX) as unix_socket,
-        gunicorn("system_app:app", directory, environment, *arguments, sockets=(unix_socket,)) as (url, _),
+        gunicorn(
+            "system_app:app", directory, {**_trusting(issuer), **settings}, *arguments, sockets=(unix_socket,)
+        ) as (url, _),
     ):
         direct = Address(urlsplit(url).port or 0)
         site = site.replace("/run/api/gunicorn.sock", str(path))
@@ -124,12 +137,15 @@ def deployed(
 
 
 @contextmanager
-def gunicorn_that_ends_tls(directory: Path, credential: Credential, clients: Path) -> Iterator[Address]:
+def gunicorn_that_ends_tls(
+    directory: Path, credential: Credential, issuer: LocalIssuer, clients: Path
+) -> Iterator[Address]:
     """Run the app of these tests under gunicorn alone, with what docs/mtls.md puts around it.
 
     Args:
         directory: where it runs.
         credential: the server's.
+        issuer: whose tokens the app takes.
         clients: a file with certificates of authorities that clients may have theirs from.
     """
     shutil.copy(APP, directory / "system_app.py")
@@ -137,9 +153,13 @@ def gunicorn_that_ends_tls(directory: Path, credential: Credential, clients: Pat
     (directory / "tls_app.py").write_text("from system_app import app\n" + advised)
     certificate, key = credential.write_to(directory, "server")
     arguments = ["--certfile", str(certificate), "--keyfile", str(key), "--ca-certs", str(clients), "--cert-reqs", "1"]
-    settings = {"AUTH0_MTLS_CERT": "environ:SSL_CLIENT_CERT"}
+    settings = {**_trusting(issuer), "AUTH0_MTLS_CERT": "environ:SSL_CLIENT_CERT"}
     with gunicorn("tls_app:app", directory, settings, *arguments) as (url, _):
         yield Address(urlsplit(url).port or 0, authority=certificate)
+
+
+def _trusting(issuer: LocalIssuer) -> dict[str, str]:
+    return {name: value for name, value in issuer.settings.items() if value is not None}
 
 
 def raw(connection: HTTPConnection, target: str, headers: Headers = ()) -> tuple[int, Message, bytes]:
@@ -152,20 +172,30 @@ def raw(connection: HTTPConnection, target: str, headers: Headers = ()) -> tuple
     return response.status, response.headers, response.read()
 
 
-def ask(connection: HTTPConnection, bound_to: Credential, headers: Headers = ()) -> Answer:
-    """Ask the guarded view with a token that is bound to *bound_to*, and end the connection."""
-    with closing(connection):
-        status, received, body = raw(connection, "/messages", (("Bound-To", bound_to.thumbprint), *headers))
-    challenge = received["WWW-Authenticate"]
-    return Answer(
+def get(connection: HTTPConnection, target: str, headers: Headers = ()) -> tuple[Answer, str]:
+    """Ask for *target*, and return what is answered, and the worker process that has."""
+    status, received, body = raw(connection, target, headers)
+    answer = Answer(
         status,
-        () if challenge is None else (challenge,),
+        tuple(received.get_all("WWW-Authenticate", ())),
         json.loads(body),
         cache_control=received["Cache-Control"],
         content_type=received["Content-Type"],
     )
+    return answer, received["X-Worker"]
+
+
+def ask(connection: HTTPConnection, token: str, headers: Headers = ()) -> Answer:
+    """Present *token* to the guarded view by both schemes, which have to be answered alike; end the connection."""
+    with closing(connection):
+        by_bearer, by_dpop = (
+            get(connection, "/messages", (("Authorization", f"{scheme} {token}"), *headers))[0]
+            for scheme in ("Bearer", "DPoP")
+        )
+    assert by_bearer == by_dpop
+    return by_bearer
 
 
 def passed_with(credential: Credential) -> Answer:
     """Return the answer of the guarded view to whoever has shown *credential*."""
-    return Answer(200, (), {"thumbprint": credential.thumbprint}, cache_control=None)
+    return Answer(200, (), {"bound to": {"x5t#S256": credential.thumbprint}}, cache_control=None)

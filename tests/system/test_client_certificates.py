@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from certificates import Credential
-from refusals import NO_CERTIFICATE, OTHER_CERTIFICATE, UNTRUSTED_PROXY
+from refusals import NO_CERTIFICATE, OTHER_CERTIFICATE, UNTRUSTED_PROXY, Answer
+
+from auth0_blueprint.testing import LocalIssuer
 
 from .conftest import Client
 from .servers import (
@@ -19,6 +22,7 @@ from .servers import (
     ask,
     deployed,
     documented_site,
+    get,
     gunicorn_that_ends_tls,
     passed_with,
 )
@@ -36,19 +40,21 @@ LINKS = {
 
 
 @pytest.fixture(scope="module", params=LINKS)
-def deployment(request: pytest.FixtureRequest, directory: Path, server: Credential) -> Iterator[Deployment]:
+def deployment(
+    request: pytest.FixtureRequest, directory: Path, server: Credential, session_issuer: LocalIssuer
+) -> Iterator[Deployment]:
     binding, settings = LINKS[request.param]
     site = documented_site()
     if binding:
         site = site.replace("unix:/run/api/gunicorn.sock", "127.0.0.1:8000")
         site = site.replace("proxy_pass", f"{binding} proxy_pass")
-    with deployed(directory, site, server, **settings) as deployment:
+    with deployed(directory, site, server, session_issuer, **settings) as deployment:
         yield deployment
 
 
 @pytest.fixture(scope="module")
-def tls(directory: Path, server: Credential, client: Client) -> Iterator[Address]:
-    with gunicorn_that_ends_tls(directory, server, clients=client.files[0]) as address:
+def tls(directory: Path, server: Credential, session_issuer: LocalIssuer, client: Client) -> Iterator[Address]:
+    with gunicorn_that_ends_tls(directory, server, session_issuer, clients=client.files[0]) as address:
         yield address
 
 
@@ -76,18 +82,28 @@ FORGERIES: dict[str, Callable[[Credential], Headers]] = {
 class TestThroughNginx:
     def test_the_certificate_of_the_client_arrives(self, deployment: Deployment, client: Client) -> None:
         """With its thumbprint, so its token passes."""
-        answer = ask(deployment.nginx.connect(client.files), client.credential)
+        answer = ask(deployment.nginx.connect(client.files), client.token)
         assert answer == passed_with(client.credential)
 
     def test_the_token_of_somebody_else_is_refused(
         self, deployment: Deployment, client: Client, attacker: Client
     ) -> None:
         """Whoever stole it has a certificate, too."""
-        assert ask(deployment.nginx.connect(attacker.files), client.credential) == OTHER_CERTIFICATE
+        assert ask(deployment.nginx.connect(attacker.files), client.token) == OTHER_CERTIFICATE
+
+    def test_a_token_that_is_not_bound_needs_no_certificate(
+        self, deployment: Deployment, session_issuer: LocalIssuer, client: Client
+    ) -> None:
+        """By the Bearer scheme it passes, also of somebody who shows one."""
+        headers = (("Authorization", f"Bearer {session_issuer.token()}"),)
+        for certificate in (None, client.files):
+            with closing(deployment.nginx.connect(certificate)) as connection:
+                answer, _ = get(connection, "/messages", headers)
+            assert answer == Answer(200, (), {"bound to": None}, cache_control=None)
 
     def test_without_certificate_a_bound_token_is_refused(self, deployment: Deployment, client: Client) -> None:
         """Such clients get through nginx, for tokens that are not bound."""
-        assert ask(deployment.nginx.connect(), client.credential) == NO_CERTIFICATE
+        assert ask(deployment.nginx.connect(), client.token) == NO_CERTIFICATE
 
     @pytest.mark.parametrize("way", FORGERIES)
     def test_a_header_of_the_client_does_not_arrive(
@@ -95,8 +111,8 @@ class TestThroughNginx:
     ) -> None:
         """Neither alone nor beside a certificate of the attacker's own."""
         headers = FORGERIES[way](client.credential)
-        assert ask(deployment.nginx.connect(), client.credential, headers) == NO_CERTIFICATE
-        answer = ask(deployment.nginx.connect(attacker.files), client.credential, headers)
+        assert ask(deployment.nginx.connect(), client.token, headers) == NO_CERTIFICATE
+        answer = ask(deployment.nginx.connect(attacker.files), client.token, headers)
         assert answer == OTHER_CERTIFICATE
 
     @pytest.mark.parametrize("way", FORGERIES)
@@ -105,7 +121,7 @@ class TestThroughNginx:
     ) -> None:
         """The client's certificate is the one of the handshake."""
         headers = FORGERIES[way](attacker.credential)
-        answer = ask(deployment.nginx.connect(client.files), client.credential, headers)
+        answer = ask(deployment.nginx.connect(client.files), client.token, headers)
         assert answer == passed_with(client.credential)
 
     def test_a_resumed_session_shows_the_certificate_of_its_first_handshake(
@@ -121,7 +137,7 @@ class TestThroughNginx:
             assert secured.session_reused is is_resumed
             # A ticket comes after the handshake, with the first answer.
             connection.putrequest("GET", "/messages")
-            connection.putheader("Bound-To", client.credential.thumbprint)
+            connection.putheader("Authorization", f"Bearer {client.token}")
             connection.endheaders()
             response = connection.getresponse()
             assert response.status == 200
@@ -135,27 +151,27 @@ class TestPastNginx:
     def test_a_header_is_not_believed(self, deployment: Deployment, client: Client, way: str) -> None:
         """Whoever reaches gunicorn by another way can send any header, and certificates are no secret."""
         headers = FORGERIES[way](client.credential)
-        answer = ask(deployment.gunicorn.connect(), client.credential, headers)
+        answer = ask(deployment.gunicorn.connect(), client.token, headers)
         # gunicorn drops names with underscores by itself.
         is_dropped = way in {"underscores", "one underscore"}
         assert answer == (NO_CERTIFICATE if is_dropped else UNTRUSTED_PROXY)
 
     def test_nothing_is_there_without_a_header(self, deployment: Deployment, client: Client) -> None:
         """And so nobody passes."""
-        assert ask(deployment.gunicorn.connect(), client.credential) == NO_CERTIFICATE
+        assert ask(deployment.gunicorn.connect(), client.token) == NO_CERTIFICATE
 
 
 class TestWithoutProxy:
     def test_the_certificate_of_the_client_arrives(self, tls: Address, client: Client) -> None:
         """In the environ, from gunicorn's own handshake."""
-        assert ask(tls.connect(client.files), client.credential) == passed_with(client.credential)
+        assert ask(tls.connect(client.files), client.token) == passed_with(client.credential)
 
     def test_without_certificate_a_bound_token_is_refused(self, tls: Address, client: Client) -> None:
         """The handshake works without."""
-        assert ask(tls.connect(), client.credential) == NO_CERTIFICATE
+        assert ask(tls.connect(), client.token) == NO_CERTIFICATE
 
     @pytest.mark.parametrize("name", ["SSL-Client-Cert", "SSL_CLIENT_CERT", HEADER])
     def test_a_header_changes_nothing(self, tls: Address, client: Client, name: str) -> None:
         """No header gets to that place in the environ."""
         headers = ((name, client.credential.escaped_pem),)
-        assert ask(tls.connect(), client.credential, headers) == NO_CERTIFICATE
+        assert ask(tls.connect(), client.token, headers) == NO_CERTIFICATE

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from certificates import Credential
 
+from auth0_blueprint.testing import LocalIssuer
+
 from .servers import Deployment, deployed, raw
 
 _COMMON = """
@@ -55,9 +57,8 @@ server {{
 
 
 @pytest.fixture(scope="module")
-def deployment(directory: Path, server: Credential) -> Iterator[Deployment]:
-    settings = {"AUTH0_MTLS_CERT": "environ:SSL_CLIENT_CERT", "PROXY_FIX": "1"}
-    with deployed(directory, SITE, server, **settings) as deployment:
+def deployment(directory: Path, server: Credential, session_issuer: LocalIssuer) -> Iterator[Deployment]:
+    with deployed(directory, SITE, server, session_issuer, PROXY_FIX="1") as deployment:
         yield deployment
 
 

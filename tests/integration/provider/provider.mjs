@@ -3,6 +3,8 @@
 // Argument: the port, 0 for a free one. Standard input: {"keys": [private JWKs], "client": {"id", "secret"}}.
 // Among several keys of one algorithm the first signs. Once it listens it says "issuer <URL>".
 //
+// A token that is asked for with a DPoP proof is bound to its key (RFC 9449 §5).
+//
 // The resource indicator https://host/ALG asks for a token for the audience https://host/, signed with ALG.
 
 import { createServer } from 'node:http';
@@ -10,6 +12,7 @@ import { json } from 'node:stream/consumers';
 import { Provider, errors } from 'oidc-provider';
 
 const ALGORITHMS = ['RS256', 'PS256', 'ES256'];
+const PROOF_ALGORITHMS = ['ES256', 'RS256', 'PS256', 'Ed25519', 'EdDSA'];
 
 function resourceServer(ctx, indicator) {
   const { origin, pathname } = new URL(indicator);
@@ -39,9 +42,11 @@ server.listen(Number(process.argv[2]), '127.0.0.1', () => {
       response_types: [],
       redirect_uris: [],
     }],
+    enabledJWA: { dPoPSigningAlgValues: PROOF_ALGORITHMS },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
+      dPoP: { enabled: true },
       resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer },
     },
   });
