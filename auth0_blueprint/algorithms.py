@@ -9,7 +9,7 @@ from jwt.algorithms import Algorithm as SignatureAlgorithm
 from jwt.algorithms import get_default_algorithms
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Algorithm:
     """One asymmetric signature algorithm, equal to itself alone. ``EdDSA`` and ``Ed25519`` are two names of one."""
 

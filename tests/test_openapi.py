@@ -194,7 +194,9 @@ def test_apispec_is_imported_only_where_the_setting_is_on(issuer: LocalIssuer) -
         "for is_on in (False, True):\n"
         "    app = Flask('tested'); app.config.update(AUTH0_DOMAIN='a.eu.auth0.com', AUTH0_AUDIENCE='a')\n"
         "    app.config['AUTH0_OPENAPI'] = is_on; app.register_blueprint(Auth0Blueprint())\n"
-        "    print('apispec' in sys.modules)\n"
+        "    print('apispec' in sys.modules, 'auth0_blueprint.routes.operations' in sys.modules)\n"
+        "app.test_client().get('/auth/openapi.json').get_json()['openapi']\n"
+        "print('auth0_blueprint.routes.operations' in sys.modules)\n"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert run.stdout.split() == ["False", "True"]
+    assert run.stdout.split() == ["False", "False", "True", "False", "True"]

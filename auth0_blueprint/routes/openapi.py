@@ -1,52 +1,20 @@
-"""``GET /auth/openapi.json``: the package's own routes as an OpenAPI 3.1 document, from the schemas that they use.
+"""``GET /auth/openapi.json``, where ``AUTH0_OPENAPI`` is on.
 
-apispec, which reads the schemas, is the extra ``openapi``, and imported only where ``AUTH0_OPENAPI`` is on.
+Only there is imported what makes the document, and apispec, the extra ``openapi``, which reads the schemas.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from http import HTTPStatus
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from flask import Flask, Response, current_app, request
-from marshmallow import RAISE, Schema
 
-from auth0_blueprint import errors
 from auth0_blueprint.current import app_state
 from auth0_blueprint.decorators import public
-from auth0_blueprint.errors import Auth0Error, ConfigurationError
+from auth0_blueprint.errors import ConfigurationError, NotFoundError
 from auth0_blueprint.routes.bodies import answer
-from auth0_blueprint.routes.operations import (
-    JSON,
-    MORE_OF_SCHEMA,
-    OPERATIONS,
-    PARAMETERS,
-    DocumentSchema,
-    ErrorSchema,
-    Operation,
-)
-from auth0_blueprint.settings import Settings
 
-_BEARER = "bearer"
-_HEADERS: dict[str, dict[str, Any]] = {
-    "Cache-Control": {"schema": {"const": "no-store"}, "required": True},
-    "WWW-Authenticate": {"schema": {"type": "string"}, "description": "the challenge (RFC 6750 §3)"},
-    "Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "in seconds"},
-    "Location": {"schema": {"type": "string"}, "description": "of the revocation", "required": True},
-    "Allow": {"schema": {"type": "string"}},
-}
-_HEADERS_OF_STATUS = {
-    201: ("Location",),
-    400: ("WWW-Authenticate",),
-    401: ("WWW-Authenticate",),
-    403: ("WWW-Authenticate",),
-    405: ("Allow",),
-    429: ("Retry-After",),
-    503: ("Retry-After",),
-}
 # A route does not change once its app is served.
 _documents: WeakKeyDictionary[Flask, dict[str, Any]] = WeakKeyDictionary()
 
@@ -56,7 +24,10 @@ def openapi() -> Response:
     """Answer the document, where ``AUTH0_OPENAPI`` is on."""
     settings = app_state().settings
     if not settings.openapi:
-        raise errors.NotFoundError
+        raise NotFoundError
+    from auth0_blueprint.routes.openapi_document import document
+    from auth0_blueprint.routes.operations import DocumentSchema
+
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     if app not in _documents:
         _documents[app] = document(app, str(request.blueprint), settings)
@@ -75,117 +46,3 @@ def check_extra_is_installed() -> None:
         raise ConfigurationError(
             {"AUTH0_OPENAPI": "needs apispec: pip install 'auth0_blueprint[openapi]', or set it to false"}
         ) from exc
-
-
-def document(app: Flask, blueprint: str, settings: Settings) -> dict[str, Any]:
-    """Return the document about the routes of *blueprint*, as they are registered on *app*."""
-    from apispec import APISpec
-    from apispec.ext.marshmallow import MarshmallowPlugin
-
-    schemas: dict[str, type[Schema]] = {}
-
-    def name_of(schema: Any) -> str:
-        found: type[Schema] = schema if isinstance(schema, type) else type(schema)
-        name = found.__name__.removesuffix("Schema")
-        schemas[name] = found
-        return name
-
-    spec = APISpec(
-        title="auth0_blueprint",
-        version="1",
-        openapi_version="3.1.0",
-        info={"description": "What auth0_blueprint adds to this API. Methods that a route does not have get 405."},
-        plugins=[MarshmallowPlugin(schema_name_resolver=name_of)],
-    )
-    spec.components.security_scheme(_BEARER, {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
-    for name, header in _HEADERS.items():
-        spec.components.header(name, header)
-    spec.components.response("MethodNotAllowed", _refusals(405, {errors.MethodNotAllowedError.code}))
-    for operation in OPERATIONS:
-        if all(getattr(settings, switch) for switch in operation.switches):
-            path, names = _path(app, f"{blueprint}.{operation.view}")
-            spec.path(path, operations={operation.method: _described(operation, names, settings)})
-    found: dict[str, Any] = spec.to_dict()
-    for name, component in found["components"]["schemas"].items():
-        _complete(component, schemas[name])
-    return found
-
-
-def _path(app: Flask, endpoint: str) -> tuple[str, list[str]]:
-    """Return the path of *endpoint* with its parameters in braces, and their names."""
-    rule = next(app.url_map.iter_rules(endpoint))
-    return re.sub(r"<(?:[^<>:]+:)?([^<>]+)>", r"{\1}", rule.rule), re.findall(r"<(?:[^<>:]+:)?([^<>]+)>", rule.rule)
-
-
-def _described(operation: Operation, parameters: list[str], settings: Settings) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "operationId": operation.name,
-        "summary": operation.summary,
-        "security": _security(operation.guard, settings),
-        "responses": _responses(operation),
-    }
-    if parameters:
-        described["parameters"] = [
-            {"name": name, "in": "path", "required": True, **PARAMETERS.get(name, {"schema": {"type": "string"}})}
-            for name in parameters
-        ]
-    if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": {operation.body_type: {"schema": operation.body}}}
-    return described
-
-
-def _security(guard: str, settings: Settings) -> list[dict[str, list[str]]]:
-    if guard == "anyone":
-        return []
-    if guard == "optional":
-        return [{}, {_BEARER: []}]
-    # OpenAPI 3.1: for a scheme that is not OAuth 2 the names are roles.
-    return [{_BEARER: [] if guard == "token" else [getattr(settings, guard)]}]
-
-
-def _responses(operation: Operation) -> dict[str, Any]:
-    responses = {
-        str(status): {
-            "description": HTTPStatus(status).phrase,
-            "headers": _headers(status) if status < HTTPStatus.BAD_REQUEST else _headers(200),
-            "content": {operation.answer_type: {"schema": schema}},
-        }
-        for status, schema in operation.answers.items()
-    }
-    codes: dict[int, set[str]] = {}
-    for error in (*_refusals_of(operation.guard), *operation.refusals):
-        codes.setdefault(error.status, set()).add(error.code)
-    return {**responses, **{str(status): _refusals(status, found) for status, found in sorted(codes.items())}}
-
-
-def _refusals_of(guard: str) -> Iterator[type[Auth0Error]]:
-    """Yield the errors that *guard* may raise."""
-    if guard in {"anyone", "optional"}:
-        return
-    yield from (errors.MissingCredentialsError, errors.InvalidHeaderError, errors.AmbiguousHeaderError)
-    yield errors.InvalidProofError
-    yield from errors.InvalidTokenError.__subclasses__()
-    yield from errors.UnavailableError.__subclasses__()
-    if guard != "token":
-        yield from (errors.InsufficientScopeError, errors.InsufficientPermissionsError)
-
-
-def _refusals(status: int, codes: set[str]) -> dict[str, Any]:
-    """Return the response with *status*, whose ``code`` is one of *codes*."""
-    schema = {"allOf": [ErrorSchema, {"properties": {"code": {"enum": sorted(codes)}}}]}
-    return {
-        "description": HTTPStatus(status).phrase,
-        "headers": _headers(status),
-        "content": {JSON: {"schema": schema}},
-    }
-
-
-def _headers(status: int) -> dict[str, Any]:
-    names = ("Cache-Control", *_HEADERS_OF_STATUS.get(status, ()))
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-
-
-def _complete(component: dict[str, Any], schema: type[Schema]) -> None:
-    # Whether there may be other members apispec's versions say differently.
-    component["additionalProperties"] = schema().unknown != RAISE
-    component.update(MORE_OF_SCHEMA.get(schema, {}))
