@@ -57,7 +57,8 @@ def _negate(node: Any) -> Iterator[str]:
 def _replace_text(node: Any) -> Iterator[str]:
     """Names and separators; sentences are for people."""
     if node.type == "string" and node.parent.type != "simple_stmt" and _NAME.fullmatch(node.value):
-        yield 'b"XX"' if node.value.startswith("b") else '"XX"'
+        quote = node.value[-1]  # the same: within an f-string, Python 3.11 takes no other
+        yield f"{'b' if node.value.startswith('b') else ''}{quote}XX{quote}"
 
 
 def _forget_exception(node: Any) -> Iterator[str]:
