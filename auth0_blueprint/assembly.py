@@ -30,7 +30,7 @@ from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.signed_cache import SignedCache
 from auth0_blueprint.tally import Tally
-from auth0_blueprint.target_uri import target_uri
+from auth0_blueprint.target_uri import base_of_host, target_uri
 from auth0_blueprint.token_cache import TokenCache
 from auth0_blueprint.verifier import Verifier
 
@@ -114,7 +114,7 @@ def _binding(app: Flask, settings: Settings, entries: SignedCache, reach: Callab
     if settings.dpop == "disabled":
         return Binding(certificate_source=source)
     proofs = ProofChecker(ReplayMemory(entries, reach=reach, is_denying=settings.revocation_on_error == "deny"))
-    trusted_hosts = app.config.get("TRUSTED_HOSTS")
+    trusted_hosts = app.config.get("TRUSTED_HOSTS") or []
 
     def check_proof(environ: Mapping[str, Any], token: str, confirmation: Any) -> None:
         target = target_uri(settings.public_url or _base_url(environ, trusted_hosts), environ)
@@ -129,13 +129,13 @@ def _binding(app: Flask, settings: Settings, entries: SignedCache, reach: Callab
     return Binding(check_proof=check_proof, certificate_source=source, is_proof_required=settings.dpop == "required")
 
 
-def _base_url(environ: Mapping[str, Any], trusted_hosts: list[str] | None) -> str:
+def _base_url(environ: Mapping[str, Any], trusted_hosts: list[str]) -> str:
     """Return scheme and authority, of which Flask has seen that they are trusted.
 
     Raises:
         SecurityError: they are not; Flask has answered 400 long before.
     """
-    return f"{environ['wsgi.url_scheme']}://{get_host(dict(environ), trusted_hosts)}"
+    return base_of_host(environ["wsgi.url_scheme"], get_host(dict(environ), trusted_hosts), trusted_hosts)
 
 
 def _revocations(

@@ -85,7 +85,8 @@ def request_state() -> RequestState | None:
     if not has_request_context():
         return None
     state = getattr(request._get_current_object(), _ATTRIBUTE, None)  # type: ignore[attr-defined]
-    return None if state is None else RequestState(*state)
+    # Under the context of another app than that of the request, nothing has been proven for it.
+    return RequestState(*state) if state is not None and state[0] is _app().extensions.get(EXTENSION) else None
 
 
 def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) -> AccessToken:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
@@ -28,6 +28,9 @@ _HTTP_URI = (
     r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{0,5}))?"
     r'(?P<path>/[!"$->@-~]*)?(?:[?#].*)?'
 )
+
+
+_AUTHORITY = r"(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{0,5})?"
 
 
 class TargetURI(NamedTuple):
@@ -62,6 +65,18 @@ def normalized(uri: str) -> str:
     authority = host if port == _DEFAULT_PORTS[scheme] else f"{host}:{port}"
     segments = _without_dot_segments(_segments((match["path"] or "/").encode()))
     return f"{scheme}://{authority}{_spelled(segments)}"
+
+
+def base_of_host(scheme: str, host: str, trusted_hosts: Collection[str]) -> str:
+    """Return scheme and authority for the ``Host`` header *host*, whose name is known to be a trusted one.
+
+    A client writes the header as it likes. The port counts only where *trusted_hosts* have it: another one may be
+    another service's. What is no authority, such as one with a path behind it, gives no base, and so fits no proof.
+    """
+    match = re.fullmatch(_AUTHORITY, host, re.ASCII | re.IGNORECASE)
+    if match is None:
+        return ""
+    return f"{scheme}://{host if host in trusted_hosts else match['host']}"
 
 
 def target_uri(base: str, environ: Mapping[str, Any]) -> TargetURI:

@@ -220,3 +220,23 @@ def test_two_apps_in_one_process_accept_their_own_audience_only(make_app: AppFac
         for app in apps
     ]
     assert statuses == [[200, 401], [401, 200]]
+
+
+def test_what_one_app_has_proven_is_nothing_to_another(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """Also inside a request of the first, under the context of the second."""
+    first, second = make_app(), make_app(AUTH0_AUDIENCE="https://other.example.com")
+
+    @first.get("/")
+    @requires_auth
+    def view() -> str:
+        token = request.headers["Authorization"].removeprefix("Bearer ")
+        with second.app_context():
+            with pytest.raises(InvalidClaimsError):
+                fje.decode_token(token)
+            with pytest.raises(RuntimeError):
+                current_token.subject  # noqa: B018 - the access is the test
+            with pytest.raises(RuntimeError):
+                fje.get_jwt()
+        return current_token.subject
+
+    assert first.test_client().get("/", headers=bearer(issuer.token())).text == "auth0|local-user"

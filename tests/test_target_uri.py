@@ -18,7 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.serving import WSGIRequestHandler as WerkzeugRequestHandler
 from werkzeug.serving import make_server as make_werkzeug_server
 
-from auth0_blueprint.target_uri import TargetURI, normalized, target_uri
+from auth0_blueprint.target_uri import TargetURI, base_of_host, normalized, target_uri
 
 BASE = "https://api.example.com"
 
@@ -369,3 +369,23 @@ def test_what_is_equal_is_the_same_to_the_app(raw_path: str) -> None:
         return
     if target.is_named_by(named):
         assert unquote_to_bytes(named.removeprefix(BASE)) == unquote_to_bytes(raw)
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted", "base"),
+    [
+        ("api.example.com", ["api.example.com"], "https://api.example.com"),
+        ("api.example.com:443", ["api.example.com"], "https://api.example.com"),
+        ("api.example.com:8443", ["api.example.com"], "https://api.example.com"),
+        ("api.example.com:8443", ["api.example.com:8443"], "https://api.example.com:8443"),
+        ("a.example.com:8443", [".example.com"], "https://a.example.com"),
+        ("[::1]:5000", ["[::1]:5000"], "https://[::1]:5000"),
+        ("[::1]:5000", ["[::1]"], "https://[::1]"),
+        *((host, ["a.example"], "") for host in ("", "a.example:443/files", "a.example:/files", "a b")),
+        *((host, ["a.example"], "") for host in ("x@a.example", "a.example?", "a.example#", "a:b")),
+    ],
+)
+def test_a_host_header_adds_nothing_to_a_trusted_name(host: str, trusted: list[str], base: str) -> None:
+    """No path, and no port that nobody has named: whoever sends a request writes the header."""
+    assert base_of_host("https", host, trusted) == base
+    assert (target_uri(base, {"PATH_INFO": "/keys"}).uri is None) == (base == "")
