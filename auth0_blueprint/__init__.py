@@ -1,7 +1,7 @@
 """Protect a Flask API with Auth0: register `Auth0Blueprint`, guard views with `requires_scope` and its like."""
 
 from auth0_blueprint.access_token import AccessToken
-from auth0_blueprint.blueprint import Auth0Blueprint
+from auth0_blueprint.blueprint import Auth0Blueprint, headers_for
 from auth0_blueprint.current import current_token, verify_token
 from auth0_blueprint.decorators import (
     has_permission,
@@ -96,6 +96,7 @@ __all__ = [
     "current_token",
     "has_permission",
     "has_scope",
+    "headers_for",
     "key_set_refresh_failed",
     "key_set_refreshed",
     "protect",

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from flask_caching import Cache
+from werkzeug.datastructures import Headers
 from werkzeug.local import LocalProxy
 
 from auth0_blueprint.access_token import AccessToken
@@ -102,18 +103,29 @@ class Auth0Blueprint(Blueprint):
             raise ConfigurationError({"endpoints": f"the app has {', '.join(clashes)} already: use another name="})
 
 
+def headers_for(error: Auth0Error) -> Headers:
+    """Return the headers of the answer to *error*, for an error handler of the app's own.
+
+    They are those of the current app and request: the challenge for each scheme that the app takes, that of the request
+    first, with its realm and, where that is on, the URL of its metadata.
+    """
+    state = app_state()
+    resource, authorization = state.settings.resource, request.environ.get("HTTP_AUTHORIZATION")
+    # Not pairs: of those, Flask keeps the last one of each name, and there may be two challenges.
+    return Headers(
+        response_headers(
+            error,
+            state.settings.realm,
+            schemes=state.binding.challenge_schemes(authorization),
+            resource_metadata=None if resource is None else metadata_url(resource),
+        )
+    )
+
+
 def _answer(error: Auth0Error) -> Response:
     response = jsonify(response_body(error))
     response.status_code = error.status
-    state = app_state()
-    resource, authorization = state.settings.resource, request.environ.get("HTTP_AUTHORIZATION")
-    headers = response_headers(
-        error,
-        state.settings.realm,
-        schemes=state.binding.challenge_schemes(authorization),
-        resource_metadata=None if resource is None else metadata_url(resource),
-    )
-    response.headers.extend(headers)
+    response.headers.update(headers_for(error))
     return response
 
 

@@ -225,7 +225,8 @@ class BindingMismatchError(InvalidTokenError):
 
     code = "binding_mismatch"
     descriptions: ClassVar = {
-        "sender_constrained": "The access token is bound to a key and cannot be used as a bearer token here.",
+        "sender_constrained": "The access token is bound to a key or certificate that the request does not prove in a "
+        "way this API takes.",
         "no_certificate": "The access token is bound to a client certificate, and the request shows none.",
         "other_certificate": "The access token is bound to another client certificate.",
         "unreadable_certificate": "The client certificate of the request cannot be read.",

@@ -88,8 +88,6 @@ def _key_set_urls(data: dict[str, Any]) -> dict[str, str]:
 
 
 _OTHER_NAMES = {"AUTH0_AUDIENCE": ("API_ID",), "AUTH0_CACHE_SECRET": ("SECRET_KEY",)}
-#: A proof names the URL that it is for, and whoever replays one can write any Host header.
-_NO_HOST = "needs AUTH0_PUBLIC_URL, or Flask's TRUSTED_HOSTS: without one any Host header would be believed"
 _WHO_ISSUES = ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL")
 
 
@@ -110,13 +108,12 @@ def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None =
         raw["AUTH0_AUDIENCE"] = alias
     _log_probable_typos({*config, *environ}, set(schema.fields))
     try:
-        data = cast("dict[str, Any]", schema.load(raw))
+        # Flask's own, for the one setting that depends on it.
+        data = cast("dict[str, Any]", schema.load({**raw, "TRUSTED_HOSTS": config.get("TRUSTED_HOSTS")}))
     except ValidationError as exc:
         raise ConfigurationError(_problems(schema, raw, exc)) from exc
     if data["AUTH0_CACHE_SECRET"] is None:
         data["AUTH0_CACHE_SECRET"] = custom.secret_text(config.get("SECRET_KEY"))
-    if data["AUTH0_DPOP"] != "disabled" and data["AUTH0_PUBLIC_URL"] is None and not config.get("TRUSTED_HOSTS"):
-        raise ConfigurationError({"AUTH0_DPOP": _NO_HOST})
     settings = _settings(data, _sources(schema, config, environ))
     _warn_about_loose_settings(settings)
     return settings

@@ -146,7 +146,8 @@ class SettingsSchema(Schema):
     AUTH0_REVOCATION_ON_ERROR = _choice(
         "allow",
         ("allow", "deny"),
-        "What a process does then: go on with what it knows (health warns), or answer 503, also before its first look.",
+        "What a process does then: go on with what it knows (health warns), or answer 503, also before its first look. "
+        "The same for used DPoP proofs while the cache is away.",
     )
     AUTH0_HEALTH_DETAILS = _choice(
         "authorized",
@@ -193,10 +194,15 @@ class SettingsSchema(Schema):
         "`AUTH0_PUBLIC_URL`, or an `AUTH0_AUDIENCE` that is the URL of this API.",
     )
 
-    @validates_schema(skip_on_field_errors=False)
-    def _check_together(self, data: dict[str, Any], **_: object) -> None:
+    @validates_schema(skip_on_field_errors=False, pass_original=True)
+    def _check_together(self, data: dict[str, Any], original: dict[str, Any], **_: object) -> None:
         """Check what depends on several settings, as far as each of them is sound by itself."""
-        problems = {**_issuer_problems(data), **_time_problems(data), **_resource_problems(data)}
+        problems = {
+            **_issuer_problems(data),
+            **_time_problems(data),
+            **_host_problems(data, original.get("TRUSTED_HOSTS")),
+            **_resource_problems(data),
+        }
         if problems:
             raise ValidationError({key: [problem] for key, problem in problems.items()})
 
@@ -234,6 +240,17 @@ def _time_problems(data: dict[str, Any]) -> dict[str, str]:
     if ttl is not None and stale is not None and stale < ttl:
         problems["AUTH0_JWKS_MAX_STALE"] = f"has to be at least AUTH0_JWKS_TTL, which is {ttl:g}"
     return problems
+
+
+def _host_problems(data: dict[str, Any], trusted_hosts: Any) -> dict[str, str]:
+    """Check that DPoP knows its hosts: a proof names a URL, and whoever replays one can write any Host header."""
+    if data.get("AUTH0_DPOP", "disabled") == "disabled" or trusted_hosts:
+        return {}
+    if "AUTH0_PUBLIC_URL" not in data or data["AUTH0_PUBLIC_URL"] is not None:
+        return {}
+    return {
+        "AUTH0_DPOP": "needs AUTH0_PUBLIC_URL, or Flask's TRUSTED_HOSTS: without one any Host header would be believed"
+    }
 
 
 def _resource_problems(data: dict[str, Any]) -> dict[str, str]:

@@ -34,9 +34,11 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # CACHE_REDIS_URL = "redis://localhost:6379/0"
 # AUTH0_CACHE_SECRET = None
 
+# How many verified tokens each process remembers; 0: none.
+# AUTH0_TOKEN_CACHE_SIZE = 1024
+
 # Revocation: how soon it binds all processes, whether it is there at all, and what a process does that has not reached
-# the shared cache for a while ("allow" or "deny").
-# AUTH0_TOKEN_CACHE_SIZE = 1024  # verified tokens that each process remembers; 0: none
+# the shared cache for a while ("allow" or "deny"; also about used DPoP proofs).
 # AUTH0_SYNC_INTERVAL = 5  # seconds
 # AUTH0_REVOCATION = True
 # AUTH0_REVOCATION_MAX_STALE = 60  # seconds
@@ -56,6 +58,8 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_ADMIN_SCOPE = "manage:auth0"
 # AUTH0_ADMIN_RBAC = True
 
-# Where the client certificate is that a token may be bound to: see docs/mtls.md.
+# Tokens that are bound to a key of the client (RFC 9449); needs AUTH0_PUBLIC_URL or TRUSTED_HOSTS: see docs/dpop.md.
 # AUTH0_DPOP = "disabled"  # or "allowed", "required"
+
+# Where the client certificate is that a token may be bound to: see docs/mtls.md.
 # AUTH0_MTLS_CERT = None  # "header:X-SSL-Client-Cert from unix"

@@ -133,7 +133,8 @@ OTHER_ORGANIZATION = invalid_token(
 REFUSED_BY_APP = invalid_token("invalid_claims", "The access token was refused by a rule of this API.")
 REVOKED = invalid_token("token_revoked", "The access token was revoked.")
 BOUND = invalid_token(
-    "binding_mismatch", "The access token is bound to a key and cannot be used as a bearer token here."
+    "binding_mismatch",
+    "The access token is bound to a key or certificate that the request does not prove in a way this API takes.",
 )
 NO_CERTIFICATE = invalid_token(
     "binding_mismatch", "The access token is bound to a client certificate, and the request shows none."

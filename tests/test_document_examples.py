@@ -67,8 +67,26 @@ def test_the_error_handler_of_the_readme_renders_with_the_challenge(app: Flask, 
     (code,) = blocks(README, "Errors")
     run_block(README, code, app=app)
     assert seen(client.get("/auth/me")) == Answer(
-        401, ('Bearer realm="api"',), {"message": "The request has no Authorization header."}
+        401,
+        ('Bearer realm="api"',),
+        {"message": "The request has no Authorization header.", "code": "authorization_header_missing"},
     )
+
+
+def test_the_error_handler_of_the_readme_keeps_the_challenge_of_each_scheme(make_app: AppFactory) -> None:
+    """And where the metadata is: a client that is to use DPoP learns it nowhere else."""
+    settings = {
+        "AUTH0_DPOP": "allowed",
+        "AUTH0_PUBLIC_URL": "https://api.example.com",
+        "AUTH0_RESOURCE_METADATA": True,
+    }
+    plain = seen(make_app(**settings).test_client().get("/auth/me"))
+    app = make_app(**settings)
+    (code,) = blocks(README, "Errors")
+    run_block(README, code, app=app)
+    rendered = seen(app.test_client().get("/auth/me"))
+    assert [challenge.split()[0] for challenge in rendered.challenges] == ["Bearer", "DPoP"]
+    assert (rendered.status, rendered.challenges) == (plain.status, plain.challenges)
 
 
 def test_the_user_lookup_of_the_page_on_flask_jwt_extended_works(issuer: LocalIssuer) -> None:
@@ -86,12 +104,12 @@ def test_the_user_lookup_of_the_page_on_flask_jwt_extended_works(issuer: LocalIs
 def test_the_tests_of_the_page_on_testing_pass(tmp_path: Path) -> None:
     """With the app of the README as the reader's own."""
     (app_code,) = blocks(README, "Use it")
-    (test_code,) = [block.code for block in python_blocks(TESTING)]
+    test_code = "\n".join(block.code.strip("\n") for block in python_blocks(TESTING))
     (tmp_path / "yourapp.py").write_text(app_code)
     (tmp_path / "test_yours.py").write_text(test_code)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(tmp_path)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert (run.returncode, "1 passed" in run.stdout) == (0, True), run.stdout + run.stderr
+    assert (run.returncode, "2 passed" in run.stdout) == (0, True), run.stdout + run.stderr
 
 
 def test_the_payment_of_the_page_on_step_up_wants_the_login_that_its_challenge_names(issuer: LocalIssuer) -> None:
@@ -225,7 +243,7 @@ def test_every_block_of_these_pages_is_run_here() -> None:
     """A new one needs a test."""
     pages = (README, TESTING, JWT_EXTENDED, STEP_UP)
     counts = {page.name: sum(not b.mark for b in python_blocks(page)) for page in pages}
-    assert counts == {"README.md": 2, "testing.md": 1, "flask-jwt-extended.md": 1, "step-up.md": 1}
+    assert counts == {"README.md": 2, "testing.md": 2, "flask-jwt-extended.md": 1, "step-up.md": 1}
     titles = [block.title for block in python_blocks(MIGRATING) if not block.mark]
     assert titles == ["After"] * 4 + ["What changes for clients"]
     assert re.findall(r"^### (\w+)", MIGRATING.read_text(encoding="utf-8"), re.MULTILINE) == ["Before", "After"] * 4

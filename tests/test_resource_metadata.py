@@ -12,18 +12,19 @@ from flask_cors import CORS
 from refusals import Answer, forbidden, seen
 from test_openapi import described, document_of, registered
 from test_registration import traces
+from werkzeug.datastructures import Headers
 
 from auth0_blueprint import (
     Auth0Blueprint,
     Auth0Error,
     ConfigurationError,
+    headers_for,
     protect,
     requires_acr,
     requires_auth,
     requires_permission,
     requires_scope,
 )
-from auth0_blueprint.challenge import response_headers
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
 
@@ -259,15 +260,34 @@ class TestChallenge:
         assert refused == Answer(403, (f"{plain.challenges[0]}, {self.POINTER}",), plain.body)
 
     def test_an_app_with_words_of_its_own_can_pass_it_on(self, described_app: Flask) -> None:
-        """Its handler gives it to ``response_headers``."""
-        url = f"https://api.example.com{WELL_KNOWN}"
+        """Its handler has the headers from ``headers_for``."""
 
         @described_app.errorhandler(Auth0Error)
-        def render(error: Auth0Error) -> tuple[dict[str, str], int, dict[str, str]]:
-            return {}, error.status, dict(response_headers(error, realm="mine", resource_metadata=url))
+        def render(error: Auth0Error) -> tuple[dict[str, str], int, Headers]:
+            return {"code": error.code}, error.status, headers_for(error)
 
-        challenge = described_app.test_client().get("/auth/me").headers["WWW-Authenticate"]
-        assert challenge == f'Bearer realm="mine", {self.POINTER}'
+        assert seen(described_app.test_client().get("/auth/me")) == Answer(
+            401, (f'Bearer realm="api", {self.POINTER}',), {"code": "authorization_header_missing"}
+        )
+
+    @pytest.mark.parametrize("scheme", ["Bearer", "DPoP"])
+    def test_it_passes_on_the_challenge_of_every_scheme(
+        self, make_app: AppFactory, issuer: LocalIssuer, scheme: str
+    ) -> None:
+        """Both, that of the request first, each with the pointer: the same as without a handler of its own."""
+        settings = {"AUTH0_RESOURCE_METADATA": True, "AUTH0_DPOP": "allowed", "AUTH0_PUBLIC_URL": API}
+        plain, own = make_app(**settings, AUTH0_REALM="mine"), make_app(**settings, AUTH0_REALM="mine")
+
+        @own.errorhandler(Auth0Error)
+        def render(error: Auth0Error) -> tuple[dict[str, str], int, Headers]:
+            return {"code": error.code}, error.status, headers_for(error)
+
+        headers = {"Authorization": f"{scheme} {issuer.token(expires_in=-60)}"}
+        expected, answer = (seen(app.test_client().get("/auth/me", headers=headers)) for app in (plain, own))
+        other = "DPoP" if scheme == "Bearer" else "Bearer"
+        assert [challenge.split()[0] for challenge in answer.challenges] == [scheme, other]
+        assert all('realm="mine"' in text and self.POINTER in text for text in answer.challenges)
+        assert answer == Answer(401, expected.challenges, {"code": "token_expired"})
 
 
 class TestRegistration:

@@ -289,8 +289,8 @@ def test_the_issuer_with_userinfo_is_refused_as_audience_for_a_custom_issuer_too
 
 def test_every_wrong_key_is_named_at_once() -> None:
     """Also those that are missing, and those that are wrong only together."""
-    said = problems({"AUTH0_LEEWAY": "x", "AUTH0_JWKS_TTL": 60})
-    assert set(said) == {"AUTH0_DOMAIN", "AUTH0_AUDIENCE", "AUTH0_LEEWAY", "AUTH0_JWKS_REFRESH_AHEAD"}
+    said = problems({"AUTH0_LEEWAY": "x", "AUTH0_JWKS_TTL": 60, "AUTH0_DPOP": "required"})
+    assert set(said) == {"AUTH0_DOMAIN", "AUTH0_AUDIENCE", "AUTH0_LEEWAY", "AUTH0_JWKS_REFRESH_AHEAD", "AUTH0_DPOP"}
 
 
 @pytest.mark.parametrize("mode", ["allowed", "required"])
