@@ -13,13 +13,13 @@ from auth0_blueprint.algorithms import ALGORITHMS
 from auth0_blueprint.certificate_source import certificate_source
 from auth0_blueprint.loopback import is_loopback
 
-_HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+\Z")
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+\Z")  # RFC 6749 §3.3
-_ORGANIZATION_ID = re.compile(r"org_[A-Za-z0-9_-]+\Z")
+_HOST = r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+"
+_SCOPE = r"[\x21\x23-\x5B\x5D-\x7E]+"  # RFC 6749 §3.3
+_ORGANIZATION_ID = r"org_[A-Za-z0-9_-]+"
 #: No percent-encoding, no empty segment: such a path is compared by clients, proxies and Flask in different ways.
-_PUBLIC_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*/?\Z")
-_PRINTABLE_ASCII = re.compile(r"[\x20-\x7E]+\Z")
-_URL_TEXT = re.compile(r"[\x21-\x7E]+\Z")
+_PUBLIC_URL = r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*/?"
+_PRINTABLE_ASCII = r"[\x20-\x7E]+"
+_URL_TEXT = r"[\x21-\x7E]+"
 _NOT_A_DOMAIN = (
     "has to be a bare host name such as example.eu.auth0.com, without https:// and slash, or a list of several: not a "
     "set, as the first one counts"
@@ -30,12 +30,12 @@ _NOT_A_PUBLIC_URL = "has to be scheme and host, perhaps a port and a path of pla
 
 def is_scope_token(value: str) -> bool:
     """Tell whether *value* is one RFC 6749 §3.3 scope-token."""
-    return _SCOPE_TOKEN.match(value) is not None
+    return re.fullmatch(_SCOPE, value) is not None
 
 
 def is_organization_id(value: str) -> bool:
     """Tell whether *value* is the id of an Auth0 organization, and not its name."""
-    return _ORGANIZATION_ID.match(value) is not None
+    return re.fullmatch(_ORGANIZATION_ID, value) is not None
 
 
 def is_public_url(value: str) -> bool:
@@ -52,7 +52,7 @@ class _URL(fields.String):
         url: str = super()._deserialize(value, attr, data, **kwargs)
         try:
             parts = urlsplit(url)
-            is_sound = _URL_TEXT.match(url) and parts.port != 0 and self._is_sound(parts)
+            is_sound = re.fullmatch(_URL_TEXT, url) and parts.port != 0 and self._is_sound(parts)
         except ValueError as exc:
             raise ValidationError(_NOT_A_URL) from exc
         if not is_sound:
@@ -87,7 +87,7 @@ class PublicURL(_URL):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         url = super()._deserialize(value, attr, data, **kwargs)
-        if not _PUBLIC_URL.match(url):
+        if not re.fullmatch(_PUBLIC_URL, url):
             raise ValidationError(_NOT_A_PUBLIC_URL)
         return url.removesuffix("/")
 
@@ -116,7 +116,7 @@ class Domains(TextList):
         if not isinstance(value, (str, list, tuple)):
             raise ValidationError(_NOT_A_DOMAIN)
         domains = tuple(domain.lower() for domain in super()._deserialize(value, attr, data, **kwargs))
-        if not all(map(_HOST.match, domains)):
+        if not all(re.fullmatch(_HOST, domain) for domain in domains):
             raise ValidationError(_NOT_A_DOMAIN)
         return tuple(dict.fromkeys(domains))
 
@@ -152,7 +152,7 @@ class Realm(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         realm: str = super()._deserialize(value, attr, data, **kwargs)
-        if not _PRINTABLE_ASCII.match(realm):
+        if not re.fullmatch(_PRINTABLE_ASCII, realm):
             raise ValidationError("has to be printable ASCII text")
         return realm
 

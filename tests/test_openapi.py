@@ -187,7 +187,7 @@ def test_without_apispec_the_setting_is_refused_and_names_the_extra(
     make_app()  # and without the setting nobody misses it
 
 
-def test_apispec_is_imported_only_where_the_setting_is_on(issuer: LocalIssuer) -> None:
+def test_apispec_and_the_document_are_imported_only_where_they_are_needed(issuer: LocalIssuer) -> None:
     """Another process, where nothing else has imported it."""
     code = (
         "import sys; from flask import Flask; from auth0_blueprint import Auth0Blueprint\n"
