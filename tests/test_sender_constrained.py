@@ -138,20 +138,21 @@ def test_trusted_hosts_take_the_place_of_a_public_url(
     assert_refused(response, "invalid_dpop_proof", DPOP, error="invalid_dpop_proof")
 
 
-@pytest.mark.parametrize(
-    ("changes", "header"),
-    [
-        ({"htm": "POST"}, {}),
-        ({"htu": f"{API}/other"}, {}),
-        ({"ath": "x"}, {}),
-        ({"ath": ABSENT}, {}),
-        ({"iat": 1}, {}),
-        ({"jti": ABSENT}, {}),
-        ({}, {"typ": "JWT"}),
-        ({}, {"alg": "none"}),
-        ({}, {"jwk": {}}),
-    ],
-)
+#: What is changed in the claims, and what in the header, of a proof that is good otherwise.
+FAULTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    *(({"htm": value}, {}) for value in ("POST", "get", ABSENT, 1)),
+    *(({"htu": value}, {}) for value in (f"{API}/other", "/messages", f"http{URI[5:]}", ABSENT, 1)),
+    *(({"ath": value}, {}) for value in ("x", "", ABSENT, None)),
+    *(({"iat": value}, {}) for value in (1, 9_999_999_999, "1", True, ABSENT)),
+    *(({"jti": value}, {}) for value in ("", "x" * 257, 1, ABSENT)),
+    *(({}, {"typ": value}) for value in ("JWT", "at+jwt", ABSENT)),
+    *(({}, {"alg": value}) for value in ("none", "HS256", "ES384", "RS256", ABSENT)),
+    *(({}, {"jwk": value}) for value in ({}, "x", ABSENT)),
+    *(({}, change) for change in ({"crit": ["b64"]}, {"b64": False})),
+]
+
+
+@pytest.mark.parametrize(("changes", "header"), FAULTS)
 def test_a_faulty_proof_is_told_on_the_dpop_challenge(
     make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient, changes: dict[str, Any], header: dict[str, Any]
 ) -> None:
