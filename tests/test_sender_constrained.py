@@ -147,7 +147,7 @@ FAULTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     *(({"jti": value}, {}) for value in ("", "x" * 257, 1, ABSENT)),
     *(({}, {"typ": value}) for value in ("JWT", "at+jwt", ABSENT)),
     *(({}, {"alg": value}) for value in ("none", "HS256", "ES384", "RS256", ABSENT)),
-    *(({}, {"jwk": value}) for value in ({}, "x", ABSENT)),
+    *(({}, {"jwk": value}) for value in (dict[str, Any](), "x", ABSENT)),
     *(({}, change) for change in ({"crit": ["b64"]}, {"b64": False})),
 ]
 
