@@ -431,6 +431,23 @@ def test_age_is_that_of_the_faster_clock(
     assert source.status().state == "stale"
 
 
+@pytest.mark.parametrize(("wall_seconds", "monotonic_seconds"), [(DUE, 0), (0, DUE)], ids=["wall", "monotonic"])
+def test_a_refresh_is_due_by_either_clock(
+    make_source: MakeSource, scripted: ScriptedIssuer, wall_seconds: float, monotonic_seconds: float
+) -> None:
+    """In the very moment that it says so."""
+    wall, monotonic = MovableClock(), MovableClock(5.0)
+    source = make_source(clock=wall, monotonic=monotonic)
+    source.snapshot()
+    land()
+    wall.move(wall_seconds)
+    monotonic.move(monotonic_seconds)
+    assert source.status().state == "due"
+    source.snapshot()
+    land()
+    assert scripted.fetch_count == 2
+
+
 def test_keys_are_not_used_when_the_wall_clock_says_they_are_too_old(
     make_source: MakeSource, scripted: ScriptedIssuer
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 
 import pytest
@@ -70,6 +71,12 @@ def test_a_refresh_that_brings_the_same_keys_in_the_same_moment_is_one(
     before = process.snapshot()
     assert process.refresh_now(5) is not before
     assert scripted.fetch_count == 2
+
+
+def test_a_snapshot_is_told_from_another_with_the_same_keys_of_the_same_time(process: KeySource) -> None:
+    """What is in them does not say whether the issuer was asked since."""
+    snapshot = process.snapshot()
+    assert dataclasses.replace(snapshot) != snapshot
 
 
 def test_a_refresh_goes_on_after_a_flight_that_was_under_way(

@@ -58,7 +58,7 @@ class Mutant(NamedTuple):
 
 
 class _WithoutTypes(ast.NodeTransformer):
-    """Takes out what has no effect when the program runs, or what mypy sees."""
+    """Takes out what has no effect when the program runs, but for a text that nobody reads, or what mypy sees."""
 
     def visit_arg(self, node: ast.arg) -> Any:
         return ast.arg(node.arg)
@@ -74,7 +74,7 @@ class _WithoutTypes(ast.NodeTransformer):
         return ast.Constant(0) if ast.unparse(node.func) in {"TypeVar", "ParamSpec"} else self.generic_visit(node)
 
     def visit_keyword(self, node: ast.keyword) -> Any:
-        return None if node.arg in {"frozen", "slots"} else self.generic_visit(node)
+        return None if node.arg in {"frozen", "slots", "repr"} else self.generic_visit(node)
 
 
 def _meaning(source: str) -> str:
