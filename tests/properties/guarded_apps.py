@@ -24,7 +24,7 @@ from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.revocation.log import RevocationLog
 from auth0_blueprint.revocation.service import Revocations
-from auth0_blueprint.settings import load_settings
+from auth0_blueprint.settings import Settings, load_settings
 from auth0_blueprint.signed_cache import SignedCache
 from auth0_blueprint.token_cache import TokenCache
 from auth0_blueprint.verifier import Verifier
@@ -97,6 +97,11 @@ def tokens() -> tuple[str, ...]:
 _KEYS = tuple((key_id, material) for key_id in KEY_IDS for material in MATERIALS)
 
 
+@functools.cache  # reading them takes longer than a sequence of requests
+def _loaded(items: tuple[tuple[str, Any], ...]) -> Settings:
+    return load_settings({"AUTH0_DOMAIN": DOMAIN, "AUTH0_ALGORITHMS": "EdDSA", **dict(items)}, {})
+
+
 class Tenant:
     """Both clocks, and what the issuer answers."""
 
@@ -115,8 +120,8 @@ class GuardedApp:
     """One app's verification, on its own: key source, revocations and, maybe, remembered tokens."""
 
     def __init__(self, tenant: Tenant, settings: dict[str, Any], cache: TokenCache, make: MakeVerifier) -> None:
-        loaded = load_settings({"AUTH0_DOMAIN": DOMAIN, "AUTH0_ALGORITHMS": "EdDSA", **settings}, {})
-        shared_cache = SharedCache(DictBackend, monotonic=tenant.monotonic)
+        loaded = _loaded(tuple(settings.items()))
+        shared_cache = SharedCache(DictBackend, monotonic=tenant.monotonic, call_within=lambda _seconds, call: call())
         at_once = SingleFlight(start=lambda work: work())
         # Nothing purges the cache when a key set comes: it has to be right without.
         self.source = KeySource(

@@ -126,7 +126,7 @@ def _do_what_views_do(access_token: AccessToken) -> None:
 
 
 TestSideBySide = SideBySide.TestCase
-TestSideBySide.settings = settings(max_examples=2000, stateful_step_count=20)
+TestSideBySide.settings = settings(max_examples=2000, stateful_step_count=12)
 
 
 class ForgetsTheTime(Verifier):
