@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import binascii
 
 # What the library reads is the other alphabet, with padding: neither may come through from outside.
@@ -9,6 +10,11 @@ _STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
 _PADDING = {0: b"", 2: b"==", 3: b"="}
 # Of the last character, as many bits count as are left for it: the others are zero. One alone is too few for a byte.
 _LAST_CHARACTERS = {1: frozenset[int](), 2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
+
+
+def encode(data: bytes) -> str:
+    """Encode *data* in that spelling."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def decode(segment: bytes) -> bytes:

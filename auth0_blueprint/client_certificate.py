@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from auth0_blueprint import base64url
 from auth0_blueprint.certificate_source import CertificateSource
 from auth0_blueprint.errors import BindingMismatchError
 
@@ -56,8 +57,7 @@ def thumbprint(environ: Mapping[str, Any], source: CertificateSource) -> str | N
         return None
     if not source.is_believed(environ):
         raise BindingMismatchError("untrusted_proxy")
-    digest = _certificate(text).fingerprint(SHA256())
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return base64url.encode(_certificate(text).fingerprint(SHA256()))
 
 
 def matches(confirmation: Any, shown: str) -> bool:

@@ -13,14 +13,13 @@ issuer has bound a token to.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from auth0_blueprint import jws
+from auth0_blueprint import base64url, jws
 from auth0_blueprint.access_token import is_unix_time
 from auth0_blueprint.algorithms import ALGORITHMS, PROOF_ALGORITHMS, Algorithm
 from auth0_blueprint.errors import BindingMismatchError, InvalidProofError, InvalidTokenError
@@ -188,7 +187,7 @@ def _named_uri(claims: dict[str, Any], target: TargetURI) -> str:
 
 
 def _hash(access_token: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(access_token.encode()).digest()).rstrip(b"=").decode()
+    return base64url.encode(hashlib.sha256(access_token.encode()).digest())
 
 
 def _token_id(claims: dict[str, Any]) -> str:

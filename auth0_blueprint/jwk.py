@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from typing import Any, NamedTuple
@@ -64,7 +63,7 @@ class VerificationKey(NamedTuple):
         jwk = _WRITERS[self.key_type](self.public_key, as_dict=True)
         required = {name: jwk[name] for name in ("kty", "crv", *_PUBLIC_NUMBERS[self.key_type]) if name in jwk}
         text = json.dumps(required, separators=(",", ":"), sort_keys=True)
-        return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        return base64url.encode(hashlib.sha256(text.encode()).digest())
 
     def fits(self, algorithm: Algorithm) -> bool:
         """Tell whether this key may verify signatures of *algorithm*."""

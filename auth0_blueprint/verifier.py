@@ -30,7 +30,7 @@ from auth0_blueprint.errors import (
     TokenNotYetValidError,
     UnsupportedAlgorithmError,
 )
-from auth0_blueprint.keysets.key_set import is_key_id
+from auth0_blueprint.jwk import is_key_id
 from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.token_cache import RememberedToken, TokenCache, digest_of

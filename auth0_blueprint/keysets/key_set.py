@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from auth0_blueprint import strict_json
 from auth0_blueprint.algorithms import Algorithm
 from auth0_blueprint.jwk import UnusableKeyError, VerificationKey, parse_jwk
-from auth0_blueprint.jwk import is_key_id as is_key_id
 
 MAX_KEYS = 64
 
