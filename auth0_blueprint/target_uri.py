@@ -24,13 +24,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # No user name or password: RFC 9110 §4.2.4 has clients never send them. In the path any visible ASCII but "?" and "#":
 # browsers send some characters as they are that RFC 3986 would have encoded.
-_HTTP_URI = (
-    r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{0,5}))?"
-    r'(?P<path>/[!"$->@-~]*)?(?:[?#].*)?'
-)
-
-
-_AUTHORITY = r"(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{0,5})?"
+_AUTHORITY = r"(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{0,5}))?"
+_HTTP_URI = r"(?P<scheme>https?)://" + _AUTHORITY + r'(?P<path>/[!"$->@-~]*)?(?:[?#].*)?'
 
 
 class TargetURI(NamedTuple):
