@@ -133,6 +133,9 @@ constraints: $(VENV)/.ready
 	$(COMPILE) --resolution lowest-direct --all-extras pyproject.toml --output-file $(VENV)/oldest.txt
 	$(COMPILE) --generate-hashes --no-annotate --no-strip-extras --constraints $(VENV)/oldest.txt \
 	  --group build --group tests pyproject.toml --output-file requirements/oldest.txt
+	$(COMPILE) --generate-hashes --all-extras --constraints requirements/dev.txt --group docs --group build pyproject.toml \
+	  --output-file requirements/docs.txt
+	$(COMPILE) --generate-hashes --group packaging --output-file requirements/packaging.txt
 	$(COMPILE) --generate-hashes --no-strip-extras --constraints requirements/dev.txt --group tests --group mutants \
 	  pyproject.toml --output-file requirements/mutants.txt
 	$(COMPILE) --generate-hashes --no-strip-extras --constraints requirements/dev.txt --group bench-peers \
