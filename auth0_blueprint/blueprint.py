@@ -13,12 +13,12 @@ from werkzeug.local import LocalProxy
 from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.assembly import assemble
 from auth0_blueprint.challenge import response_body, response_headers
-from auth0_blueprint.cli import add_commands
 from auth0_blueprint.current import EXTENSION, app_state
 from auth0_blueprint.errors import Auth0Error, ConfigurationError
 from auth0_blueprint.first_request import check_at_first_request
 from auth0_blueprint.host_cache import check_cache_type, refuse_null_cache
 from auth0_blueprint.jwt_extended import Auth0JWTManager
+from auth0_blueprint.lazy_commands import auth0
 from auth0_blueprint.resource_identifier import metadata_path, metadata_url
 from auth0_blueprint.routes import add_route_for_metadata, add_routes
 from auth0_blueprint.routes.openapi import check_extra_is_installed
@@ -48,11 +48,10 @@ class Auth0Blueprint(Blueprint):
             raise ValueError("url_prefix= starts with a slash, such as '/auth'.")
         if cache is not None and not isinstance(cache, Cache):
             raise TypeError("cache= takes a flask_caching.Cache.")
-        super().__init__(name, __name__, url_prefix=url_prefix, cli_group="auth0")
+        super().__init__(name, __name__, url_prefix=url_prefix)
         self.jwt_manager = Auth0JWTManager()
         self._cache = cache
         add_routes(self)
-        add_commands(self)
 
     def register(self, app: Flask, options: dict[str, Any]) -> None:  # type: ignore[override]
         """Check the app and its settings, then put everything onto it. Called by ``app.register_blueprint``.
@@ -79,6 +78,7 @@ class Auth0Blueprint(Blueprint):
         self.jwt_manager.init_app(app)
         if Auth0Error not in app.error_handler_spec[None][None]:
             app.register_error_handler(Auth0Error, _answer)
+        app.cli.add_command(auth0)
         _teach_json(app)
         check_at_first_request(app)
 
