@@ -43,12 +43,8 @@ def parse(token: bytes, max_bytes: int, header: dict[str, Any] | None = None) ->
         payload_json, signature = base64url.decode(segments[1]), base64url.decode(segments[2])
     except ValueError as exc:
         raise MalformedTokenError("not_base64url") from exc
-    return UnverifiedToken(
-        header=header or _header(header_json),
-        claims=_claims(payload_json),
-        signing_input=token[: -len(segments[2]) - 1],
-        signature=signature,
-    )
+    signing_input = token[: -len(segments[2]) - 1]
+    return UnverifiedToken(header or _header(header_json), _claims(payload_json), signing_input, signature)
 
 
 def _header(data: bytes) -> dict[str, Any]:

@@ -45,6 +45,7 @@ _TYPES_OF_PROFILE = {
     "rfc9068": frozenset({"at+jwt", "application/at+jwt"}),
 }
 _CLAIMS_OF_PROFILE = {"any": (), "auth0": ("azp",), "rfc9068": ("client_id", "jti")}
+_NO_SCOPE = frozenset({""})  # what two spaces have between them
 _IDENTIFIERS = ("jti", "client_id", "azp", "org_id")
 
 
@@ -258,10 +259,11 @@ def _are_texts(values: Any) -> bool:
 
 
 def _scopes(scope: Any) -> frozenset[str]:
-    values = scope.split(" ") if isinstance(scope, str) else scope
-    if not _are_texts(values):
+    if isinstance(scope, str):
+        scope = scope.split(" ")
+    elif not _are_texts(scope):
         raise InvalidClaimsError("scope")
-    return frozenset(filter(None, values))
+    return frozenset(scope) - _NO_SCOPE
 
 
 def _permissions(values: Any) -> frozenset[str]:
