@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import json
 import secrets
@@ -102,14 +101,15 @@ def _parameters(request: Request) -> dict[str, str] | None:
 
 
 def _basic(authorization: str) -> dict[str, str]:
-    """Return the client's credentials, if *authorization* holds them (RFC 6749 §2.3.1)."""
+    """Return the client's credentials, if *authorization* holds them (RFC 6749 §2.3.1).
+
+    Raises:
+        ValueError: they cannot be read.
+    """
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() != "basic":
         return {}
-    try:
-        client_id, _, client_secret = base64.b64decode(credentials).decode().partition(":")
-    except binascii.Error as exc:
-        raise ValueError("not base64") from exc
+    client_id, _, client_secret = base64.b64decode(credentials, validate=True).decode().partition(":")
     return {"client_id": unquote_plus(client_id), "client_secret": unquote_plus(client_secret)}
 
 
