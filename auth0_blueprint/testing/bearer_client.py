@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flask import Flask
-from flask.testing import FlaskClient
+
+if TYPE_CHECKING:  # it brings click, which an app need not have imported
+    from flask.testing import FlaskClient
 
 
 def bearer_client(app: Flask, token: str) -> FlaskClient:

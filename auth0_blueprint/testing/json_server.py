@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any, NamedTuple
 
 MAX_BODY_BYTES = 65536
@@ -28,6 +29,15 @@ class Answer(NamedTuple):
     body: dict[str, Any]
 
 
+class _LoopbackServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        # That of HTTPServer looks the machine's name up, which takes seconds where nobody answers.
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+
+
 class JSONServer:
     """Answers on a free loopback port, in threads of its own. Nothing starts before `start`.
 
@@ -37,7 +47,7 @@ class JSONServer:
 
     def __init__(self, answer: Callable[[Request], Answer | None]) -> None:
         self._answer = answer
-        self._server: ThreadingHTTPServer | None = None
+        self._server: _LoopbackServer | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -51,8 +61,7 @@ class JSONServer:
         """Answer from now on."""
         if self._server is not None:
             raise RuntimeError("The issuer is running already. To solve this, start it once, by `with` or by start().")
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self._answer))
-        self._server.daemon_threads = True
+        self._server = _LoopbackServer(("127.0.0.1", 0), _handler_for(self._answer))
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="local-issuer", daemon=True
         )

@@ -6,13 +6,15 @@ It costs what importing ``auth0_blueprint`` costs: any module in a package is im
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
 
 from auth0_blueprint.testing import LocalIssuer, bearer_client
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.testing import FlaskClient
 
 
 @pytest.fixture(scope="session")
