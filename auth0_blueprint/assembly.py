@@ -95,7 +95,7 @@ def assemble(
             remembered=token_cache,
             keep_up=board.keep_up,
             refuse_revoked=_refuse_none if revocations is None else revocations.refuse_revoked,
-            on_remembered=tally.count_remembered,
+            on_remembered=lambda: tally.count_remembered(),  # looked up each time: others may come to count along
         ),
         binding=_binding(app, settings, entries, reach),
         rules=rules,
