@@ -95,7 +95,8 @@ def assemble(
             remembered=token_cache,
             keep_up=board.keep_up,
             refuse_revoked=_refuse_none if revocations is None else revocations.refuse_revoked,
-            on_remembered=lambda: tally.count_remembered(),  # looked up each time: others may come to count along
+            on_remembered=tally.count_remembered,
+            on_proven=tally.count_proven,
         ),
         binding=_binding(app, settings, entries, reach),
         rules=rules,

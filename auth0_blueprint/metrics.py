@@ -73,9 +73,10 @@ class Collectors:
             ["code"],
             registry=registry,
         )
-        self.cache_hits = Counter(
-            "auth0_token_cache_hits_total",
-            "Access tokens that were remembered, and not proven anew.",
+        # The hits would cost each request a second count.
+        self.cache_misses = Counter(
+            "auth0_token_cache_misses_total",
+            "Good access tokens that were not remembered, and had to be proven.",
             registry=registry,
         )
         self.fetches = Counter(
@@ -158,7 +159,7 @@ class AppMetrics:
         self._revocations = state.revocations
         self._collectors = collectors
         self.count_verified = collectors.verified.inc
-        self.count_remembered = collectors.cache_hits.inc
+        self.count_proven = collectors.cache_misses.inc
         self._rejected = {code: collectors.rejected.labels(code) for code in CODES}
         self._fetches = {issuer: collectors.fetches.labels(issuer) for issuer in state.key_sources}
         self._fetch_failures = {

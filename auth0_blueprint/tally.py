@@ -14,8 +14,8 @@ class Counts(Protocol):
     def count_verified(self) -> object:
         """Count a request, or a call of `verify_token`, whose token was accepted."""
 
-    def count_remembered(self) -> object:
-        """Count a token that was in the token cache."""
+    def count_proven(self) -> object:
+        """Count a token that was good, and not in the token cache."""
 
     def count_rejected(self, code: str) -> object:
         """Count one that was refused with *code*."""
@@ -50,7 +50,8 @@ class Tally:
         self.count_verified: Callable[[], object] = self._verified.add
         self._remembered = _Counter()
         #: Counts a token that was in the token cache.
-        self.count_remembered: Callable[[], object] = self._remembered.add
+        self.count_remembered = self._remembered.add
+        self._proven = _Counter()
         self._key_fetches: dict[str, _Counter] = {}
         self._rejected: dict[str, _Counter] = {}
         self._others: list[Counts] = []
@@ -58,9 +59,14 @@ class Tally:
     def count_along(self, other: Counts) -> None:
         """Have *other* count as well, from now on."""
         self._others.append(other)
-        # Each request counts these two: without anybody else they stay what they are.
+        # Every request counts this: while nobody counts along, it costs nothing more.
         self.count_verified = _both(self.count_verified, other.count_verified)
-        self.count_remembered = _both(self.count_remembered, other.count_remembered)
+
+    def count_proven(self) -> None:
+        """Count a token that was good, and not in the token cache."""
+        self._proven.add()
+        for other in self._others:
+            other.count_proven()
 
     def count_rejected(self, code: str) -> None:
         """Count one that was refused with *code*."""
@@ -83,6 +89,11 @@ class Tally:
     def remembered(self) -> int:
         """How many tokens were in the token cache."""
         return self._remembered.value()
+
+    @property
+    def proven(self) -> int:
+        """How many good ones were not."""
+        return self._proven.value()
 
     @property
     def verified(self) -> int:
