@@ -51,7 +51,6 @@ class Tally:
         self._remembered = _Counter()
         #: Counts a token that was in the token cache.
         self.count_remembered = self._remembered.add
-        self._proven = _Counter()
         self._key_fetches: dict[str, _Counter] = {}
         self._rejected: dict[str, _Counter] = {}
         self._others: list[Counts] = []
@@ -63,8 +62,7 @@ class Tally:
         self.count_verified = _both(self.count_verified, other.count_verified)
 
     def count_proven(self) -> None:
-        """Count a token that was good, and not in the token cache."""
-        self._proven.add()
+        """Let the others count a token that was good, and not in the token cache."""
         for other in self._others:
             other.count_proven()
 
@@ -89,11 +87,6 @@ class Tally:
     def remembered(self) -> int:
         """How many tokens were in the token cache."""
         return self._remembered.value()
-
-    @property
-    def proven(self) -> int:
-        """How many good ones were not."""
-        return self._proven.value()
 
     @property
     def verified(self) -> int:

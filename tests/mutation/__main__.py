@@ -73,8 +73,14 @@ class _WithoutTypes(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> Any:
         return ast.Constant(0) if ast.unparse(node.func) in {"TypeVar", "ParamSpec"} else self.generic_visit(node)
 
-    def visit_keyword(self, node: ast.keyword) -> Any:
-        return None if node.arg in {"frozen", "slots", "repr"} else self.generic_visit(node)
+    def visit_ClassDef(self, node: ast.ClassDef) -> Any:
+        for decorator in node.decorator_list:
+            if isinstance(decorator, ast.Call):
+                # Of the dataclasses here none is compared, hashed or printed.
+                decorator.keywords = [
+                    one for one in decorator.keywords if one.arg not in {"eq", "frozen", "slots", "repr"}
+                ]
+        return self.generic_visit(node)
 
 
 def _meaning(source: str) -> str:

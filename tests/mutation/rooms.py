@@ -47,6 +47,8 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "tests/test_protect.py",
             "tests/test_misplaced_guards.py",
             "tests/test_signals_and_logs.py",
+            "tests/test_step_up.py",
+            "tests/test_organizations.py",
         ),
     ),
     "key_source": (("keysets/pacing.py", "keysets/snapshot.py", "keysets/source.py"), KEYSETS),
