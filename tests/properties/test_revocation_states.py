@@ -114,7 +114,8 @@ class RevocationMachine(RuleBasedStateMachine):
         self.fleet.pass_interval()
         for process in self.processes:
             process.lets_in("x")
-        self.processes[index] = Process(self.fleet)
+        if not self.fleet.backend.is_away:  # it may have died before all had looked
+            self.processes[index] = Process(self.fleet)
 
 
 TestRevocationStates = RevocationMachine.TestCase
