@@ -1,8 +1,8 @@
 """Prometheus metrics of an app: `instrument` it, and expose its registry as any other (docs/metrics.md).
 
-Needs the extra ``metrics``; nothing else of the package imports this room. Everything is a plain ``Counter`` or ``Gauge``,
-which alone work in the multi-process mode of prometheus-client. A label has one of a few values that are known before
-the first request comes: none is taken from a token or a request.
+Needs the extra ``metrics``; nothing else of the package imports this room. Everything is a plain ``Counter`` or
+``Gauge``, which alone work in the multi-process mode of prometheus-client. A label has one of a few values that are
+known before the first request comes: none is taken from a token or a request.
 """
 
 from __future__ import annotations
