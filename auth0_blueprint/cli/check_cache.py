@@ -8,8 +8,6 @@ import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flask_caching.backends import RedisCache
-
 from auth0_blueprint.cache import OPERATION_TIMEOUT_SECONDS, CacheBackend, SharedCache
 from auth0_blueprint.cli.finding import FAIL, OK, WARN, Finding
 from auth0_blueprint.cli.output import printable
@@ -38,7 +36,7 @@ def examine_cache(state: AppState, config: Mapping[str, Any]) -> Iterator[Findin
         if state.settings.cache_secret is None:
             remedy = "set AUTH0_CACHE_SECRET, or SECRET_KEY, to the same random text in all processes"
             yield Finding("cache", WARN, "nothing is shared through it: there is no secret to sign with", remedy)
-        if isinstance(backend, RedisCache) and not state.cache.has_failed and _has_to_last(state):
+        if reach == "fleet" and not state.cache.has_failed and _has_to_last(state):  # that far reaches only Redis
             yield _eviction(backend)
     yield _workers(reach)
 

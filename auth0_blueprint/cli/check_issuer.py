@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import ssl
 import time
@@ -45,6 +46,8 @@ def examine_issuer(issuer: str, url: str, settings: Settings) -> Iterator[Findin
 
 def _dns(url: str, settings: Settings) -> Finding:
     host, port = _host_and_port(url)
+    if _is_address(host):
+        return Finding("dns", OK, f"{host} is an address, and needs no looking up")
     if _proxy(url) is not None:
         return Finding("dns", OK, f"{host} is not looked up here: the environment names a proxy")
     try:
@@ -198,6 +201,14 @@ def _clock(answer: Answer, issuer: str, settings: Settings) -> Finding:
 def _host_and_port(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _proxy(url: str) -> str | None:

@@ -13,7 +13,7 @@ from auth0_blueprint.testing.demo import Demo, invitation, serve
 from auth0_blueprint.testing.demo_app import create_app
 
 
-@click.command("demo", cls=Command)
+@click.command("demo", cls=Command, short_help="Serve a guarded API to try, with an issuer of its own.")
 @click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 takes a free one.")
 @json_option
 def command(port: int, as_json: bool) -> None:

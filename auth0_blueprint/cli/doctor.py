@@ -18,7 +18,7 @@ _STATUS_WIDTH = len("fail")
 _CHECK_WIDTH = len("discovery")
 
 
-@click.command("doctor", cls=Command)
+@click.command("doctor", cls=Command, short_help="Check what stands between this app and its issuer.")
 @json_option
 def command(as_json: bool) -> None:
     """Check settings, DNS, TLS, key set, clock and cache, a line each, with what to do.

@@ -14,7 +14,7 @@ from auth0_blueprint.errors import KeySetUnavailableError
 from auth0_blueprint.routes.admin import KeySetsSchema, key_set_report
 
 
-@click.command("jwks", cls=Command)
+@click.command("jwks", cls=Command, short_help="Show the key sets as this app sees them.")
 @json_option
 @with_app
 def command(as_json: bool) -> None:

@@ -21,6 +21,7 @@ from flask import Flask
 from processes import TESTED_PACKAGE, running
 from servers import RawServer, respond
 
+from auth0_blueprint.cli.exchange import exchange
 from auth0_blueprint.testing import LocalIssuer
 
 SECRET = "s3cret with 'quotes'"
@@ -191,6 +192,19 @@ def test_an_answer_without_a_usable_token_is_a_failure(
     result = run(make_app(**CREDENTIALS), "--endpoint", endpoint.url)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == f"Error: {endpoint.url} gave no token: its answer holds none.\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only here 127.1 is this machine, and a host like any other")
+def test_what_a_netrc_file_says_is_not_sent(
+    endpoint: TokenEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The credentials of the form are the only ones (RFC 6749 §2.3)."""
+    (tmp_path / "netrc").write_text("machine 127.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("NO_PROXY", "127.1")
+    exchange("POST", f"http://127.1:{endpoint.server_port}/oauth/token", 10, form={"client_id": "client"})
+    assert endpoint.forms == [{"client_id": ["client"]}]
+    assert "Authorization" not in endpoint.heads[0]
 
 
 @pytest.mark.parametrize("url", ["http://example.com/oauth/token", "ftp://127.0.0.1/", "example.com"])
