@@ -1,0 +1,20 @@
+"""A Flask test client that presents a token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+if TYPE_CHECKING:  # it brings click, which an app need not have imported
+    from flask.testing import FlaskClient
+
+
+def bearer_client(app: Flask, token: str) -> FlaskClient:
+    """Return a test client of *app* whose every request carries *token*.
+
+    A request with an ``Authorization`` header of its own is sent with that.
+    """
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    return client
