@@ -95,6 +95,16 @@ def test_it_prints_the_token_and_nothing_else(
     assert app.test_client().get("/auth/me", headers=bearer(result.stdout.strip())).status_code == 200
 
 
+def test_it_gets_one_from_an_issuer_that_knows_the_client(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """At the issuer's own endpoint, with the scope that was asked for; others are refused."""
+    issuer.add_client("client", SECRET, scope="read:messages write:messages")
+    result = run(make_app(**CREDENTIALS), "--scope", "read:messages", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["scope"]) == (0, "read:messages")
+    refused = run(make_app(**CREDENTIALS), "--secret-stdin", input="another\n")
+    assert refused.exit_code == 1
+    assert refused.stderr == "Error: The client id or the client secret is wrong. (access_denied: Unauthorized)\n"
+
+
 def test_it_sends_the_client_credentials_grant(make_app: AppFactory, endpoint: TokenEndpoint) -> None:
     """RFC 6749 §4.4.2, with Auth0's audience, and no other credentials."""
     app = make_app(**CREDENTIALS, AUTH0_AUDIENCE="https://api.example.com,other")
