@@ -71,6 +71,9 @@ class Settings:
     #: The resource identifier, where `AUTH0_RESOURCE_METADATA` is on.
     resource: str | None
     cache_secret: str | None = field(repr=False)
+    #: These two are only for the command line.
+    client_id: str | None
+    client_secret: str | None = field(repr=False)
     #: Every setting as it is in force, for operators: secrets are masked.
     effective: tuple[EffectiveSetting, ...] = field(repr=False)
 
@@ -193,6 +196,8 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         public_url=data["AUTH0_PUBLIC_URL"],
         resource=_resource(data),
         cache_secret=data["AUTH0_CACHE_SECRET"],
+        client_id=data["AUTH0_CLIENT_ID"],
+        client_secret=data["AUTH0_CLIENT_SECRET"],
         effective=_effective(data, sources, key_set_urls),
     )
 

@@ -193,6 +193,16 @@ class SettingsSchema(Schema):
         "Serves `/.well-known/oauth-protected-resource` (RFC 9728) and names it in every challenge. Needs "
         "`AUTH0_PUBLIC_URL`, or an `AUTH0_AUDIENCE` that is the URL of this API.",
     )
+    AUTH0_CLIENT_ID = fields.String(
+        load_default=None,
+        error_messages={"invalid": "has to be text"},
+        metadata={"description": "Only for [`flask auth0 token`](command-line.md#token): the application it asks as."},
+    )
+    AUTH0_CLIENT_SECRET = fields.String(
+        load_default=None,
+        error_messages={"invalid": "has to be text"},
+        metadata={"secret": True, "description": "Only for `flask auth0 token`: the secret of that application."},
+    )
 
     @validates_schema(skip_on_field_errors=False, pass_original=True)
     def _check_together(self, data: dict[str, Any], original: dict[str, Any], **_: object) -> None:

@@ -63,3 +63,7 @@ CORS_ORIGINS = ["http://localhost:3000"]
 
 # Where the client certificate is that a token may be bound to: see docs/mtls.md.
 # AUTH0_MTLS_CERT = None  # "header:X-SSL-Client-Cert from unix"
+
+# Only for `flask auth0 token`. Better in the environment, as a running API needs neither.
+# AUTH0_CLIENT_ID = None
+# AUTH0_CLIENT_SECRET = None

@@ -54,12 +54,13 @@ class Credential:
         return certificate, key
 
 
-def make_credential(name: str) -> Credential:
-    """Make a self-signed certificate for *name*, which is good for this machine."""
+def make_credential(name: str, *hosts: str, days: float = 0.05) -> Credential:
+    """Make a self-signed certificate for *name*, which is good for this machine and *hosts*, for some *days*."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names += [x509.DNSName(host) for host in hosts]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -67,7 +68,7 @@ def make_credential(name: str) -> Credential:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(key, SHA256())

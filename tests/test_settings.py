@@ -311,7 +311,8 @@ def test_dpop_that_is_disabled_is_what_there_is() -> None:
 def test_no_secret_is_shown() -> None:
     """Neither in an error nor in a repr."""
     assert "hunter2" not in str(problems({**GOOD, "AUTH0_CACHE_SECRET": ["hunter2"]}))
-    assert "hunter2" not in repr(load(AUTH0_CACHE_SECRET="hunter2"))
+    assert "hunter2" not in repr(load(AUTH0_CACHE_SECRET="hunter2", AUTH0_CLIENT_SECRET="hunter2"))
+    assert "hunter2" not in str(problems({**GOOD, "AUTH0_CLIENT_SECRET": ["hunter2"]}))
 
 
 @pytest.mark.parametrize(

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import click
-from flask.cli import with_appcontext
 
-from auth0_blueprint.cli.output import printable, table
+from auth0_blueprint.cli.ending import Command, with_app
+from auth0_blueprint.cli.output import json_option, print_json, print_lines, printable, table
 from auth0_blueprint.current import app_state
 from auth0_blueprint.errors import KeySetUnavailableError
-from auth0_blueprint.routes.admin import KeySetSchema, key_set_report
+from auth0_blueprint.routes.admin import KeySetsSchema, key_set_report
 
 
-@click.command("jwks")
-@with_appcontext
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, for each issuer.")
+@click.command("jwks", cls=Command, short_help="Show the key sets as this app sees them.")
+@json_option
+@with_app
 def command(as_json: bool) -> None:
     """Show the issuer's key set as this app sees it; with several domains, that of each.
 
@@ -33,14 +32,24 @@ def command(as_json: bool) -> None:
             source.snapshot(state.settings.jwks_timeout_seconds)
         except KeySetUnavailableError:  # the report says why
             are_all_usable = False
-        reports.append(KeySetSchema().dump(key_set_report(state, issuer)))
-    texts = [json.dumps(report) if as_json else "\n".join(_lines(report)) for report in reports]
-    click.echo(("\n" if as_json else "\n\n").join(texts))
+        reports.append(key_set_report(state, issuer))
+    document = KeySetsSchema().dump({"key_sets": reports})
+    if as_json:
+        print_json(document)
+    else:
+        print_lines(_lines(document["key_sets"]))
     if not are_all_usable:
         raise click.exceptions.Exit(1)
 
 
-def _lines(report: dict[str, Any]) -> Iterator[str]:
+def _lines(reports: list[dict[str, Any]]) -> Iterator[str]:
+    for number, report in enumerate(reports):
+        if number:
+            yield ""
+        yield from _lines_of_one(report)
+
+
+def _lines_of_one(report: dict[str, Any]) -> Iterator[str]:
     facts = {"issuer": report["issuer"], "key set": report["url"], "state": report["state"]}
     if report["age_seconds"] is not None:
         facts["from"] = f"{report['source']}, {report['age_seconds']:.0f} s ago"

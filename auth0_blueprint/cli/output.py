@@ -1,8 +1,34 @@
-"""How the commands print: plain aligned text, and nothing that a terminal would obey."""
+"""How the commands print: plain aligned text or JSON, colours only for eyes, and nothing that a terminal would obey."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+def json_option(command: F) -> F:
+    """Add ``--json`` to a command, as its argument ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")(command)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print each of *lines* as it comes."""
+    for line in lines:
+        click.echo(line)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print one JSON object on one line; in ASCII, so that no terminal obeys any of it."""
+    click.echo(json.dumps(value))
 
 
 def printable(text: str) -> str:
@@ -10,9 +36,24 @@ def printable(text: str) -> str:
     return text if text.isprintable() else repr(text)
 
 
+def mark(status: str) -> str:
+    """Return *status*, which is ``ok``, ``warn`` or ``fail``, in its colour where there are colours."""
+    return click.style(status, fg=_COLOURS[status]) if is_coloured() else status
+
+
+def is_coloured() -> bool:
+    """Tell whether somebody looks at the output, and has not asked for plain text (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
 def table(rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Yield a line for each of *rows*, its columns aligned."""
+    """Yield a line for each of *rows*, its columns aligned. Cells may be coloured."""
     cells = [list(row) for row in rows]
-    widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
     for row in cells:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        padded = (cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def _width(cell: str) -> int:
+    return len(click.unstyle(cell))

@@ -1,6 +1,6 @@
 """Try an app without an Auth0 account: a local issuer, the app against it, and curl lines with fresh tokens.
 
-``python -m auth0_blueprint.testing.demo wsgi:create_app``
+``python -m auth0_blueprint.testing.demo wsgi:create_app``, or ``flask auth0 demo`` with the app of `demo_app`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Flask
 from werkzeug.serving import make_server
@@ -19,6 +19,23 @@ from auth0_blueprint.testing.local_issuer import LocalIssuer
 _RULE = "-" * 78
 
 
+class TrialRequest(NamedTuple):
+    """A GET to try: what it shows, which status it gets, its path, and its token, if any."""
+
+    title: str
+    status: int
+    path: str
+    token: str | None
+
+
+class Demo(NamedTuple):
+    """What is being served: the URLs of issuer and API, and what to ask the API for."""
+
+    issuer: str
+    api: str
+    requests: list[TrialRequest]
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Serve the app that ``module:factory`` makes, until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m auth0_blueprint.testing.demo", description=__doc__)
@@ -26,12 +43,26 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=5000, help="0 takes a free one (default: %(default)s)")
     options = parser.parse_args(arguments)
     sys.path.insert(0, "")
+
+    def announce(demo: Demo) -> None:
+        for line in invitation(demo):
+            print(line, flush=True)  # noqa: T201 - the output is the purpose
+
+    serve(_factory(options.factory), options.port, announce)
+
+
+def serve(factory: Callable[[dict[str, Any]], Flask], port: int, announce: Callable[[Demo], object]) -> None:
+    """Serve the app that *factory* makes against a local issuer, until interrupted.
+
+    Args:
+        factory: takes a mapping of settings, returns a Flask app.
+        port: on loopback; 0 takes a free one.
+        announce: is told what is served, before the first request is.
+    """
     with LocalIssuer() as issuer:
-        app = _factory(options.factory)(issuer.settings)
-        server = make_server("127.0.0.1", options.port, app, threaded=True)
+        server = make_server("127.0.0.1", port, factory(issuer.settings), threaded=True)
         try:
-            for line in _invitation(issuer, f"http://127.0.0.1:{server.server_port}"):
-                print(line, flush=True)  # noqa: T201 - the output is the purpose
+            announce(Demo(issuer.issuer, f"http://127.0.0.1:{server.server_port}", _requests(issuer)))
             server.serve_forever()
         except KeyboardInterrupt:
             pass
@@ -39,27 +70,32 @@ def main(arguments: list[str] | None = None) -> None:
             server.server_close()
 
 
+def invitation(demo: Demo) -> Iterator[str]:
+    """Yield the lines that ask somebody to try it."""
+    yield f"A local issuer is at {demo.issuer}, the API at {demo.api}. Stop with Ctrl+C. Paste into another terminal:"
+    yield _RULE
+    for request in demo.requests:
+        header = f" -H 'Authorization: Bearer {request.token}'" if request.token else ""
+        yield f"# {request.title}: {request.status}"
+        yield f"curl -i {demo.api}{request.path}{header}"
+    yield _RULE
+
+
+def _requests(issuer: LocalIssuer) -> list[TrialRequest]:
+    return [
+        TrialRequest("no token needed", 200, "/api/public", None),
+        TrialRequest("any valid token", 200, "/api/private", issuer.token()),
+        TrialRequest("a token with the scope", 200, "/api/private-scoped", issuer.token(scope="read:messages")),
+        TrialRequest("a token without the scope", 403, "/api/private-scoped", issuer.token(scope="openid")),
+        TrialRequest("an expired token", 401, "/api/private", issuer.token(expires_in=-3600)),
+        TrialRequest("how the guard is", 200, "/auth/health", None),
+    ]
+
+
 def _factory(name: str) -> Callable[[dict[str, Any]], Flask]:
     module, _, attribute = name.partition(":")
     factory: Callable[[dict[str, Any]], Flask] = getattr(importlib.import_module(module), attribute or "create_app")
     return factory
-
-
-def _invitation(issuer: LocalIssuer, url: str) -> Iterator[str]:
-    yield f"A local issuer is at {issuer.issuer}, the API at {url}. Stop with Ctrl+C. Paste into another terminal:"
-    yield _RULE
-    yield from _line("no token needed: 200", url, "/api/public")
-    yield from _line("any valid token: 200", url, "/api/private", issuer.token())
-    yield from _line("a token with the scope: 200", url, "/api/private-scoped", issuer.token(scope="read:messages"))
-    yield from _line("a token without the scope: 403", url, "/api/private-scoped", issuer.token(scope="openid"))
-    yield from _line("an expired token: 401", url, "/api/private", issuer.token(expires_in=-3600))
-    yield from _line("how the guard is: 200", url, "/auth/health")
-    yield _RULE
-
-
-def _line(title: str, url: str, path: str, token: str | None = None) -> Iterator[str]:
-    yield f"# {title}"
-    yield f"curl -i {url}{path}" + (f" -H 'Authorization: Bearer {token}'" if token else "")
 
 
 if __name__ == "__main__":

@@ -71,6 +71,8 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_OPENAPI": ("false", False),
     "AUTH0_PUBLIC_URL": ("https://api.example.com/", "https://api.example.com"),
     "AUTH0_RESOURCE_METADATA": ("true", True),
+    "AUTH0_CLIENT_ID": ("client", "client"),
+    "AUTH0_CLIENT_SECRET": (SECRET, "***"),
 }
 
 
@@ -96,7 +98,7 @@ def test_no_secret_is_shown_wherever_it_comes_from(
     make_app: AppFactory, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In no operators' answer; the secret of the sessions counts as that of the cache."""
-    names = ("AUTH0_CLIENT_SECRET", "AUTH0_CLIENT_ID", "JWT_SECRET_KEY", "CACHE_REDIS_PASSWORD", "CACHE_REDIS_URL")
+    names = ("AUTH0_CLIENT_SECRET", "JWT_SECRET_KEY", "CACHE_REDIS_PASSWORD", "CACHE_REDIS_URL")
     client = make_app(SECRET_KEY=SECRET, **dict.fromkeys(names, f"redis://:{SECRET}@localhost/")).test_client()
     assert settings_of(client, issuer)["AUTH0_CACHE_SECRET"] == {
         "key": "AUTH0_CACHE_SECRET",

@@ -40,7 +40,7 @@ def test_jwks_shows_the_key_set_as_aligned_text(app: Flask, issuer: LocalIssuer)
 
 def test_jwks_is_one_json_object_for_machines(app: Flask, issuer: LocalIssuer) -> None:
     """What the admin route answers."""
-    report = json.loads(run(app, "jwks", "--json").output)
+    (report,) = json.loads(run(app, "jwks", "--json").output)["key_sets"]
     assert report["url"] == f"{issuer.issuer}.well-known/jwks.json"
     assert (report["issuer"], report["state"]) == (issuer.issuer, "fresh")
     (key,) = report["keys"]

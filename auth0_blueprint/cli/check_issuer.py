@@ -1,0 +1,218 @@
+"""Can this machine ask the issuer, and does the issuer say what the settings say?"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
+
+from auth0_blueprint import strict_json
+from auth0_blueprint.algorithms import ALGORITHMS
+from auth0_blueprint.cli.exchange import Answer, ExchangeError, exchange
+from auth0_blueprint.cli.finding import FAIL, OK, WARN, Finding
+from auth0_blueprint.cli.output import printable
+from auth0_blueprint.deadline import call_within
+from auth0_blueprint.keysets.fetch import FetchError, fetch
+from auth0_blueprint.keysets.key_set import KeySet, KeySetError, parse_key_set
+from auth0_blueprint.loopback import is_loopback
+from auth0_blueprint.settings import Settings
+
+_SECONDS_PER_DAY = 86_400
+_FEW_DAYS = 14
+
+# A Date header has no fractions, and the answer has been under way.
+_INACCURACY_SECONDS = 1.0
+
+
+def examine_issuer(issuer: str, url: str, settings: Settings) -> Iterator[Finding]:
+    """Yield what is found out about *issuer*, whose key set is at *url*. What cannot work any more is left out."""
+    for check in (_dns, _tls, _key_set):
+        found = check(url, settings)
+        yield found._replace(issuer=issuer)
+        if found.status == FAIL and check is not _key_set:
+            return
+    yield from (found._replace(issuer=issuer) for found in _discovery_and_clock(issuer, url, settings))
+
+
+def _dns(url: str, settings: Settings) -> Finding:
+    host, port = _host_and_port(url)
+    if _is_address(host):
+        return Finding("dns", OK, f"{host} is an address, and needs no looking up")
+    if _proxy(url) is not None:
+        return Finding("dns", OK, f"{host} is not looked up here: the environment names a proxy")
+    try:
+        found = call_within(
+            settings.jwks_timeout_seconds, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        )
+    except TimeoutError:
+        return Finding("dns", FAIL, f"no answer in time for {host}", "check the name server of this machine")
+    except (OSError, UnicodeError):
+        return Finding("dns", FAIL, f"{host} has no address", "check AUTH0_DOMAIN for a typo, and the name server")
+    addresses = sorted({str(address[4][0]) for address in found})
+    return Finding("dns", OK, f"{host} is {', '.join(addresses)}")
+
+
+def _tls(url: str, settings: Settings) -> Finding:
+    host, port = _host_and_port(url)
+    if urlsplit(url).scheme == "http":
+        return Finding("tls", OK, f"none, and none needed: {host} is this machine")
+    if _proxy(url) is not None:
+        return Finding("tls", OK, f"{host} is not looked at by itself: the environment names a proxy")
+    try:
+        return call_within(settings.jwks_timeout_seconds, lambda: _handshake(url, settings.jwks_timeout_seconds))
+    except TimeoutError:
+        return Finding("tls", FAIL, f"{host} does not answer on port {port} in time", "check firewall and proxy")
+    except ssl.SSLCertVerificationError as exc:
+        remedy = "check AUTH0_DOMAIN, and the clock; behind a proxy with a certificate of its own, REQUESTS_CA_BUNDLE"
+        return Finding(
+            "tls", FAIL, f"the certificate of {host} is not trusted: {printable(exc.verify_message)}", remedy
+        )
+    except ssl.SSLError:
+        return Finding("tls", FAIL, f"{host} does not speak TLS on port {port}", "check AUTH0_DOMAIN and the proxy")
+    except OSError:
+        return Finding("tls", FAIL, f"{host} takes no connection on port {port}", "check AUTH0_DOMAIN and the firewall")
+
+
+def _handshake(url: str, timeout_seconds: float) -> Finding:
+    host, port = _host_and_port(url)
+    with (
+        socket.create_connection((host, port), timeout_seconds) as plain,
+        _tls_context(url).wrap_socket(plain, server_hostname=host) as connection,
+    ):
+        certificate: dict[str, Any] = connection.getpeercert() or {}
+        days = int((ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) / _SECONDS_PER_DAY)
+        text = (
+            f"{_host_and_port(url)[0]} speaks {connection.version()}, and its certificate is good for {days} more days"
+        )
+        if days < _FEW_DAYS:
+            return Finding("tls", WARN, text, "see that whoever runs the domain renews it")
+        return Finding("tls", OK, text)
+
+
+def _tls_context(url: str) -> ssl.SSLContext:
+    """Return one that trusts whom the fetch trusts: what the environment names, else the bundle of requests."""
+    with requests.Session() as session:
+        session.trust_env = not is_loopback(url)
+        trusted: Any = session.merge_environment_settings(url, {}, False, None, None)["verify"]
+    path = DEFAULT_CA_BUNDLE_PATH if trusted is True else str(trusted)
+    is_folder = Path(path).is_dir()
+    return ssl.create_default_context(cafile=None if is_folder else path, capath=path if is_folder else None)
+
+
+def _key_set(url: str, settings: Settings) -> Finding:
+    began = time.monotonic()
+    try:
+        document = fetch(url, settings.jwks_timeout_seconds, settings.jwks_max_bytes)
+        milliseconds = (time.monotonic() - began) * 1000
+        key_set = parse_key_set(document)
+    except FetchError as exc:
+        return Finding("key set", FAIL, f"{exc} from {url}", _remedy_for(str(exc)))
+    except KeySetError as exc:
+        return Finding("key set", FAIL, f"{exc}: {url}", "check AUTH0_DOMAIN: this is not where an issuer has its keys")
+    return _content(key_set, settings, f"from {url} in {milliseconds:.0f} ms")
+
+
+def _content(key_set: KeySet, settings: Settings, how: str) -> Finding:
+    fitting = [key for key in key_set.keys if any(key.fits(ALGORITHMS[name]) for name in settings.algorithms)]
+    accepted = ", ".join(settings.algorithms)
+    if not fitting:
+        kinds = ", ".join(sorted({key.algorithm.name if key.algorithm else key.key_type for key in key_set.keys}))
+        text = f"no key for {accepted}: those that are published are for {kinds}"
+        return Finding("key set", FAIL, text, "set AUTH0_ALGORITHMS to what the API is set to in Auth0")
+    text = f"{len(fitting)} usable for {accepted} {how}"
+    if key_set.skipped:
+        return Finding("key set", WARN, f"{text}; not used: {', '.join(sorted(set(key_set.skipped)))}")
+    return Finding("key set", OK, text)
+
+
+def _remedy_for(reason: str) -> str:
+    status = reason.removeprefix("HTTP status ")
+    if status.startswith("3"):
+        return "the key set is elsewhere, and redirects are not followed: set AUTH0_DOMAIN as in the tokens' iss"
+    if status.startswith("4") and status != "429":
+        return "nobody publishes keys there: check AUTH0_DOMAIN"
+    if status == reason and "too large" in reason:
+        return "raise AUTH0_JWKS_MAX_BYTES if it is right"
+    if status == reason and "TLS" in reason:
+        return "check AUTH0_DOMAIN and the proxy"
+    return "try again; if it stays so, see https://status.auth0.com, and firewall and proxy"
+
+
+def _discovery_and_clock(issuer: str, url: str, settings: Settings) -> Iterator[Finding]:
+    """Yield both, which one answer tells: an error has a Date header, too."""
+    address = f"{issuer.removesuffix('/')}/.well-known/openid-configuration"
+    try:
+        answer = exchange("GET", address, settings.jwks_timeout_seconds)
+    except ExchangeError as exc:
+        yield Finding(
+            "discovery", WARN, f"{exc} from {address}", "nothing to do if the key set is fetched all the same"
+        )
+        return
+    yield _discovery(answer, issuer, url)
+    yield _clock(answer, issuer, settings)
+
+
+def _discovery(answer: Answer, issuer: str, url: str) -> Finding:
+    if answer.status != 200:
+        return Finding(
+            "discovery", OK, f"{issuer} has no document (HTTP status {answer.status}), so nothing to compare"
+        )
+    try:
+        document = strict_json.loads_object(answer.body)
+    except strict_json.StrictJSONError:
+        return Finding("discovery", WARN, f"the document of {issuer} is not JSON", "check AUTH0_DOMAIN")
+    if document.get("issuer") != issuer:
+        text = f"the issuer calls itself {printable(str(document.get('issuer')))[:200]}, not {issuer}"
+        return Finding("discovery", FAIL, text, "set AUTH0_DOMAIN, or AUTH0_ISSUER, to what is in the tokens' iss")
+    if document.get("jwks_uri") != url:
+        text = f"the issuer has its keys at {printable(str(document.get('jwks_uri')))[:200]}, not at {url}"
+        return Finding("discovery", WARN, text, "unset AUTH0_JWKS_URL, or set it to that")
+    return Finding("discovery", OK, f"{issuer} names the same issuer and key set")
+
+
+def _clock(answer: Answer, issuer: str, settings: Settings) -> Finding:
+    here = time.time()
+    try:
+        when = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except ValueError:
+        return Finding("clock", WARN, f"not compared: {issuer} does not say what time it is")
+    there = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    age = answer.headers.get("Age", "")
+    there += int(age) if age.isascii() and age.isdigit() and len(age) < 10 else 0
+    behind = there + _INACCURACY_SECONDS / 2 - here
+    if abs(behind) <= settings.leeway_seconds + _INACCURACY_SECONDS:
+        return Finding("clock", OK, f"within {max(_INACCURACY_SECONDS, abs(behind)):.0f} s of that of {issuer}")
+    words = f"{abs(behind):.0f} s {'behind' if behind > 0 else 'ahead of'} that of {issuer}"
+    effect = "new tokens are refused" if behind > 0 else "tokens are refused before they expire"
+    text = f"{words} ({datetime.fromtimestamp(here, UTC):%Y-%m-%dT%H:%M:%SZ} here): {effect}"
+    return Finding("clock", FAIL, text, "set the clock, by NTP")
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy that the fetch goes through, if any."""
+    if is_loopback(url):
+        return None
+    return select_proxy(url, get_environ_proxies(url))

@@ -1,0 +1,160 @@
+"""Does the app start, and what do its settings say? Also where it does not, as far as they can be read."""
+
+from __future__ import annotations
+
+import logging
+import os
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from flask import Flask
+
+from auth0_blueprint.cli.ending import AppUnavailableError, load_app
+from auth0_blueprint.cli.finding import FAIL, OK, WARN, Finding
+from auth0_blueprint.cli.output import printable
+from auth0_blueprint.current import EXTENSION, AppState
+from auth0_blueprint.errors import ConfigurationError
+from auth0_blueprint.settings import Settings, load_settings
+
+logger = logging.getLogger("auth0_blueprint")
+
+# What it takes to ask the issuer, whatever else is wrong.
+_FOR_THE_ISSUER = (
+    "AUTH0_DOMAIN",
+    "AUTH0_ISSUER",
+    "AUTH0_JWKS_URL",
+    "AUTH0_ALGORITHMS",
+    "AUTH0_LEEWAY",
+    "AUTH0_JWKS_TIMEOUT",
+    "AUTH0_JWKS_MAX_BYTES",
+)
+
+
+class Subject(NamedTuple):
+    """What is to be looked at.
+
+    Attributes:
+        app: the app, if there is one, started or not.
+        state: what its blueprint has made of it; ``None`` unless it has started.
+        settings: those in force, or as many as are sound; ``None`` where not even the issuer is known.
+        findings: about all of that.
+    """
+
+    app: Flask | None
+    state: AppState | None
+    settings: Settings | None
+    findings: list[Finding]
+
+
+def examine_app() -> Subject:
+    """Load the app, and read its settings."""
+    with _logged_warnings():  # they are findings, and told once
+        try:
+            app = load_app()
+        except AppUnavailableError as exc:
+            return _examine_failed_app(exc)
+    if EXTENSION not in app.extensions:
+        remedy = "register one: app.register_blueprint(Auth0Blueprint())"
+        return _examine_settings(app, [Finding("app", FAIL, "has no Auth0Blueprint", remedy)])
+    state: AppState = app.extensions[EXTENSION]
+    findings = [Finding("app", OK, f"{printable(app.name)} starts, and has an Auth0Blueprint")]
+    findings.append(_summary(state.settings))
+    findings.extend(_warnings(app.config))
+    return Subject(app, state, state.settings, findings)
+
+
+def _examine_failed_app(error: AppUnavailableError) -> Subject:
+    cause = error.__cause__
+    app = _app_in(cause)
+    if not isinstance(cause, ConfigurationError):
+        return _examine_settings(app, [Finding("app", FAIL, f"cannot start: {error.reason}")])
+    findings = [Finding("app", FAIL, "cannot start with its settings")]
+    findings.extend(_problem(key, problem) for key, problem in cause.problems.items())
+    return _examine_settings(app, findings, known_problems=cause.problems)
+
+
+def _app_in(error: BaseException | None) -> Flask | None:
+    """Return the app that was being made: it is gone, but for the frames of the error that ended its making.
+
+    Without it, settings that are in ``app.config`` would be reported as missing.
+    """
+    found: Flask | None = None
+    if error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            found = next((value for value in frame.f_locals.values() if isinstance(value, Flask)), found)
+    return found
+
+
+def _examine_settings(
+    app: Flask | None, findings: list[Finding], *, known_problems: Mapping[str, str] | None = None
+) -> Subject:
+    known = known_problems or {}
+    config: Mapping[str, Any] = {} if app is None else app.config
+    try:
+        with _logged_warnings():
+            settings = load_settings(config)
+    except ConfigurationError as exc:
+        findings.extend(_problem(key, problem) for key, problem in exc.problems.items() if key not in known)
+        return Subject(app, None, _sound_settings(config, exc.problems), findings)
+    return Subject(app, None, settings, [*findings, _summary(settings), *_warnings(config)])
+
+
+def _sound_settings(config: Mapping[str, Any], problems: Mapping[str, str]) -> Settings | None:
+    sound = [key for key in _FOR_THE_ISSUER if key not in problems]
+    some = {key: config.get(key) for key in sound}
+    # Never used: no token is looked at.
+    some["AUTH0_AUDIENCE"] = "unknown"
+    try:
+        return load_settings(some, {key: os.environ[key] for key in sound if key in os.environ})
+    except ConfigurationError:
+        return None
+
+
+def _problem(key: str, problem: str) -> Finding:
+    return Finding("settings", FAIL, printable(f"{key} {problem}"))
+
+
+def _summary(settings: Settings) -> Finding:
+    sources = [setting.source for setting in settings.effective]
+    counts = [
+        f"{sources.count(source)} {words}"
+        for source, words in (("app.config", "from app.config"), ("environment", "from the environment"))
+        if source in sources
+    ]
+    audience = ", ".join(settings.audience)
+    return Finding("settings", OK, printable(f"sound, {' and '.join(counts)}; audience {audience}"))
+
+
+def _warnings(config: Mapping[str, Any]) -> Iterator[Finding]:
+    with _logged_warnings() as warnings:
+        try:
+            load_settings(config)
+        except ConfigurationError:  # changed after the blueprint was registered, which changes nothing
+            warnings.clear()
+    for warning in warnings:
+        yield Finding("settings", WARN, printable(warning))
+
+
+@contextmanager
+def _logged_warnings() -> Iterator[list[str]]:
+    """Give the warnings that this package logs meanwhile, instead of logging them."""
+    collector = _Collector()
+    before = logger.propagate
+    logger.addHandler(collector)
+    logger.propagate = False
+    try:
+        yield collector.warnings
+    finally:
+        logger.propagate = before
+        logger.removeHandler(collector)
+
+
+class _Collector(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.warnings: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.warnings.append(record.getMessage())

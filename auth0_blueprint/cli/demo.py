@@ -1,0 +1,36 @@
+"""``flask auth0 demo``: a guarded API to try, with an issuer of its own. No account, no network."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from auth0_blueprint.cli.ending import Command
+from auth0_blueprint.cli.output import json_option, print_json, print_lines
+from auth0_blueprint.testing.demo import Demo, invitation, serve
+from auth0_blueprint.testing.demo_app import create_app
+
+
+@click.command("demo", cls=Command, short_help="Serve a guarded API to try, with an issuer of its own.")
+@click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 takes a free one.")
+@json_option
+def command(port: int, as_json: bool) -> None:
+    """Serve a small guarded API and an issuer for it, and print curl lines with tokens.
+
+    Both are on this machine only. Neither your app nor your settings are used. Stop it with Ctrl+C.
+    """
+    # Those of an API of one's own, such as another audience or required DPoP, would make these tokens fail.
+    for name in [name for name in os.environ if name.startswith("AUTH0_") or name == "API_ID"]:
+        del os.environ[name]
+    serve(create_app, port, _announce_as_json if as_json else _announce)
+
+
+def _announce(demo: Demo) -> None:
+    print_lines(invitation(demo))
+
+
+def _announce_as_json(demo: Demo) -> None:
+    requests: list[dict[str, Any]] = [request._asdict() for request in demo.requests]
+    print_json({"issuer": demo.issuer, "api": demo.api, "requests": requests})

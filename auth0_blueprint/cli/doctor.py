@@ -1,0 +1,53 @@
+"""``flask auth0 doctor``: what stands between this app and its issuer, a line for each check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from auth0_blueprint.cli.check_cache import examine_cache
+from auth0_blueprint.cli.check_issuer import examine_issuer
+from auth0_blueprint.cli.check_settings import examine_app
+from auth0_blueprint.cli.ending import Command
+from auth0_blueprint.cli.finding import FAIL, Finding, worst
+from auth0_blueprint.cli.output import json_option, mark, print_json
+
+_STATUS_WIDTH = len("fail")
+_CHECK_WIDTH = len("discovery")
+
+
+@click.command("doctor", cls=Command, short_help="Check what stands between this app and its issuer.")
+@json_option
+def command(as_json: bool) -> None:
+    """Check settings, DNS, TLS, key set, clock and cache, a line each, with what to do.
+
+    Works also when the app cannot start, and then says why. Exits with 1 if a check fails; warnings alone exit with 0.
+    """
+    findings: list[Finding] = []
+    for found in _examine():
+        findings.append(found)
+        if not as_json:
+            click.echo(_line(found))  # as it comes: a check may take a while
+    if as_json:
+        print_json({"status": worst(findings), "checks": [found._asdict() for found in findings]})
+    if worst(findings) == FAIL:
+        raise click.exceptions.Exit(1)
+
+
+def _examine() -> Iterator[Finding]:
+    subject = examine_app()
+    yield from subject.findings
+    if subject.settings is not None:
+        for issuer, url in subject.settings.key_set_urls.items():
+            yield from examine_issuer(issuer, url, subject.settings)
+    if subject.state is not None and subject.app is not None:
+        config: dict[str, Any] = subject.app.config
+        yield from examine_cache(subject.state, config)
+
+
+def _line(found: Finding) -> str:
+    status = mark(found.status) + " " * (_STATUS_WIDTH - len(found.status))
+    text = f"{found.text}: {found.remedy}" if found.remedy else found.text
+    return f"{status}  {found.check:{_CHECK_WIDTH}}  {text}"

@@ -1,0 +1,30 @@
+"""What one check of ``flask auth0 doctor`` has found."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+
+
+class Finding(NamedTuple):
+    """One line of the report.
+
+    Attributes:
+        check: the short name of the check.
+        status: ``ok``, ``warn`` or ``fail``.
+        text: what was found.
+        remedy: what to do about it; empty where nothing has to be done.
+        issuer: whom it is about, if anybody.
+    """
+
+    check: str
+    status: str
+    text: str
+    remedy: str = ""
+    issuer: str | None = None
+
+
+def worst(findings: list[Finding]) -> str:
+    """Return the worst status of *findings*."""
+    return max((found.status for found in findings), key=(OK, WARN, FAIL).index, default=OK)

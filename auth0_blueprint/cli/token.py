@@ -1,0 +1,151 @@
+"""``flask auth0 token``: an access token to try the API with, by the client credentials grant (RFC 6749 §4.4)."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from auth0_blueprint import strict_json
+from auth0_blueprint.cli.ending import Command, CommandError, with_app
+from auth0_blueprint.cli.exchange import Answer, ExchangeError, exchange
+from auth0_blueprint.cli.output import json_option, print_json, printable
+from auth0_blueprint.current import app_state
+from auth0_blueprint.loopback import is_loopback
+from auth0_blueprint.settings import Settings
+
+_TIMEOUT_SECONDS = 10.0
+_MAX_QUOTED = 300
+
+_WRONG_CREDENTIALS = "The client id or the client secret is wrong."
+_NO_GRANT = (
+    "The application may not use this API: authorize it in the Auth0 dashboard, under APIs, this API, "
+    "Machine to Machine Applications."
+)
+_NO_API = "Auth0 knows no API with this identifier: compare AUTH0_AUDIENCE with it in the Auth0 dashboard, under APIs."
+
+# RFC 6749 §5.2, and what Auth0 says. For access_denied its description tells which of several things is wrong.
+_EXPLANATIONS = {
+    "invalid_client": _WRONG_CREDENTIALS,
+    "unauthorized_client": "The application may not use the client credentials grant: it has to be a Machine to "
+    "Machine application, or have that grant type in its advanced settings.",
+    "invalid_grant": "Auth0 does not grant this.",
+    "invalid_scope": "The API has no such scope, or the application may not have it: see its permissions in Auth0.",
+    "invalid_request": "Auth0 does not understand the request: see that AUTH0_AUDIENCE is the identifier of the API.",
+    "invalid_target": _NO_API,
+    "too_many_requests": "Auth0 was asked too often: try again later.",
+    "access_denied": "Auth0 denies it.",
+}
+_DENIALS = {
+    "service not": _NO_API,  # "Service not found", "Service not enabled within domain"
+    "not authorized": _NO_GRANT,
+    "unauthorized": _WRONG_CREDENTIALS,
+}
+
+
+@click.command("token", cls=Command)
+@click.option("--client-id", help="Of a Machine to Machine application; otherwise AUTH0_CLIENT_ID.")
+@click.option("--secret-stdin", is_flag=True, help="Read its secret from the standard input.")
+@click.option("--audience", help="Of the token; otherwise the first of AUTH0_AUDIENCE.")
+@click.option("--scope", "scopes", multiple=True, help="To ask for. May be repeated.")
+@click.option("--endpoint", metavar="URL", help="The token endpoint; otherwise oauth/token of the (first) issuer.")
+@json_option
+@with_app
+def command(
+    client_id: str | None,
+    secret_stdin: bool,
+    audience: str | None,
+    scopes: tuple[str, ...],
+    endpoint: str | None,
+    as_json: bool,
+) -> None:
+    """Get an access token for this API, to try it with.
+
+    Prints the token and nothing else: TOKEN=$(flask auth0 token).
+
+    The client secret is never an argument, which others could see. It is AUTH0_CLIENT_SECRET, or comes from the
+    standard input, or is asked for.
+    """
+    settings = app_state().settings
+    client_id = client_id or settings.client_id
+    if not client_id:
+        raise click.UsageError("There is no client id: use --client-id, or set AUTH0_CLIENT_ID.")
+    url = _endpoint(endpoint, settings)
+    secret = _secret(settings, is_on_stdin=secret_stdin)
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": client_id,
+        "client_secret": secret,
+        "audience": audience or settings.audience[0],
+    }
+    if scopes:
+        form["scope"] = " ".join(scopes)
+    token = _token(url, form)
+    if as_json:
+        print_json(token)
+    else:
+        click.echo(token["access_token"])
+
+
+def _endpoint(given: str | None, settings: Settings) -> str:
+    url = given or f"{settings.issuers[0].removesuffix('/')}/oauth/token"
+    scheme = urlsplit(url).scheme
+    if scheme != "https" and not (scheme == "http" and is_loopback(url)):
+        raise click.BadParameter("has to be https: it gets the client secret", param_hint="'--endpoint'")
+    return url
+
+
+def _secret(settings: Settings, *, is_on_stdin: bool) -> str:
+    if is_on_stdin:
+        secret = sys.stdin.readline().rstrip("\r\n")
+    elif settings.client_secret is not None:
+        secret = settings.client_secret
+    elif sys.stdin.isatty():
+        # On the other output: what is caught in a variable is the token alone.
+        secret = click.prompt("Client secret", hide_input=True, err=True, type=str)
+    else:
+        secret = ""
+    if not secret:
+        raise click.UsageError("There is no client secret: set AUTH0_CLIENT_SECRET, or use --secret-stdin.")
+    return secret
+
+
+def _token(url: str, form: dict[str, str]) -> dict[str, Any]:
+    """Return what RFC 6749 §5.1 calls a successful response, without anything else that came with it.
+
+    Raises:
+        CommandError: there is none, and why.
+    """
+    try:
+        answer = exchange("POST", url, _TIMEOUT_SECONDS, form=form)
+    except ExchangeError as exc:
+        raise CommandError(f"{url} gave no token: {exc}.") from exc
+    document = _document(answer)
+    if answer.status != 200:
+        raise CommandError(_explanation(url, answer.status, document, form["client_secret"]))
+    token = document.get("access_token")
+    if not (isinstance(token, str) and token.isascii() and token.isprintable() and " " not in token and token):
+        raise CommandError(f"{url} gave no token: its answer holds none.")
+    members = ("access_token", "token_type", "expires_in", "scope")
+    return {name: document[name] for name in members if name in document}
+
+
+def _document(answer: Answer) -> dict[str, Any]:
+    try:
+        return strict_json.loads_object(answer.body)
+    except strict_json.StrictJSONError:
+        return {}
+
+
+def _explanation(url: str, status: int, document: dict[str, Any], secret: str) -> str:
+    error, description = document.get("error"), document.get("error_description")
+    if not isinstance(error, str):
+        return f"{url} gave no token: HTTP status {status}, without an OAuth error. Is it a token endpoint?"
+    said = description if isinstance(description, str) else ""
+    denials = (text for mark, text in _DENIALS.items() if error == "access_denied" and mark in said.lower())
+    explanation = next(denials, _EXPLANATIONS.get(error, "Auth0 gave no token."))
+    # Masked first: cut or escaped it would not be found. An endpoint may say again what it was sent.
+    quoted = ": ".join(printable(text.replace(secret, "***")[:_MAX_QUOTED]) for text in (error, said) if text)
+    return f"{explanation} ({quoted})"

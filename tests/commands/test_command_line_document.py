@@ -1,0 +1,98 @@
+"""``docs/command-line.md`` names the commands and options that there are, and shows what they print."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import click
+import pytest
+from conftest import AppFactory
+from documents import ROOT
+
+from auth0_blueprint.cli.finding import FAIL, OK, WARN
+from auth0_blueprint.lazy_commands import NAMES, auth0
+from auth0_blueprint.testing import LocalIssuer
+from auth0_blueprint.testing.demo import Demo, TrialRequest
+
+PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
+
+
+def command_of(name: str) -> click.Command:
+    command = auth0.get_command(click.Context(auth0), name)
+    assert command is not None
+    return command
+
+
+def blocks(section: str, language: str) -> list[str]:
+    """Return the fenced blocks of *language* in *section*."""
+    return re.findall(rf"^```{language}\n(.*?)^```", SECTIONS[section], re.DOTALL | re.MULTILINE)
+
+
+def shape(value: Any) -> Any:
+    """Return the names of members that *value* has, at each level."""
+    if isinstance(value, dict):
+        return {name: shape(member) for name, member in value.items()}
+    return [shape(value[0])] if isinstance(value, list) and value else None
+
+
+def without_numbers(text: str) -> str:
+    return re.sub(r"\d+", "N", text)
+
+
+def test_every_command_has_its_section_and_its_row() -> None:
+    """And there is no other command than the two that are named beside them."""
+    rows = re.findall(r"^\| \[`(\w+)`\]\(#(\w+)\) \|", PAGE, re.MULTILINE)
+    assert all(name == anchor for name, anchor in rows)
+    assert {name for name, _ in rows} - {"inspect", "routes"} <= set(NAMES) <= {name for name, _ in rows}
+    assert set(NAMES) <= SECTIONS.keys()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_options_are_those_of_the_command(name: str) -> None:
+    """A row for each."""
+    documented = re.findall(r"^\| `(--[\w-]+)[^`]*` \|", SECTIONS[name], re.MULTILINE)
+    real = [opt for param in command_of(name).params if isinstance(param, click.Option) for opt in param.opts]
+    assert sorted(documented) == sorted(opt for opt in real if opt.startswith("--"))
+
+
+@pytest.mark.parametrize("name", ["doctor", "jwks"])
+def test_what_is_shown_is_what_is_printed(
+    make_app: AppFactory, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """But for numbers, such as ports."""
+    for variable in ("WEB_CONCURRENCY", "GUNICORN_CMD_ARGS"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("AUTH0_ISSUER", issuer.issuer)
+    monkeypatch.setenv("AUTH0_AUDIENCE", issuer.audience)
+    app = make_app(AUTH0_ISSUER=None, AUTH0_AUDIENCE=None, AUTH0_ALGORITHMS=None)
+    app.name = "messages"
+    printed = app.test_cli_runner().invoke(args=["auth0", name]).output
+    _, shown = blocks(name, "console")[0].split("\n", 1)
+    assert without_numbers(printed) == without_numbers(shown)
+
+
+@pytest.mark.parametrize("name", ["doctor", "jwks"])
+def test_the_json_has_the_members_that_are_shown(make_app: AppFactory, name: str) -> None:
+    """At each level."""
+    printed = make_app().test_cli_runner().invoke(args=["auth0", name, "--json"]).stdout
+    (shown,) = blocks(name, "json")
+    assert shape(json.loads(shown)) == shape(json.loads(printed))
+
+
+def test_the_json_of_the_demo_has_the_members_that_are_shown() -> None:
+    """As it says what it serves."""
+    (shown,) = blocks("demo", "json")
+    document = json.loads(shown)
+    assert tuple(document) == Demo._fields
+    assert tuple(document["requests"][0]) == TrialRequest._fields
+
+
+def test_every_check_of_the_doctor_is_explained(make_app: AppFactory) -> None:
+    """Those of an app without Redis, and no other status than is said."""
+    findings = json.loads(make_app().test_cli_runner().invoke(args=["auth0", "doctor", "--json"]).stdout)["checks"]
+    explained = re.findall(r"^\| `([\w ]+)` \| [^|]*\| [^|]*\|$", SECTIONS["doctor"], re.MULTILINE)
+    assert [check for check in explained if check != "eviction"] == [found["check"] for found in findings]
+    assert f"`{OK}`, `{WARN}` and `{FAIL}`" in SECTIONS["doctor"]

@@ -1,0 +1,102 @@
+"""``flask auth0 demo``: what it prints is what it does, without an app, an account or a network."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import TESTED_PACKAGE, Process, http, running
+
+from auth0_blueprint.testing import LocalIssuer
+from auth0_blueprint.testing.demo_app import create_app
+
+COMMAND = [sys.executable, "-m", "flask", "auth0", "demo"]
+
+
+@contextmanager
+def demo(folder: Path, *arguments: str, **environ: str) -> Iterator[Process]:
+    """Run the real program, in a folder where there is no app, with nothing but *environ* in its environment."""
+    options: dict[str, Any] = {
+        "cwd": folder,
+        "env": {"PATH": "", **TESTED_PACKAGE, **environ},
+        "stderr": subprocess.PIPE,
+        # A shell that runs the suite in the background has it ignore SIGINT, and children inherit that.
+        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    }
+    with running([*COMMAND, *arguments], **options) as process:
+        yield process
+
+
+def status_of(url: str, token: str | None) -> int:
+    """Return how the API answers."""
+    return http("GET", url, headers={"Authorization": f"Bearer {token}"} if token else {}).status_code
+
+
+def test_its_curl_lines_answer_as_it_says(tmp_path: Path) -> None:
+    """And Ctrl+C ends it quietly."""
+    with demo(tmp_path, "--port", "0") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().rstrip() for _ in range(15)]
+        promised = [int(line[-3:]) for line in lines if line.startswith("# ")]
+        curls = [
+            re.fullmatch(r"curl -i (\S+)(?: -H 'Authorization: Bearer (\S+)')?", line)
+            for line in lines
+            if line.startswith("curl ")
+        ]
+        answered = [status_of(*curl.groups()) for curl in curls if curl]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+    assert promised == answered == [200, 200, 200, 403, 401, 200]
+
+
+def test_machines_get_the_same_as_one_json_object(tmp_path: Path) -> None:
+    """On the first line, before anything is served. Settings of an API of one's own decide nothing."""
+    others = {"AUTH0_DPOP": "required", "AUTH0_TOKEN_PROFILE": "rfc9068", "AUTH0_LEEWAY": "nonsense"}
+    with demo(tmp_path, "--port", "0", "--json", **others) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        answered = [status_of(told["api"] + one["path"], one["token"]) for one in told["requests"]]
+    assert told.keys() == {"issuer", "api", "requests"}
+    assert told["requests"][0] == {"title": "no token needed", "status": 200, "path": "/api/public", "token": None}
+    assert answered == [one["status"] for one in told["requests"]]
+
+
+def test_it_is_on_this_machine_only(tmp_path: Path) -> None:
+    """Issuer and API."""
+    with demo(tmp_path, "--port", "0", "--json") as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+    assert told["issuer"].startswith("http://127.0.0.1:")
+    assert told["api"].startswith("http://127.0.0.1:")
+
+
+def test_a_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
+    """Exit status 1, no traceback; what is no port is wrong usage."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        demo(tmp_path, "--port", str(taken.getsockname()[1])) as process,
+    ):
+        output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output) == (1, "")
+    assert "in use" in errors
+    assert "Traceback" not in errors
+    with demo(tmp_path, "--port", "70000") as process:
+        assert process.wait(30) == 2
+
+
+@pytest.mark.parametrize("path", ["/api/private", "/api/private-scoped"])
+def test_its_app_refuses_whoever_has_no_token(issuer: LocalIssuer, path: str) -> None:
+    """As any guarded app does."""
+    response = create_app(issuer.settings).test_client().get(path)
+    assert (response.status_code, response.get_json()["code"]) == (401, "authorization_header_missing")

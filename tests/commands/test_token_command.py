@@ -1,0 +1,286 @@
+"""``flask auth0 token``: what it sends, what it prints, and that the secret is in nothing of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from conftest import AppFactory, bearer
+from flask import Flask
+from processes import TESTED_PACKAGE, running
+from servers import RawServer, respond
+
+from auth0_blueprint.cli.exchange import exchange
+from auth0_blueprint.testing import LocalIssuer
+
+SECRET = "s3cret with 'quotes'"
+CREDENTIALS = {"AUTH0_CLIENT_ID": "client", "AUTH0_CLIENT_SECRET": SECRET}
+
+
+class TokenEndpoint(ThreadingHTTPServer):
+    """Answers what it is told to, and keeps what it was sent."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.status = 200
+        self.document: Any = {"access_token": token, "token_type": "Bearer", "expires_in": 86400, "id_token": "x"}
+        self.forms: list[dict[str, list[str]]] = []
+        self.heads: list[dict[str, str]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/oauth/token"
+
+    def refuse(self, status: int, error: str, description: str) -> None:
+        self.status, self.document = status, {"error": error, "error_description": description}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: TokenEndpoint
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.forms.append(parse_qs(body))
+        self.server.heads.append(dict(self.headers))
+        answer = json.dumps(self.server.document).encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the signature is the base class's
+        """Stay silent."""
+
+
+@pytest.fixture
+def endpoint(issuer: LocalIssuer) -> Iterator[TokenEndpoint]:
+    with TokenEndpoint(issuer.token()) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in CREDENTIALS:
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(app: Flask, *arguments: str, **options: Any) -> Any:
+    """Return the result of ``flask auth0 token``."""
+    return app.test_cli_runner().invoke(args=["auth0", "token", *arguments], **options)
+
+
+def test_it_prints_the_token_and_nothing_else(
+    make_app: AppFactory, endpoint: TokenEndpoint, issuer: LocalIssuer
+) -> None:
+    """One that the API then takes."""
+    app = make_app(**CREDENTIALS)
+    result = run(app, "--endpoint", endpoint.url)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == f"{endpoint.document['access_token']}\n"
+    assert app.test_client().get("/auth/me", headers=bearer(result.stdout.strip())).status_code == 200
+
+
+def test_it_gets_one_from_an_issuer_that_knows_the_client(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """At the issuer's own endpoint, with the scope that was asked for; others are refused."""
+    issuer.add_client("client", SECRET, scope="read:messages write:messages")
+    result = run(make_app(**CREDENTIALS), "--scope", "read:messages", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["scope"]) == (0, "read:messages")
+    refused = run(make_app(**CREDENTIALS), "--secret-stdin", input="another\n")
+    assert refused.exit_code == 1
+    assert refused.stderr == "Error: The client id or the client secret is wrong. (access_denied: Unauthorized)\n"
+
+
+def test_it_sends_the_client_credentials_grant(make_app: AppFactory, endpoint: TokenEndpoint) -> None:
+    """RFC 6749 §4.4.2, with Auth0's audience, and no other credentials."""
+    app = make_app(**CREDENTIALS, AUTH0_AUDIENCE="https://api.example.com,other")
+    run(app, "--endpoint", endpoint.url, "--scope", "read:messages", "--scope", "write:messages")
+    assert endpoint.forms == [
+        {
+            "grant_type": ["client_credentials"],
+            "client_id": ["client"],
+            "client_secret": [SECRET],
+            "audience": ["https://api.example.com"],
+            "scope": ["read:messages write:messages"],
+        }
+    ]
+    assert "Authorization" not in endpoint.heads[0]
+
+
+def test_options_win_over_settings(make_app: AppFactory, endpoint: TokenEndpoint) -> None:
+    """Client and audience; no scope is asked for unless it is named."""
+    run(make_app(**CREDENTIALS), "--endpoint", endpoint.url, "--client-id", "other", "--audience", "there")
+    (form,) = endpoint.forms
+    assert (form["client_id"], form["audience"]) == (["other"], ["there"])
+    assert "scope" not in form
+
+
+def test_the_endpoint_is_that_of_the_issuer(make_app: AppFactory, endpoint: TokenEndpoint) -> None:
+    """Unless another is named."""
+    app = make_app(**CREDENTIALS, AUTH0_ISSUER=endpoint.url.removesuffix("oauth/token"))
+    assert run(app).exit_code == 0
+    assert len(endpoint.forms) == 1
+
+
+def test_json_has_the_members_of_a_token_response(make_app: AppFactory, endpoint: TokenEndpoint) -> None:
+    """Those of RFC 6749 §5.1 that came, and nothing else."""
+    result = run(make_app(**CREDENTIALS), "--endpoint", endpoint.url, "--json")
+    token = endpoint.document["access_token"]
+    assert json.loads(result.stdout) == {"access_token": token, "token_type": "Bearer", "expires_in": 86400}
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "description", "explanation"),
+    [
+        (401, "access_denied", "Unauthorized", "The client id or the client secret is wrong."),
+        (401, "invalid_client", "", "The client id or the client secret is wrong."),
+        (403, "access_denied", 'Client is not authorized to access "x".', "The application may not use this API"),
+        (403, "access_denied", "Service not enabled within domain: x", "Auth0 knows no API with this identifier"),
+        (403, "access_denied", "Service not found: x", "Auth0 knows no API with this identifier"),
+        (403, "access_denied", "Whatever", "Auth0 denies it. (access_denied: Whatever)"),
+        (403, "unauthorized_client", "Grant type not allowed", "The application may not use the client credentials"),
+        (400, "invalid_scope", "", "The API has no such scope"),
+        (429, "too_many_requests", "", "Auth0 was asked too often"),
+        (400, "something_new", "Why.", "Auth0 gave no token. (something_new: Why.)"),
+    ],
+)
+def test_a_refusal_is_explained(
+    make_app: AppFactory, endpoint: TokenEndpoint, status: int, error: str, description: str, explanation: str
+) -> None:
+    """In a sentence, with what Auth0 has said, and exit status 1."""
+    endpoint.refuse(status, error, description)
+    result = run(make_app(**CREDENTIALS), "--endpoint", endpoint.url)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: {explanation}")
+    assert result.stderr.endswith(f"({error}: {description})\n" if description else f"({error})\n")
+
+
+@pytest.mark.parametrize("before", ["", "\x1b", "x" * 290])
+def test_a_secret_that_comes_back_is_not_printed(make_app: AppFactory, endpoint: TokenEndpoint, before: str) -> None:
+    """Nor any piece of it, nor what a terminal would obey."""
+    endpoint.refuse(401, f"no_{SECRET}", f"{before}{SECRET} is wrong")
+    output = run(make_app(**CREDENTIALS), "--endpoint", endpoint.url).output
+    assert "s3cret" not in output
+    assert "***" in output
+    assert "\x1b" not in output
+
+
+def test_what_is_no_token_endpoint_is_told(make_app: AppFactory) -> None:
+    """A page, a redirect, nothing at all: no token, no traceback; and the secret goes nowhere else."""
+    with RawServer(respond()) as elsewhere:
+        for answer in (respond("302 Found", Location=elsewhere.url), respond("404 Not Found", b"<html>")):
+            with RawServer(answer) as server:
+                result = run(make_app(**CREDENTIALS), "--endpoint", server.url)
+            assert result.exit_code == 1
+            assert "without an OAuth error. Is it a token endpoint?" in result.stderr
+        assert elsewhere.heads == []
+    result = run(make_app(**CREDENTIALS), "--endpoint", server.url)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "no connection, or a broken answer" in result.stderr
+
+
+@pytest.mark.parametrize("token", [None, "", 1, "two words", "red\x1b[31m", "ü"])
+def test_an_answer_without_a_usable_token_is_a_failure(
+    make_app: AppFactory, endpoint: TokenEndpoint, token: Any
+) -> None:
+    """Nothing of it is printed."""
+    endpoint.document = {"access_token": token}
+    result = run(make_app(**CREDENTIALS), "--endpoint", endpoint.url)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"Error: {endpoint.url} gave no token: its answer holds none.\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only here 127.1 is this machine, and a host like any other")
+def test_what_a_netrc_file_says_is_not_sent(
+    endpoint: TokenEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The credentials of the form are the only ones (RFC 6749 §2.3)."""
+    (tmp_path / "netrc").write_text("machine 127.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("NO_PROXY", "127.1")
+    exchange("POST", f"http://127.1:{endpoint.server_port}/oauth/token", 10, form={"client_id": "client"})
+    assert endpoint.forms == [{"client_id": ["client"]}]
+    assert "Authorization" not in endpoint.heads[0]
+
+
+@pytest.mark.parametrize("url", ["http://example.com/oauth/token", "ftp://127.0.0.1/", "example.com"])
+def test_the_secret_is_sent_by_https_only(make_app: AppFactory, url: str) -> None:
+    """Or to this machine."""
+    result = run(make_app(**CREDENTIALS), "--endpoint", url)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "has to be https" in result.stderr
+
+
+def test_the_secret_is_no_argument(make_app: AppFactory, endpoint: TokenEndpoint) -> None:
+    """Others on the machine could read it."""
+    assert run(make_app(**CREDENTIALS), "--endpoint", endpoint.url, "--client-secret", "x").exit_code == 2
+    assert "client-secret" not in run(make_app(), "--help").output
+
+
+def test_the_secret_may_come_from_the_standard_input(make_app: AppFactory, endpoint: TokenEndpoint) -> None:
+    """One line of it, which wins over a setting."""
+    result = run(make_app(**CREDENTIALS), "--endpoint", endpoint.url, "--secret-stdin", input="piped\r\nrest\n")
+    assert result.exit_code == 0
+    assert endpoint.forms[0]["client_secret"] == ["piped"]
+
+
+def test_without_client_id_or_secret_the_usage_is_wrong(make_app: AppFactory, endpoint: TokenEndpoint) -> None:
+    """Where nobody can be asked."""
+    no_id = run(make_app(AUTH0_CLIENT_SECRET="x"), "--endpoint", endpoint.url)
+    no_secret = run(make_app(AUTH0_CLIENT_ID="x"), "--endpoint", endpoint.url)
+    assert (no_id.exit_code, no_secret.exit_code) == (2, 2)
+    assert "There is no client id: use --client-id, or set AUTH0_CLIENT_ID." in no_id.stderr
+    assert "There is no client secret: set AUTH0_CLIENT_SECRET, or use --secret-stdin." in no_secret.stderr
+    assert endpoint.forms == []
+
+
+APP = """
+from flask import Flask
+from auth0_blueprint import Auth0Blueprint
+
+def create_app():
+    app = Flask(__name__)
+    app.register_blueprint(Auth0Blueprint())
+    return app
+"""
+
+
+def test_on_a_terminal_the_secret_is_asked_for_and_not_shown(
+    tmp_path: Path, endpoint: TokenEndpoint, issuer: LocalIssuer
+) -> None:
+    """The real program on a real terminal; what is caught in a variable is the token alone."""
+    (tmp_path / "asking.py").write_text(APP)
+    settings = {"AUTH0_ISSUER": issuer.issuer, "AUTH0_AUDIENCE": issuer.audience, "AUTH0_CLIENT_ID": "client"}
+    environ = {"PATH": "", **TESTED_PACKAGE, **settings}
+    command = [sys.executable, "-m", "flask", "--app", "asking", "auth0", "token", "--endpoint", endpoint.url]
+    ours, theirs = pty.openpty()
+    options: dict[str, Any] = {"stdin": theirs, "stdout": subprocess.PIPE, "stderr": theirs}
+    with running(command, cwd=tmp_path, env=environ, **options) as process:
+        os.close(theirs)
+        seen = b""
+        while b"Client secret: " not in seen:
+            seen += os.read(ours, 1000)
+        os.write(ours, f"{SECRET}\n".encode())
+        assert process.stdout is not None
+        output = process.stdout.read()
+        assert process.wait(10) == 0
+    # Closed at the other end, there may be nothing left to read.
+    with os.fdopen(ours, "rb", buffering=0) as terminal, suppress(OSError):
+        seen += terminal.read(1000) or b""
+    assert output == f"{endpoint.document['access_token']}\n"
+    assert endpoint.forms[0]["client_secret"] == [SECRET]
+    assert b"s3cret" not in seen
