@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable
 
 
 class _Counter:
@@ -29,10 +30,10 @@ class Tally:
     def __init__(self) -> None:
         self._verified = _Counter()
         #: Counts a request, or a call of `verify_token`, whose token was accepted.
-        self.count_verified = self._verified.add
+        self.count_verified: Callable[[], int] = self._verified.add
         self._remembered = _Counter()
         #: Counts a token that was in the token cache.
-        self.count_remembered = self._remembered.add
+        self.count_remembered: Callable[[], int] = self._remembered.add
         self._key_fetches: dict[str, _Counter] = {}
         self._rejected: dict[str, _Counter] = {}
 

@@ -39,7 +39,7 @@ class LocalIssuer:
     def __init__(self, audience: str = "https://api.example.com", algorithm: str = "RS256") -> None:
         self.audience = audience
         self.algorithm = algorithm
-        self.fetch_count = 0
+        self.fetch_count: int = 0
         self._keys: dict[str, tuple[str, Any]] = {}
         self._made_keys = 0
         self._lock = threading.Lock()
