@@ -1,5 +1,8 @@
-"""For tests and trials: a local issuer. Never part of a running API."""
+"""For tests and trials: a local issuer, and clients of it. Never part of a running API."""
 
+from auth0_blueprint.testing.bearer_client import bearer_client
+from auth0_blueprint.testing.client_certificate import ClientCertificate
+from auth0_blueprint.testing.dpop_key import DPoPKey
 from auth0_blueprint.testing.local_issuer import LocalIssuer
 
-__all__ = ["LocalIssuer"]
+__all__ = ["ClientCertificate", "DPoPKey", "LocalIssuer", "bearer_client"]

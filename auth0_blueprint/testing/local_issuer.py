@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from jwt import PyJWS
-from jwt.algorithms import OKPAlgorithm, get_default_algorithms
-
-_JWS = PyJWS()
-_JWS.register_algorithm("Ed25519", OKPAlgorithm())  # RFC 9864: another name of EdDSA
-
-_CURVES: dict[str, Any] = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
+from auth0_blueprint.testing.json_server import Answer, JSONServer, Request
+from auth0_blueprint.testing.signing_key import UNSIGNED, SigningKey, strangers_key
+from auth0_blueprint.testing.token_endpoint import Client, TokenEndpoint
 
 
 class LocalIssuer:
@@ -25,6 +21,7 @@ class LocalIssuer:
     Args:
         audience: of the tokens it mints.
         algorithm: of its keys: RS, PS or ES with 256, 384 or 512, EdDSA or Ed25519.
+        profile: of its tokens: Auth0's own, or that of RFC 9068. As of the API in Auth0's dashboard.
 
     Attributes:
         fetch_count: how often the key set was asked for.
@@ -36,34 +33,36 @@ class LocalIssuer:
             token = issuer.token(scope="read:messages")
     """
 
-    def __init__(self, audience: str = "https://api.example.com", algorithm: str = "RS256") -> None:
+    def __init__(
+        self,
+        audience: str = "https://api.example.com",
+        algorithm: str = "RS256",
+        *,
+        profile: Literal["auth0", "rfc9068"] = "auth0",
+    ) -> None:
         self.audience = audience
         self.algorithm = algorithm
-        self.fetch_count: int = 0
-        self._keys: dict[str, tuple[str, Any]] = {}
+        self.profile = profile
+        self.fetch_count = 0
+        self._keys: dict[str, SigningKey] = {}
+        self._removed_keys: dict[str, SigningKey] = {}
         self._made_keys = 0
         self._lock = threading.Lock()
-        self._server: ThreadingHTTPServer | None = None
-        self._thread: threading.Thread | None = None
+        self._is_out = False
+        self._answer_when_out: Answer | None = None
+        self._token_endpoint = TokenEndpoint(audience, self.machine_token)
+        self._server = JSONServer(self._answer)
         self.rotate()
+        self._first_keys = dict(self._keys)
 
     def start(self) -> Self:
         """Serve the key set on a free loopback port."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="local-issuer", daemon=True
-        )
-        self._thread.start()
+        self._server.start()
         return self
 
     def stop(self) -> None:
         """Stop serving."""
-        if self._server is not None and self._thread is not None:
-            self._server.shutdown()
-            self._thread.join()
-            self._server.server_close()
-            self._server = self._thread = None
+        self._server.stop()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -76,9 +75,7 @@ class LocalIssuer:
     @property
     def issuer(self) -> str:
         """The ``iss`` of its tokens. Needs a started issuer."""
-        if self._server is None:
-            raise RuntimeError("The issuer is not running. To solve this, use it in a `with` block or call start().")
-        return f"http://127.0.0.1:{self._server.server_port}/"
+        return self._server.url
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -99,99 +96,147 @@ class LocalIssuer:
     @property
     def key_set(self) -> dict[str, list[dict[str, Any]]]:
         """The JWK Set that it publishes."""
-        return {"keys": [_jwk(key_id, algorithm, key) for key_id, (algorithm, key) in list(self._keys.items())]}
+        keys = list(self._keys.items())
+        return {"keys": [{**key.jwk, "kid": key_id, "alg": key.algorithm, "use": "sig"} for key_id, key in keys]}
 
     def rotate(self, algorithm: str | None = None) -> str:
         """Add a key, sign with it from now on, and return its key id. The older ones stay published."""
-        algorithm = algorithm or self.algorithm
-        key = _new_key(algorithm)
+        key = SigningKey.make(algorithm or self.algorithm)
         with self._lock:
             self._made_keys += 1
             key_id = f"local-{self._made_keys}"
-            self._keys[key_id] = (algorithm, key)
+            self._keys[key_id] = key
         return key_id
 
     def remove_key(self, key_id: str) -> None:
-        """Publish *key_id* no more."""
+        """Publish *key_id* no more. `token` can still sign with it, as whoever has stolen it could."""
         with self._lock:
-            del self._keys[key_id]
+            self._removed_keys[key_id] = self._keys.pop(key_id)
 
     def signing_key(self, key_id: str | None = None) -> Any:
         """Return the private key object of ``cryptography``; without *key_id* that of the newest."""
-        return self._keys[key_id or self.key_ids[-1]][1]
+        return self._key(key_id).private_key
+
+    def add_client(self, client_id: str = "local-machine", client_secret: str | None = None, **claims: Any) -> Client:
+        """Let a machine ask for tokens at ``/oauth/token``, by its client credentials.
+
+        Args:
+            client_id: its name.
+            client_secret: its password; without it a new one.
+            claims: of its tokens, ``scope`` and ``permissions`` for example.
+        """
+        return self._token_endpoint.add(client_id, client_secret, claims)
+
+    @contextmanager
+    def outage(self, status: int | None = 503) -> Iterator[None]:
+        """Answer every request with *status* as long as the block lasts; with ``None`` hang up without an answer."""
+        self._answer_when_out = None if status is None else Answer(status, {"error": "temporarily_unavailable"})
+        self._is_out = True
+        try:
+            yield
+        finally:
+            self._is_out = False
+
+    def reset(self) -> None:
+        """Be as new: the first key, no others, no outage, no clients, no fetches counted.
+
+        An app that has seen other keys meanwhile may not know the first one any more.
+        """
+        with self._lock:
+            # Changed in place of being replaced, so that a server thread sees no issuer without keys. The count of the
+            # keys that were made goes on: no key id ever stands for two keys.
+            self._keys.update(self._first_keys)
+            for key_id in self._keys.keys() - self._first_keys.keys():
+                del self._keys[key_id]
+            self._removed_keys.clear()
+            self._token_endpoint.forget_all()
+            self._is_out = False
+            self.fetch_count = 0
 
     def token(
         self,
         *,
         key_id: str | None = None,
         expires_in: float = 3600,
+        starts_in: float | None = None,
         headers: dict[str, Any] | None = None,
         without: tuple[str, ...] = (),
         **claims: Any,
     ) -> str:
-        """Mint an access token.
+        """Mint an access token of a user.
 
         Args:
             key_id: which key signs; without it the newest.
             expires_in: seconds from now; negative for an expired token.
+            starts_in: seconds from now to its ``nbf``, which it has none of otherwise.
             headers: to add to, or to replace in, the JOSE header.
             without: claims to leave out.
-            claims: to add to, or to replace in, those of a user's token of Auth0's own profile.
+            claims: to add to, or to replace in, those of the profile.
         """
-        key_id = key_id or self.key_ids[-1]
-        algorithm, key = self._keys[key_id]
         now = int(time.time())
-        payload = {
+        payload: dict[str, Any] = {
             "iss": self.issuer,
             "sub": "auth0|local-user",
             "aud": self.audience,
-            "azp": "local-client",
+            **self._claims_of_profile("local-client"),
             "iat": now if expires_in > 0 else int(now + expires_in) - 60,
             "exp": int(now + expires_in),
+            **({} if starts_in is None else {"nbf": int(now + starts_in)}),
             **claims,
         }
         for name in without:
             payload.pop(name, None)
-        return _JWS.encode(
-            json.dumps(payload).encode(), key, algorithm=algorithm, headers={"kid": key_id, **(headers or {})}
-        )
+        key_id = key_id or self.key_ids[-1]
+        token_type = "at+jwt" if self.profile == "rfc9068" else "JWT"
+        return self._key(key_id).sign(payload, {"typ": token_type, "kid": key_id, **(headers or {})})
 
-    def count_fetch(self) -> None:
-        """Note that the key set was asked for."""
-        with self._lock:
-            self.fetch_count += 1
+    def machine_token(self, client_id: str = "local-machine", **token: Any) -> str:
+        """Mint what a machine gets for its client credentials: *token* is what the method of that name takes."""
+        claims = {"sub": f"{client_id}@clients", **self._claims_of_profile(client_id)}
+        if self.profile == "auth0":
+            claims["gty"] = "client-credentials"
+        return self.token(**{**claims, **token})
 
+    def forged_token(self, **token: Any) -> str:
+        """Mint a token that names a published key, and is signed with a stranger's."""
+        return strangers_key(self._key(token.get("key_id")).algorithm).sign_again(self.token(**token))
 
-def _new_key(algorithm: str) -> Any:
-    if algorithm in _CURVES:
-        return ec.generate_private_key(_CURVES[algorithm]())
-    if algorithm in {"EdDSA", "Ed25519"}:
-        return ed25519.Ed25519PrivateKey.generate()
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    def unsigned_token(self, **token: Any) -> str:
+        """Mint a token with ``alg`` ``none``, and no signature (RFC 7519 §6)."""
+        return UNSIGNED.sign_again(self.token(**token))
 
+    def _key(self, key_id: str | None) -> SigningKey:
+        key_id = key_id or self.key_ids[-1]
+        return self._keys.get(key_id) or self._removed_keys[key_id]
 
-def _jwk(key_id: str, algorithm: str, key: Any) -> dict[str, Any]:
-    implementation: Any = get_default_algorithms()["EdDSA" if algorithm == "Ed25519" else algorithm]
-    members: dict[str, Any] = implementation.to_jwk(key.public_key(), as_dict=True)
-    members.pop("key_ops", None)
-    return {**members, "kid": key_id, "alg": algorithm, "use": "sig"}
+    def _claims_of_profile(self, client_id: str) -> dict[str, Any]:
+        if self.profile == "auth0":
+            return {"azp": client_id}
+        return {"client_id": client_id, "jti": str(uuid.uuid4())}
 
+    def _answer(self, request: Request) -> Answer | None:
+        if request.path == "/.well-known/jwks.json":
+            with self._lock:
+                self.fetch_count += 1
+        if self._is_out:
+            return self._answer_when_out
+        match request.method, request.path:
+            case "GET", "/.well-known/jwks.json":
+                return Answer(200, self.key_set)
+            case "GET", "/.well-known/openid-configuration":
+                return Answer(200, self._metadata)
+            case "POST", "/oauth/token":
+                return self._token_endpoint.answer(request)
+        return Answer(404, {"error": "not_found"})
 
-def _handler_for(issuer: LocalIssuer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path != "/.well-known/jwks.json":
-                self.send_error(404)
-                return
-            issuer.count_fetch()
-            body = json.dumps(issuer.key_set).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the signature is the base class's
-            """Stay silent: a test's output is its own."""
-
-    return Handler
+    @property
+    def _metadata(self) -> dict[str, Any]:
+        """What there is of the issuer (OpenID Connect Discovery §3)."""
+        return {
+            "issuer": self.issuer,
+            "jwks_uri": f"{self.issuer}.well-known/jwks.json",
+            "token_endpoint": f"{self.issuer}oauth/token",
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "grant_types_supported": ["client_credentials"],
+            "id_token_signing_alg_values_supported": [self.algorithm],
+        }

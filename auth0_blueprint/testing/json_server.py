@@ -1,0 +1,96 @@
+"""A small HTTP server on loopback that answers JSON: what a local issuer is reached by."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+MAX_BODY_BYTES = 65536
+
+
+class Request(NamedTuple):
+    """What somebody asks: the body whole, the path without its query."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Answer(NamedTuple):
+    """What they are told."""
+
+    status: int
+    body: dict[str, Any]
+
+
+class JSONServer:
+    """Answers on a free loopback port, in threads of its own. Nothing starts before `start`.
+
+    Args:
+        answer: to each request; ``None`` hangs up without one.
+    """
+
+    def __init__(self, answer: Callable[[Request], Answer | None]) -> None:
+        self._answer = answer
+        self._server: ThreadingHTTPServer | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it is, with a slash at the end."""
+        if self._server is None:
+            raise RuntimeError("The issuer is not running. To solve this, use it in a `with` block or call start().")
+        return f"http://127.0.0.1:{self._server.server_port}/"
+
+    def start(self) -> None:
+        """Answer from now on."""
+        if self._server is not None:
+            raise RuntimeError("The issuer is running already. To solve this, start it once, by `with` or by start().")
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self._answer))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="local-issuer", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer no more, and give the port back. May be repeated."""
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+            self._server = self._thread = None
+
+
+def _handler_for(answer_to: Callable[[Request], Answer | None]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        # A client that sends less than it announces must not keep a thread.
+        timeout = 10
+
+        def do_GET(self) -> None:
+            length = self.headers.get("Content-Length", "0")
+            if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+                self.send_error(413)
+                return
+            path = self.path.partition("?")[0]
+            answer = answer_to(Request(self.command, path, self.headers, self.rfile.read(int(length))))
+            if answer is None:
+                return  # HTTP/1.0: the connection is closed now
+            body = json.dumps(answer.body).encode()
+            self.send_response(answer.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - both names are the base class's
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the signature is the base class's
+            """Stay silent: a test's output is its own."""
+
+    return Handler

@@ -1,0 +1,65 @@
+"""The keys that a local issuer or a client signs with, made when they are needed."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any, NamedTuple, Self
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt import PyJWS
+from jwt.algorithms import OKPAlgorithm, get_default_algorithms
+
+_JWS = PyJWS()
+_JWS.register_algorithm("Ed25519", OKPAlgorithm())  # RFC 9864: another name of EdDSA
+
+_CURVES: dict[str, Any] = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
+
+
+class SigningKey(NamedTuple):
+    """A private key, and the one algorithm that it signs with.
+
+    Attributes:
+        algorithm: RS, PS or ES with 256, 384 or 512, EdDSA or Ed25519.
+        private_key: the object of ``cryptography``.
+    """
+
+    algorithm: str
+    private_key: Any
+
+    @classmethod
+    def make(cls, algorithm: str) -> Self:
+        """Make a new one for *algorithm*."""
+        if algorithm in _CURVES:
+            return cls(algorithm, ec.generate_private_key(_CURVES[algorithm]()))
+        if algorithm in {"EdDSA", "Ed25519"}:
+            return cls(algorithm, ed25519.Ed25519PrivateKey.generate())
+        return cls(algorithm, rsa.generate_private_key(public_exponent=65537, key_size=2048))
+
+    @property
+    def jwk(self) -> dict[str, Any]:
+        """The public key, as a JWK of its bare numbers (RFC 7517)."""
+        implementation: Any = get_default_algorithms()["EdDSA" if self.algorithm == "Ed25519" else self.algorithm]
+        members: dict[str, Any] = implementation.to_jwk(self.private_key.public_key(), as_dict=True)
+        members.pop("key_ops", None)
+        return members
+
+    def sign(self, claims: dict[str, Any], headers: dict[str, Any]) -> str:
+        """Return the JWT of *claims*, with *headers* added to those that say how it is signed."""
+        return _JWS.encode(json.dumps(claims).encode(), self.private_key, algorithm=self.algorithm, headers=headers)
+
+    def sign_again(self, token: str) -> str:
+        """Return *token* with the same header and claims, signed with this key."""
+        signed = _JWS.decode_complete(token, options={"verify_signature": False})
+        headers = {name: value for name, value in signed["header"].items() if name != "alg"}
+        return _JWS.encode(signed["payload"], self.private_key, algorithm=self.algorithm, headers=headers)
+
+
+#: Signs nothing: its tokens end in an empty signature (RFC 7519 §6).
+UNSIGNED = SigningKey("none", None)
+
+
+@cache
+def strangers_key(algorithm: str) -> SigningKey:
+    """Return a key for *algorithm* that no issuer publishes, the same each time: making RSA keys takes long."""
+    return SigningKey.make(algorithm)
