@@ -55,10 +55,13 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-## typing: mypy and pyright, both strict
+# pyright looks for the package among the modules of the first Python on the PATH.
+## typing: mypy and pyright, both strict, and whether every public name says its type to those who use the package
 typing: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/pyright
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --verifytypes auth0_blueprint --ignoreexternal >$(VENV)/types.txt \
+	  || { cat $(VENV)/types.txt >&2; exit 1; }; grep completeness $(VENV)/types.txt
 
 # An environment of its own: others that guard Flask routes are measured beside this package.
 ## bench: what a guard costs a request, a server, the memory and the start, as docs/performance.md explains it

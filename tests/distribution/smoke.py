@@ -1,4 +1,4 @@
-"""What somebody does who has installed the wheel: run by `try_packages.py`, in an environment with nothing else in it."""
+"""What somebody does who has installed the wheel: run by `try_packages.py`, where nothing else is installed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def check_what_is_installed(version: str) -> None:
 
 def check_the_app_of_the_readme() -> None:
     """The first Python of the description that package indexes show: 200, 401, 403."""
-    description = metadata.metadata("auth0_blueprint").get_payload()
-    found = re.search(r"```python\n(.*?)```", str(description), re.DOTALL)
+    description = metadata.metadata("auth0_blueprint")["Description"]
+    found = re.search(r"```python\n(.*?)```", description, re.DOTALL)
     assert found is not None, "the description shows no Python"
     names: dict[str, Any] = {"__name__": "app_of_the_readme"}
     exec(compile(found[1], "README.md", "exec"), names)
