@@ -1,6 +1,5 @@
-from flask import Flask
-
 from auth0_blueprint import Auth0Blueprint, current_token, requires_scope
+from flask import Flask
 
 
 def create_app(config=None):

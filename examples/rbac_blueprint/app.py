@@ -1,10 +1,10 @@
 """Documents that the permissions of Auth0's role-based access control protect."""
 
-from documents import documents
+from auth0_blueprint import Auth0Blueprint
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
-from auth0_blueprint import Auth0Blueprint
+from documents import documents
 
 
 def create_app(config=None):

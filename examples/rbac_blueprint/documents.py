@@ -2,9 +2,8 @@
 
 from uuid import uuid4
 
-from flask import Blueprint, abort, current_app, request
-
 from auth0_blueprint import current_token, has_permission, protect, public, requires_permission
+from flask import Blueprint, abort, current_app, request
 
 documents = Blueprint("documents", __name__)
 protect(documents)  # a view that is forgotten below is not open: it takes any valid token, and no request without one

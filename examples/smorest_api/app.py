@@ -1,10 +1,10 @@
 """An API with an OpenAPI document that says who may call what, and what whoever may not is answered."""
 
+from auth0_blueprint import Auth0Blueprint
 from flask import Flask
 from flask_smorest import Api
-from messages import messages
 
-from auth0_blueprint import Auth0Blueprint
+from messages import messages
 
 SECURITY_SCHEME = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 

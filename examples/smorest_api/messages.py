@@ -1,9 +1,9 @@
+from auth0_blueprint import current_token
 from flask.views import MethodView
 from flask_smorest import Blueprint, abort
 from marshmallow import Schema, fields, validate
-from security import needs_scope
 
-from auth0_blueprint import current_token
+from security import needs_scope
 
 messages = Blueprint("messages", __name__, url_prefix="/messages", description="Messages of users")
 _stored = []  # in place of a database

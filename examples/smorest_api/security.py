@@ -1,8 +1,7 @@
 """Guards that are also in the document: what it says about a route cannot differ from what the route does."""
 
-from marshmallow import Schema, fields
-
 from auth0_blueprint import requires_scope
+from marshmallow import Schema, fields
 
 
 class Refusal(Schema):
