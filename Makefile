@@ -10,8 +10,8 @@ BENCHMARKS ?= guard server memory import_time
 PYTHONS ?= 3.11 3.12 3.13
 PYTEST_ARGS ?=
 
-.PHONY: run test test-oldest test-pythons test-openapi test-system fuzz mutants lint typing bench bench-fleet pictures constraints \
-  clean
+.PHONY: run test test-oldest test-pythons test-openapi test-system fuzz mutants lint typing bench bench-fleet packages pictures \
+  constraints clean
 
 ## run: a local issuer, the reference app against it, and curl lines to paste (no account, no network)
 run: $(VENV)/.ready
@@ -55,10 +55,13 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-## typing: mypy and pyright, both strict
+# pyright looks for the package among the modules of the first Python on the PATH.
+## typing: mypy and pyright, both strict, and whether every public name says its type to those who use the package
 typing: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/pyright
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --verifytypes auth0_blueprint --ignoreexternal >$(VENV)/types.txt \
+	  || { cat $(VENV)/types.txt >&2; exit 1; }; grep completeness $(VENV)/types.txt
 
 # An environment of its own: others that guard Flask routes are measured beside this package.
 ## bench: what a guard costs a request, a server, the memory and the start, as docs/performance.md explains it
@@ -73,10 +76,15 @@ bench-fleet: $(VENV)/.ready
 
 # Names, versions and hashes are pinned in requirements/, all of them: pip has nothing to resolve. pyproject.toml has the
 # lower bounds only.
-# $(call make_venv,python,folder,requirements)
-define make_venv
+# $(call pinned_venv,python,folder,requirements)
+define pinned_venv
 $(1) -m venv $(2)
 $(2)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(3)
+endef
+
+# $(call make_venv,python,folder,requirements): with the package itself, as it stands here
+define make_venv
+$(pinned_venv)
 $(2)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 touch $(2)/.ready
 endef
@@ -109,14 +117,26 @@ provider:
 	    || npm ci --prefix $(PROVIDER) --no-audit --no-fund --loglevel=error; \
 	else echo "npm is missing: the tests with a real OpenID provider will be skipped"; fi
 
+# An environment of its own, and another one in which there is nothing but the wheel and the pinned dependencies.
+## packages: the wheel and the source distribution in dist/, looked at, and the wheel used by somebody who has nothing else
+packages: .venv-packaging/.ready
+	rm -rf dist
+	.venv-packaging/bin/python -m build --no-isolation
+	.venv-packaging/bin/twine check --strict dist/*
+	.venv-packaging/bin/check-wheel-contents dist/*.whl
+	.venv-packaging/bin/python tests/distribution/try_packages.py dist
+
+.venv-packaging/.ready: requirements/packaging.txt
+	$(call pinned_venv,$(PYTHON),.venv-packaging,$<)
+	touch $@
+
 # An environment of its own: cosmic-ray brings much that nothing else needs.
 ## mutants: change the rooms that decide, one small thing at a time, and see a test fail each time
 mutants: .venv-mutants/.ready
 	.venv-mutants/bin/python -m tests.mutation $(ROOMS)
 
 .venv-mutants/.ready: requirements/mutants.txt
-	$(PYTHON) -m venv .venv-mutants
-	.venv-mutants/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	$(call pinned_venv,$(PYTHON),.venv-mutants,$<)
 	touch $@
 
 ## pictures: draw those of docs/architecture.md anew from their text sources (needs node)
@@ -136,6 +156,9 @@ constraints: $(VENV)/.ready
 	$(COMPILE) --generate-hashes --all-extras --constraints requirements/dev.txt --group docs --group build pyproject.toml \
 	  --output-file requirements/docs.txt
 	$(COMPILE) --generate-hashes --group packaging --output-file requirements/packaging.txt
+	$(COMPILE) --generate-hashes --constraints requirements/dev.txt pyproject.toml --output-file requirements/runtime.txt
+	$(COMPILE) --generate-hashes --constraints requirements/dev.txt --group fixtures \
+	  --output-file requirements/fixtures.txt
 	$(COMPILE) --generate-hashes --no-strip-extras --constraints requirements/dev.txt --group tests --group mutants \
 	  pyproject.toml --output-file requirements/mutants.txt
 	$(COMPILE) --generate-hashes --no-strip-extras --constraints requirements/dev.txt --group bench-peers \

@@ -34,7 +34,7 @@ from auth0_blueprint.target_uri import base_of_host, target_uri
 from auth0_blueprint.token_cache import TokenCache
 from auth0_blueprint.verifier import Verifier
 
-logger = logging.getLogger("auth0_blueprint")
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 
 def assemble(

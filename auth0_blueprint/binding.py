@@ -51,7 +51,7 @@ class Binding:
         self._certificate_source = certificate_source
         self.is_proof_required = is_proof_required
         # Auth0 has clients send tokens that are bound to a certificate by this scheme as well, without a proof.
-        self.takes_dpop_scheme = check_proof is not None or certificate_source is not None
+        self.takes_dpop_scheme: bool = check_proof is not None or certificate_source is not None
 
     def challenge_schemes(self, authorization: str | None) -> tuple[str, ...]:
         """Return the schemes for the challenge, that of the request first (RFC 9449 §7.1, §7.2).

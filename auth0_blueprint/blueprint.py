@@ -49,7 +49,7 @@ class Auth0Blueprint(Blueprint):
         if cache is not None and not isinstance(cache, Cache):
             raise TypeError("cache= takes a flask_caching.Cache.")
         super().__init__(name, __name__, url_prefix=url_prefix)
-        self.jwt_manager = Auth0JWTManager()
+        self.jwt_manager: Auth0JWTManager = Auth0JWTManager()
         self._cache = cache
         add_routes(self)
 

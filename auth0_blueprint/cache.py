@@ -12,7 +12,7 @@ from auth0_blueprint.deadline import call_within
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.forks import reset_in_children
 
-logger = logging.getLogger("auth0_blueprint")
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 OPERATION_TIMEOUT_SECONDS = 1.0
 PAUSE_AFTER_FAILURE_SECONDS = 30.0

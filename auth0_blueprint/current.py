@@ -27,7 +27,7 @@ from auth0_blueprint.signals import token_rejected, token_verified
 from auth0_blueprint.tally import Tally
 from auth0_blueprint.verifier import Verifier
 
-logger = logging.getLogger("auth0_blueprint")
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 EXTENSION = "auth0"
 _ATTRIBUTE = "_auth0_blueprint_state"

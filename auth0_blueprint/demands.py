@@ -17,7 +17,7 @@ from auth0_blueprint.errors import (
 )
 from auth0_blueprint.setting_fields import is_organization_id, is_scope_token
 
-logger = logging.getLogger("auth0_blueprint")
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 
 class Demand(NamedTuple):

@@ -62,8 +62,8 @@ class Auth0Error(Exception):
     descriptions: ClassVar[dict[str, str]]
 
     def __init__(self, reason: str | None = None, *, scope: tuple[str, ...] = (), retry_after_seconds: int = 0) -> None:
-        self.reason = next(iter(self.descriptions)) if reason is None else reason
-        self.description = self.descriptions[self.reason]
+        self.reason: str = next(iter(self.descriptions)) if reason is None else reason
+        self.description: str = self.descriptions[self.reason]
         self.scope = scope
         self.retry_after_seconds = retry_after_seconds
         super().__init__(self.description)
@@ -80,7 +80,9 @@ class MissingCredentialsError(AuthenticationError):
 
     code = "authorization_header_missing"
     error: ClassVar[str | None] = None
-    descriptions: ClassVar = {"authorization_header_missing": "The request has no Authorization header."}
+    descriptions: ClassVar[dict[str, str]] = {
+        "authorization_header_missing": "The request has no Authorization header."
+    }
 
 
 class InvalidHeaderError(AuthenticationError):
@@ -88,7 +90,7 @@ class InvalidHeaderError(AuthenticationError):
 
     code = "invalid_header"
     error: ClassVar[str | None] = None
-    descriptions: ClassVar = {
+    descriptions: ClassVar[dict[str, str]] = {
         "other_scheme": "The Authorization header must use the Bearer scheme.",
         "no_token": "The Authorization header holds no token after the scheme.",
     }
@@ -98,8 +100,8 @@ class AmbiguousHeaderError(InvalidHeaderError):
     """More than one credential. RFC 6750 §3.1: ``invalid_request`` is a 400."""
 
     status = 400
-    error = "invalid_request"
-    descriptions: ClassVar = {
+    error: ClassVar[str | None] = "invalid_request"
+    descriptions: ClassVar[dict[str, str]] = {
         "several_credentials": "The Authorization header must be one scheme, one space and one token.",
     }
 
@@ -107,8 +109,9 @@ class AmbiguousHeaderError(InvalidHeaderError):
 class InvalidProofError(AuthenticationError):
     """The DPoP proof is missing, or does not prove that the sender holds the key (RFC 9449 §4.3, §7.1)."""
 
-    code, error = "invalid_dpop_proof", "invalid_dpop_proof"
-    descriptions: ClassVar = {
+    code = "invalid_dpop_proof"
+    error: ClassVar[str | None] = "invalid_dpop_proof"
+    descriptions: ClassVar[dict[str, str]] = {
         "missing": "The request has no DPoP proof.",
         "several_proofs": "The request must have exactly one DPoP proof.",
         "too_long": "The DPoP proof is longer than this API accepts.",
@@ -133,14 +136,14 @@ class InvalidProofError(AuthenticationError):
 class InvalidTokenError(AuthenticationError):
     """There is a token, and it is not acceptable (RFC 6750 §3.1 ``invalid_token``)."""
 
-    error = "invalid_token"
+    error: ClassVar[str | None] = "invalid_token"
 
 
 class MalformedTokenError(InvalidTokenError):
     """The token is not a JWS of the shape that an access token has (RFC 7515 §7.1, RFC 8725 §3)."""
 
     code = "token_malformed"
-    descriptions: ClassVar = {
+    descriptions: ClassVar[dict[str, str]] = {
         "too_long": "The access token is longer than this API accepts.",
         "encrypted": "The access token is encrypted; this API accepts signed access tokens only.",
         "opaque": "The access token is not a JWT; request it with this API's audience.",
@@ -157,7 +160,7 @@ class UnsupportedAlgorithmError(InvalidTokenError):
     """The header's ``alg`` is not one of ``AUTH0_ALGORITHMS`` (RFC 8725 §3.1)."""
 
     code = "unsupported_algorithm"
-    descriptions: ClassVar = {
+    descriptions: ClassVar[dict[str, str]] = {
         "unsupported_algorithm": "The access token is signed with an algorithm this API does not accept."
     }
 
@@ -166,28 +169,30 @@ class UnknownKeyError(InvalidTokenError):
     """No key of the issuer fits the token, and the key set is known to be current."""
 
     code = "unknown_key"
-    descriptions: ClassVar = {"unknown_key": "The access token is signed with a key the issuer does not publish."}
+    descriptions: ClassVar[dict[str, str]] = {
+        "unknown_key": "The access token is signed with a key the issuer does not publish."
+    }
 
 
 class InvalidSignatureError(InvalidTokenError):
     """The signature is not that of the key it names."""
 
     code = "invalid_signature"
-    descriptions: ClassVar = {"invalid_signature": "The signature of the access token is not valid."}
+    descriptions: ClassVar[dict[str, str]] = {"invalid_signature": "The signature of the access token is not valid."}
 
 
 class ExpiredTokenError(InvalidTokenError):
     """``exp`` has passed (RFC 7519 §4.1.4)."""
 
     code = "token_expired"
-    descriptions: ClassVar = {"token_expired": "The access token expired."}
+    descriptions: ClassVar[dict[str, str]] = {"token_expired": "The access token expired."}
 
 
 class TokenNotYetValidError(InvalidTokenError):
     """``nbf`` or ``iat`` lies in the future (RFC 7519 §4.1.5, §4.1.6)."""
 
     code = "token_not_yet_valid"
-    descriptions: ClassVar = {
+    descriptions: ClassVar[dict[str, str]] = {
         "nbf": "The access token is not valid yet.",
         "iat": "The access token was issued in the future; check the clocks.",
     }
@@ -197,7 +202,7 @@ class InvalidClaimsError(InvalidTokenError):
     """A claim is absent, of the wrong type, or not the value this API demands."""
 
     code = "invalid_claims"
-    descriptions: ClassVar = {
+    descriptions: ClassVar[dict[str, str]] = {
         "issuer": "The access token was issued by another issuer.",
         "audience": "The access token was issued for another audience.",
         "missing_claim": "The access token lacks a claim that this API requires.",
@@ -217,14 +222,14 @@ class RevokedTokenError(InvalidTokenError):
     """The token was withdrawn before it expired."""
 
     code = "token_revoked"
-    descriptions: ClassVar = {"token_revoked": "The access token was revoked."}
+    descriptions: ClassVar[dict[str, str]] = {"token_revoked": "The access token was revoked."}
 
 
 class BindingMismatchError(InvalidTokenError):
     """The token is bound to a key or certificate that this request does not prove (RFC 7800 §3)."""
 
     code = "binding_mismatch"
-    descriptions: ClassVar = {
+    descriptions: ClassVar[dict[str, str]] = {
         "sender_constrained": "The access token is bound to a key or certificate that the request does not prove in a "
         "way this API takes.",
         "no_certificate": "The access token is bound to a client certificate, and the request shows none.",
@@ -242,7 +247,9 @@ class UserNotFoundError(InvalidTokenError):
     """The token is good, but the app's ``user_lookup_loader`` knows no such user."""
 
     code = "user_not_found"
-    descriptions: ClassVar = {"user_not_found": "The user of the access token is not known to this API."}
+    descriptions: ClassVar[dict[str, str]] = {
+        "user_not_found": "The user of the access token is not known to this API."
+    }
 
 
 class InsufficientUserAuthenticationError(AuthenticationError):
@@ -253,8 +260,9 @@ class InsufficientUserAuthenticationError(AuthenticationError):
         max_age_seconds: how long ago the login may have been.
     """
 
-    error = code = "insufficient_user_authentication"
-    descriptions: ClassVar = {
+    code = "insufficient_user_authentication"
+    error: ClassVar[str | None] = "insufficient_user_authentication"
+    descriptions: ClassVar[dict[str, str]] = {
         "acr": "This route requires a login of another kind than the one behind the access token.",
         "max_age": "This route requires a more recent login than the one behind the access token.",
     }
@@ -275,21 +283,24 @@ class InsufficientUserAuthenticationError(AuthenticationError):
 class AuthorizationError(Auth0Error):
     """The caller is known, and may not do this (RFC 6750 §3.1 ``insufficient_scope``)."""
 
-    status, error = 403, "insufficient_scope"
+    status = 403
+    error: ClassVar[str | None] = "insufficient_scope"
 
 
 class InsufficientScopeError(AuthorizationError):
     """The ``scope`` claim lacks what the route demands."""
 
     code = "insufficient_scope"
-    descriptions: ClassVar = {"insufficient_scope": "The access token lacks a scope that this route requires."}
+    descriptions: ClassVar[dict[str, str]] = {
+        "insufficient_scope": "The access token lacks a scope that this route requires."
+    }
 
 
 class InsufficientPermissionsError(AuthorizationError):
     """The ``permissions`` claim lacks what the route demands."""
 
     code = "insufficient_permissions"
-    descriptions: ClassVar = {
+    descriptions: ClassVar[dict[str, str]] = {
         "insufficient_permissions": "The access token lacks a permission that this route requires."
     }
 
@@ -298,7 +309,7 @@ class InsufficientClaimsError(AuthorizationError):
     """A claim is absent or has no value that the route admits."""
 
     code = "insufficient_claims"
-    descriptions: ClassVar = {
+    descriptions: ClassVar[dict[str, str]] = {
         "insufficient_claims": "The access token lacks a claim value that this route requires.",
         "organization": "The access token is not for an organization that this route admits.",
     }
@@ -307,21 +318,24 @@ class InsufficientClaimsError(AuthorizationError):
 class UnavailableError(Auth0Error):
     """We cannot decide now. Not the client's fault: no challenge, and ``Retry-After`` says when to come back."""
 
-    status, error = 503, "temporarily_unavailable"
+    status = 503
+    error: ClassVar[str | None] = "temporarily_unavailable"
 
 
 class KeySetUnavailableError(UnavailableError):
     """No usable key set, or an unknown key while the issuer cannot be asked."""
 
     code = "key_set_unavailable"
-    descriptions: ClassVar = {"key_set_unavailable": "The keys to verify access tokens are not available right now."}
+    descriptions: ClassVar[dict[str, str]] = {
+        "key_set_unavailable": "The keys to verify access tokens are not available right now."
+    }
 
 
 class RevocationUnavailableError(UnavailableError):
     """The store of revocations cannot be reached, and it matters."""
 
     code = "revocation_unavailable"
-    descriptions: ClassVar = {
+    descriptions: ClassVar[dict[str, str]] = {
         "out_of_touch": "Whether access tokens were revoked cannot be told right now.",
         "not_stored": "The revocations that all processes share cannot be changed right now.",
     }
@@ -334,7 +348,7 @@ class ReplayMemoryUnavailableError(UnavailableError):
     """Whether a DPoP proof was used before cannot be told, or not be remembered."""
 
     code = "replay_memory_unavailable"
-    descriptions: ClassVar = {
+    descriptions: ClassVar[dict[str, str]] = {
         "out_of_touch": "Whether the DPoP proof was used before cannot be told right now.",
         "full": "No more DPoP proofs can be remembered right now.",
     }
@@ -346,8 +360,10 @@ class ReplayMemoryUnavailableError(UnavailableError):
 class InvalidRequestError(Auth0Error):
     """The body of a request to one of the package's own routes is not what the route takes. Names our own field."""
 
-    status, error, code = 400, "invalid_request", "invalid_request"
-    descriptions: ClassVar = {
+    status = 400
+    error: ClassVar[str | None] = "invalid_request"
+    code = "invalid_request"
+    descriptions: ClassVar[dict[str, str]] = {
         "not_json": "The body must be a JSON object, sent as application/json.",
         "not_form": "The body must be a form, sent as application/x-www-form-urlencoded.",
         "too_large": "The body is larger than this route accepts.",
@@ -366,8 +382,10 @@ class InvalidRequestError(Auth0Error):
 class NotFoundError(Auth0Error):
     """One of the package's own routes has nothing under that name, or is switched off."""
 
-    status, error, code = 404, "not_found", "not_found"
-    descriptions: ClassVar = {
+    status = 404
+    error: ClassVar[str | None] = "not_found"
+    code = "not_found"
+    descriptions: ClassVar[dict[str, str]] = {
         "not_found": "There is nothing here.",
         "no_revocation": "There is no such revocation.",
     }
@@ -376,15 +394,23 @@ class NotFoundError(Auth0Error):
 class RateLimitedError(Auth0Error):
     """One of the package's own routes was asked again too soon."""
 
-    status, error, code = 429, "rate_limited", "rate_limited"
-    descriptions: ClassVar = {"rate_limited": "The key set was refreshed a moment ago; try again later."}
+    status = 429
+    error: ClassVar[str | None] = "rate_limited"
+    code = "rate_limited"
+    descriptions: ClassVar[dict[str, str]] = {
+        "rate_limited": "The key set was refreshed a moment ago; try again later."
+    }
 
 
 class MethodNotAllowedError(Auth0Error):
     """One of the package's own routes was asked with a method that it does not have."""
 
-    status, error, code = 405, "method_not_allowed", "method_not_allowed"
-    descriptions: ClassVar = {"method_not_allowed": "This route does not have the method of the request."}
+    status = 405
+    error: ClassVar[str | None] = "method_not_allowed"
+    code = "method_not_allowed"
+    descriptions: ClassVar[dict[str, str]] = {
+        "method_not_allowed": "This route does not have the method of the request."
+    }
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
         self.allowed = allowed

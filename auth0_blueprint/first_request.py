@@ -13,7 +13,7 @@ from auth0_blueprint.host_cache import NOT_SHARED, is_lost_between_processes
 from auth0_blueprint.jwt_extended import still_answers
 from auth0_blueprint.route import PUBLIC_ATTRIBUTE
 
-logger = logging.getLogger("auth0_blueprint")
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 
 def check_at_first_request(app: Flask) -> None:

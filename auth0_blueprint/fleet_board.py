@@ -15,7 +15,7 @@ from typing import Any
 from auth0_blueprint.flight import Flight, SingleFlight
 from auth0_blueprint.signed_cache import SignedCache
 
-logger = logging.getLogger("auth0_blueprint")
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 BOARD = "board"
 FIRST_PATIENCE_SECONDS = 3.0
@@ -53,7 +53,7 @@ class FleetBoard:
         self._listeners: list[Callable[[bool], object]] = []
         self._looked_at = self._next_look_at = -math.inf
         self._retry_at = -math.inf
-        self.is_away = False
+        self.is_away: bool = False
 
     def subscribe(self, name: str, heed: Heed) -> None:
         """Have *heed* called with what stands under *name*, or ``None``, at each look. It may raise to say: away."""

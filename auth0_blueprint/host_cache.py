@@ -20,7 +20,7 @@ from werkzeug.utils import import_string
 from auth0_blueprint.cache import UNREADABLE, CacheBackend
 from auth0_blueprint.errors import ConfigurationError
 
-logger = logging.getLogger("auth0_blueprint")
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 # Two tries of this length, where a connection turns out to be dead, stay within the limit of one operation.
 _SOCKET_TIMEOUT_SECONDS = 0.4

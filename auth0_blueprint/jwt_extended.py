@@ -28,7 +28,7 @@ from auth0_blueprint.errors import (
     UserNotFoundError,
 )
 
-logger = logging.getLogger("auth0_blueprint")
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 EXTENSION = "flask-jwt-extended"
 
@@ -164,18 +164,18 @@ class Auth0JWTManager(JWTManager):
         self._is_acceptable = callback
         return callback
 
-    additional_claims_loader = _refuse_loader("additional_claims_loader")
-    additional_headers_loader = _refuse_loader("additional_headers_loader")
-    decode_key_loader = _refuse_loader("decode_key_loader")
-    encode_key_loader = _refuse_loader("encode_key_loader")
-    expired_token_loader = _refuse_loader("expired_token_loader")
-    invalid_token_loader = _refuse_loader("invalid_token_loader")
-    needs_fresh_token_loader = _refuse_loader("needs_fresh_token_loader")
-    revoked_token_loader = _refuse_loader("revoked_token_loader")
-    token_verification_failed_loader = _refuse_loader("token_verification_failed_loader")
-    unauthorized_loader = _refuse_loader("unauthorized_loader")
-    user_identity_loader = _refuse_loader("user_identity_loader")
-    user_lookup_error_loader = _refuse_loader("user_lookup_error_loader")
+    additional_claims_loader: Any = _refuse_loader("additional_claims_loader")
+    additional_headers_loader: Any = _refuse_loader("additional_headers_loader")
+    decode_key_loader: Any = _refuse_loader("decode_key_loader")
+    encode_key_loader: Any = _refuse_loader("encode_key_loader")
+    expired_token_loader: Any = _refuse_loader("expired_token_loader")
+    invalid_token_loader: Any = _refuse_loader("invalid_token_loader")
+    needs_fresh_token_loader: Any = _refuse_loader("needs_fresh_token_loader")
+    revoked_token_loader: Any = _refuse_loader("revoked_token_loader")
+    token_verification_failed_loader: Any = _refuse_loader("token_verification_failed_loader")
+    unauthorized_loader: Any = _refuse_loader("unauthorized_loader")
+    user_identity_loader: Any = _refuse_loader("user_identity_loader")
+    user_lookup_error_loader: Any = _refuse_loader("user_lookup_error_loader")
 
     def refuse_what_the_app_refuses(self, access_token: AccessToken) -> None:
         """Ask the app's own blocklist and rule.

@@ -26,4 +26,4 @@ class _Commands(click.Group):
 
 
 #: Among the app's own commands, and by the entry point ``flask.commands``, where it is also when no app can start.
-auth0 = _Commands("auth0", help="Ask about Auth0, the issuer of this app's access tokens.")
+auth0: click.Group = _Commands("auth0", help="Ask about Auth0, the issuer of this app's access tokens.")

@@ -20,7 +20,7 @@ from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.resource_identifier import resource_identifier
 from auth0_blueprint.settings_schema import SettingsSchema, issuers_of
 
-logger = logging.getLogger("auth0_blueprint")
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 
 class EffectiveSetting(NamedTuple):

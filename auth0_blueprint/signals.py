@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from blinker import Namespace
+from blinker import NamedSignal, Namespace
 
 _signals = Namespace()
 
 #: ``access_token``: the :class:`~auth0_blueprint.AccessToken` that a request, or ``verify_token``, has proven.
-token_verified = _signals.signal("token-verified")
+token_verified: NamedSignal = _signals.signal("token-verified")
 #: ``code``: the stable error code (docs/errors.md); ``reason``: the finer reason behind it.
-token_rejected = _signals.signal("token-rejected")
+token_rejected: NamedSignal = _signals.signal("token-rejected")
 #: ``revocation``: the :class:`~auth0_blueprint.revocation.index.Revocation` that this process has made or learnt of.
-revocation_changed = _signals.signal("revocation-changed")
+revocation_changed: NamedSignal = _signals.signal("revocation-changed")
 #: ``action``, such as ``revoke``; ``subject`` and ``client_id`` of the admin; ``target``, ``reason``: of what, and why.
-admin_acted = _signals.signal("admin-acted")
+admin_acted: NamedSignal = _signals.signal("admin-acted")
 #: ``issuer``; ``added`` and ``removed``: the key ids that came and went, as tuples of text.
-key_set_refreshed = _signals.signal("key-set-refreshed")
+key_set_refreshed: NamedSignal = _signals.signal("key-set-refreshed")
 #: ``issuer``; ``reason``: a fixed text that says why the key set could not be fetched.
-key_set_refresh_failed = _signals.signal("key-set-refresh-failed")
+key_set_refresh_failed: NamedSignal = _signals.signal("key-set-refresh-failed")

@@ -11,7 +11,7 @@ from itsdangerous import BadData, Serializer
 
 from auth0_blueprint.cache import SharedCache
 
-logger = logging.getLogger("auth0_blueprint")
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 # Processes whose entries have another form never meet either. To be changed with the form.
 _FORM = "2"
@@ -37,7 +37,7 @@ class SignedCache:
         self._digest = hashlib.sha256("\0".join((_FORM, *names, self._secret)).encode()).hexdigest()
         self._serializers: dict[str, Serializer[str]] = {}
         self._ignored_kinds: set[str] = set()
-        self.ignored = 0
+        self.ignored: int = 0
 
     @property
     def is_readable(self) -> bool:

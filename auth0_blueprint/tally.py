@@ -50,7 +50,7 @@ class Tally:
         self.count_verified: Callable[[], object] = self._verified.add
         self._remembered = _Counter()
         #: Counts a token that was in the token cache.
-        self.count_remembered = self._remembered.add
+        self.count_remembered: Callable[[], int] = self._remembered.add
         self._key_fetches: dict[str, _Counter] = {}
         self._rejected: dict[str, _Counter] = {}
         self._others: list[Counts] = []

@@ -37,10 +37,10 @@ class KeySet:
             skipped.append("different keys share one key id")
             del by_key_id[key_id]
         self._by_key_id = by_key_id
-        self.keys = tuple(key for named in by_key_id.values() for key in named)
-        self.key_ids = frozenset(key_id for key_id in by_key_id if key_id is not None)
-        self.skipped = tuple(skipped)
-        self.identity = hashlib.sha256(
+        self.keys: tuple[VerificationKey, ...] = tuple(key for named in by_key_id.values() for key in named)
+        self.key_ids: frozenset[str] = frozenset(key_id for key_id in by_key_id if key_id is not None)
+        self.skipped: tuple[str, ...] = tuple(skipped)
+        self.identity: str = hashlib.sha256(
             repr(
                 sorted(repr((k.key_id, k.fingerprint, k.algorithm.name if k.algorithm else None)) for k in self.keys)
             ).encode()

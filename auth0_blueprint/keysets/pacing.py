@@ -26,7 +26,7 @@ class Pacing:
         self._last_attempt_at = -math.inf
         self._search_at = -math.inf
         self._retry_at = -math.inf
-        self.failures = 0
+        self.failures: int = 0
         self.last_error: str | None = None
 
     @property

@@ -15,7 +15,7 @@ from auth0_blueprint.keysets.pacing import MIN_BACKOFF_SECONDS, Pacing
 from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.snapshot import Holding
 
-logger = logging.getLogger("auth0_blueprint")
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 LEARN_INTERVAL_SECONDS = 1.0
 

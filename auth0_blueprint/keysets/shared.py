@@ -65,7 +65,7 @@ class SharedKeySet:
         self._clock = clock
         self._keep_seconds = math.ceil(keep_seconds)
         self._newest_seen = -math.inf
-        self.fleet = Fleet(
+        self.fleet: Fleet = Fleet(
             self._entries,
             attempt_seconds=attempt_seconds,
             keep_seconds=self._keep_seconds,

@@ -14,7 +14,7 @@ from auth0_blueprint.fleet_board import BoardUnavailableError, FleetBoard
 from auth0_blueprint.revocation.index import Revocation, RevocationIndex, token_digest
 from auth0_blueprint.revocation.log import HEAD, RevocationLog
 
-logger = logging.getLogger("auth0_blueprint")
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 #: How long health says that the store had lost revocations.
 RESTORED_SECONDS = 600.0

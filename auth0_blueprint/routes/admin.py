@@ -26,53 +26,59 @@ REFRESH_INTERVAL_SECONDS = 5.0
 class SettingSchema(Schema):
     """One setting as it is in force."""
 
-    key = fields.String(required=True)
-    value = fields.Raw(required=True, allow_none=True, metadata={"description": "secrets are masked"})
-    source = fields.String(required=True, validate=validate.OneOf(["app.config", "environment", "default"]))
+    key: fields.String = fields.String(required=True)
+    value: fields.Raw = fields.Raw(required=True, allow_none=True, metadata={"description": "secrets are masked"})
+    source: fields.String = fields.String(
+        required=True, validate=validate.OneOf(["app.config", "environment", "default"])
+    )
 
 
 class ConfigSchema(Schema):
     """The settings in force."""
 
-    settings = fields.List(fields.Nested(SettingSchema), required=True)
+    settings: fields.List[Any] = fields.List(fields.Nested(SettingSchema), required=True)
 
 
 class KeySchema(Schema):
     """One key that verifies tokens."""
 
-    kid = fields.String(required=True, allow_none=True)
-    kty = fields.String(required=True)
-    crv = fields.String(required=True, allow_none=True)
-    alg = fields.String(required=True, allow_none=True)
-    use = fields.String(required=True)
-    thumbprint = fields.String(required=True, metadata={"description": "RFC 7638, SHA-256"})
+    kid: fields.String = fields.String(required=True, allow_none=True)
+    kty: fields.String = fields.String(required=True)
+    crv: fields.String = fields.String(required=True, allow_none=True)
+    alg: fields.String = fields.String(required=True, allow_none=True)
+    use: fields.String = fields.String(required=True)
+    thumbprint: fields.String = fields.String(required=True, metadata={"description": "RFC 7638, SHA-256"})
 
 
 class KeySetSchema(KeySetStateSchema):
     """One issuer's key set, with its keys."""
 
-    url = fields.String(required=True)
-    keys = fields.List(fields.Nested(KeySchema), required=True)
-    fetches = fields.Integer(required=True)
-    ignored = fields.Integer(required=True, metadata={"description": "shared entries that were not believed"})
+    url: fields.String = fields.String(required=True)
+    keys: fields.List[Any] = fields.List(fields.Nested(KeySchema), required=True)
+    fetches: fields.Integer = fields.Integer(required=True)
+    ignored: fields.Integer = fields.Integer(
+        required=True, metadata={"description": "shared entries that were not believed"}
+    )
 
 
 class KeySetsSchema(Schema):
     """The key sets of all issuers."""
 
-    key_sets = fields.List(fields.Nested(KeySetSchema), required=True)
+    key_sets: fields.List[Any] = fields.List(fields.Nested(KeySetSchema), required=True)
 
 
 class StatsSchema(Schema):
     """What this process has counted since it started."""
 
-    verified = fields.Integer(required=True)
-    rejected = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
-    token_cache_hits = fields.Integer(
+    verified: fields.Integer = fields.Integer(required=True)
+    rejected: fields.Dict = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    token_cache_hits: fields.Integer = fields.Integer(
         required=True, metadata={"description": "tokens that were remembered, and not proven anew"}
     )
-    key_fetches = fields.Integer(required=True)
-    revocations = fields.Integer(required=True, metadata={"description": "in force, as this process knows"})
+    key_fetches: fields.Integer = fields.Integer(required=True)
+    revocations: fields.Integer = fields.Integer(
+        required=True, metadata={"description": "in force, as this process knows"}
+    )
 
 
 def config() -> Response:

@@ -9,7 +9,7 @@ from flask import current_app
 from auth0_blueprint.current import current_token
 from auth0_blueprint.signals import admin_acted
 
-logger = logging.getLogger("auth0_blueprint")
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 
 def tell_admin_acted(action: str, target: str, reason: str | None) -> None:

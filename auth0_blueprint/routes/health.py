@@ -29,59 +29,61 @@ _STATUS = fields.String(required=True, validate=validate.OneOf(["pass", "warn", 
 class KeySetStateSchema(Schema):
     """How one issuer's key set is. Times in seconds."""
 
-    issuer = fields.String(required=True)
-    status = _STATUS
-    state = fields.String(required=True, validate=validate.OneOf(["fresh", "due", "stale", "expired", "none"]))
-    age_seconds = fields.Float(required=True, allow_none=True)
-    refresh_in_seconds = fields.Float(required=True, allow_none=True)
-    source = fields.String(required=True, allow_none=True, validate=validate.OneOf(["network", "cache"]))
-    generation = fields.Integer(required=True)
-    skipped = fields.List(fields.String(), required=True)
-    consecutive_failures = fields.Integer(required=True)
-    last_error = fields.String(required=True, allow_none=True)
+    issuer: fields.String = fields.String(required=True)
+    status: fields.String = _STATUS
+    state: fields.String = fields.String(
+        required=True, validate=validate.OneOf(["fresh", "due", "stale", "expired", "none"])
+    )
+    age_seconds: fields.Float = fields.Float(required=True, allow_none=True)
+    refresh_in_seconds: fields.Float = fields.Float(required=True, allow_none=True)
+    source: fields.String = fields.String(required=True, allow_none=True, validate=validate.OneOf(["network", "cache"]))
+    generation: fields.Integer = fields.Integer(required=True)
+    skipped: fields.List[Any] = fields.List(fields.String(), required=True)
+    consecutive_failures: fields.Integer = fields.Integer(required=True)
+    last_error: fields.String = fields.String(required=True, allow_none=True)
 
 
 class KeySetCheckSchema(KeySetStateSchema):
     """One issuer's key set, as far as readiness is concerned."""
 
-    keys = fields.Integer(required=True)
+    keys: fields.Integer = fields.Integer(required=True)
 
 
 class CacheCheckSchema(Schema):
     """The cache that processes share: who shares through it, and how many of its entries were not believed."""
 
-    status = _STATUS
-    type = fields.String(required=True, allow_none=True)
-    reachable = fields.Boolean(required=True)
-    signed = fields.Boolean(required=True)
-    reach = fields.String(required=True, validate=validate.OneOf(["process", "machine", "fleet"]))
-    ignored = fields.Integer(required=True)
-    notes = fields.List(fields.String(), required=True)
+    status: fields.String = _STATUS
+    type: fields.String = fields.String(required=True, allow_none=True)
+    reachable: fields.Boolean = fields.Boolean(required=True)
+    signed: fields.Boolean = fields.Boolean(required=True)
+    reach: fields.String = fields.String(required=True, validate=validate.OneOf(["process", "machine", "fleet"]))
+    ignored: fields.Integer = fields.Integer(required=True)
+    notes: fields.List[Any] = fields.List(fields.String(), required=True)
 
 
 class RevocationsCheckSchema(Schema):
     """How far this process knows what was revoked. ``null`` where revocation is off."""
 
-    status = _STATUS
-    known = fields.Integer(required=True)
-    reach = fields.String(required=True, validate=validate.OneOf(["process", "machine", "fleet"]))
-    age_seconds = fields.Float(required=True, allow_none=True)
-    notes = fields.List(fields.String(), required=True)
+    status: fields.String = _STATUS
+    known: fields.Integer = fields.Integer(required=True)
+    reach: fields.String = fields.String(required=True, validate=validate.OneOf(["process", "machine", "fleet"]))
+    age_seconds: fields.Float = fields.Float(required=True, allow_none=True)
+    notes: fields.List[Any] = fields.List(fields.String(), required=True)
 
 
 class ChecksSchema(Schema):
     """What the status consists of."""
 
-    key_sets = fields.List(fields.Nested(KeySetCheckSchema), required=True)
-    cache = fields.Nested(CacheCheckSchema, required=True)
-    revocations = fields.Nested(RevocationsCheckSchema, required=True, allow_none=True)
+    key_sets: fields.List[Any] = fields.List(fields.Nested(KeySetCheckSchema), required=True)
+    cache: fields.Nested = fields.Nested(CacheCheckSchema, required=True)
+    revocations: fields.Nested = fields.Nested(RevocationsCheckSchema, required=True, allow_none=True)
 
 
 class HealthSchema(Schema):
     """The answer, as ``application/health+json``."""
 
-    status = _STATUS
-    checks = fields.Nested(ChecksSchema)
+    status: fields.String = _STATUS
+    checks: fields.Nested = fields.Nested(ChecksSchema)
 
 
 def live() -> Response:

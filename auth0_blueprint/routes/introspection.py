@@ -19,29 +19,29 @@ class IntrospectionRequestSchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    token = fields.String(required=True)
-    token_type_hint = fields.String()
+    token: fields.String = fields.String(required=True)
+    token_type_hint: fields.String = fields.String()
 
 
 class IntrospectionSchema(Schema):
     """The answer: RFC 7662 §2.2. For a token that is not active it is ``active`` alone."""
 
-    active = fields.Boolean(required=True)
-    scope = fields.String(metadata={"description": "values separated by spaces"})
-    client_id = fields.String()
-    sub = fields.String()
-    aud = fields.Raw(metadata={"description": "a text or a list of texts"})
-    iss = fields.String()
-    exp = fields.Raw(metadata={"description": "Unix time in seconds"})
-    iat = fields.Raw(metadata={"description": "Unix time in seconds"})
-    nbf = fields.Raw(metadata={"description": "Unix time in seconds"})
-    jti = fields.String()
-    token_type = fields.String()
-    permissions = fields.List(fields.String(), metadata={"description": "Auth0 RBAC"})
-    org_id = fields.String()
-    acr = fields.Raw(metadata={"description": "how the user has logged in (RFC 9470 §6.2)"})
-    auth_time = fields.Raw(metadata={"description": "when, as Unix time in seconds"})
-    cnf = fields.Raw(metadata={"description": "what the token is bound to (RFC 7800)"})
+    active: fields.Boolean = fields.Boolean(required=True)
+    scope: fields.String = fields.String(metadata={"description": "values separated by spaces"})
+    client_id: fields.String = fields.String()
+    sub: fields.String = fields.String()
+    aud: fields.Raw = fields.Raw(metadata={"description": "a text or a list of texts"})
+    iss: fields.String = fields.String()
+    exp: fields.Raw = fields.Raw(metadata={"description": "Unix time in seconds"})
+    iat: fields.Raw = fields.Raw(metadata={"description": "Unix time in seconds"})
+    nbf: fields.Raw = fields.Raw(metadata={"description": "Unix time in seconds"})
+    jti: fields.String = fields.String()
+    token_type: fields.String = fields.String()
+    permissions: fields.List[Any] = fields.List(fields.String(), metadata={"description": "Auth0 RBAC"})
+    org_id: fields.String = fields.String()
+    acr: fields.Raw = fields.Raw(metadata={"description": "how the user has logged in (RFC 9470 §6.2)"})
+    auth_time: fields.Raw = fields.Raw(metadata={"description": "when, as Unix time in seconds"})
+    cnf: fields.Raw = fields.Raw(metadata={"description": "what the token is bound to (RFC 7800)"})
 
     @post_dump
     def _without_what_is_absent(self, data: dict[str, Any], **_: object) -> dict[str, Any]:

@@ -18,13 +18,13 @@ class ClaimsSchema(Schema):
     class Meta:
         unknown = INCLUDE
 
-    iss = fields.String()
-    sub = fields.String()
-    aud = fields.Raw(metadata={"description": "a text or a list of texts"})
-    exp = fields.Raw(metadata={"description": "Unix time in seconds"})
-    iat = fields.Raw(metadata={"description": "Unix time in seconds"})
-    scope = fields.Raw(metadata={"description": "values separated by spaces, or a list of them"})
-    permissions = fields.List(fields.String())
+    iss: fields.String = fields.String()
+    sub: fields.String = fields.String()
+    aud: fields.Raw = fields.Raw(metadata={"description": "a text or a list of texts"})
+    exp: fields.Raw = fields.Raw(metadata={"description": "Unix time in seconds"})
+    iat: fields.Raw = fields.Raw(metadata={"description": "Unix time in seconds"})
+    scope: fields.Raw = fields.Raw(metadata={"description": "values separated by spaces, or a list of them"})
+    permissions: fields.List[Any] = fields.List(fields.String())
 
     @post_dump(pass_original=True)
     def _with_all_others(self, data: dict[str, Any], original: Mapping[str, Any], **_: object) -> dict[str, Any]:

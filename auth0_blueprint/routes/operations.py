@@ -22,19 +22,21 @@ JSON, FORM, HEALTH_JSON = "application/json", "application/x-www-form-urlencoded
 class ErrorSchema(Schema):
     """Every refusal (RFC 6750 §3.1). ``error`` is absent where the challenge is bare."""
 
-    error = fields.String()
-    error_description = fields.String(required=True, metadata={"description": "one fixed sentence for each reason"})
-    code = fields.String(required=True, metadata={"description": "stable"})
+    error: fields.String = fields.String()
+    error_description: fields.String = fields.String(
+        required=True, metadata={"description": "one fixed sentence for each reason"}
+    )
+    code: fields.String = fields.String(required=True, metadata={"description": "stable"})
 
 
 class DocumentSchema(Schema):
     """An OpenAPI document."""
 
-    openapi = fields.String(required=True)
-    info = fields.Dict(required=True)
-    paths = fields.Dict(required=True)
-    components = fields.Dict(required=True)
-    servers = fields.List(fields.Dict(), required=True)
+    openapi: fields.String = fields.String(required=True)
+    info: fields.Dict = fields.Dict(required=True)
+    paths: fields.Dict = fields.Dict(required=True)
+    components: fields.Dict = fields.Dict(required=True)
+    servers: fields.List[Any] = fields.List(fields.Dict(), required=True)
 
 
 class Operation(NamedTuple):

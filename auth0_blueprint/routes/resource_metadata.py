@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Flask, Response, current_app
 from marshmallow import Schema, fields
 
@@ -15,13 +17,15 @@ from auth0_blueprint.routes.bodies import answer
 class ResourceMetadataSchema(Schema):
     """The metadata: RFC 9728 §2. What does not apply is absent."""
 
-    resource = fields.String(required=True)
-    authorization_servers = fields.List(fields.String(), required=True)
-    bearer_methods_supported = fields.List(fields.String(), required=True)
-    dpop_signing_alg_values_supported = fields.List(fields.String())
-    dpop_bound_access_tokens_required = fields.Boolean()
-    tls_client_certificate_bound_access_tokens = fields.Boolean()
-    scopes_supported = fields.List(fields.String(), metadata={"description": "those that guards of routes name"})
+    resource: fields.String = fields.String(required=True)
+    authorization_servers: fields.List[Any] = fields.List(fields.String(), required=True)
+    bearer_methods_supported: fields.List[Any] = fields.List(fields.String(), required=True)
+    dpop_signing_alg_values_supported: fields.List[Any] = fields.List(fields.String())
+    dpop_bound_access_tokens_required: fields.Boolean = fields.Boolean()
+    tls_client_certificate_bound_access_tokens: fields.Boolean = fields.Boolean()
+    scopes_supported: fields.List[Any] = fields.List(
+        fields.String(), metadata={"description": "those that guards of routes name"}
+    )
 
 
 @public

@@ -22,11 +22,15 @@ _NAME = validate.Length(min=1, max=1024)
 class RevocationRequestSchema(Schema):
     """What to withdraw: exactly one of the first four."""
 
-    token = fields.String(metadata={"description": "an access token of this API that is still valid"})
-    jti = fields.String(validate=_NAME)
-    subject = fields.String(validate=_NAME, metadata={"description": "`sub`: all tokens issued for it so far"})
-    client_id = fields.String(validate=_NAME, metadata={"description": "all tokens issued to it so far"})
-    reason = fields.String(validate=validate.Length(max=500), metadata={"description": "for the audit trail"})
+    token: fields.String = fields.String(metadata={"description": "an access token of this API that is still valid"})
+    jti: fields.String = fields.String(validate=_NAME)
+    subject: fields.String = fields.String(
+        validate=_NAME, metadata={"description": "`sub`: all tokens issued for it so far"}
+    )
+    client_id: fields.String = fields.String(validate=_NAME, metadata={"description": "all tokens issued to it so far"})
+    reason: fields.String = fields.String(
+        validate=validate.Length(max=500), metadata={"description": "for the audit trail"}
+    )
 
     @validates_schema
     def _exactly_one(self, data: dict[str, Any], **_: object) -> None:
@@ -37,14 +41,16 @@ class RevocationRequestSchema(Schema):
 class RevocationSchema(Schema):
     """One revocation."""
 
-    kind = fields.String(required=True, validate=validate.OneOf(KINDS))
-    value = fields.String(required=True, metadata={"description": "the claim; for a token its digest"})
-    issued_up_to = fields.Integer(
+    kind: fields.String = fields.String(required=True, validate=validate.OneOf(KINDS))
+    value: fields.String = fields.String(required=True, metadata={"description": "the claim; for a token its digest"})
+    issued_up_to: fields.Integer = fields.Integer(
         required=True, allow_none=True, metadata={"description": "Unix time: tokens issued later are not concerned"}
     )
-    expires_at = fields.AwareDateTime(required=True, metadata={"description": "when the last such token has expired"})
-    reason = fields.String(required=True, allow_none=True)
-    reach = fields.String(required=True, validate=validate.OneOf(["process", "machine", "fleet"]))
+    expires_at: fields.AwareDateTime = fields.AwareDateTime(
+        required=True, metadata={"description": "when the last such token has expired"}
+    )
+    reason: fields.String = fields.String(required=True, allow_none=True)
+    reach: fields.String = fields.String(required=True, validate=validate.OneOf(["process", "machine", "fleet"]))
 
 
 def revoke() -> Response:

@@ -43,7 +43,7 @@ class LocalIssuer:
         self.audience = audience
         self.algorithm = algorithm
         self.profile = profile
-        self.fetch_count = 0
+        self.fetch_count: int = 0
         self._keys: dict[str, SigningKey] = {}
         self._removed_keys: dict[str, SigningKey] = {}
         self._made_keys = 0
