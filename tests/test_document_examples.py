@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +22,6 @@ from auth0_blueprint import Auth0Blueprint, Auth0Error
 from auth0_blueprint.testing import LocalIssuer
 
 README = ROOT / "README.md"
-TESTING = ROOT / "docs" / "testing.md"
 JWT_EXTENDED = ROOT / "docs" / "flask-jwt-extended.md"
 MIGRATING = ROOT / "docs" / "migrating.md"
 STEP_UP = ROOT / "docs" / "step-up.md"
@@ -99,17 +96,6 @@ def test_the_user_lookup_of_the_page_on_flask_jwt_extended_works(issuer: LocalIs
     client = app.test_client()
     assert client.get("/who", headers=bearer(issuer.token(sub="auth0|ada"))).get_json() == {"user": "Ada"}
     assert client.get("/who", headers=bearer(issuer.token(sub="auth0|eve"))).get_json()["code"] == "user_not_found"
-
-
-def test_the_tests_of_the_page_on_testing_pass(tmp_path: Path) -> None:
-    """With the app of the README as the reader's own."""
-    (app_code,) = blocks(README, "Use it")
-    test_code = "\n".join(block.code.strip("\n") for block in python_blocks(TESTING))
-    (tmp_path / "yourapp.py").write_text(app_code)
-    (tmp_path / "test_yours.py").write_text(test_code)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(tmp_path)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert (run.returncode, "2 passed" in run.stdout) == (0, True), run.stdout + run.stderr
 
 
 def test_the_payment_of_the_page_on_step_up_wants_the_login_that_its_challenge_names(issuer: LocalIssuer) -> None:
@@ -241,9 +227,9 @@ def test_the_old_body_can_be_kept(make_app: AppFactory) -> None:
 
 def test_every_block_of_these_pages_is_run_here() -> None:
     """A new one needs a test."""
-    pages = (README, TESTING, JWT_EXTENDED, STEP_UP)
+    pages = (README, JWT_EXTENDED, STEP_UP)
     counts = {page.name: sum(not b.mark for b in python_blocks(page)) for page in pages}
-    assert counts == {"README.md": 2, "testing.md": 2, "flask-jwt-extended.md": 1, "step-up.md": 1}
+    assert counts == {"README.md": 2, "flask-jwt-extended.md": 1, "step-up.md": 1}
     titles = [block.title for block in python_blocks(MIGRATING) if not block.mark]
     assert titles == ["After"] * 4 + ["What changes for clients"]
     assert re.findall(r"^### (\w+)", MIGRATING.read_text(encoding="utf-8"), re.MULTILINE) == ["Before", "After"] * 4

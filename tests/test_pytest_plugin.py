@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from processes import TESTED_PACKAGE
 
+import auth0_blueprint
 from auth0_blueprint.testing import pytest_plugin
 
 pytest_plugins = ["pytester"]
+
+PACKAGE = Path(auth0_blueprint.__file__).parent
 
 APP = """
 from flask import Flask
@@ -256,3 +261,17 @@ def test_it_can_be_left_out(project: Project) -> None:
     result = project.run("-p", "no:auth0_blueprint")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["E*fixture 'auth0_issuer' not found"])
+
+
+def test_pytest_can_be_started_where_the_app_is_imported_already(project: Project, pytester: pytest.Pytester) -> None:
+    """By a command of the app, for example. Of plugins that are installed pytest wants to rewrite what asserts."""
+    installed = pytester.mkdir("installed")
+    shutil.copytree(PACKAGE, installed / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    metadata = installed / "auth0_blueprint-0.1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: auth0_blueprint\nVersion: 0.1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[pytest11]\nauth0_blueprint = {pytest_plugin.__name__}\n")
+    (metadata / "RECORD").write_text("auth0_blueprint/__init__.py,,\n")
+    project.write("def test_messages(auth0_client): ...")
+    start = "import sys; sys.path.insert(0, 'installed'); import yourapp, pytest; print(int(pytest.main(['-q'])))"
+    assert project.run_python(start) == "0"

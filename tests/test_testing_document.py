@@ -1,0 +1,67 @@
+"""docs/testing.md: its tests pass as they stand there, with the app of the README as the reader's own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from documents import ROOT, Block, python_blocks
+from processes import TESTED_PACKAGE
+
+PAGE = ROOT / "docs" / "testing.md"
+UNITTEST = "With unittest"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A directory with the reader's app."""
+    (app,) = [block.code for block in python_blocks(ROOT / "README.md") if block.title == "Use it"]
+    (tmp_path / "yourapp.py").write_text(app)
+    return tmp_path
+
+
+def write(project: Path, name: str, blocks: list[Block]) -> None:
+    assert blocks
+    (project / name).write_text("\n".join(block.code.strip("\n") for block in blocks))
+
+
+def run(project: Path, *command: str) -> str:
+    """Return what a Python in *project* says, which has to succeed."""
+    found = subprocess.run(
+        [sys.executable, *command],
+        cwd=project,
+        env=TESTED_PACKAGE,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    return found.stdout + found.stderr
+
+
+def test_every_recipe_passes_under_pytest(project: Path) -> None:
+    """With nothing but the fixture of the first block; warnings are errors, and each test of the page is counted."""
+    blocks = [block for block in python_blocks(PAGE) if block.title != UNITTEST]
+    write(project, "test_yours.py", blocks)
+    said = run(project, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", f"--rootdir={project}")
+    parametrized = 4  # the one with five sets of claims
+    assert f"{sum(block.code.count('def test_') for block in blocks) + parametrized} passed" in said
+
+
+def test_the_recipe_for_unittest_passes_under_unittest(project: Path) -> None:
+    """No pytest has a hand in it."""
+    write(project, "test_yours.py", [block for block in python_blocks(PAGE) if block.title == UNITTEST])
+    said = run(project, "-W", "error", "-m", "unittest", "-v", "test_yours")
+    assert "test_messages_need_the_scope" in said
+    assert "Ran 1 test in " in said
+
+
+def test_each_section_of_the_recipes_has_one() -> None:
+    """A heading without a block would promise what nobody has tried."""
+    text = PAGE.read_text(encoding="utf-8")
+    headings = [line.lstrip("# ") for line in text.splitlines() if line.startswith("### ")]
+    titles = {block.title for block in python_blocks(PAGE) if not block.mark}
+    assert set(headings) <= titles
