@@ -96,6 +96,7 @@ def assemble(
             keep_up=board.keep_up,
             refuse_revoked=_refuse_none if revocations is None else revocations.refuse_revoked,
             on_remembered=tally.count_remembered,
+            on_proven=tally.count_proven,
         ),
         binding=_binding(app, settings, entries, reach),
         rules=rules,

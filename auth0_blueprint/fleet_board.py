@@ -50,6 +50,7 @@ class FleetBoard:
         self._monotonic = monotonic
         self._flights = SingleFlight() if flights is None else flights
         self._subscribers: dict[str, Heed] = {}
+        self._listeners: list[Callable[[bool], object]] = []
         self._looked_at = self._next_look_at = -math.inf
         self._retry_at = -math.inf
         self.is_away = False
@@ -57,6 +58,10 @@ class FleetBoard:
     def subscribe(self, name: str, heed: Heed) -> None:
         """Have *heed* called with what stands under *name*, or ``None``, at each look. It may raise to say: away."""
         self._subscribers[name] = heed
+
+    def tell_looks(self, listener: Callable[[bool], object]) -> None:
+        """Have *listener* told of each look that is over: whether it has worked."""
+        self._listeners.append(listener)
 
     def read(self, name: str) -> Any:
         """Return what stands under *name* right now.
@@ -115,6 +120,8 @@ class FleetBoard:
                 logger.exception("keeping up with the fleet failed in an unexpected way")
             self._retry_at = self._monotonic() + RETRY_SECONDS
             self.is_away = True
+        for listener in self._listeners:
+            listener(not self.is_away)
 
     def _heed_all(self) -> list[Callable[[], None]]:
         names = list(self._subscribers)

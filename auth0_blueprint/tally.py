@@ -4,6 +4,24 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Counts(Protocol):
+    """Who counts the same as a `Tally`, in a way of its own."""
+
+    def count_verified(self) -> object:
+        """Count a request, or a call of `verify_token`, whose token was accepted."""
+
+    def count_proven(self) -> object:
+        """Count a token that was good, and not in the token cache."""
+
+    def count_rejected(self, code: str) -> object:
+        """Count one that was refused with *code*."""
+
+    def count_key_fetch(self, issuer: str) -> object:
+        """Count a request for the key set of *issuer*."""
 
 
 class _Counter:
@@ -29,20 +47,38 @@ class Tally:
     def __init__(self) -> None:
         self._verified = _Counter()
         #: Counts a request, or a call of `verify_token`, whose token was accepted.
-        self.count_verified = self._verified.add
+        self.count_verified: Callable[[], object] = self._verified.add
         self._remembered = _Counter()
         #: Counts a token that was in the token cache.
         self.count_remembered = self._remembered.add
+        self._proven = _Counter()
         self._key_fetches: dict[str, _Counter] = {}
         self._rejected: dict[str, _Counter] = {}
+        self._others: list[Counts] = []
+
+    def count_along(self, other: Counts) -> None:
+        """Have *other* count as well, from now on."""
+        self._others.append(other)
+        # Every request counts this: while nobody counts along, it costs nothing more.
+        self.count_verified = _both(self.count_verified, other.count_verified)
+
+    def count_proven(self) -> None:
+        """Count a token that was good, and not in the token cache."""
+        self._proven.add()
+        for other in self._others:
+            other.count_proven()
 
     def count_rejected(self, code: str) -> None:
         """Count one that was refused with *code*."""
         _counter(self._rejected, code).add()
+        for other in self._others:
+            other.count_rejected(code)
 
     def count_key_fetch(self, issuer: str) -> None:
         """Count a request for the key set of *issuer*."""
         _counter(self._key_fetches, issuer).add()
+        for other in self._others:
+            other.count_key_fetch(issuer)
 
     @property
     def key_fetches(self) -> dict[str, int]:
@@ -53,6 +89,11 @@ class Tally:
     def remembered(self) -> int:
         """How many tokens were in the token cache."""
         return self._remembered.value()
+
+    @property
+    def proven(self) -> int:
+        """How many good ones were not."""
+        return self._proven.value()
 
     @property
     def verified(self) -> int:
@@ -68,3 +109,11 @@ class Tally:
 def _counter(counters: dict[str, _Counter], name: str) -> _Counter:
     # `setdefault` lets no two threads put a counter each, where the counts of one of them would be lost.
     return counters.get(name) or counters.setdefault(name, _Counter())
+
+
+def _both(count: Callable[[], object], count_as_well: Callable[[], object]) -> Callable[[], object]:
+    def count_both() -> None:
+        count()
+        count_as_well()
+
+    return count_both

@@ -80,6 +80,7 @@ class Verifier:
         keep_up: learns what other processes have done, before anything is decided by it.
         refuse_revoked: raises for a token that is withdrawn; gets its text as well.
         on_remembered: told that a token did not have to be proven again.
+        on_proven: told that a token was proven, which was not remembered.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Verifier:
         keep_up: Callable[[], None] = lambda: None,
         refuse_revoked: Callable[[AccessToken, str], None] = lambda _access_token, _token: None,
         on_remembered: Callable[[], object] = lambda: None,
+        on_proven: Callable[[], object] = lambda: None,
     ) -> None:
         self._keys = dict(keys)
         self._remembered = TokenCache(0) if remembered is None else remembered
@@ -100,6 +102,7 @@ class Verifier:
         #: Refuses an access token that is withdrawn; gets the text that has proven it as well.
         self.check_not_revoked = refuse_revoked
         self._on_remembered = on_remembered
+        self._on_proven = on_proven
         self._clock = clock
         self._max_bytes = settings.max_token_bytes
         self._algorithms = {name: ALGORITHMS[name] for name in _with_both_names(settings.algorithms)}
@@ -151,6 +154,7 @@ class Verifier:
                 return known.access_token
         known = self._prove_anew(text)
         self._remembered.remember(digest, known, self._clock() - self._leeway_seconds)
+        self._on_proven()
         return known.access_token
 
     def _prove_anew(self, token: bytes, *, at_hand_only: bool = False) -> RememberedToken:

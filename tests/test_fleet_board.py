@@ -105,6 +105,18 @@ def test_what_was_posted_is_heard_at_the_next_look(
     assert heard == [None, {"it": "happened"}]
 
 
+def test_each_look_is_told_with_whether_it_has_worked(board: FleetBoard, backend: Backend, clock: MovableClock) -> None:
+    """One that fails as well; not a request that looks for none."""
+    told: list[bool] = []
+    board.tell_looks(told.append)
+    for is_away in (False, True, False):
+        backend.is_away = is_away
+        clock.move(2 * INTERVAL)
+        board.keep_up()
+        board.keep_up()
+    assert told == [True, False, True]
+
+
 def test_each_subscriber_hears_what_is_meant_for_it(board: FleetBoard) -> None:
     """All in one read."""
     heard: dict[str, list[Any]] = {"one": [], "two": []}

@@ -246,15 +246,23 @@ def _client(url: str) -> Iterator[Callable[[str | None, str], Answer]]:
 
 @contextmanager
 def workers(
-    directory: Path, settings: Mapping[str, str], *arguments: str, number: int = 4, worker_class: str = "gthread"
+    directory: Path,
+    settings: Mapping[str, str],
+    *arguments: str,
+    number: int = 4,
+    worker_class: str = "gthread",
+    app: str = "fleet_app:app",
 ) -> Iterator[Workers]:
-    """Run the app of these tests under gunicorn, with *settings* from the environment only; give it once all are up."""
+    """Run the app of these tests under gunicorn, with *settings* from the environment only; give it once all are up.
+
+    *app* is another one in *directory*, which can import this one as ``fleet_app``.
+    """
     shutil.copy(APP, directory / "fleet_app.py")
     log = directory / "log"
     threads = ["--threads", "8"] if worker_class == "gthread" else []
     command = ["--workers", str(number), "--worker-class", worker_class, *threads, *arguments]
     environment = {"AUTH0_CACHE_SECRET": SECRET, "AUTH0_HEALTH_DETAILS": "always", **settings}
-    with log.open("w") as file, gunicorn("fleet_app:app", directory, environment, *command, stderr=file) as (url, _):
+    with log.open("w") as file, gunicorn(app, directory, environment, *command, stderr=file) as (url, _):
         workers = Workers(url, log, number)
         workers.ask_every_worker(None, "/auth/health/live")
         yield workers
