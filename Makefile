@@ -10,7 +10,7 @@ BENCHMARKS ?= guard server memory import_time
 PYTHONS ?= 3.11 3.12 3.13
 PYTEST_ARGS ?=
 
-.PHONY: run test test-oldest test-pythons test-openapi test-system fuzz mutants lint typing bench bench-fleet packages pictures \
+.PHONY: run test test-oldest test-pythons test-openapi test-system fuzz mutants lint typing bench bench-fleet packages docs \
   constraints clean
 
 ## run: a local issuer, the reference app against it, and curl lines to paste (no account, no network)
@@ -102,6 +102,9 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 .venv-openapi/.ready: requirements/openapi.txt pyproject.toml
 	$(call make_venv,$(PYTHON),.venv-openapi,$<)
 
+.venv-docs/.ready: requirements/docs.txt pyproject.toml
+	$(call make_venv,$(PYTHON),.venv-docs,$<)
+
 .venv-bench/.ready: requirements/bench.txt pyproject.toml
 	$(call make_venv,$(PYTHON),.venv-bench,$<)
 
@@ -138,6 +141,10 @@ mutants: .venv-mutants/.ready
 .venv-mutants/.ready: requirements/mutants.txt
 	$(call pinned_venv,$(PYTHON),.venv-mutants,$<)
 	touch $@
+
+## docs: the documentation site, into build/docs; a warning is an error
+docs: .venv-docs/.ready
+	.venv-docs/bin/python -m sphinx -W --keep-going -b html docs build/docs
 
 ## pictures: draw those of docs/architecture.md anew from their text sources (needs node)
 pictures:

@@ -15,31 +15,43 @@ _HEADING = re.compile(r"#+ +(?P<title>.*)")
 
 
 class Block(NamedTuple):
-    """One ```` ```python ```` block of a page.
+    """One block of a page between fences.
 
     Attributes:
         title: of the section that it stands in.
         code: its text, with empty lines before it, so that a traceback names the line of the page.
-        mark: what follows ``python`` on the fence. ``before`` marks code that the page advises to replace: it is shown,
-            and not run.
+        mark: what follows the language on the fence. ``before`` marks code that the page advises to replace: it is
+            shown, and not run.
+        language: as the fence says; nothing where it says nothing.
     """
 
     title: str
     code: str
     mark: str
+    language: str = "python"
+
+
+def pages() -> list[Path]:
+    """Return every document, those at the root first."""
+    documents = (page for page in (ROOT / "docs").rglob("*.md") if "node_modules" not in page.parts)
+    return [*sorted(ROOT.glob("*.md")), *sorted(documents)]
 
 
 def python_blocks(page: Path) -> Iterator[Block]:
     """Yield the blocks of Python in the Markdown file *page*, in their order."""
+    return (block for block in blocks_of(page) if block.language == "python")
+
+
+def blocks_of(page: Path) -> Iterator[Block]:
+    """Yield the blocks in the Markdown file *page*, in their order."""
     title, info, code = "", None, [""]
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines()):
         fence = _FENCE.fullmatch(line)
         if info is None and fence:
             info, code = fence["info"], [""] * (number + 1)
         elif fence:
-            language, _, mark = info.partition(" ") if info else ("", "", "")
-            if language == "python":
-                yield Block(title, "\n".join(code) + "\n", mark)
+            language, _, mark = (info or "").partition(" ")
+            yield Block(title, "\n".join(code) + "\n", mark, language)
             info = None
         elif info is not None:
             code.append(line)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from pathlib import Path
 from types import ModuleType
 
 import pytest
-from documents import ROOT
+from documents import ROOT, pages
 
 import auth0_blueprint
+import auth0_blueprint.testing
 from auth0_blueprint.settings_schema import SettingsSchema
 
 
@@ -42,6 +44,42 @@ def test_the_readme_names_only_what_there_is() -> None:
 
 def test_links_between_the_documents_lead_somewhere() -> None:
     """Relative ones."""
-    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+    for page in pages():
         for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_links_into_a_document_lead_to_a_section() -> None:
+    """Under the name that code hosts and the site give it."""
+    for page in pages():
+        for target, anchor in re.findall(r"\]\((?!https?://)([^)#]*)#([^)]+)\)", page.read_text(encoding="utf-8")):
+            assert anchor in anchors_of(page.parent / target if target else page), f"{page.name}: {target}#{anchor}"
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Return the names of the sections of *page*."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("package", [auth0_blueprint, auth0_blueprint.testing], ids=lambda package: package.__name__)
+def test_the_reference_has_every_name_that_a_reader_may_import(package: ModuleType) -> None:
+    """Once each."""
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    described = re.findall(
+        r"^\.\. (?:auto|py:)\w+:: (auth0_blueprint\.(?:signals\.)?(testing\.)?(\w+))$", reference, re.MULTILINE
+    )
+    of_tests = package is auth0_blueprint.testing
+    names = [name for _, testing, name in described if bool(testing) == of_tests]
+    assert sorted(names) == sorted(package.__all__)
+
+
+def test_the_site_has_every_page() -> None:
+    """Each stands in one of the menus of the first page."""
+    docs = ROOT / "docs"
+    index = (docs / "index.md").read_text(encoding="utf-8")
+    menus = re.findall(r"^```\{toctree\}\n(.*?)^```$", index, re.DOTALL | re.MULTILINE)
+    names = [line for menu in menus for line in menu.splitlines() if line and not line.startswith(":")]
+    written = {page.relative_to(docs).with_suffix("").as_posix() for page in pages() if page.is_relative_to(docs)}
+    assert sorted(names) == sorted(written - {"index"})
