@@ -289,6 +289,20 @@ def test_apps_in_one_registry_add_up(make_app: AppFactory, issuer: LocalIssuer, 
     assert figures("auth0_tokens_verified_total") == 2
 
 
+def test_an_app_counts_nothing_of_another(make_app: AppFactory, issuer: LocalIssuer, figures: Figures) -> None:
+    """Of one that trusts the same issuer, in the same process."""
+    instrument(make_app(), registry=figures.registry)
+    before = [(metric.name, metric.samples) for metric in figures.registry.collect()]
+    admin = bearer(issuer.token(scope="manage:auth0", permissions=["manage:auth0"]))
+    working = make_app().test_client()
+    assert working.post("/auth/admin/revocations", headers=admin, json={"jti": "x"}).status_code == 201
+    assert working.get("/auth/me").status_code == 401
+    failing = make_app(AUTH0_JWKS_URL=f"{issuer.issuer}elsewhere").test_client()
+    assert failing.get("/auth/me", headers=bearer(issuer.token())).status_code == 503
+    figures("auth0_tokens_verified_total")
+    assert [(metric.name, metric.samples) for metric in figures.registry.collect()] == before
+
+
 def test_an_app_is_instrumented_once(app: Flask) -> None:
     """Or everything would be counted twice."""
     with pytest.raises(RuntimeError, match="instrumented already"):
