@@ -261,8 +261,9 @@ class TestReset:
         """Keys, outage, clients and the count."""
         (first,) = own_issuer.key_ids
         key_set = own_issuer.key_set
-        second = own_issuer.rotate()
+        second, third = own_issuer.rotate(), own_issuer.rotate()
         own_issuer.remove_key(first)
+        own_issuer.remove_key(third)
         client = own_issuer.add_client()
         outage = own_issuer.outage()
         outage.__enter__()
@@ -270,8 +271,9 @@ class TestReset:
         own_issuer.reset()
         assert (own_issuer.key_set, own_issuer.fetch_count) == (key_set, 0)
         assert ask_for_token(own_issuer, json=credentials(client)).status_code == 401
-        with pytest.raises(KeyError):
-            own_issuer.token(key_id=second)
+        for key_id in (second, third):
+            with pytest.raises(KeyError):
+                own_issuer.token(key_id=key_id)
 
     def test_no_key_id_ever_stands_for_two_keys(self, own_issuer: LocalIssuer) -> None:
         """An app may remember the first of them."""
@@ -412,6 +414,14 @@ class TestDPoPKey:
         assert client.get("/ours?page=1", headers=headers).status_code == 200
         assert self.code(client.get("/ours", headers=headers)).startswith("invalid_dpop_proof: The DPoP proof was used")
         assert client.get("/ours", headers=key.headers("GET", URL, token)).status_code == 200
+
+    def test_its_proofs_name_the_url_as_the_rfc_has_it(self, own_issuer: LocalIssuer) -> None:
+        """Without query and fragment (RFC 9449 §4.2), and no two have the same ``jti``."""
+        first, second = (
+            claims_of(DPoPKey().proof("GET", url, own_issuer.token())) for url in (f"{URL}?page=1", f"{URL}#top")
+        )
+        assert (first["htm"], first["htu"], second["htu"]) == ("GET", URL, URL)
+        assert first["jti"] != second["jti"]
 
     def test_a_proof_can_have_any_fault(self, own_issuer: LocalIssuer) -> None:
         """Another method, URL, token, time, type, a claim that is not there, another key."""

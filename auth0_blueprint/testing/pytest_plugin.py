@@ -26,12 +26,9 @@ def auth0_issuer_options() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def auth0_issuer(auth0_issuer_options: dict[str, Any], request: pytest.FixtureRequest) -> Iterator[LocalIssuer]:
     """An issuer of access tokens on loopback, running. Whatever is changed in it is undone when the test ends."""
-    plugins = request.config.pluginmanager
     with LocalIssuer(**auth0_issuer_options) as issuer:
-        resetting = _ResetAfterEachTest(issuer)
-        plugins.register(resetting)
+        request.config.pluginmanager.register(_ResetAfterEachTest(issuer))
         yield issuer
-        plugins.unregister(resetting)
 
 
 @pytest.fixture(scope="session")
