@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -33,7 +33,7 @@ def command(as_json: bool) -> None:
         except KeySetUnavailableError:  # the report says why
             are_all_usable = False
         reports.append(key_set_report(state, issuer))
-    document = KeySetsSchema().dump({"key_sets": reports})
+    document = cast("dict[str, Any]", KeySetsSchema().dump({"key_sets": reports}))
     if as_json:
         print_json(document)
     else:
