@@ -39,11 +39,14 @@ test-python-%: provider
 test-openapi: .venv-openapi/.ready
 	.venv-openapi/bin/python tests/arbitrary_requests.py
 
-## test-system: the package behind a real nginx, which has to be there (apt-get install nginx)
+## test-system: the package behind a real nginx, which has to be there (apt-get install nginx), and examples/browser in a
+## real Chromium (apt-get install chromium chromium-driver); without one that is said, and not tried
 test-system: export PATH := $(PATH):/usr/sbin
 test-system: $(VENV)/.ready
 	@command -v nginx >/dev/null || { echo "nginx is missing: the system tests need one" >&2; exit 1; }
-	$(BIN)/python -m pytest tests/system
+	@command -v chromedriver >/dev/null || echo "chromedriver is missing: the tests in a real browser are NOT run" >&2
+	$(BIN)/python -m pytest tests/system \
+	  $$(command -v chromedriver >/dev/null || echo --ignore=tests/system/test_browser.py)
 
 ## fuzz: 20,000 examples of each property, other ones each time (the tests try a few, always the same)
 fuzz: $(VENV)/.ready
@@ -164,6 +167,8 @@ constraints: $(VENV)/.ready
 	  --output-file requirements/docs.txt
 	$(COMPILE) --generate-hashes --group packaging --output-file requirements/packaging.txt
 	$(COMPILE) --generate-hashes --constraints requirements/dev.txt pyproject.toml --output-file requirements/runtime.txt
+	$(COMPILE) --generate-hashes --constraints requirements/dev.txt --group deployment \
+	  --output-file requirements/deployment.txt
 	$(COMPILE) --generate-hashes --constraints requirements/dev.txt --group fixtures \
 	  --output-file requirements/fixtures.txt
 	$(COMPILE) --generate-hashes --no-strip-extras --constraints requirements/dev.txt --group tests --group mutants \

@@ -1,0 +1,19 @@
+"""Read by gunicorn, which looks for this file where it is started."""
+
+import os
+
+bind = "0.0.0.0:8000"
+wsgi_app = "app:create_app()"
+workers = int(os.environ.get("WORKERS", "2"))
+threads = 8
+# Memory is shared by the workers until they write to it. Nothing runs yet when they part: keys are fetched afterwards.
+preload_app = True
+# Where the container keeps its files a heartbeat may block; in memory it does not.
+worker_tmp_dir = "/dev/shm"
+# gunicorn 25 and newer would make a socket for commands in the home directory; nobody has one.
+control_socket_disable = True
+# Longer than any wait of the package (3 s), so that no worker is killed while Auth0 is slow.
+timeout = 30
+graceful_timeout = 25
+# Headers of requests, and so tokens, are not in this log.
+accesslog = "-"
