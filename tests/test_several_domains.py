@@ -99,7 +99,7 @@ class Network:
         """Fetch a key set."""
         self.asked.append(url)
         self.before(url)
-        if self.domains[url]._server is None:
+        if not self.domains[url].is_running:
             raise FetchError("no connection, or a broken answer")
         return fetch(self.domains[url].url_on_loopback, timeout_seconds, max_bytes)
 

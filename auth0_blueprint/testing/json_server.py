@@ -51,6 +51,11 @@ class JSONServer:
         self._thread: threading.Thread | None = None
 
     @property
+    def is_running(self) -> bool:
+        """Whether it answers now."""
+        return self._server is not None
+
+    @property
     def url(self) -> str:
         """Where it is, with a slash at the end."""
         if self._server is None:

@@ -73,6 +73,11 @@ class LocalIssuer:
         self.stop()
 
     @property
+    def is_running(self) -> bool:
+        """Whether it has been started, and not been stopped since."""
+        return self._server.is_running
+
+    @property
     def issuer(self) -> str:
         """The ``iss`` of its tokens. Needs a started issuer."""
         return self._server.url
