@@ -11,7 +11,7 @@ PYTHONS ?= 3.11 3.12 3.13
 PYTEST_ARGS ?=
 
 .PHONY: run test test-oldest test-pythons test-openapi test-system fuzz mutants lint typing bench bench-fleet packages docs \
-  constraints clean
+  pictures constraints clean
 
 ## run: a local issuer, the reference app against it, and curl lines to paste (no account, no network)
 run: $(VENV)/.ready

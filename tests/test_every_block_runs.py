@@ -46,6 +46,9 @@ ACTION = NotRun("Auth0 runs it, in the tenant")
 INSTALLS = NotRun("it installs packages, and tests have no network")
 TENANT = NotRun("it needs a tenant; the same requests of the tutorial are run against a local issuer")
 
+COMMANDS = By("commands/test_command_line_document.py", "test_what_is_shown_is_what_is_printed")
+ENDINGS = NotRun("it shows an app that does not start; test_endings.py makes many of them")
+
 #: page -> section and language of each block of code, in their order, and what becomes of it.
 BLOCKS: dict[str, list[Entry]] = {
     "README.md": [
@@ -62,6 +65,15 @@ BLOCKS: dict[str, list[Entry]] = {
             "python",
             By("test_admin_document.py", "test_the_listeners_of_the_page_keep_a_trail"),
         ),
+    ],
+    "docs/command-line.md": [
+        ("What all of them have in common", "console", ENDINGS),
+        ("doctor", "console", COMMANDS),
+        ("doctor", "console", NotRun("it shows an outage; test_doctor_command.py makes this one and many more")),
+        ("jwks", "console", COMMANDS),
+        ("token", "console", NotRun("it needs a tenant; test_token_command.py asks a local issuer")),
+        ("token", "console", NotRun("it needs a tenant; test_token_command.py asks a local issuer")),
+        ("demo", "console", NotRun("it has tests of its own, in test_demo_command.py")),
     ],
     "docs/configuration.md": [("Settings", "ini", SETTINGS), ("Several domains", "ini", SETTINGS)],
     "docs/dpop.md": [("Switching it on", "python", SETTINGS)],

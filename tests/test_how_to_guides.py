@@ -97,7 +97,7 @@ def test_a_permission_opens_what_the_page_says(
 ) -> None:
     """A scope of the same name opens nothing."""
     client = client_of(PERMISSIONS, issuer)
-    granted = {} if permissions is None else {"permissions": permissions}
+    granted: dict[str, Any] = {} if permissions is None else {"permissions": permissions}
     headers = bearer(issuer.token(scope="read:reports approve:reports", **granted))
     answers = client.get("/reports", headers=headers), client.post("/reports/7/approval", headers=headers)
     for answer, expected in zip(answers, (report, approval), strict=True):

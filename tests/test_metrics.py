@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 from conftest import AppFactory, bearer
 from documents import ROOT, python_blocks, run_block
 from flask import Flask

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import bearer
@@ -58,7 +59,7 @@ def environment(**more: str) -> dict[str, str]:
 @contextmanager
 def served(command: list[str], directory: Path, **more: str) -> Iterator[tuple[str, list[str]]]:
     """Run *command* in *directory*; give the address where it serves, and what it has said until then."""
-    options = {"cwd": directory, "env": environment(**more), "stderr": subprocess.STDOUT}
+    options: dict[str, Any] = {"cwd": directory, "env": environment(**more), "stderr": subprocess.STDOUT}
     with running(command, **options) as process:
         assert process.stdout is not None
         said = []
@@ -114,7 +115,13 @@ def test_the_test_of_the_page_passes_and_notices_a_guard_that_is_missing(directo
     """Run as the page says."""
     assert commands_of("Test it") == ["python -m pytest"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={directory}"]
-    options = {"cwd": directory, "env": environment(), "capture_output": True, "text": True, "timeout": 60}
+    options: dict[str, Any] = {
+        "cwd": directory,
+        "env": environment(),
+        "capture_output": True,
+        "text": True,
+        "timeout": 60,
+    }
     passed = subprocess.run(command, check=False, **options)
     assert (passed.returncode, "1 passed" in passed.stdout) == (0, True), passed.stdout + passed.stderr
     app = directory / "hello.py"
