@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -51,6 +52,8 @@ def read_from_the_root(app: Sphinx, name: str, source: list[str]) -> None:
     pages = {file: f"/{page}.md" for page, file in FROM_THE_ROOT.items()} | {"README.md": "/index.md"}
     for file, page in pages.items():
         source[0] = source[0].replace(f"]({up}{file}", f"]({page}")
+    # The site does not hold the examples: what leads to them is left as their names.
+    source[0] = re.sub(r"\[([^\]]+)\]\((?:\.\./)+examples/[^)]*\)", r"\1", source[0])
 
 
 def read_google_style(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:

@@ -604,7 +604,7 @@ class TestWhatOperatorsSee:
         assert heard == [("failed", domains[0].issuer), ("refreshed", domains[1].issuer)]
 
     def test_the_command_line_shows_each_and_fails_if_one_is_missing(self, app: Flask, domains: Domains) -> None:
-        """In text and in JSON, an object a line."""
+        """In text and in JSON."""
 
         def run(*arguments: str) -> Any:
             return app.test_cli_runner().invoke(args=["auth0", "jwks", *arguments])
@@ -615,8 +615,8 @@ class TestWhatOperatorsSee:
             assert f"issuer   {domain.issuer}\nkey set  {domain.url}\nstate    fresh\n" in result.output
         domains[0].rotate()
         domains[0].stop()
-        lines = [json.loads(line) for line in run("--json").output.splitlines()]
-        assert [line["issuer"] for line in lines] == [domain.issuer for domain in domains]
+        shown = json.loads(run("--json").stdout)["key_sets"]
+        assert [key_set["issuer"] for key_set in shown] == [domain.issuer for domain in domains]
 
     @pytest.mark.parametrize("away", [0, 1], ids=["canonical", "custom"])
     @pytest.mark.parametrize("arguments", [[], ["--json"]], ids=["text", "json"])

@@ -122,11 +122,11 @@ def test_the_test_of_the_page_passes_and_notices_a_guard_that_is_missing(directo
         "text": True,
         "timeout": 60,
     }
-    passed = subprocess.run(command, check=False, **options)
+    passed = subprocess.run(command, check=False, timeout=60, **options)
     assert (passed.returncode, "1 passed" in passed.stdout) == (0, True), passed.stdout + passed.stderr
     app = directory / "hello.py"
     app.write_text(app.read_text().replace('@requires_scope("read:messages")', '@requires_scope("openid")'))
-    assert subprocess.run(command, check=False, **options).returncode == 1
+    assert subprocess.run(command, check=False, timeout=60, **options).returncode == 1
 
 
 @needs_curl
