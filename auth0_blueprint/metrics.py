@@ -8,7 +8,7 @@ known before the first request comes: none is taken from a token or a request.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,11 +19,11 @@ from auth0_blueprint.current import EXTENSION, AppState
 
 try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
-except ModuleNotFoundError as exc:
+except ModuleNotFoundError as _missing:
     raise ModuleNotFoundError(
         "auth0_blueprint.metrics needs prometheus-client. To solve this: pip install 'auth0_blueprint[metrics]'",
-        name=exc.name,
-    ) from exc
+        name=_missing.name,
+    ) from _missing
 
 METRICS_EXTENSION = "auth0_metrics"
 
@@ -62,37 +62,37 @@ class Collectors:
     """What is in one registry, for all apps that count in it."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.verified = Counter(
+        self.verified: Counter = Counter(
             "auth0_tokens_verified_total",
             "Requests, and calls of verify_token, whose access token was accepted.",
             registry=registry,
         )
-        self.rejected = Counter(
+        self.rejected: Counter = Counter(
             "auth0_tokens_rejected_total",
             "Requests, and calls of verify_token, that were refused, by error code.",
             ["code"],
             registry=registry,
         )
         # The hits would cost each request a second count.
-        self.cache_misses = Counter(
+        self.cache_misses: Counter = Counter(
             "auth0_token_cache_misses_total",
             "Good access tokens that were not remembered, and had to be proven.",
             registry=registry,
         )
-        self.fetches = Counter(
+        self.fetches: Counter = Counter(
             "auth0_key_set_fetches_total",
             "Requests for the key set of an issuer.",
             ["issuer"],
             registry=registry,
         )
-        self.fetch_failures = Counter(
+        self.fetch_failures: Counter = Counter(
             "auth0_key_set_fetch_failures_total",
             "Requests for the key set of an issuer that gave none, by reason.",
             ["issuer", "reason"],
             registry=registry,
         )
         # Not its age: in multi-process mode a gauge says what was set last, and an age would stand still.
-        self.fetched_at = Gauge(
+        self.fetched_at: Gauge = Gauge(
             "auth0_key_set_fetched_timestamp_seconds",
             "When the issuer gave the key set that is in use, as Unix time; of several processes, the newest.",
             ["issuer"],
@@ -100,18 +100,18 @@ class Collectors:
             multiprocess_mode="livemax",
         )
         # Each process knows all of them: they must not be added up.
-        self.revocations = Gauge(
+        self.revocations: Gauge = Gauge(
             "auth0_revocations_in_force",
             "Revocations in force, as the process knows them that has looked last.",
             registry=registry,
             multiprocess_mode="livemostrecent",
         )
-        self.looks = Counter(
+        self.looks: Counter = Counter(
             "auth0_revocation_store_looks_total",
             "Looks at what processes share about revocations.",
             registry=registry,
         )
-        self.look_failures = Counter(
+        self.look_failures: Counter = Counter(
             "auth0_revocation_store_look_failures_total",
             "Looks at what processes share about revocations that failed.",
             registry=registry,
@@ -158,8 +158,8 @@ class AppMetrics:
         self._key_sources = state.key_sources
         self._revocations = state.revocations
         self._collectors = collectors
-        self.count_verified = collectors.verified.inc
-        self.count_proven = collectors.cache_misses.inc
+        self.count_verified: Callable[[], None] = collectors.verified.inc
+        self.count_proven: Callable[[], None] = collectors.cache_misses.inc
         self._rejected = {code: collectors.rejected.labels(code) for code in CODES}
         self._fetches = {issuer: collectors.fetches.labels(issuer) for issuer in state.key_sources}
         self._fetch_failures = {

@@ -120,7 +120,6 @@ def test_the_test_of_the_page_passes_and_notices_a_guard_that_is_missing(directo
         "env": environment(),
         "capture_output": True,
         "text": True,
-        "timeout": 60,
     }
     passed = subprocess.run(command, check=False, timeout=60, **options)
     assert (passed.returncode, "1 passed" in passed.stdout) == (0, True), passed.stdout + passed.stderr

@@ -18,7 +18,7 @@ from auth0_blueprint.current import EXTENSION, AppState
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.settings import Settings, load_settings
 
-logger = logging.getLogger("auth0_blueprint")
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 # What it takes to ask the issuer, whatever else is wrong.
 _FOR_THE_ISSUER = (

@@ -33,7 +33,7 @@ class AppUnavailableError(CommandError):
     """
 
     def __init__(self, cause: Exception) -> None:
-        self.reason = _one_line(cause)
+        self.reason: str = _one_line(cause)
         details = [self.reason]
         if isinstance(cause, ConfigurationError):
             details = [f"{key}: {problem}" for key, problem in cause.problems.items()]
