@@ -93,12 +93,12 @@ def _examine_settings(
     known = known_problems or {}
     config: Mapping[str, Any] = {} if app is None else app.config
     try:
-        with _logged_warnings():
+        with _logged_warnings() as warnings:
             settings = load_settings(config)
     except ConfigurationError as exc:
         findings.extend(_problem(key, problem) for key, problem in exc.problems.items() if key not in known)
         return Subject(app, None, _sound_settings(config, exc.problems), findings)
-    return Subject(app, None, settings, [*findings, _summary(settings), *_warnings(config)])
+    return Subject(app, None, settings, [*findings, _summary(settings), *map(_warning, warnings)])
 
 
 def _sound_settings(config: Mapping[str, Any], problems: Mapping[str, str]) -> Settings | None:
@@ -133,8 +133,11 @@ def _warnings(config: Mapping[str, Any]) -> Iterator[Finding]:
             load_settings(config)
         except ConfigurationError:  # changed after the blueprint was registered, which changes nothing
             warnings.clear()
-    for warning in warnings:
-        yield Finding("settings", WARN, printable(warning))
+    yield from map(_warning, warnings)
+
+
+def _warning(text: str) -> Finding:
+    return Finding("settings", WARN, printable(text))
 
 
 @contextmanager
