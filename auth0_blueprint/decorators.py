@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from auth0_blueprint.current import authenticate, current_token, tell_rejected
 from auth0_blueprint.demands import (
+    ANY_TOKEN,
     Demand,
     acr_demand,
     claim_demand,
@@ -43,7 +44,9 @@ def requires_auth(view: Callable[..., Any] | None = None, /, *, optional: bool =
         raise TypeError("requires_auth(optional=...) takes True or False.")
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        return _guarded(function, lambda: authenticate(optional=optional))
+        if optional:
+            return _guarded(function, lambda: authenticate(optional=True))
+        return _guarded(function, authenticate, ANY_TOKEN)
 
     return decorate if view is None else decorate(view)
 

@@ -14,6 +14,7 @@ from auth0_blueprint.errors import (
     InsufficientPermissionsError,
     InsufficientScopeError,
     InsufficientUserAuthenticationError,
+    MissingCredentialsError,
 )
 from auth0_blueprint.setting_fields import is_organization_id, is_scope_token
 
@@ -26,6 +27,7 @@ class Demand(NamedTuple):
     Attributes:
         is_met_by: the question.
         error: the class of the refusal.
+        label: what is demanded, for people: ``scope read:messages``.
         reason: the finer reason, where the class has several.
         scopes: the scope values among what is demanded, for the challenge.
         acr_values: the authentication context class references of which one is demanded, for the challenge.
@@ -34,6 +36,7 @@ class Demand(NamedTuple):
 
     is_met_by: Callable[[AccessToken], bool]
     error: type[Auth0Error]
+    label: str
     reason: str | None = None
     scopes: tuple[str, ...] = ()
     acr_values: tuple[str, ...] = ()
@@ -54,20 +57,24 @@ class Demand(NamedTuple):
         )
 
 
+#: Demands no more than that the request has a token.
+ANY_TOKEN = Demand(bool, MissingCredentialsError, "any valid token")
+
+
 def scope_demand(scopes: tuple[str, ...], *, any_of: bool = False) -> Demand:
     """Demand every (or any) one of *scopes* in the ``scope`` claim."""
-    wanted = _wanted("scope", scopes, any_of)
+    wanted, label = _wanted("scope", scopes, any_of)
     if any_of:
-        return Demand(lambda token: not wanted.isdisjoint(token.scopes), InsufficientScopeError, scopes=scopes)
-    return Demand(lambda token: wanted <= token.scopes, InsufficientScopeError, scopes=scopes)
+        return Demand(lambda token: not wanted.isdisjoint(token.scopes), InsufficientScopeError, label, scopes=scopes)
+    return Demand(lambda token: wanted <= token.scopes, InsufficientScopeError, label, scopes=scopes)
 
 
 def permission_demand(permissions: tuple[str, ...], *, any_of: bool = False) -> Demand:
     """Demand every (or any) one of *permissions* in the ``permissions`` claim."""
-    wanted = _wanted("permission", permissions, any_of)
+    wanted, label = _wanted("permission", permissions, any_of)
     if any_of:
-        return Demand(lambda token: not wanted.isdisjoint(token.permissions), InsufficientPermissionsError)
-    return Demand(lambda token: wanted <= token.permissions, InsufficientPermissionsError)
+        return Demand(lambda token: not wanted.isdisjoint(token.permissions), InsufficientPermissionsError, label)
+    return Demand(lambda token: wanted <= token.permissions, InsufficientPermissionsError, label)
 
 
 def claim_demand(name: str, allowed: tuple[Any, ...], check: Callable[[Any], object] | None) -> Demand:
@@ -90,7 +97,7 @@ def claim_demand(name: str, allowed: tuple[Any, ...], check: Callable[[Any], obj
             return True
         return check is not None and _passes(check, name, value)
 
-    return Demand(is_met_by, InsufficientClaimsError)
+    return Demand(is_met_by, InsufficientClaimsError, f"claim {name}")
 
 
 def organization_demand(ids: tuple[str, ...]) -> Demand:
@@ -102,19 +109,21 @@ def organization_demand(ids: tuple[str, ...]) -> Demand:
             raise TypeError(f"Name each organization as a text of its own, not as {type(value).__name__}.")
         if not is_organization_id(value):
             raise ValueError(f"{value!r} is not the id of an organization, which begins with org_: its name is no id.")
-    return Demand(lambda token: token.organization_id in ids, InsufficientClaimsError, "organization")
+    label = _label("organization", ids, " or ")
+    return Demand(lambda token: token.organization_id in ids, InsufficientClaimsError, label, "organization")
 
 
 def acr_demand(values: tuple[str, ...], *, claim: str = "acr") -> Demand:
     """Demand that *claim* is one of the authentication context class references *values* (RFC 9470 §3)."""
-    wanted = _wanted("acr value", values, any_of=True)
+    wanted, label = _wanted("acr value", values, any_of=True)
     _check_claim(claim)
+    acr_values = tuple(dict.fromkeys(values))
 
     def is_met_by(token: AccessToken) -> bool:
         acr = token.get(claim)
         return isinstance(acr, str) and acr in wanted
 
-    return Demand(is_met_by, InsufficientUserAuthenticationError, "acr", acr_values=tuple(dict.fromkeys(values)))
+    return Demand(is_met_by, InsufficientUserAuthenticationError, label, "acr", acr_values=acr_values)
 
 
 def recent_login_demand(
@@ -133,7 +142,8 @@ def recent_login_demand(
         # By the issuer's clock, which may be ahead of ours as far as the verifier lets `iat` be.
         return is_unix_time(auth_time) and now - max_age_seconds <= auth_time <= max(now, token["iat"])
 
-    return Demand(is_met_by, InsufficientUserAuthenticationError, "max_age", max_age_seconds=max_age_seconds)
+    label = f"login in the last {max_age_seconds} s"
+    return Demand(is_met_by, InsufficientUserAuthenticationError, label, "max_age", max_age_seconds=max_age_seconds)
 
 
 def _acr_values_for_all(demands: Iterable[Demand]) -> tuple[str, ...]:
@@ -156,7 +166,8 @@ def _passes(check: Callable[[Any], object], name: str, value: Any) -> bool:
         return False
 
 
-def _wanted(noun: str, values: tuple[str, ...], any_of: object) -> frozenset[str]:
+def _wanted(noun: str, values: tuple[str, ...], any_of: object) -> tuple[frozenset[str], str]:
+    """Return *values*, checked, and the label of a demand for them."""
     if not values:
         raise TypeError(f"Name at least one {noun}.")
     if not isinstance(any_of, bool):
@@ -166,7 +177,11 @@ def _wanted(noun: str, values: tuple[str, ...], any_of: object) -> frozenset[str
             raise TypeError(f"Name each {noun} as a text of its own, not as {type(value).__name__}.")
         if not is_scope_token(value):
             raise ValueError(f"{value!r} is not one {noun}: name each one by itself, without spaces or quotes.")
-    return frozenset(values)
+    return frozenset(values), _label(noun, values, " or " if any_of else ", ")
+
+
+def _label(noun: str, values: tuple[str, ...], separator: str) -> str:
+    return f"{noun} {separator.join(values)}"
 
 
 def _is_same_json(left: Any, right: Any) -> bool:

@@ -7,9 +7,8 @@ from typing import Any
 from flask import Blueprint, Flask, current_app, request
 from werkzeug.routing import Rule
 
-from auth0_blueprint.current import authenticate
 from auth0_blueprint.decorators import admit
-from auth0_blueprint.demands import scope_demand
+from auth0_blueprint.demands import ANY_TOKEN, scope_demand
 from auth0_blueprint.route import DEMANDS_ATTRIBUTE, is_public
 
 _STATIC_RULE = "/<path:filename>"
@@ -26,16 +25,13 @@ def protect(blueprint_or_app: Blueprint | Flask, *scopes: str) -> None:
     """
     if not isinstance(blueprint_or_app, (Blueprint, Flask)):
         raise TypeError("protect() takes a blueprint or an app, then scopes.")
-    demand = scope_demand(scopes) if scopes else None
+    demand = scope_demand(scopes) if scopes else ANY_TOKEN
 
     def guard() -> None:
         if not _is_let_through():
-            if demand is None:
-                authenticate()
-            else:
-                admit(demand)
+            admit(demand)
 
-    setattr(guard, DEMANDS_ATTRIBUTE, () if demand is None else (demand,))
+    setattr(guard, DEMANDS_ATTRIBUTE, (demand,))
     try:
         blueprint_or_app.before_request(guard)
     except AssertionError as exc:

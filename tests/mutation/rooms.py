@@ -44,6 +44,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("demands.py", "decorators.py", "protect.py"),
         (
             "tests/test_decorators.py",
+            "tests/test_demand_labels.py",
             "tests/test_protect.py",
             "tests/test_misplaced_guards.py",
             "tests/test_signals_and_logs.py",
