@@ -103,7 +103,7 @@ BLOCKS: dict[str, list[Entry]] = {
         (
             "Several: `ProxyFix` and `TRUSTED_HOSTS`",
             "nginx",
-            NotRun("it is read and compared with the app only: see test_how_to_guides.py"),
+            By("system/test_behind_a_proxy.py", "test_a_proof_names_the_address_that_the_client_knows"),
         ),
     ],
     "docs/how-to/machine-clients.md": [
