@@ -60,15 +60,10 @@ def assemble(
     outage = Outage()
     shared_cache = SharedCache(backend_opener(app, cache), outage=outage)
     token_cache = TokenCache(settings.token_cache_size)
-
-    def key_source(issuer: str, url: str) -> KeySource:
-        def counted_fetch() -> bytes:
-            tally.count_key_fetch(issuer)
-            return fetch(url, settings.jwks_timeout_seconds, settings.jwks_max_bytes)
-
-        return _key_source(app, settings, shared_cache, token_cache, issuer=issuer, url=url, fetch=counted_fetch)
-
-    key_sources = {issuer: key_source(issuer, url) for issuer, url in settings.key_set_urls.items()}
+    key_sources = {
+        issuer: _key_source(app, settings, shared_cache, token_cache, tally, issuer=issuer, url=url, fetch=fetch)
+        for issuer, url in settings.key_set_urls.items()
+    }
     # Reads for the board try again sooner than those for key sets: only they tell what was revoked.
     # One for all domains of the tenant, whose users they share. Processes meet here by the first domain, so that in a
     # rolling deployment those that know one more meet those that do not.
@@ -81,9 +76,7 @@ def assemble(
     for issuer, source in key_sources.items():
         board.subscribe(refreshed(issuer), source.heed_refresh)
     reach = reach_of(app, cache, is_signed=settings.cache_secret is not None)
-    revocations = None
-    if settings.revocation:
-        revocations = _revocations(app, settings, board, entries, reach)
+    revocations = _revocations(app, settings, board, entries, reach) if settings.revocation else None
     return AppState(
         settings=settings,
         cache=shared_cache,
@@ -167,10 +160,11 @@ def _key_source(
     settings: Settings,
     cache: SharedCache,
     token_cache: TokenCache,
+    tally: Tally,
     *,
     issuer: str,
     url: str,
-    fetch: Callable[[], bytes],
+    fetch: Callable[[str, float, int], bytes],
 ) -> KeySource:
     shared = SharedKeySet(
         cache,
@@ -180,6 +174,10 @@ def _key_source(
         keep_seconds=settings.jwks_max_stale_seconds,
         attempt_seconds=settings.jwks_timeout_seconds,
     )
+
+    def counted_fetch() -> bytes:
+        tally.count_key_fetch(issuer)
+        return fetch(url, settings.jwks_timeout_seconds, settings.jwks_max_bytes)
 
     def tell_refreshed(added: tuple[str, ...], removed: tuple[str, ...]) -> None:
         # What a withdrawn key has proven goes at once, and an operator's refresh has all tokens proven anew.
@@ -195,7 +193,7 @@ def _key_source(
         refresh_ahead_seconds=settings.jwks_refresh_ahead_seconds,
         max_stale_seconds=settings.jwks_max_stale_seconds,
         cooldown_seconds=settings.jwks_cooldown_seconds,
-        fetch=fetch,
+        fetch=counted_fetch,
         shared=shared,
         on_refreshed=tell_refreshed,
         on_failed=tell_failed,
