@@ -113,7 +113,7 @@ def organization_demand(ids: tuple[str, ...]) -> Demand:
     return Demand(lambda token: token.organization_id in ids, InsufficientClaimsError, label, "organization")
 
 
-def acr_demand(values: tuple[str, ...], *, claim: str = "acr") -> Demand:
+def acr_demand(values: tuple[str, ...], *, claim: str) -> Demand:
     """Demand that *claim* is one of the authentication context class references *values* (RFC 9470 §3)."""
     wanted, label = _wanted("acr value", values, any_of=True)
     _check_claim(claim)
@@ -126,9 +126,7 @@ def acr_demand(values: tuple[str, ...], *, claim: str = "acr") -> Demand:
     return Demand(is_met_by, InsufficientUserAuthenticationError, label, "acr", acr_values=acr_values)
 
 
-def recent_login_demand(
-    max_age_seconds: int, *, claim: str = "auth_time", clock: Callable[[], float] = time.time
-) -> Demand:
+def recent_login_demand(max_age_seconds: int, *, claim: str, clock: Callable[[], float] = time.time) -> Demand:
     """Demand that *claim*, the time of the login, is at most *max_age_seconds* ago by *clock* (RFC 9470 §3)."""
     if isinstance(max_age_seconds, bool) or not isinstance(max_age_seconds, int):
         raise TypeError("max_age= takes whole seconds, such as 300.")

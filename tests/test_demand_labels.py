@@ -28,8 +28,8 @@ TWO = ("read:a", "read:b")
         (permission_demand(TWO, any_of=True), "permission read:a or read:b"),
         (claim_demand("https://example.com/tier", ("gold",), None), "claim https://example.com/tier"),
         (organization_demand(("org_1", "org_2")), "organization org_1 or org_2"),
-        (acr_demand(("mfa", "phr")), "acr value mfa or phr"),
-        (recent_login_demand(300), "login in the last 300 s"),
+        (acr_demand(("mfa", "phr"), claim="acr"), "acr value mfa or phr"),
+        (recent_login_demand(1, claim="auth_time"), "login in the last 1 s"),
     ],
 )
 def test_a_demand_has_a_label(demand: Demand, label: str) -> None:

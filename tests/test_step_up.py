@@ -135,7 +135,7 @@ class TestRecentLogin:
 
     def test_a_login_ages_with_the_clock(self, clock: MovableClock) -> None:
         """To the second, and without leeway."""
-        demand = recent_login_demand(300, clock=clock)
+        demand = recent_login_demand(300, claim="auth_time", clock=clock)
         token = AccessToken({"auth_time": clock.now, "iat": clock.now}, {})
         clock.move(300)
         assert demand.is_met_by(token)
@@ -147,7 +147,7 @@ class TestRecentLogin:
         """Also where the age alone would let it pass: ``true`` is no number to JSON, and time begins in 1970."""
         clock.now = 100
         token = AccessToken({"auth_time": auth_time, "iat": 100}, {})
-        assert recent_login_demand(300, clock=clock).is_met_by(token) is is_met
+        assert recent_login_demand(300, claim="auth_time", clock=clock).is_met_by(token) is is_met
 
     @pytest.mark.parametrize(("ahead", "is_met"), [(0, True), (4, True), (4.001, False), (60, False)])
     def test_a_login_may_be_as_far_ahead_as_the_issuers_clock(
@@ -155,12 +155,12 @@ class TestRecentLogin:
     ) -> None:
         """Which the token's own time of issue shows; the verifier limits that by the leeway."""
         token = AccessToken({"auth_time": clock.now + ahead, "iat": clock.now + 4}, {})
-        assert recent_login_demand(300, clock=clock).is_met_by(token) is is_met
+        assert recent_login_demand(300, claim="auth_time", clock=clock).is_met_by(token) is is_met
 
     def test_a_token_from_before_the_last_moment_may_still_tell_of_it(self, clock: MovableClock) -> None:
         """Issuers round their times."""
         token = AccessToken({"auth_time": clock.now, "iat": clock.now - 1}, {})
-        assert recent_login_demand(300, clock=clock).is_met_by(token)
+        assert recent_login_demand(300, claim="auth_time", clock=clock).is_met_by(token)
 
 
 class TestSeveralDemands:
