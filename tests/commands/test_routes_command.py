@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import flask_jwt_extended as fje
 import pytest
-from conftest import bearer
+from conftest import AppFactory, bearer
 from flask import Blueprint, Flask
 from flask.testing import FlaskClient
 from flask.views import MethodView, View
@@ -19,10 +19,19 @@ from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
 from werkzeug.routing import Rule
 
-from auth0_blueprint import Auth0Blueprint, protect, public, requires_auth, requires_permission, requires_scope
+from auth0_blueprint import (
+    Auth0Blueprint,
+    protect,
+    public,
+    requires_auth,
+    requires_claim,
+    requires_permission,
+    requires_scope,
+)
 from auth0_blueprint.testing import LocalIssuer
 
 REFUSED = {401, 403}
+BLUEPRINTS = ("outer", "outer.inner", "outer.again", "hooked", "opened")
 
 
 def run(app: Flask, *arguments: str) -> Any:
@@ -95,7 +104,7 @@ def add_views(app: Flask) -> None:
         "jwt-wrapped": guarded_by(passes_through, fje.jwt_required(), passes_through, requires_scope("a")),
         "jwt-optional": guarded_by(fje.jwt_required(optional=True)),
         "jwt-public": guarded_by(public, fje.jwt_required()),
-        "jwt-not-called": fje.jwt_required(guarded_by()),
+        "jwt-not-called": fje.jwt_required(guarded_by()),  # type: ignore[arg-type]
         "jwt-not-applied": fje.jwt_required(),
     }
     for name, view in views.items():
@@ -222,10 +231,12 @@ class Holder:
 
 def add_classes(app: Flask) -> None:
     """Add class-based views, and methods of an object."""
-    classes: list[type[View]] = [Mixed, GuardedAsAWhole, JwtAsAWhole, Open, NotOpen, OpenHead, GuardedDispatch]
-    for view_class in (*classes, UnusedGuard, OwnDispatch):
+    methods: list[type[View]] = [Mixed, GuardedAsAWhole, JwtAsAWhole, Open, NotOpen, OpenHead]
+    dispatches: list[type[View]] = [GuardedDispatch, UnusedGuard, OwnDispatch]
+    for view_class in methods + dispatches:
         app.add_url_rule(f"/{view_class.__name__}", view_func=view_class.as_view(view_class.__name__))
-    app.add_url_rule("/GuardedOutside", view_func=requires_scope("a")(Mixed.as_view("GuardedOutside")))
+    outside: Callable[..., Any] = requires_scope("a")(Mixed.as_view("GuardedOutside"))
+    app.add_url_rule("/GuardedOutside", view_func=outside)
     app.add_url_rule("/no-such-method", view_func=OpenHead.as_view("no-such-method"), methods=["PUT"])
     app.add_url_rule("/bound", "bound", Holder().guarded)
     app.add_url_rule("/bound-open", "bound-open", Holder().open)
@@ -356,18 +367,194 @@ def test_a_token_with_what_the_table_names_gets_in(app_of_many_kinds: Flask, iss
         assert statuses(client, route, token).isdisjoint(REFUSED), route
 
 
-def test_every_route_of_the_app_is_in_the_table(app_of_many_kinds: Flask) -> None:
-    """Each method but HEAD like GET, and OPTIONS that Flask answers; those of ours that only refuse are left out."""
-    shown = {(route["endpoint"], method) for route in routes_of(app_of_many_kinds) for method in route["methods"]}
+def test_every_route_of_the_app_is_in_the_table(issuer: LocalIssuer, tmp_path: Path) -> None:
+    """Each method, but for HEAD that is guarded as GET is, OPTIONS that Flask answers, and what reaches no view."""
+    app = whole_app(issuer, tmp_path)
+    shown = {(row["endpoint"], method) for row in routes_of(app) for method in row["methods"]}
     rules = {
         (rule.endpoint, method)
-        for rule in app_of_many_kinds.url_map.iter_rules()
+        for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if not rule.endpoint.startswith("auth0.") and rule.endpoint not in {"moved", "never"}
+        if not rule.endpoint.endswith("_other_methods") and rule.endpoint not in {"moved", "never", "auth0.openapi"}
     }
     assert rules <= shown
-    more = {(endpoint, method) for endpoint, method in shown - rules if not endpoint.startswith("auth0.")}
+    more = shown - rules
     assert {endpoint for endpoint, method in more if method == "HEAD"} == {"OpenHead", "head-alone"}
-    assert {method for endpoint, method in more if endpoint == "any-method"} == {
-        *("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
+    by_itself = {f"{name}-o" for name in ("any-token", "optional", "jwt", "open", "public")}
+    by_itself |= {"Mixed", "GuardedAsAWhole", "GuardedOutside", "JwtAsAWhole"}
+    by_itself |= {f"{name}.{view}" for name in BLUEPRINTS for view in ("plain", "mixed")}
+    without_methods = {"any-method", "no-view"}
+    assert {endpoint for endpoint, method in more if method == "OPTIONS"} == by_itself | without_methods
+    assert {endpoint for endpoint, method in more if method not in {"HEAD", "OPTIONS"}} == without_methods
+
+
+def test_the_table_is_aligned_and_sorted_by_path(app: Flask) -> None:
+    """A line for those methods of a route that the same guards stand before."""
+    app.add_url_rule("/mixed", view_func=Mixed.as_view("mixed"))
+    app.add_url_rule("/a", "a", guarded_by(requires_scope("a", "b"), requires_permission("x")))
+    app.add_url_rule("/c", "c", guarded_by(), methods=["GET", "PUT"])
+    lines = [line for line in run(app).output.splitlines() if " auth0." not in line]
+    assert [line.split() for line in lines] == [
+        ["METHODS", "PATH", "ENDPOINT", "GUARD"],
+        ["GET", "/a", "a", "scope", "a,", "b;", "permission", "x"],
+        ["GET,", "PUT", "/c", "c", "-"],
+        ["DELETE", "/mixed", "mixed", "jwt_required"],
+        ["GET", "/mixed", "mixed", "-"],
+        ["OPTIONS", "/mixed", "mixed", "any", "valid", "token"],
+        ["PATCH", "/mixed", "mixed", "optional"],
+        ["POST", "/mixed", "mixed", "scope", "b"],
+        ["PUT", "/mixed", "mixed", "public"],
+    ]
+    assert {line.index("/") for line in lines[1:]} == {lines[0].index("PATH")}
+
+
+def test_routes_of_ours_demand_what_the_settings_say(make_app: AppFactory) -> None:
+    """And are there only if the settings say so."""
+    rows = {row["path"]: row["demands"] or row["guard"] for row in routes_of(make_app())}
+    assert rows["/auth/me"] == ["any valid token"]
+    assert rows["/auth/admin/config"] == ["scope manage:auth0", "permission manage:auth0"]
+    assert rows["/auth/introspect"] == ["scope introspect:tokens", "permission introspect:tokens"]
+    assert rows["/auth/health"] == rows["/auth/health/live"] == "public"
+    assert "/auth/openapi.json" not in rows
+    settings = {"AUTH0_ADMIN_SCOPE": "operate", "AUTH0_INTROSPECTION_SCOPE": "look", "AUTH0_OPENAPI": True}
+    rows = {
+        row["path"]: row["demands"] or row["guard"] for row in routes_of(make_app(AUTH0_ADMIN_RBAC=False, **settings))
     }
+    assert rows["/auth/admin/config"] == ["scope operate"]
+    assert rows["/auth/introspect"] == ["scope look"]
+    assert rows["/auth/openapi.json"] == "public"
+    assert not any("/admin" in row["path"] for row in routes_of(make_app(AUTH0_ADMIN=False)))
+
+
+def test_a_route_of_the_app_that_is_called_like_one_that_only_refuses_is_shown(app: Flask) -> None:
+    """Names hide nothing."""
+    app.add_url_rule("/mine", "auth0.mine_other_methods", answer)
+    assert guards_of(app, "/mine") == {"GET": "none"}
+
+
+def test_a_hidden_guard_counts_as_none(app: Flask) -> None:
+    """Without ``functools.wraps`` nobody can see it, nor what is called inside of a view or a hook: the safe side."""
+
+    def hides(view: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda: view()
+
+    def asks_inside() -> str:
+        fje.verify_jwt_in_request()
+        return "answered"
+
+    blueprint = Blueprint("asked", __name__)
+    blueprint.before_request(lambda: fje.verify_jwt_in_request() and None)
+    blueprint.add_url_rule("/hook", "hook", guarded_by())
+    app.register_blueprint(blueprint)
+    app.add_url_rule("/hidden", "hidden", guarded_by(hides, requires_auth))
+    app.add_url_rule("/inside", "inside", asks_inside)
+    client = app.test_client()
+    for path in ("/hidden", "/inside", "/hook"):
+        assert client.get(path).status_code == 401
+        assert guards_of(app, path) == {"GET": "none"}
+
+
+def test_a_guard_above_the_route_decorator_counts_as_none(app: Flask) -> None:
+    """The route is open, and the app will not serve it."""
+
+    @requires_auth
+    @app.get("/misplaced")
+    def misplaced() -> str:
+        return "answered"
+
+    assert guards_of(app, "/misplaced") == {"GET": "none"}
+
+
+def test_the_guard_of_a_blueprint_that_is_not_the_routes_counts_for_nothing(app: Flask) -> None:
+    """Nor does that of a blueprint inside, nor one whose name only begins alike."""
+    outer, inner, alike = (Blueprint(name, __name__, url_prefix=f"/{name}") for name in ("outer", "inner", "out"))
+    protect(inner)
+    protect(alike)
+    for blueprint in (outer, inner, alike):
+        blueprint.add_url_rule("/", "root", answer)
+    outer.register_blueprint(inner)
+    app.register_blueprint(outer)
+    app.register_blueprint(alike)
+    assert guards_of(app, "/outer/") == {"GET": "none"}
+    assert guards_of(app, "/outer/inner/") == guards_of(app, "/out/") == {"GET": ["any valid token"]}
+
+
+def test_strict_names_each_unguarded_route_and_the_remedy(app: Flask) -> None:
+    """The table as without it, and the rest on the standard error output."""
+    app.add_url_rule("/open", "open", answer, methods=["GET", "POST"])
+    lenient, strict = run(app), run(app, "--strict")
+    assert (lenient.exit_code, lenient.stderr) == (0, "")
+    assert (strict.exit_code, strict.stdout) == (1, lenient.stdout)
+    assert strict.stderr == (
+        "Error: 1 route is unguarded:\n"
+        "  GET, POST /open (open)\n"
+        "To solve this, put a guard below the route decorator, call protect() for the blueprint or the app, or mark "
+        "the view @public.\n"
+    )
+    app.add_url_rule("/other", "other", answer)
+    assert "2 routes are unguarded:\n  GET, POST /open (open)\n  GET /other (other)\n" in run(app, "--strict").stderr
+
+
+def test_strict_passes_what_is_open_on_purpose(issuer: LocalIssuer, tmp_path: Path) -> None:
+    """Guarded, optional, public, and static files."""
+    app = Flask("tested", static_folder=str(tmp_path))
+    app.config.update(issuer.settings)
+    app.register_blueprint(Auth0Blueprint())
+    for guard in (requires_auth, requires_auth(optional=True), public, fje.jwt_required(optional=True)):
+        app.add_url_rule(f"/{id(guard)}", str(id(guard)), guarded_by(guard))
+    result = run(app, "--strict")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert {row["guard"] for row in routes_of(app)} == {"guarded", "optional", "public", "static"}
+
+
+def test_json_is_one_object_also_when_strict_fails(app: Flask) -> None:
+    """Each route, and how many are unguarded."""
+    app.add_url_rule("/a", "a", guarded_by(requires_scope("a"), requires_permission("x")), methods=["GET", "PUT"])
+    app.add_url_rule("/open", "open", answer)
+    result = run(app, "--json", "--strict")
+    document = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: 1 route is unguarded:")
+    assert document["unguarded"] == 1
+    assert document["routes"][0] == {
+        "methods": ["GET", "PUT"],
+        "path": "/a",
+        "endpoint": "a",
+        "guard": "guarded",
+        "demands": ["scope a", "permission x"],
+    }
+    assert (document["routes"][-1]["guard"], document["routes"][-1]["demands"]) == ("none", [])
+
+
+def test_a_route_is_named_with_its_subdomain_or_host(app: Flask) -> None:
+    """Otherwise two lines would look the same."""
+    app.add_url_rule("/", "root", answer)
+    app.add_url_rule("/", "of_api", guarded_by(requires_auth), subdomain="api")
+    hosts = Flask("tested", host_matching=True, static_folder=None)
+    hosts.config.update(app.config)
+    hosts.register_blueprint(Auth0Blueprint())
+    hosts.add_url_rule("/", "of_host", answer, host="api.example.com")
+    assert {row["path"] for row in routes_of(app)} >= {"/", "api/"}
+    assert "api.example.com/" in {row["path"] for row in routes_of(hosts)}
+
+
+@pytest.mark.parametrize("arguments", [["--strict"], ["--strict", "--json"]])
+def test_no_terminal_obeys_a_route(app: Flask, arguments: list[str]) -> None:
+    """Paths, endpoints and claims may be any text."""
+    app.add_url_rule("/\x1b[31m", "red\x1b[31m", answer)
+    app.add_url_rule("/claim", "claim", guarded_by(requires_claim("red\x1b[31m", 1)))
+    result = run(app, *arguments)
+    assert result.exit_code == 1
+    assert "\x1b" not in result.output
+    assert "x1b[31m" in result.stderr
+    assert result.stdout.count("[31m") == 3
+
+
+def test_the_documents_of_other_extensions_are_unguarded_unless_the_app_is_protected(make_app: AppFactory) -> None:
+    """flask-smorest adds its own when it is put onto the app."""
+    for is_protected, guard in ((False, "none"), (True, ["any valid token"])):
+        app = make_app(API_TITLE="Messages", API_VERSION="1", OPENAPI_VERSION="3.1.0", OPENAPI_URL_PREFIX="/document")
+        if is_protected:
+            protect(app)
+        Api(app)
+        assert guards_of(app, "/document/openapi.json") == {"GET": guard}
