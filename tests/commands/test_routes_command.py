@@ -15,6 +15,8 @@ from conftest import AppFactory, bearer
 from flask import Blueprint, Flask
 from flask.testing import FlaskClient
 from flask.views import MethodView, View
+from flask_restx import Api as RestxApi
+from flask_restx import Resource
 from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
 from werkzeug.routing import Rule
@@ -264,6 +266,10 @@ def add_blueprints(app: Flask, files: Path) -> None:
     outer.register_blueprint(inner, name="again", url_prefix="/again")
     for blueprint in (outer, hooked, opened):
         app.register_blueprint(blueprint)
+    # Not static files, though they look alike.
+    app.add_url_rule("/not-a-file", "static")
+    app.add_url_rule("/download/<path:filename>", "download", guarded_by())
+    app.add_url_rule("/nobody/<path:filename>", "nobody.static", guarded_by())
     named = Blueprint("named", __name__, url_prefix="/named")
     named.add_url_rule("/<path:filename>", "static", guarded_by())
     app.register_blueprint(named)
@@ -391,12 +397,12 @@ def test_every_route_of_the_app_is_in_the_table(issuer: LocalIssuer, tmp_path: P
 def test_the_table_is_aligned_and_sorted_by_path(app: Flask) -> None:
     """A line for those methods of a route that the same guards stand before."""
     app.add_url_rule("/mixed", view_func=Mixed.as_view("mixed"))
-    app.add_url_rule("/a", "a", guarded_by(requires_scope("a", "b"), requires_permission("x")))
+    app.add_url_rule("/a", "z", guarded_by(requires_scope("a", "b"), requires_permission("x")))
     app.add_url_rule("/c", "c", guarded_by(), methods=["GET", "PUT"])
     lines = [line for line in run(app).output.splitlines() if " auth0." not in line]
     assert [line.split() for line in lines] == [
         ["METHODS", "PATH", "ENDPOINT", "GUARD"],
-        ["GET", "/a", "a", "scope", "a,", "b;", "permission", "x"],
+        ["GET", "/a", "z", "scope", "a,", "b;", "permission", "x"],
         ["GET,", "PUT", "/c", "c", "-"],
         ["DELETE", "/mixed", "mixed", "jwt_required"],
         ["GET", "/mixed", "mixed", "-"],
@@ -479,6 +485,37 @@ def test_the_guard_of_a_blueprint_that_is_not_the_routes_counts_for_nothing(app:
     assert guards_of(app, "/outer/inner/") == guards_of(app, "/out/") == {"GET": ["any valid token"]}
 
 
+def test_what_is_demanded_twice_is_said_once(app: Flask) -> None:
+    """In the order in which it is asked."""
+    protect(app)
+    app.add_url_rule("/", "twice", guarded_by(requires_scope("a"), requires_auth, requires_scope("a")))
+    assert guards_of(app, "/") == {"GET": ["any valid token", "scope a"]}
+
+
+def test_the_decorators_that_flask_restx_applies_by_itself_count_as_none(app: Flask) -> None:
+    """They are not on any function before a request. Those of its methods, and of the whole view, are."""
+    api = RestxApi(app, doc=False)
+
+    class ByItself(Resource):
+        method_decorators: ClassVar = [requires_auth]
+
+        def get(self) -> str:
+            return "answered"
+
+    class AsAWhole(ByItself):
+        method_decorators: ClassVar = []
+        decorators: ClassVar = [requires_auth]
+
+        @requires_scope("a")
+        def post(self) -> str:
+            return "answered"
+
+    api.add_resource(ByItself, "/by-itself")
+    api.add_resource(AsAWhole, "/whole")
+    assert guards_of(app, "/by-itself") == {"GET": "none"}
+    assert guards_of(app, "/whole") == {"GET": ["any valid token"], "POST": ["any valid token", "scope a"]}
+
+
 def test_strict_names_each_unguarded_route_and_the_remedy(app: Flask) -> None:
     """The table as without it, and the rest on the standard error output."""
     app.add_url_rule("/open", "open", answer, methods=["GET", "POST"])
@@ -541,13 +578,13 @@ def test_a_route_is_named_with_its_subdomain_or_host(app: Flask) -> None:
 @pytest.mark.parametrize("arguments", [["--strict"], ["--strict", "--json"]])
 def test_no_terminal_obeys_a_route(app: Flask, arguments: list[str]) -> None:
     """Paths, endpoints and claims may be any text."""
-    app.add_url_rule("/\x1b[31m", "red\x1b[31m", answer)
-    app.add_url_rule("/claim", "claim", guarded_by(requires_claim("red\x1b[31m", 1)))
+    app.add_url_rule("/bell\x07", "bell\x07", answer)
+    app.add_url_rule("/claim", "claim", guarded_by(requires_claim("bell\x07", 1)))
     result = run(app, *arguments)
     assert result.exit_code == 1
-    assert "\x1b" not in result.output
-    assert "x1b[31m" in result.stderr
-    assert result.stdout.count("[31m") == 3
+    assert "\x07" not in result.output
+    assert r"  GET '/bell\x07' ('bell\x07')" in result.stderr
+    assert result.stdout.count("bell") == 3
 
 
 def test_the_documents_of_other_extensions_are_unguarded_unless_the_app_is_protected(make_app: AppFactory) -> None:
