@@ -67,7 +67,7 @@ def _functions_that_answer(view: Any, method: str) -> Iterator[Any]:
     """Yield those that Flask goes through for *method*: *view*, and in its class what that calls."""
     yield view
     view_class = getattr(view, "view_class", None)
-    if not isinstance(view_class, type):
+    if view_class is None:
         return
     yield getattr(view_class, "dispatch_request", None)
     if issubclass(view_class, MethodView):  # another one need not call its get() or post() at all
