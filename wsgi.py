@@ -14,7 +14,7 @@ from dotenv import load_dotenv
 from flask import Flask
 from flask_cors import CORS
 
-from auth0_blueprint import Auth0Blueprint, requires_auth, requires_scope
+from auth0_blueprint import Auth0Blueprint, public, requires_auth, requires_scope
 
 load_dotenv(Path(__file__).with_name(".env"))
 
@@ -36,6 +36,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(Auth0Blueprint())
 
     @app.get("/api/public")
+    @public
     def public_message() -> dict[str, str]:
         return {"message": "Hello from a public endpoint! You don't need to be authenticated to see this."}
 

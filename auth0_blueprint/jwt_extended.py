@@ -7,13 +7,15 @@ What it would answer itself, in its own words and status codes, is answered as o
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from flask import Flask, current_app, g, has_app_context, has_request_context, request
 from flask.typing import ResponseReturnValue
-from flask_jwt_extended import JWTManager, decode_token, verify_jwt_in_request
+from flask_jwt_extended import JWTManager, decode_token, verify_jwt_in_request, view_decorators
+from flask_jwt_extended.config import config
 from flask_jwt_extended.exceptions import JWTExtendedException, NoAuthorizationError
 
 from auth0_blueprint.access_token import AccessToken
@@ -244,6 +246,23 @@ class Auth0JWTManager(JWTManager):
                 except Exception as exc:
                     raise _unknown_release() from exc
                 raise _unknown_release()
+
+
+def jwt_requirements(function: Any, method: str) -> list[bool]:
+    """Return for each ``@jwt_required()`` on *function* that is asked for *method* whether it demands a token.
+
+    What is not recognised is left out, so that a view counts as open rather than as guarded.
+    """
+    if method in config.exempt_methods:
+        return []
+    requirements = []
+    while (inner := getattr(function, "__wrapped__", None)) is not None:
+        if getattr(function, "__globals__", None) is vars(view_decorators):
+            is_optional = inspect.getclosurevars(function).nonlocals.get("optional")
+            if isinstance(is_optional, bool):
+                requirements.append(not is_optional)
+        function = inner
+    return requirements
 
 
 def still_answers(app: Flask, manager: object) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import Flask, current_app, request
+from werkzeug.routing import Rule
 
 from auth0_blueprint.demands import Demand
 
@@ -24,7 +25,7 @@ def demands_of_route() -> Iterator[Demand]:
     for scope_name in (None, *request.blueprints):
         for function in current_app.before_request_funcs.get(scope_name, ()):
             yield from demands_of(function)
-    for function in _functions_of_route():
+    for function in functions_of(_view_of_route(), request.method):
         yield from demands_of(function)
 
 
@@ -38,8 +39,43 @@ def scopes_of_app(app: Flask) -> list[str]:
 
 def is_public() -> bool:
     """Tell whether the view of this request is marked as open on purpose."""
+    return is_marked_public(_view_of_route(), request.method)
+
+
+def is_marked_public(view: Any, method: str) -> bool:
+    """Tell whether *view* is marked as open on purpose, or what of it answers *method*."""
     # Not getattr: a view class does not inherit the mark of its base, whose methods are others.
-    return any(getattr(function, "__dict__", {}).get(PUBLIC_ATTRIBUTE, False) for function in _functions_of_route())
+    return any(marks_of(function).get(PUBLIC_ATTRIBUTE, False) for function in functions_of(view, method))
+
+
+def is_static(app: Flask, rule: Rule) -> bool:
+    """Tell whether Flask's own view for static files answers *rule*, as `protect` does in a request."""
+    name, _, _ = rule.endpoint.rpartition(".")
+    owner = app.blueprints.get(name) if name else app
+    if owner is None or not owner.has_static_folder:
+        return False
+    return rule.endpoint == (f"{name}.static" if name else "static") and rule.rule.endswith("/<path:filename>")
+
+
+def marks_of(function: Any) -> Mapping[str, Any]:
+    """Return what is written on *function* itself."""
+    marks: Mapping[str, Any] = getattr(function, "__dict__", {})
+    return marks
+
+
+def functions_of(view: Any, method: str) -> list[Any]:
+    """Return *view*; of a class-based one also the class and its method that answers *method*, if there is one."""
+    view_class = getattr(view, "view_class", None)
+    if view_class is None:
+        return [view]
+    handler = getattr(view_class, method.lower(), None)
+    if handler is None and method == "HEAD":
+        handler = getattr(view_class, "get", None)  # as MethodView does
+    return [view, view_class] if handler is None else [view, view_class, handler]
+
+
+def _view_of_route() -> Any:
+    return current_app.view_functions.get(request.endpoint or "")
 
 
 def _functions_of_class(view_class: Any) -> list[Any]:
@@ -47,16 +83,3 @@ def _functions_of_class(view_class: Any) -> list[Any]:
     if view_class is None:
         return []
     return [view_class, *(getattr(view_class, method.lower(), None) for method in view_class.methods or ())]
-
-
-def _functions_of_route() -> list[Any]:
-    """Return the view function, if there is a route; of a class-based view also the class and the method to answer."""
-    view = current_app.view_functions.get(request.endpoint or "")
-    view_class = getattr(view, "view_class", None)
-    if view_class is None:
-        return [view]
-    method = request.method.lower()
-    handler = getattr(view_class, method, None)
-    if handler is None and method == "head":
-        handler = getattr(view_class, "get", None)  # as MethodView does
-    return [view, view_class] if handler is None else [view, view_class, handler]

@@ -46,7 +46,8 @@ ACTION = NotRun("Auth0 runs it, in the tenant")
 INSTALLS = NotRun("it installs packages, and tests have no network")
 TENANT = NotRun("it needs a tenant; the same requests of the tutorial are run against a local issuer")
 
-COMMANDS = By("commands/test_command_line_document.py", "test_what_is_shown_is_what_is_printed")
+COMMAND_LINE = "commands/test_command_line_document.py"
+COMMANDS = By(COMMAND_LINE, "test_what_is_shown_is_what_is_printed")
 ENDINGS = NotRun("it shows an app that does not start; test_endings.py makes many of them")
 
 #: page -> section and language of each block of code, in their order, and what becomes of it.
@@ -71,6 +72,8 @@ BLOCKS: dict[str, list[Entry]] = {
         ("doctor", "console", COMMANDS),
         ("doctor", "console", NotRun("it shows an outage; test_doctor_command.py makes this one and many more")),
         ("jwks", "console", COMMANDS),
+        ("routes", "console", By(COMMAND_LINE, "test_the_table_of_routes_is_that_of_the_guide_and_a_route_more")),
+        ("What it cannot see", "python", By(COMMAND_LINE, "test_the_routes_of_an_extension_are_decided_as_shown")),
         ("token", "console", NotRun("it needs a tenant; test_token_command.py asks a local issuer")),
         ("token", "console", NotRun("it needs a tenant; test_token_command.py asks a local issuer")),
         ("demo", "console", NotRun("it has tests of its own, in test_demo_command.py")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any, NoReturn
 
 import flask_jwt_extended as fje
@@ -13,6 +14,7 @@ from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 
 from auth0_blueprint import Auth0Blueprint, ConfigurationError, InvalidTokenError, current_token, requires_scope
+from auth0_blueprint.jwt_extended import jwt_requirements
 from auth0_blueprint.testing import LocalIssuer
 
 
@@ -339,6 +341,35 @@ def test_registration_finds_a_release_that_fails_before_it_asks_us(issuer: Local
     with pytest.raises(ConfigurationError, match="does not ask our verifier"):
         app.register_blueprint(blueprint)
     assert not app.extensions
+
+
+@pytest.mark.parametrize(
+    ("guard", "requirement"), [(fje.jwt_required(), True), (fje.jwt_required(optional=True), False)]
+)
+def test_a_guard_of_its_own_is_known_for_what_it_requires(guard: Any, requirement: bool) -> None:
+    """But for the method that it lets pass unasked."""
+    guarded = guard(lambda: "")
+    assert jwt_requirements(guarded, "GET") == [requirement]
+    assert jwt_requirements(guarded, "OPTIONS") == []
+
+
+def test_a_guard_of_other_internals_is_not_taken_for_one() -> None:
+    """A view counts as open where it is not known what stands before it."""
+
+    def inside() -> str:
+        return ""
+
+    # As a release might make it that keeps its arguments elsewhere.
+    unknown = FunctionType((lambda: "").__code__, vars(fje.view_decorators))
+    unknown.__wrapped__ = inside  # type: ignore[attr-defined]
+    assert jwt_requirements(unknown, "GET") == []
+    optional = False
+
+    def alike() -> bool:
+        return optional
+
+    alike.__wrapped__ = inside  # type: ignore[attr-defined]
+    assert jwt_requirements(alike, "GET") == []
 
 
 def test_the_configured_header_type_is_a_text_like_any_other(app: Flask) -> None:

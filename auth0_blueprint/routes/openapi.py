@@ -13,6 +13,7 @@ from flask import Flask, Response, current_app, request
 from auth0_blueprint.current import app_state
 from auth0_blueprint.decorators import public
 from auth0_blueprint.errors import ConfigurationError, NotFoundError
+from auth0_blueprint.routes.access import mark_demands
 from auth0_blueprint.routes.bodies import answer
 
 # A route does not change once its app is served.
@@ -32,6 +33,9 @@ def openapi() -> Response:
     if app not in _documents:
         _documents[app] = document(app, str(request.blueprint), settings)
     return answer(DocumentSchema(), {**_documents[app], "servers": [{"url": request.script_root or "/"}]})
+
+
+mark_demands(openapi, lambda settings: () if settings.openapi else None)
 
 
 def check_extra_is_installed() -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import click
 import pytest
 from conftest import AppFactory
-from documents import ROOT
+from documents import ROOT, python_blocks, run_block
+from flask import Flask
+from flask_smorest import Api
 
 from auth0_blueprint.cli.finding import FAIL, OK, WARN
 from auth0_blueprint.lazy_commands import NAMES, auth0
@@ -80,6 +82,49 @@ def test_the_json_has_the_members_that_are_shown(make_app: AppFactory, name: str
     printed = make_app().test_cli_runner().invoke(args=["auth0", name, "--json"]).stdout
     (shown,) = blocks(name, "json")
     assert shape(json.loads(shown)) == shape(json.loads(printed))
+
+
+@pytest.fixture
+def guide(issuer: LocalIssuer) -> Flask:
+    """The app of the guide that the page names, with the route that somebody has added."""
+    page = ROOT / "docs" / "how-to" / "protect-a-blueprint.md"
+    (block,) = python_blocks(page)
+    app: Flask = run_block(page, block.code)["create_app"](issuer.settings)
+    app.add_url_rule("/version", "version", lambda: {"version": 1})
+    return app
+
+
+def test_the_table_of_routes_is_that_of_the_guide_and_a_route_more(guide: Flask) -> None:
+    """With what is said of that one, and the exit status."""
+    result = guide.test_cli_runner().invoke(args=["auth0", "routes", "--strict"])
+    (shown,) = blocks("routes", "console")
+    assert shown == (f"$ flask --app messages auth0 routes --strict\n{result.output}$ echo $?\n{result.exit_code}\n")
+
+
+def test_the_json_of_routes_is_what_is_printed_for_the_guide(guide: Flask) -> None:
+    """One route of it."""
+    printed = json.loads(guide.test_cli_runner().invoke(args=["auth0", "routes", "--json"]).stdout)
+    (block,) = blocks("routes", "json")
+    shown = json.loads(block)
+    assert (shown.keys(), shown["unguarded"]) == (printed.keys(), printed["unguarded"])
+    (route,) = shown["routes"]
+    assert route in printed["routes"]
+
+
+@pytest.mark.parametrize(("is_open", "status", "guard"), [(True, 200, "public"), (False, 401, "guarded")])
+def test_the_routes_of_an_extension_are_decided_as_shown(
+    make_app: AppFactory, is_open: bool, status: int, guard: str
+) -> None:
+    """Those of flask-smorest."""
+    page = ROOT / "docs" / "command-line.md"
+    (block,) = python_blocks(page)
+    app = make_app(API_TITLE="Messages", API_VERSION="1", OPENAPI_VERSION="3.1.0", OPENAPI_URL_PREFIX="/document")
+    Api(app)
+    run_block(page, block.code)["decide_who_reads_the_document"](app, is_open)
+    assert app.test_client().get("/document/openapi.json").status_code == status
+    result = app.test_cli_runner().invoke(args=["auth0", "routes", "--json", "--strict"])
+    found = {route["endpoint"]: route["guard"] for route in json.loads(result.stdout)["routes"]}
+    assert (result.exit_code, found["api-docs.openapi_json"]) == (0, guard)
 
 
 def test_the_json_of_the_demo_has_the_members_that_are_shown() -> None:

@@ -1,0 +1,106 @@
+"""``flask auth0 routes``: each route of the app, and what guards it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import click
+from flask import Flask, current_app
+from flask.views import http_method_funcs
+from werkzeug.routing import Rule
+
+from auth0_blueprint.cli.ending import Command, CommandError, with_app
+from auth0_blueprint.cli.output import json_option, print_json, print_lines, printable, table
+from auth0_blueprint.cli.protection import GUARDED, NONE, Protection, protection_of
+from auth0_blueprint.current import app_state
+from auth0_blueprint.settings import Settings
+
+_REMEDY = (
+    "To solve this, put a guard below the route decorator, call protect() for the blueprint or the app, or mark the "
+    "view @public."
+)
+
+
+class Row(NamedTuple):
+    """One line of the table: those methods of a rule that the same guards stand before."""
+
+    methods: tuple[str, ...]
+    path: str
+    endpoint: str
+    protection: Protection
+
+
+@click.command("routes", cls=Command, short_help="Show each route of this app and what guards it.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if a route is unguarded and not marked @public.")
+@json_option
+@with_app
+def command(strict: bool, as_json: bool) -> None:
+    """Show each route of this app and what guards it. Asks nobody.
+
+    What a guard demands of the token, or "optional", "public", "static", or "-" if nothing guards it.
+    """
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    rows = sorted(_rows(app, app_state().settings), key=lambda row: (row.path, row.methods))
+    unguarded = [row for row in rows if row.protection.guard == NONE]
+    if as_json:
+        print_json({"routes": [_members(row) for row in rows], "unguarded": len(unguarded)})
+    else:
+        print_lines(table([["METHODS", "PATH", "ENDPOINT", "GUARD"], *map(_cells, rows)]))
+    if strict and unguarded:
+        raise CommandError("\n".join([_count(unguarded), *map(_name, unguarded), _REMEDY]))
+
+
+def _rows(app: Flask, settings: Settings) -> Iterator[Row]:
+    for rule in app.url_map.iter_rules():
+        # Those two reach no view: Werkzeug redirects, or never matches.
+        if rule.redirect_to is None and not rule.build_only:
+            yield from _rows_of(app, settings, rule)
+
+
+def _rows_of(app: Flask, settings: Settings, rule: Rule) -> Iterator[Row]:
+    methods_under: dict[Protection, list[str]] = {}
+    for method in _methods(rule):
+        protection = protection_of(app, settings, rule, method)
+        if protection is not None:
+            methods_under.setdefault(protection, []).append(method)
+    for protection, methods in methods_under.items():
+        if "GET" in methods and "HEAD" in methods:
+            methods.remove("HEAD")  # worth a line only where it is guarded otherwise
+        yield Row(tuple(methods), f"{rule.host or rule.subdomain or ''}{rule.rule}", rule.endpoint, protection)
+
+
+def _methods(rule: Rule) -> list[str]:
+    """Return the methods that a view answers, without an ``OPTIONS`` that Flask answers by itself."""
+    methods = {name.upper() for name in http_method_funcs} if rule.methods is None else set(rule.methods)
+    if getattr(rule, "provide_automatic_options", False):
+        methods.discard("OPTIONS")
+    return sorted(methods)
+
+
+def _cells(row: Row) -> list[str]:
+    return [", ".join(row.methods), printable(row.path), printable(row.endpoint), _guard(row.protection)]
+
+
+def _guard(protection: Protection) -> str:
+    if protection.guard == GUARDED:
+        return printable("; ".join(protection.demands))
+    return "-" if protection.guard == NONE else protection.guard
+
+
+def _members(row: Row) -> dict[str, object]:
+    return {
+        "methods": row.methods,
+        "path": row.path,
+        "endpoint": row.endpoint,
+        "guard": row.protection.guard,
+        "demands": row.protection.demands,
+    }
+
+
+def _count(unguarded: list[Row]) -> str:
+    return "1 route is unguarded:" if len(unguarded) == 1 else f"{len(unguarded)} routes are unguarded:"
+
+
+def _name(row: Row) -> str:
+    return f"  {', '.join(row.methods)} {printable(row.path)} ({printable(row.endpoint)})"

@@ -1,0 +1,597 @@
+"""``flask auth0 routes``: what it says of a route is what the app does."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import flask_jwt_extended as fje
+import pytest
+from conftest import AppFactory, bearer
+from flask import Blueprint, Flask
+from flask.testing import FlaskClient
+from flask.views import MethodView, View
+from flask_restx import Api as RestxApi
+from flask_restx import Resource
+from flask_smorest import Api
+from flask_smorest import Blueprint as SmorestBlueprint
+from werkzeug.routing import Rule
+
+from auth0_blueprint import (
+    Auth0Blueprint,
+    protect,
+    public,
+    requires_auth,
+    requires_claim,
+    requires_permission,
+    requires_scope,
+)
+from auth0_blueprint.testing import LocalIssuer
+
+REFUSED = {401, 403}
+BLUEPRINTS = ("outer", "outer.inner", "outer.again", "hooked", "opened")
+
+
+def run(app: Flask, *arguments: str) -> Any:
+    """Return the result of ``flask auth0 routes`` with *arguments*."""
+    return app.test_cli_runner().invoke(args=["auth0", "routes", *arguments])
+
+
+def routes_of(app: Flask) -> list[dict[str, Any]]:
+    """Return the rows, as JSON has them."""
+    result = run(app, "--json")
+    assert result.exit_code == 0, result.output
+    routes: list[dict[str, Any]] = json.loads(result.stdout)["routes"]
+    return routes
+
+
+def guards_of(app: Flask, path: str) -> dict[str, str | list[str]]:
+    """Return method to what guards *path* for it: the demands, or in a word why there are none."""
+    return {
+        method: row["demands"] or row["guard"]
+        for row in routes_of(app)
+        if row["path"] == path
+        for method in row["methods"]
+    }
+
+
+def answer() -> str:
+    return "answered"
+
+
+def passes_through(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate *view*, as those of others do."""
+
+    @functools.wraps(view)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return view(*args, **kwargs)
+
+    return wrapper
+
+
+def guarded_by(*guards: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a new view under *guards*, the outermost first."""
+
+    def view(**_names: str) -> str:
+        return "answered"
+
+    guarded: Callable[..., Any] = view
+    for guard in reversed(guards):
+        guarded = guard(guarded)
+    return guarded
+
+
+def add_views(app: Flask) -> None:
+    """Add functions under guards of every kind."""
+    optional = requires_auth(optional=True)
+    views: dict[str, Callable[..., Any]] = {
+        "open": guarded_by(),
+        "any-token": guarded_by(requires_auth),
+        "scope": guarded_by(requires_scope("a", "b")),
+        "either": guarded_by(requires_permission("x", "y", any_of=True)),
+        "several": guarded_by(requires_scope("a"), requires_auth, requires_permission("x")),
+        "optional": guarded_by(optional),
+        "optional-outside": guarded_by(optional, requires_scope("a")),
+        "public": guarded_by(public),
+        "public-and-guarded": guarded_by(public, requires_scope("a")),
+        "guarded-and-public": guarded_by(requires_scope("a"), public),
+        "public-and-optional": guarded_by(public, optional),
+        "public-inside": guarded_by(passes_through, public),
+        "wrapped": guarded_by(passes_through, requires_scope("a"), passes_through),
+        "jwt": guarded_by(fje.jwt_required()),
+        "jwt-wrapped": guarded_by(passes_through, fje.jwt_required(), passes_through, requires_scope("a")),
+        "jwt-optional": guarded_by(fje.jwt_required(optional=True)),
+        "jwt-public": guarded_by(public, fje.jwt_required()),
+        "jwt-not-called": fje.jwt_required(guarded_by()),  # type: ignore[arg-type]
+        "jwt-not-applied": fje.jwt_required(),
+    }
+    for name, view in views.items():
+        app.add_url_rule(f"/{name}", name, view)
+    for name in ("any-token", "optional", "jwt", "open", "public"):
+        app.add_url_rule(f"/{name}/<path:rest>/own-options", f"{name}-o", views[name], methods=["POST", "OPTIONS"])
+
+    @app.post("/async")
+    @requires_scope("a")
+    async def _async(**_names: str) -> str:
+        return "answered"
+
+    app.url_map.add(Rule("/any-method", endpoint="any-method"))
+    app.view_functions["any-method"] = guarded_by(requires_auth)
+    app.url_map.add(Rule("/no-view", endpoint="no-view"))
+    app.url_map.add(Rule("/moved", endpoint="moved", redirect_to="/open"))
+    app.url_map.add(Rule("/never", endpoint="never", build_only=True))
+    app.add_url_rule("/dotted", "no.blueprint", answer)
+    app.add_url_rule("/head-alone", "head-alone", guarded_by(requires_auth), methods=["HEAD"])
+
+
+class Mixed(MethodView):
+    def get(self) -> str:
+        return "answered"
+
+    @requires_scope("b")
+    def post(self) -> str:
+        return "answered"
+
+    @public
+    def put(self) -> str:
+        return "answered"
+
+    @fje.jwt_required()
+    def delete(self) -> str:
+        return "answered"
+
+    @requires_auth(optional=True)
+    async def patch(self) -> str:
+        return "answered"
+
+    @requires_auth
+    def options(self) -> str:
+        return "answered"
+
+
+class GuardedAsAWhole(Mixed):
+    decorators: ClassVar = [requires_scope("a")]
+    init_every_request = False
+
+
+class JwtAsAWhole(MethodView):
+    decorators: ClassVar = [fje.jwt_required()]
+
+    def get(self) -> str:
+        return "answered"
+
+    def options(self) -> str:
+        return "answered"
+
+
+@public
+class Open(MethodView):
+    def get(self) -> str:
+        return "answered"
+
+    @requires_auth
+    def post(self) -> str:
+        return "answered"
+
+
+class NotOpen(Open):
+    def put(self) -> str:
+        return "answered"
+
+
+class OpenHead(MethodView):
+    @requires_auth
+    def get(self) -> str:
+        return "answered"
+
+    def head(self) -> str:
+        return "answered"
+
+
+class GuardedDispatch(View):
+    @requires_scope("a")
+    def dispatch_request(self) -> str:
+        return "answered"
+
+
+class UnusedGuard(View):
+    methods: ClassVar = ["GET", "POST"]
+
+    @requires_auth
+    def get(self) -> str:
+        return "never called"
+
+    @public
+    def post(self) -> str:
+        return "never called"
+
+    def dispatch_request(self) -> str:
+        return "answered"
+
+
+class OwnDispatch(MethodView):
+    def dispatch_request(self, **kwargs: Any) -> Any:
+        return super().dispatch_request(**kwargs)
+
+    @requires_auth
+    def get(self) -> str:
+        return "answered"
+
+
+class Holder:
+    @requires_auth
+    def guarded(self) -> str:
+        return "answered"
+
+    def open(self) -> str:
+        return "answered"
+
+
+def add_classes(app: Flask) -> None:
+    """Add class-based views, and methods of an object."""
+    methods: list[type[View]] = [Mixed, GuardedAsAWhole, JwtAsAWhole, Open, NotOpen, OpenHead]
+    dispatches: list[type[View]] = [GuardedDispatch, UnusedGuard, OwnDispatch]
+    for view_class in methods + dispatches:
+        app.add_url_rule(f"/{view_class.__name__}", view_func=view_class.as_view(view_class.__name__))
+    outside: Callable[..., Any] = requires_scope("a")(Mixed.as_view("GuardedOutside"))
+    app.add_url_rule("/GuardedOutside", view_func=outside)
+    app.add_url_rule("/no-such-method", view_func=OpenHead.as_view("no-such-method"), methods=["PUT"])
+    app.add_url_rule("/bound", "bound", Holder().guarded)
+    app.add_url_rule("/bound-open", "bound-open", Holder().open)
+
+
+def add_blueprints(app: Flask, files: Path) -> None:
+    """Add protected ones, nested, with files, and with hooks that are guarded themselves."""
+    outer = Blueprint("outer", __name__, url_prefix="/outer", static_folder=str(files), static_url_path="/files")
+    inner = Blueprint("inner", __name__, url_prefix="/inner")
+    hooked = Blueprint("hooked", __name__, url_prefix="/hooked", static_folder=str(files))
+    opened = Blueprint("opened", __name__, url_prefix="/opened", static_folder=str(files))
+    protect(outer, "a")
+    protect(inner)
+    hooked.before_request(requires_scope("b")(lambda: None))
+    opened.before_request(fje.jwt_required(optional=True)(lambda: None))
+    opened.before_request(lambda: None)
+    for blueprint in (inner, outer, hooked, opened):
+        blueprint.add_url_rule("/plain", "plain", guarded_by(), methods=["GET", "OPTIONS"])
+        blueprint.add_url_rule("/public", "public", guarded_by(public))
+        blueprint.add_url_rule("/optional", "optional", guarded_by(requires_auth(optional=True)))
+        blueprint.add_url_rule("/stricter", "stricter", guarded_by(requires_permission("x")))
+        blueprint.add_url_rule("/public-stricter", "public-stricter", guarded_by(public, requires_permission("x")))
+        blueprint.add_url_rule("/mixed", view_func=Mixed.as_view("mixed"))
+    outer.register_blueprint(inner)
+    outer.register_blueprint(inner, name="again", url_prefix="/again")
+    for blueprint in (outer, hooked, opened):
+        app.register_blueprint(blueprint)
+    # Not static files, though they look alike.
+    app.add_url_rule("/not-a-file", "static")
+    app.add_url_rule("/download/<path:filename>", "download", guarded_by())
+    app.add_url_rule("/nobody/<path:filename>", "nobody.static", guarded_by())
+    named = Blueprint("named", __name__, url_prefix="/named")
+    named.add_url_rule("/<path:filename>", "static", guarded_by())
+    app.register_blueprint(named)
+
+
+def add_smorest(app: Flask) -> None:
+    """Add flask-smorest, with its documents."""
+    messages = SmorestBlueprint("messages", __name__, url_prefix="/smorest")
+
+    @messages.route("/function")
+    @messages.response(200)
+    @requires_scope("a")
+    def function() -> str:
+        return "answered"
+
+    @messages.route("/class")
+    @messages.etag
+    class Messages(MethodView):
+        @messages.response(200)
+        def get(self) -> str:
+            return "answered"
+
+        @requires_scope("a")
+        @messages.response(201)
+        def post(self) -> str:
+            return "answered"
+
+    Api(app).register_blueprint(messages)
+
+
+def whole_app(issuer: LocalIssuer, files: Path, *scopes: str, is_protected: bool = False, **settings: Any) -> Flask:
+    """Return an app with all of these, and static files of its own."""
+    app = Flask("tested", static_folder=str(files), static_url_path="/files")
+    app.config.update(issuer.settings)
+    app.config.update(API_TITLE="Messages", API_VERSION="1", OPENAPI_VERSION="3.1.0")
+    app.config.update(OPENAPI_URL_PREFIX="/document", OPENAPI_JSON_PATH="openapi.json", **settings)
+    app.register_blueprint(Auth0Blueprint())
+    if is_protected:
+        protect(app, *scopes)
+    add_views(app)
+    add_classes(app)
+    add_blueprints(app, files)
+    add_smorest(app)
+    return app
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "protected": {"is_protected": True},
+    "no admins": {"AUTH0_ADMIN": False, "AUTH0_OPENAPI": False},
+    "no RBAC": {"AUTH0_ADMIN_RBAC": False, "AUTH0_ADMIN_SCOPE": "operate", "AUTH0_OPENAPI": True},
+    "metadata": {"AUTH0_PUBLIC_URL": "https://api.example.com", "AUTH0_RESOURCE_METADATA": True},
+}
+
+
+@pytest.fixture(params=KINDS)
+def app_of_many_kinds(request: pytest.FixtureRequest, issuer: LocalIssuer, tmp_path: Path) -> Flask:
+    (tmp_path / "1").write_text("a file")
+    return whole_app(issuer, tmp_path, **KINDS[request.param])
+
+
+def statuses(client: FlaskClient, route: dict[str, Any], token: str | None = None) -> set[int]:
+    """Return how *client* is answered by each method of *route*."""
+    headers = {} if token is None else bearer(token)
+    found = set()
+    for method in route["methods"]:
+        response = client.open(re.sub(r"<[^>]+>", "1", route["path"]), method=method, headers=headers)
+        found.add(response.status_code)
+        response.close()
+    return found
+
+
+def test_whoever_has_no_token_gets_in_where_the_table_says(app_of_many_kinds: Flask) -> None:
+    """401 from what is guarded, by whatever; something else from all others."""
+    routes, client = routes_of(app_of_many_kinds), app_of_many_kinds.test_client()
+    wrong = [route for route in routes if (statuses(client, route) == {401}) != (route["guard"] == "guarded")]
+    assert wrong == []
+    assert not any(401 in statuses(client, route) for route in routes if route["guard"] != "guarded")
+
+
+def test_a_token_without_anything_gets_in_where_nothing_of_it_is_demanded(
+    app_of_many_kinds: Flask, issuer: LocalIssuer
+) -> None:
+    """403 where a scope or a permission is."""
+    client, token = app_of_many_kinds.test_client(), issuer.token(scope="", permissions=[])
+    for route in routes_of(app_of_many_kinds):
+        is_more = not set(route["demands"]) <= {"any valid token", "jwt_required"}
+        assert (statuses(client, route, token) == {403}) == is_more, route
+
+
+def test_a_token_with_what_the_table_names_gets_in(app_of_many_kinds: Flask, issuer: LocalIssuer) -> None:
+    """No demand is left out."""
+    client = app_of_many_kinds.test_client()
+    for route in routes_of(app_of_many_kinds):
+        named: dict[str, list[str]] = {"scope": [], "permission": []}
+        for demand in route["demands"]:
+            noun, _, values = demand.partition(" ")
+            if noun in named:
+                named[noun] += re.split(", | or ", values)
+        token = issuer.token(scope=" ".join(named["scope"]), permissions=named["permission"])
+        assert statuses(client, route, token).isdisjoint(REFUSED), route
+
+
+def test_every_route_of_the_app_is_in_the_table(issuer: LocalIssuer, tmp_path: Path) -> None:
+    """Each method, but for HEAD that is guarded as GET is, OPTIONS that Flask answers, and what reaches no view."""
+    app = whole_app(issuer, tmp_path)
+    shown = {(row["endpoint"], method) for row in routes_of(app) for method in row["methods"]}
+    rules = {
+        (rule.endpoint, method)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if not rule.endpoint.endswith("_other_methods") and rule.endpoint not in {"moved", "never", "auth0.openapi"}
+    }
+    assert rules <= shown
+    more = shown - rules
+    assert {endpoint for endpoint, method in more if method == "HEAD"} == {"OpenHead", "head-alone"}
+    by_itself = {f"{name}-o" for name in ("any-token", "optional", "jwt", "open", "public")}
+    by_itself |= {"Mixed", "GuardedAsAWhole", "GuardedOutside", "JwtAsAWhole"}
+    by_itself |= {f"{name}.{view}" for name in BLUEPRINTS for view in ("plain", "mixed")}
+    without_methods = {"any-method", "no-view"}
+    assert {endpoint for endpoint, method in more if method == "OPTIONS"} == by_itself | without_methods
+    assert {endpoint for endpoint, method in more if method not in {"HEAD", "OPTIONS"}} == without_methods
+
+
+def test_the_table_is_aligned_and_sorted_by_path(app: Flask) -> None:
+    """A line for those methods of a route that the same guards stand before."""
+    app.add_url_rule("/mixed", view_func=Mixed.as_view("mixed"))
+    app.add_url_rule("/a", "z", guarded_by(requires_scope("a", "b"), requires_permission("x")))
+    app.add_url_rule("/c", "c", guarded_by(), methods=["GET", "PUT"])
+    lines = [line for line in run(app).output.splitlines() if " auth0." not in line]
+    assert [line.split() for line in lines] == [
+        ["METHODS", "PATH", "ENDPOINT", "GUARD"],
+        ["GET", "/a", "z", "scope", "a,", "b;", "permission", "x"],
+        ["GET,", "PUT", "/c", "c", "-"],
+        ["DELETE", "/mixed", "mixed", "jwt_required"],
+        ["GET", "/mixed", "mixed", "-"],
+        ["OPTIONS", "/mixed", "mixed", "any", "valid", "token"],
+        ["PATCH", "/mixed", "mixed", "optional"],
+        ["POST", "/mixed", "mixed", "scope", "b"],
+        ["PUT", "/mixed", "mixed", "public"],
+    ]
+    assert {line.index("/") for line in lines[1:]} == {lines[0].index("PATH")}
+
+
+def test_routes_of_ours_demand_what_the_settings_say(make_app: AppFactory) -> None:
+    """And are there only if the settings say so."""
+    rows = {row["path"]: row["demands"] or row["guard"] for row in routes_of(make_app())}
+    assert rows["/auth/me"] == ["any valid token"]
+    assert rows["/auth/admin/config"] == ["scope manage:auth0", "permission manage:auth0"]
+    assert rows["/auth/introspect"] == ["scope introspect:tokens", "permission introspect:tokens"]
+    assert rows["/auth/health"] == rows["/auth/health/live"] == "public"
+    assert "/auth/openapi.json" not in rows
+    settings = {"AUTH0_ADMIN_SCOPE": "operate", "AUTH0_INTROSPECTION_SCOPE": "look", "AUTH0_OPENAPI": True}
+    rows = {
+        row["path"]: row["demands"] or row["guard"] for row in routes_of(make_app(AUTH0_ADMIN_RBAC=False, **settings))
+    }
+    assert rows["/auth/admin/config"] == ["scope operate"]
+    assert rows["/auth/introspect"] == ["scope look"]
+    assert rows["/auth/openapi.json"] == "public"
+    assert not any("/admin" in row["path"] for row in routes_of(make_app(AUTH0_ADMIN=False)))
+
+
+def test_a_route_of_the_app_that_is_called_like_one_that_only_refuses_is_shown(app: Flask) -> None:
+    """Names hide nothing."""
+    app.add_url_rule("/mine", "auth0.mine_other_methods", answer)
+    assert guards_of(app, "/mine") == {"GET": "none"}
+
+
+def test_a_hidden_guard_counts_as_none(app: Flask) -> None:
+    """Without ``functools.wraps`` nobody can see it, nor what is called inside of a view or a hook: the safe side."""
+
+    def hides(view: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda: view()
+
+    def asks_inside() -> str:
+        fje.verify_jwt_in_request()
+        return "answered"
+
+    blueprint = Blueprint("asked", __name__)
+    blueprint.before_request(lambda: fje.verify_jwt_in_request() and None)
+    blueprint.add_url_rule("/hook", "hook", guarded_by())
+    app.register_blueprint(blueprint)
+    app.add_url_rule("/hidden", "hidden", guarded_by(hides, requires_auth))
+    app.add_url_rule("/inside", "inside", asks_inside)
+    client = app.test_client()
+    for path in ("/hidden", "/inside", "/hook"):
+        assert client.get(path).status_code == 401
+        assert guards_of(app, path) == {"GET": "none"}
+
+
+def test_a_guard_above_the_route_decorator_counts_as_none(app: Flask) -> None:
+    """The route is open, and the app will not serve it."""
+
+    @requires_auth
+    @app.get("/misplaced")
+    def misplaced() -> str:
+        return "answered"
+
+    assert guards_of(app, "/misplaced") == {"GET": "none"}
+
+
+def test_the_guard_of_a_blueprint_that_is_not_the_routes_counts_for_nothing(app: Flask) -> None:
+    """Nor does that of a blueprint inside, nor one whose name only begins alike."""
+    outer, inner, alike = (Blueprint(name, __name__, url_prefix=f"/{name}") for name in ("outer", "inner", "out"))
+    protect(inner)
+    protect(alike)
+    for blueprint in (outer, inner, alike):
+        blueprint.add_url_rule("/", "root", answer)
+    outer.register_blueprint(inner)
+    app.register_blueprint(outer)
+    app.register_blueprint(alike)
+    assert guards_of(app, "/outer/") == {"GET": "none"}
+    assert guards_of(app, "/outer/inner/") == guards_of(app, "/out/") == {"GET": ["any valid token"]}
+
+
+def test_what_is_demanded_twice_is_said_once(app: Flask) -> None:
+    """In the order in which it is asked."""
+    protect(app)
+    app.add_url_rule("/", "twice", guarded_by(requires_scope("a"), requires_auth, requires_scope("a")))
+    assert guards_of(app, "/") == {"GET": ["any valid token", "scope a"]}
+
+
+def test_the_decorators_that_flask_restx_applies_by_itself_count_as_none(app: Flask) -> None:
+    """They are not on any function before a request. Those of its methods, and of the whole view, are."""
+    api = RestxApi(app, doc=False)
+
+    class ByItself(Resource):
+        method_decorators: ClassVar = [requires_auth]
+
+        def get(self) -> str:
+            return "answered"
+
+    class AsAWhole(ByItself):
+        method_decorators: ClassVar = []
+        decorators: ClassVar = [requires_auth]
+
+        @requires_scope("a")
+        def post(self) -> str:
+            return "answered"
+
+    api.add_resource(ByItself, "/by-itself")
+    api.add_resource(AsAWhole, "/whole")
+    assert guards_of(app, "/by-itself") == {"GET": "none"}
+    assert guards_of(app, "/whole") == {"GET": ["any valid token"], "POST": ["any valid token", "scope a"]}
+
+
+def test_strict_names_each_unguarded_route_and_the_remedy(app: Flask) -> None:
+    """The table as without it, and the rest on the standard error output."""
+    app.add_url_rule("/open", "open", answer, methods=["GET", "POST"])
+    lenient, strict = run(app), run(app, "--strict")
+    assert (lenient.exit_code, lenient.stderr) == (0, "")
+    assert (strict.exit_code, strict.stdout) == (1, lenient.stdout)
+    assert strict.stderr == (
+        "Error: 1 route is unguarded:\n"
+        "  GET, POST /open (open)\n"
+        "To solve this, put a guard below the route decorator, call protect() for the blueprint or the app, or mark "
+        "the view @public.\n"
+    )
+    app.add_url_rule("/other", "other", answer)
+    assert "2 routes are unguarded:\n  GET, POST /open (open)\n  GET /other (other)\n" in run(app, "--strict").stderr
+
+
+def test_strict_passes_what_is_open_on_purpose(issuer: LocalIssuer, tmp_path: Path) -> None:
+    """Guarded, optional, public, and static files."""
+    app = Flask("tested", static_folder=str(tmp_path))
+    app.config.update(issuer.settings)
+    app.register_blueprint(Auth0Blueprint())
+    for guard in (requires_auth, requires_auth(optional=True), public, fje.jwt_required(optional=True)):
+        app.add_url_rule(f"/{id(guard)}", str(id(guard)), guarded_by(guard))
+    result = run(app, "--strict")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert {row["guard"] for row in routes_of(app)} == {"guarded", "optional", "public", "static"}
+
+
+def test_json_is_one_object_also_when_strict_fails(app: Flask) -> None:
+    """Each route, and how many are unguarded."""
+    app.add_url_rule("/a", "a", guarded_by(requires_scope("a"), requires_permission("x")), methods=["GET", "PUT"])
+    app.add_url_rule("/open", "open", answer)
+    result = run(app, "--json", "--strict")
+    document = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: 1 route is unguarded:")
+    assert document["unguarded"] == 1
+    assert document["routes"][0] == {
+        "methods": ["GET", "PUT"],
+        "path": "/a",
+        "endpoint": "a",
+        "guard": "guarded",
+        "demands": ["scope a", "permission x"],
+    }
+    assert (document["routes"][-1]["guard"], document["routes"][-1]["demands"]) == ("none", [])
+
+
+def test_a_route_is_named_with_its_subdomain_or_host(app: Flask) -> None:
+    """Otherwise two lines would look the same."""
+    app.add_url_rule("/", "root", answer)
+    app.add_url_rule("/", "of_api", guarded_by(requires_auth), subdomain="api")
+    hosts = Flask("tested", host_matching=True, static_folder=None)
+    hosts.config.update(app.config)
+    hosts.register_blueprint(Auth0Blueprint())
+    hosts.add_url_rule("/", "of_host", answer, host="api.example.com")
+    assert {row["path"] for row in routes_of(app)} >= {"/", "api/"}
+    assert "api.example.com/" in {row["path"] for row in routes_of(hosts)}
+
+
+@pytest.mark.parametrize("arguments", [["--strict"], ["--strict", "--json"]])
+def test_no_terminal_obeys_a_route(app: Flask, arguments: list[str]) -> None:
+    """Paths, endpoints and claims may be any text."""
+    app.add_url_rule("/bell\x07", "bell\x07", answer)
+    app.add_url_rule("/claim", "claim", guarded_by(requires_claim("bell\x07", 1)))
+    result = run(app, *arguments)
+    assert result.exit_code == 1
+    assert "\x07" not in result.output
+    assert r"  GET '/bell\x07' ('bell\x07')" in result.stderr
+    assert result.stdout.count("bell") == 3
+
+
+def test_the_documents_of_other_extensions_are_unguarded_unless_the_app_is_protected(make_app: AppFactory) -> None:
+    """flask-smorest adds its own when it is put onto the app."""
+    for is_protected, guard in ((False, "none"), (True, ["any valid token"])):
+        app = make_app(API_TITLE="Messages", API_VERSION="1", OPENAPI_VERSION="3.1.0", OPENAPI_URL_PREFIX="/document")
+        if is_protected:
+            protect(app)
+        Api(app)
+        assert guards_of(app, "/document/openapi.json") == {"GET": guard}
