@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Flask, current_app, request
-from werkzeug.routing import Rule
 
 from auth0_blueprint.decorators import admit
 from auth0_blueprint.demands import ANY_TOKEN, scope_demand
-from auth0_blueprint.route import DEMANDS_ATTRIBUTE, is_public
-
-_STATIC_RULE = "/<path:filename>"
+from auth0_blueprint.route import DEMANDS_ATTRIBUTE, is_public, is_static
 
 
 def protect(blueprint_or_app: Blueprint | Flask, *scopes: str) -> None:
@@ -48,13 +45,4 @@ def _is_let_through() -> bool:
     provides_options: Any = getattr(rule, "provide_automatic_options", False)
     if request.method == "OPTIONS" and provides_options:
         return True
-    return _is_static(rule) or is_public()
-
-
-def _is_static(rule: Rule) -> bool:
-    """Tell whether Flask's own view for static files answers; the endpoint's name alone says nothing."""
-    owner: Any = current_app if request.blueprint is None else current_app.blueprints.get(request.blueprint)
-    if owner is None or not owner.has_static_folder:
-        return False
-    prefix = "" if request.blueprint is None else f"{request.blueprint}."
-    return rule.endpoint == f"{prefix}static" and rule.rule.endswith(_STATIC_RULE)
+    return is_static(current_app, rule) or is_public()

@@ -49,7 +49,7 @@ def is_marked_public(view: Any, method: str) -> bool:
 
 
 def is_static(app: Flask, rule: Rule) -> bool:
-    """Tell whether Flask's own view for static files answers *rule*, as `protect` does in a request."""
+    """Tell whether Flask's own view for static files answers *rule*; the endpoint's name alone says nothing."""
     name, _, _ = rule.endpoint.rpartition(".")
     owner = app.blueprints.get(name) if name else app
     if owner is None or not owner.has_static_folder:
