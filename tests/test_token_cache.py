@@ -24,7 +24,7 @@ from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
 from auth0_blueprint.token_cache import RememberedToken, TokenCache, digest_of
-from auth0_blueprint.verifier import MAX_KNOWN_HEADERS, Verifier
+from auth0_blueprint.verifier import Verifier
 
 NOW = 1_800_000_000.0
 
@@ -187,6 +187,7 @@ def rig(issuer: LocalIssuer, clock: MovableClock) -> Rig:
         keep_up=lambda: happened.append("kept up"),
         refuse_revoked=lambda _access_token, _token: happened.append("asked"),
         on_remembered=lambda: happened.append("remembered"),
+        on_proven=lambda: happened.append("proven"),
     )
     return verifier, keys, cache, happened
 
@@ -209,7 +210,7 @@ class TestAtEachUse:
         first, second = verifier.verify(token := mint()), verifier.verify(token)
         assert first is second
         assert keys.searches == 1
-        assert happened == ["kept up", "asked", "kept up", "remembered", "asked"]
+        assert happened == ["kept up", "proven", "asked", "kept up", "remembered", "asked"]
 
     def test_a_refusal_is_not_remembered(self, rig: Rig, mint: Callable[..., str]) -> None:
         """There is no end of bad tokens."""
@@ -234,6 +235,33 @@ class TestAtEachUse:
         clock.move(0.1)
         assert code_of(verifier, token) == "token_expired"
         assert len(cache) == 0
+
+    def test_within_the_leeway_it_is_kept(self, rig: Rig, mint: Callable[..., str], clock: MovableClock) -> None:
+        """When expired ones go, those that are accepted still stay."""
+        verifier, keys, cache, _ = rig
+        verifier.verify(token := mint())
+        clock.move(64.9)
+        verifier.verify(mint())
+        verifier.verify(token)
+        assert (keys.searches, len(cache)) == (2, 2)
+
+    def test_a_verifier_without_a_cache_remembers_nothing(self, issuer: LocalIssuer) -> None:
+        """Each use is the first."""
+        keys = CountingKeys(issuer)
+        verifier = Verifier(load_settings(issuer.settings, {}), {issuer.issuer: keys})
+        token = issuer.token()
+        for _ in range(2):
+            verifier.verify(token)
+        assert keys.searches == 2
+
+    def test_a_token_of_the_maximum_size_is_remembered(self, issuer: LocalIssuer) -> None:
+        """It is not too long."""
+        keys, token = CountingKeys(issuer), issuer.token(filling="x" * 500)
+        settings = load_settings({**issuer.settings, "AUTH0_MAX_TOKEN_BYTES": len(token)}, {})
+        verifier = Verifier(settings, {issuer.issuer: keys}, remembered=TokenCache(1))
+        for _ in range(2):
+            verifier.verify(token)
+        assert keys.searches == 1
 
     def test_a_clock_that_is_set_back_counts(self, rig: Rig, mint: Callable[..., str], clock: MovableClock) -> None:
         """A token of the future is refused, also if it was one of the present before."""
@@ -288,10 +316,10 @@ class TestHeaders:
         """An issuer that writes something new into each of them fills nothing."""
         verifier, *_ = rig
         sizes = []
-        for number in range(MAX_KNOWN_HEADERS + 1):
+        for number in range(65):
             verifier.verify(mint(headers={"note": number}))
             sizes.append(len(verifier._known_headers))
-        assert sizes == [*range(1, MAX_KNOWN_HEADERS + 1), 1]
+        assert sizes == [*range(1, 65), 1]
 
     def test_one_that_is_known_is_not_checked_less(self, rig: Rig, mint: Callable[..., str]) -> None:
         """What it goes with is."""

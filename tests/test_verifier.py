@@ -117,6 +117,7 @@ class TestShape:
         [
             ("", "opaque"),
             ("opaque", "opaque"),
+            ("\ud800", "opaque"),
             ("a.b", "opaque"),
             ("a.b.c.d", "opaque"),
             ("a.b.c.d.e", "encrypted"),

@@ -27,6 +27,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "tests/test_verifier.py",
             "tests/test_token_cache.py",
             "tests/test_several_domains.py",
+            "tests/test_organizations.py",
             "tests/attacks/test_algorithm_confusion.py",
             "tests/attacks/test_claim_tricks.py",
         ),
@@ -41,7 +42,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("tests/test_replay.py", "tests/test_target_uri.py", "tests/test_dpop_proofs.py"),
     ),
     "decorators": (
-        ("demands.py", "decorators.py", "protect.py"),
+        ("demands.py", "decorators.py", "protect.py", "route.py"),
         (
             "tests/test_decorators.py",
             "tests/test_demand_labels.py",
