@@ -70,6 +70,11 @@ BLOCKS: dict[str, list[Entry]] = {
         ("What all of them have in common", "console", ENDINGS),
         ("doctor", "console", COMMANDS),
         ("doctor", "console", NotRun("it shows an outage; test_doctor_command.py makes this one and many more")),
+        (
+            "inspect",
+            "console",
+            By("commands/test_inspect_document.py", "test_what_is_shown_is_what_is_printed"),
+        ),
         ("jwks", "console", COMMANDS),
         ("token", "console", NotRun("it needs a tenant; test_token_command.py asks a local issuer")),
         ("token", "console", NotRun("it needs a tenant; test_token_command.py asks a local issuer")),
