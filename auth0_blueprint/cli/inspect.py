@@ -51,7 +51,7 @@ def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool
     demands = None if path is None else _demands_of_route(app)
     now = time.time()
     content = take_apart(token, state.settings.max_token_bytes)
-    walked = walk(state, token, demands)
+    walked = walk(state, token, request.environ, demands)
     scopes = scopes_of_app(app) if demands is None else [scope for demand in demands for scope in demand.scopes]
     case = Case(content, state.settings, now, walked.error, walked.access_token, demands or (), frozenset(scopes))
     mistakes = mistakes_in(case)
@@ -79,6 +79,9 @@ def _enter_request(app: Flask, path: str, method: str) -> None:
     Raises:
         CommandError: the app takes none.
     """
+    hosts = app.config.get("TRUSTED_HOSTS")
+    if hosts and "://" not in path:
+        path = f"https://{hosts[0].removeprefix('.')}{path}"
     try:
         click.get_current_context().with_resource(app.test_request_context(path, method=method))
     except Exception as exc:  # a path may be any text, and what opens a session may be anybody's

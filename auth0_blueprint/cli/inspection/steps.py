@@ -6,8 +6,8 @@ and whatever comes after was not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, ParamSpec, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.binding import Binding
@@ -94,12 +94,13 @@ def step_of(error: Auth0Error) -> str:
     return _STEP_OF_REASON.get((type(error), error.reason)) or _STEP_OF_ERROR[type(error)]
 
 
-def walk(state: AppState, token: str, demands: tuple[Demand, ...] | None = None) -> Walk:
-    """Let the app decide about *token*, as a request would.
+def walk(state: AppState, token: str, environ: Mapping[str, Any], demands: tuple[Demand, ...] | None = None) -> Walk:
+    """Let the app decide about *token*, as for a request.
 
     Args:
         state: of the app.
         token: its text.
+        environ: a request that shows nothing else, as WSGI describes it.
         demands: those of the route; ``None`` if no route is in question.
 
     Raises:
@@ -111,15 +112,15 @@ def walk(state: AppState, token: str, demands: tuple[Demand, ...] | None = None)
         step = "revocation"
         state.verifier.check_not_revoked(access_token, token)
         step = "binding"
-        needed_proof = _needed_proof(state.binding, access_token, token)
+        needed_proof = _needed_proof(state.binding, access_token, token, environ)
         step = "rules"
         _asked_of_app(state.rules.admit, access_token)
     except Auth0Error as exc:
         unreached = [Finding(DEMAND, NOT_REACHED, demand.label) for demand in demands or ()]
-        return Walk([*_steps_until(step or step_of(exc), exc), *unreached], access_token, exc)
-    steps = [Finding(name, OK, text) for name, text in STEPS.items()]
-    if needed_proof:
-        steps[list(STEPS).index("binding")] = Finding("binding", WARN, needed_proof)
+        return Walk([*_steps_until(step or step_of(exc), exc, _texts(state)), *unreached], access_token, exc)
+    passed = [Finding(name, OK, text) for name, text in _texts(state).items()]
+    proof = Finding("binding", WARN, needed_proof)
+    steps = [proof if needed_proof and found.check == proof.check else found for found in passed]
     if demands == ():
         steps.append(Finding(DEMAND, OK, "nothing: no guard of this route demands anything"))
     error = None
@@ -130,16 +131,25 @@ def walk(state: AppState, token: str, demands: tuple[Demand, ...] | None = None)
     return Walk(steps, access_token, error)
 
 
-def _steps_until(last: str, error: Auth0Error) -> Iterator[Finding]:
-    names = list(STEPS)
+def _texts(state: AppState) -> dict[str, str]:
+    """Return `STEPS`, honest about what this process can know of revocations."""
+    if state.revocations is None:
+        return {**STEPS, "revocation": "not looked for: AUTH0_REVOCATION is off"}
+    if state.reach() == "process":
+        return {**STEPS, "revocation": "none is known here, where no shared cache tells those of other processes"}
+    return STEPS
+
+
+def _steps_until(last: str, error: Auth0Error, texts: dict[str, str]) -> Iterator[Finding]:
+    names = list(texts)
     for index, name in enumerate(names):
         if index < names.index(last):
-            yield Finding(name, OK, STEPS[name])
+            yield Finding(name, OK, texts[name])
         else:
             yield Finding(name, FAIL, error.description) if name == last else Finding(name, NOT_REACHED, "not reached")
 
 
-def _needed_proof(binding: Binding, access_token: AccessToken, token: str) -> str:
+def _needed_proof(binding: Binding, access_token: AccessToken, token: str, environ: Mapping[str, Any]) -> str:
     """Return what a request has to show beside *access_token*; nothing for a bearer token.
 
     Raises:
@@ -147,7 +157,7 @@ def _needed_proof(binding: Binding, access_token: AccessToken, token: str) -> st
     """
     scheme = DPOP if access_token.is_bound and binding.takes_dpop_scheme else BEARER
     try:
-        binding.refuse_unproven(access_token, token, scheme, {})  # by a request that shows nothing
+        binding.refuse_unproven(access_token, token, scheme, environ)
     except InvalidProofError:
         return "accepted only with a DPoP proof by the key that it is bound to"
     except BindingMismatchError as exc:

@@ -45,7 +45,7 @@ def _encrypted(case: Case) -> str | None:
 
 def _cut_off(case: Case) -> str | None:
     content = case.content
-    if content.header is None or content.segments > 3 or "enc" in content.header:
+    if content.header is None or content.segments > 3 or "enc" in content.header or _line_break(case):
         return None
     is_short = content.signature_bytes is not None and content.signature_bytes < _MIN_RSA_BYTES
     is_rsa = str(content.header.get("alg")).startswith(("RS", "PS"))
