@@ -32,7 +32,7 @@ GOOD: dict[str, Any] = {
 def token_of(claims: dict[str, Any] | None = None, signature: bytes = bytes(256), **header: Any) -> str:
     """Return a token with good content but for what is given. Mistakes are looked for in what nobody has verified."""
     header = {"alg": "RS256", "typ": "JWT", "kid": "a", **header}
-    return ".".join(map(segment, (header, {**GOOD, **(claims or {})}, signature)))
+    return ".".join(map(segment, (header, GOOD | (claims or {}), signature)))
 
 
 def found_in(token: str, *, settings: dict[str, Any] | None = None, **case: Any) -> list[FoundMistake]:
