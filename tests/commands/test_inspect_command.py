@@ -30,6 +30,7 @@ from auth0_blueprint import (
 )
 from auth0_blueprint.assembly import assemble
 from auth0_blueprint.cli.inspection.steps import STEPS
+from auth0_blueprint.cli.inspection.unverified import bare_token
 from auth0_blueprint.keysets.fetch import fetch
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
@@ -126,9 +127,9 @@ class TestWhatIsTaken:
             assert "There is no token: give it as an argument, or to the standard input." in result.stderr
 
     @pytest.mark.parametrize("text", ["Bearerx", "dpop.x.y", "Authorizationx"])
-    def test_what_only_begins_like_a_prefix_is_left_alone(self, app: Flask, text: str) -> None:
+    def test_what_only_begins_like_a_prefix_is_left_alone(self, text: str) -> None:
         """It is a token, though none that is accepted."""
-        assert run(app, text).exit_code == 1
+        assert bare_token(text) == text
 
     @pytest.mark.parametrize(
         "data", [b"\xff\xfe\x00", b"\x00", "é.ü.ñ".encode(), b"\xff.\xff.\xff", b"\xed\xa0\x80", b"\x1b[31m", b"."]

@@ -53,8 +53,7 @@ def take_apart(token: str, max_bytes: int) -> Unverified:
         token=token,
         segments=len(segments),
         header=_members(first),
-        # The second part of an encrypted token is a key.
-        claims=_members(second) if len(segments) <= 3 else None,
+        claims=_members(second),
         signature_bytes=len(signature) if is_signed and signature is not None else None,
     )
 
