@@ -128,7 +128,7 @@ def _lines(content: Unverified, walked: Walk, mistakes: list[FoundMistake], now:
         else:
             yield f"{title}: {trust}"
             rows = [(f"  {printable(name)}", shown_claim(name, value, now)) for name, value in members.items()]
-            yield from table(rows) if rows else ()
+            yield from table(rows)
         yield ""
     yield from table((_marked(found.status), found.check, found.text) for found in walked.steps)
     yield ""

@@ -162,6 +162,8 @@ class TestWhatIsTaken:
                 return True
 
             def readinto(self, buffer: Any) -> int:
+                if self.taken > 1_000_000:  # so that a test that fails also ends
+                    return 0
                 buffer[:] = b"x" * len(buffer)
                 self.taken += len(buffer)
                 return len(buffer)
