@@ -7,7 +7,7 @@ import importlib
 import click
 
 #: The modules of `auth0_blueprint.cli`; each has its ``command``.
-NAMES = ("demo", "doctor", "jwks", "routes", "token")
+NAMES = ("demo", "doctor", "inspect", "jwks", "routes", "token")
 
 
 class _Commands(click.Group):

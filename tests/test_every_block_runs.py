@@ -71,6 +71,11 @@ BLOCKS: dict[str, list[Entry]] = {
         ("What all of them have in common", "console", ENDINGS),
         ("doctor", "console", COMMANDS),
         ("doctor", "console", NotRun("it shows an outage; test_doctor_command.py makes this one and many more")),
+        (
+            "inspect",
+            "console",
+            By("commands/test_inspect_document.py", "test_what_is_shown_is_what_is_printed"),
+        ),
         ("jwks", "console", COMMANDS),
         ("routes", "console", By(COMMAND_LINE, "test_the_table_of_routes_is_that_of_the_guide_and_a_route_more")),
         ("What it cannot see", "python", By(COMMAND_LINE, "test_the_routes_of_an_extension_are_decided_as_shown")),

@@ -1,0 +1,141 @@
+"""``flask auth0 inspect``: what is in a token, and whether and why this app would accept it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from flask import Flask, current_app, request
+
+from auth0_blueprint.blueprint import Auth0Blueprint
+from auth0_blueprint.cli.ending import Command, CommandError, with_app
+from auth0_blueprint.cli.finding import WARN, worst
+from auth0_blueprint.cli.inspection.case import Case
+from auth0_blueprint.cli.inspection.mistakes import FoundMistake, mistakes_in
+from auth0_blueprint.cli.inspection.steps import NOT_REACHED, Walk, walk
+from auth0_blueprint.cli.inspection.unverified import Unverified, bare_token, take_apart
+from auth0_blueprint.cli.inspection.values import shown_claim
+from auth0_blueprint.cli.output import json_option, mark, print_json, print_lines, printable, table
+from auth0_blueprint.current import app_state
+from auth0_blueprint.demands import Demand
+from auth0_blueprint.errors import UnavailableError
+from auth0_blueprint.route import demands_of_route, scopes_of_app
+
+_ROOM_AROUND = 1024  # for what is copied along with a token
+
+
+@click.command("inspect", cls=Command, short_help="Say step by step whether this app would accept a token.")
+@click.argument("words", nargs=-1, metavar="[TOKEN|-]")
+@click.option("--path", help="Also check what the guards of this route demand, such as /api/messages.")
+@click.option("--method", default="GET", show_default=True, help="Of the request for --path.")
+@json_option
+@with_app
+def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool) -> None:
+    """Decode an access token, and say step by step whether this app would accept it, and why.
+
+    The token is an argument, or comes from the standard input, which keeps it out of the history of the shell; on a
+    terminal it is asked for. "Bearer" and quotes around it do no harm. It is never printed.
+
+    Exits with 1 if the app would not accept it, or cannot tell.
+    """
+    state = app_state()
+    # Several words are one token with its scheme, and quotes forgotten.
+    token = bare_token(_given(" ".join(words), state.settings.max_token_bytes))
+    if not token:
+        raise click.UsageError("There is no token: give it as an argument, or to the standard input.")
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    _enter_request(app, path or "/", method)
+    demands = None if path is None else _demands_of_route(app)
+    now = time.time()
+    content = take_apart(token, state.settings.max_token_bytes)
+    walked = walk(state, token, request.environ, demands)
+    scopes = scopes_of_app(app) if demands is None else [scope for demand in demands for scope in demand.scopes]
+    case = Case(content, state.settings, now, walked.error, walked.access_token, demands or (), frozenset(scopes))
+    mistakes = mistakes_in(case)
+    if as_json:
+        print_json(_document(content, walked, mistakes))
+    else:
+        print_lines(_lines(content, walked, mistakes, now))
+    if walked.error is not None:
+        raise click.exceptions.Exit(1)
+
+
+def _given(argument: str, max_bytes: int) -> str:
+    if argument not in {"", "-"}:
+        return argument
+    if not argument and sys.stdin.isatty():
+        return str(click.prompt("Access token", hide_input=True, err=True, type=str))
+    # Not more of it than can matter; and any bytes are a token to ask about.
+    data = sys.stdin.buffer.read(max_bytes + _ROOM_AROUND)
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _enter_request(app: Flask, path: str, method: str) -> None:
+    """Be in a request for *path*, as the guards and the app's own rules expect, until the command ends.
+
+    Raises:
+        CommandError: the app takes none.
+    """
+    hosts = app.config.get("TRUSTED_HOSTS")
+    if hosts and "://" not in path:
+        path = f"https://{hosts[0].removeprefix('.')}{path}"
+    try:
+        click.get_current_context().with_resource(app.test_request_context(path, method=method))
+    except Exception as exc:  # a path may be any text, and what opens a session may be anybody's
+        raise CommandError(f"The app cannot take a request for {printable(path)}: {type(exc).__name__}.") from exc
+
+
+def _demands_of_route(app: Flask) -> tuple[Demand, ...]:
+    what = printable(f"{request.method} {request.path}")
+    if request.url_rule is None:
+        raise click.BadParameter(f"no route takes {what}", param_hint="'--path'")
+    if any(isinstance(app.blueprints.get(name), Auth0Blueprint) for name in request.blueprints):
+        raise click.BadParameter(
+            f"{what} is a route of Auth0Blueprint itself: docs/admin.md says who may", param_hint="'--path'"
+        )
+    return tuple(demands_of_route())
+
+
+def _verdict(walked: Walk) -> str:
+    if walked.error is None:
+        return "accepted, with its proof" if worst(walked.steps) == WARN else "accepted"
+    is_open = isinstance(walked.error, UnavailableError)
+    return f"{'cannot be decided now' if is_open else 'refused'} ({walked.error.code})"
+
+
+def _document(content: Unverified, walked: Walk, mistakes: list[FoundMistake]) -> dict[str, Any]:
+    error = walked.error
+    return {
+        "accepted": error is None,
+        "code": None if error is None else error.code,
+        "reason": None if error is None else error.reason,
+        "signed": walked.is_signed,
+        "header": content.header,
+        "claims": content.claims,
+        "steps": [{"step": found.check, "status": found.status, "text": found.text} for found in walked.steps],
+        "mistakes": [found._asdict() for found in mistakes],
+    }
+
+
+def _lines(content: Unverified, walked: Walk, mistakes: list[FoundMistake], now: float) -> Iterator[str]:
+    trust = "signed by the issuer" if walked.is_signed else "UNVERIFIED, anybody may have written this"
+    for title, members in (("Header", content.header), ("Claims", content.claims)):
+        if members is None:
+            yield f"{title}: cannot be read"
+        else:
+            yield f"{title}: {trust}"
+            rows = [(f"  {printable(name)}", shown_claim(name, value, now)) for name, value in members.items()]
+            yield from table(rows)
+        yield ""
+    yield from table((_marked(found.status), found.check, found.text) for found in walked.steps)
+    yield ""
+    yield f"This app: {_verdict(walked)}"
+    for found in mistakes:
+        yield f"{found.mistake}: {found.cause} {found.remedy}"
+
+
+def _marked(status: str) -> str:
+    return status if status == NOT_REACHED else mark(status)

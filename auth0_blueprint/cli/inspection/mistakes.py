@@ -1,0 +1,24 @@
+"""All the mistakes that are looked for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from auth0_blueprint.cli.inspection import wrong_claims, wrong_token
+from auth0_blueprint.cli.inspection.case import Case, Mistake
+
+MISTAKES: tuple[Mistake, ...] = (*wrong_token.MISTAKES, *wrong_claims.MISTAKES)
+
+
+class FoundMistake(NamedTuple):
+    """One of them, in a token: its name, a sentence that says what is wrong, and one that says what to do."""
+
+    mistake: str
+    cause: str
+    remedy: str
+
+
+def mistakes_in(case: Case) -> list[FoundMistake]:
+    """Return every mistake that *case* shows."""
+    found = ((mistake, mistake.find(case)) for mistake in MISTAKES)
+    return [FoundMistake(mistake.name, cause, mistake.remedy) for mistake, cause in found if cause is not None]

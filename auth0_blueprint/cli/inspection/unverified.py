@@ -1,0 +1,73 @@
+"""Whatever somebody holds for an access token, read as far as it can be read. Nothing of it is proven."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from auth0_blueprint import base64url, strict_json
+
+# What is copied along with a token: quotes, white space, a byte order mark, the name of the header, the scheme.
+_AROUND = "\"'` \t\r\n\f\v\ufeff"
+_HEADER_NAME = re.compile(r"authorization\s*:", re.IGNORECASE)
+_SCHEME = re.compile(r"(?:bearer|dpop)(?:\s+|\Z)", re.IGNORECASE)
+
+
+class Unverified(NamedTuple):
+    """A token taken apart.
+
+    Attributes:
+        token: its text.
+        segments: how many parts it has, between dots.
+        header: what the first part says; ``None`` if that cannot be read.
+        claims: the same of the second.
+        signature_bytes: how long the third part is, decoded; ``None`` if that cannot be read.
+    """
+
+    token: str
+    segments: int
+    header: dict[str, Any] | None
+    claims: dict[str, Any] | None
+    signature_bytes: int | None
+
+
+def bare_token(text: str) -> str:
+    """Return *text* without what is often copied along with a token."""
+    text = text.strip(_AROUND)
+    for prefix in (_HEADER_NAME, _SCHEME):
+        found = prefix.match(text)
+        text = text[found.end() :].strip(_AROUND) if found else text
+    return text
+
+
+def take_apart(token: str, max_bytes: int) -> Unverified:
+    """Read *token*, unless it is longer than *max_bytes*: then nothing of it is looked at."""
+    data = token.encode("utf-8", "surrogatepass")
+    if len(data) > max_bytes:
+        return Unverified(token, 0, None, None, None)
+    segments = data.split(b".")
+    first, second, third = (*segments, b"", b"")[:3]
+    signature = _decoded(third)
+    is_signed = len(segments) == 3
+    return Unverified(
+        token=token,
+        segments=len(segments),
+        header=_members(first),
+        claims=_members(second),
+        signature_bytes=len(signature) if is_signed and signature is not None else None,
+    )
+
+
+def _decoded(segment: bytes) -> bytes | None:
+    try:
+        return base64url.decode(segment)
+    except ValueError:
+        return None
+
+
+def _members(segment: bytes) -> dict[str, Any] | None:
+    data = _decoded(segment)
+    try:
+        return None if data is None else strict_json.loads_object(data)
+    except strict_json.StrictJSONError:
+        return None

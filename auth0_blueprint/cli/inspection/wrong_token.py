@@ -1,0 +1,79 @@
+"""Mistakes that show in the form and the header: what was sent is another kind of token, or has come to harm."""
+
+from __future__ import annotations
+
+from auth0_blueprint.cli.inspection.case import Case, Mistake
+from auth0_blueprint.cli.inspection.values import shown
+from auth0_blueprint.errors import UnknownKeyError
+
+_REFRESH_TOKEN = "v1."  # noqa: S105 - how Auth0's begin
+_MIN_RSA_BYTES = 256  # keys of less than 2048 bits are not used
+
+
+def _too_long(case: Case) -> str | None:
+    limit = case.settings.max_token_bytes
+    if len(case.content.token.encode("utf-8", "surrogatepass")) <= limit:
+        return None
+    return f"The token has more than {limit} bytes, the limit of this app; it was not read any further."
+
+
+def _line_break(case: Case) -> str | None:
+    if not any(character.isspace() for character in case.content.token):
+        return None
+    return "There is a line break or a space inside the token."
+
+
+def _refresh_token(case: Case) -> str | None:
+    if not case.content.token.startswith(_REFRESH_TOKEN):
+        return None
+    return "This is a refresh token, which is for Auth0 and for no API."
+
+
+def _opaque(case: Case) -> str | None:
+    content = case.content
+    is_opaque = content.segments in {1, 2} and content.header is None and not _refresh_token(case)
+    if not is_opaque:
+        return None
+    return "The token is opaque: Auth0 gives such a one, for its /userinfo alone, when no audience was asked for."
+
+
+def _encrypted(case: Case) -> str | None:
+    if "enc" not in case.header:
+        return None
+    return "The token is encrypted (JWE)."
+
+
+def _cut_off(case: Case) -> str | None:
+    content = case.content
+    if content.header is None or content.segments > 3 or _line_break(case):
+        return None
+    is_short = content.signature_bytes is not None and content.signature_bytes < _MIN_RSA_BYTES
+    is_rsa = str(content.header.get("alg")).startswith(("RS", "PS"))
+    if content.segments == 3 and content.claims is not None and not (is_rsa and is_short):
+        return None
+    return "The token begins well and ends too soon, or has lost something on its way."
+
+
+def _hmac(case: Case) -> str | None:
+    if not str(case.header.get("alg")).startswith("HS"):
+        return None
+    return "The token is signed with a secret (HS256 or its like), not with a key that the issuer publishes."
+
+
+def _unknown_key(case: Case) -> str | None:
+    if not isinstance(case.error, UnknownKeyError):
+        return None
+    key_id = shown(case.header.get("kid"))
+    return f"The issuer publishes no key that fits kid {key_id}: it was rotated away, or is of another tenant."
+
+
+MISTAKES: tuple[Mistake, ...] = (
+    Mistake("too long", _too_long, "Put fewer claims into it, or raise AUTH0_MAX_TOKEN_BYTES and the server's limit."),
+    Mistake("line break", _line_break, "Send it in one piece."),
+    Mistake("refresh token", _refresh_token, "Send the access token that came with it."),
+    Mistake("opaque", _opaque, "Name AUTH0_AUDIENCE as the audience when you ask Auth0 for the token."),
+    Mistake("encrypted", _encrypted, "Turn off JSON Web Encryption for the API in Auth0."),
+    Mistake("cut off", _cut_off, "Copy it again as a whole: three parts with two dots between them."),
+    Mistake("HS256", _hmac, "Set the signing algorithm of the API, or of the application, to RS256 in Auth0."),
+    Mistake("unknown key", _unknown_key, "Get a new token, and compare the keys with those of flask auth0 jwks."),
+)

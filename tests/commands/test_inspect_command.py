@@ -1,0 +1,505 @@
+"""``flask auth0 inspect``: what it takes for a token, what it prints, how it ends, and what it never prints."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import AppFactory
+from flask import Flask, request
+from processes import TESTED_PACKAGE, running
+from refusals import by_hand, segment, with_member
+from servers import RawServer, respond
+
+from auth0_blueprint import (
+    Auth0Blueprint,
+    protect,
+    public,
+    requires_auth,
+    requires_claim,
+    requires_permission,
+    requires_scope,
+)
+from auth0_blueprint.assembly import assemble
+from auth0_blueprint.cli.inspection.steps import STEPS
+from auth0_blueprint.cli.inspection.unverified import bare_token
+from auth0_blueprint.keysets.fetch import fetch
+from auth0_blueprint.settings import load_settings
+from auth0_blueprint.testing import LocalIssuer
+
+
+def run(app: Flask, *arguments: str, **options: Any) -> Any:
+    """Return the result of ``flask auth0 inspect``."""
+    return app.test_cli_runner().invoke(args=["auth0", "inspect", *arguments], **options)
+
+
+def document(app: Flask, *arguments: str, **options: Any) -> dict[str, Any]:
+    """Return what ``--json`` prints."""
+    result = run(app, "--json", *arguments, **options)
+    assert result.stderr == ""
+    assert result.stdout.isascii()
+    (line,) = result.stdout.splitlines()
+    printed: dict[str, Any] = json.loads(line)
+    assert result.exit_code == (0 if printed["accepted"] else 1)
+    return printed
+
+
+@pytest.fixture
+def routed(make_app: AppFactory) -> Flask:
+    """An app with guards of several kinds."""
+    app = make_app()
+
+    @app.get("/scope")
+    @requires_scope("read:messages")
+    def by_scope() -> str:
+        return ""
+
+    @app.delete("/scope")
+    @requires_scope("delete:messages")
+    @requires_claim("tier", "gold")
+    def by_two() -> str:
+        return ""
+
+    @app.get("/permission/<name>")
+    @requires_permission("read:reports")
+    def by_permission(name: str) -> str:
+        return name
+
+    @app.get("/any")
+    @requires_auth
+    def by_any() -> str:
+        return ""
+
+    @app.get("/public")
+    @public
+    def open_to_all() -> str:
+        return ""
+
+    return app
+
+
+class TestWhatIsTaken:
+    """Where the token comes from."""
+
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            ("", ""),
+            ("Bearer ", ""),
+            ("bearer\t", "\r\n"),
+            ("DPoP ", ""),
+            ("Authorization: Bearer ", "\n"),
+            ("authorization:BEARER  ", ""),
+            ('"', '"'),
+            ("'Authorization: Bearer ", "'"),
+            ('Authorization: "Bearer ', '"'),
+            ("\ufeff \n", " \n\n"),
+            ("`", "`"),
+        ],
+    )
+    def test_what_is_copied_along_with_it_does_no_harm(
+        self, app: Flask, issuer: LocalIssuer, before: str, after: str
+    ) -> None:
+        """As an argument, and on the standard input."""
+        text = before + issuer.token() + after
+        assert run(app, text).exit_code == 0
+        assert run(app, input=text.encode()).exit_code == 0
+        assert run(app, "-", input=text.encode()).exit_code == 0
+
+    def test_the_words_of_a_header_without_quotes_are_one_token(self, app: Flask, issuer: LocalIssuer) -> None:
+        """The shell has taken them apart."""
+        assert run(app, "Authorization:", "Bearer", issuer.token()).exit_code == 0
+
+    @pytest.mark.parametrize("text", ["", " \n", '""', "Bearer", "Authorization: Bearer ", "authorization:", "-"])
+    def test_no_token_is_wrong_usage(self, app: Flask, text: str) -> None:
+        """With the ways to give one."""
+        for arguments in ([text], []):
+            result = run(app, *arguments, input=text if not arguments and text != "-" else "")
+            assert (result.exit_code, result.stdout) == (2, "")
+            assert "There is no token: give it as an argument, or to the standard input." in result.stderr
+
+    @pytest.mark.parametrize("text", ["Bearerx", "dpop.x.y", "Authorizationx"])
+    def test_what_only_begins_like_a_prefix_is_left_alone(self, text: str) -> None:
+        """It is a token, though none that is accepted."""
+        assert bare_token(text) == text
+
+    @pytest.mark.parametrize(
+        "data", [b"\xff\xfe\x00", b"\x00", "é.ü.ñ".encode(), b"\xff.\xff.\xff", b"\xed\xa0\x80", b"\x1b[31m", b"."]
+    )
+    def test_any_bytes_are_a_token_to_ask_about(self, app: Flask, data: bytes) -> None:
+        """Never a traceback, and nothing of them is printed."""
+        result = run(app, input=data)
+        assert result.exit_code == 1
+        assert isinstance(result.exception, SystemExit)
+        assert "\x1b" not in result.output
+        assert document(app, input=data)["steps"][0]["status"] == "fail"
+
+    @pytest.mark.parametrize("how", ["argument", "standard input"])
+    def test_a_token_beyond_the_limit_is_not_read(self, app: Flask, issuer: LocalIssuer, how: str) -> None:
+        """And that is said."""
+        text = issuer.token(filling="x" * 100_000)
+        printed = document(app, text) if how == "argument" else document(app, input=text)
+        assert (printed["code"], printed["reason"]) == ("token_malformed", "too_long")
+        assert (printed["header"], printed["claims"]) == (None, None)
+        (mistake,) = printed["mistakes"]
+        assert mistake["cause"].startswith("The token has more than 16384 bytes, the limit of this app")
+
+    def test_not_all_of_a_giant_input_is_read(self, app: Flask) -> None:
+        """Just more than the limit: there may be no end to it."""
+
+        class Endless(io.RawIOBase):
+            taken = 0
+
+            def readable(self) -> bool:
+                return True
+
+            def readinto(self, buffer: Any) -> int:
+                if self.taken > 1_000_000:  # so that a test that fails also ends
+                    return 0
+                buffer[:] = b"x" * len(buffer)
+                self.taken += len(buffer)
+                return len(buffer)
+
+        endless = Endless()
+        assert run(app, input=io.BufferedReader(endless)).exit_code == 1
+        assert 16_384 < endless.taken < 100_000
+
+    def test_a_token_of_the_limit_is_read_with_what_is_around_it(
+        self, make_app: AppFactory, issuer: LocalIssuer
+    ) -> None:
+        """The prefix does not count."""
+        token = issuer.token(filling="x" * 300)
+        app = make_app(AUTH0_MAX_TOKEN_BYTES=len(token))
+        assert run(app, input=f"Authorization: Bearer {token}\n").exit_code == 0
+
+
+class TestWhatIsPrinted:
+    """For people, and for machines."""
+
+    def test_an_accepted_token_is_shown_with_all_its_steps(self, app: Flask, issuer: LocalIssuer) -> None:
+        """Header and claims as JSON, times also for people."""
+        result = run(app, issuer.token(scope="read:messages"))
+        lines = result.stdout.splitlines()
+        assert result.exit_code == 0
+        assert lines[0] == "Header: signed by the issuer"
+        assert '  alg  "RS256"' in lines
+        assert '  scope  "read:messages"' in lines
+        assert any(line.startswith("  exp    ") and line.endswith(" UTC (in 60 min)") for line in lines)
+        assert [line.split()[1] for line in lines if line.startswith("ok")] == list(STEPS)
+        assert lines[-1] == "This app: accepted"
+
+    def test_json_says_the_same(self, app: Flask, issuer: LocalIssuer) -> None:
+        """One object, on one line."""
+        printed = document(app, issuer.token(sub="auth0|a"))
+        assert (printed["accepted"], printed["code"], printed["reason"], printed["signed"]) == (True, None, None, True)
+        assert (printed["header"]["alg"], printed["claims"]["sub"]) == ("RS256", "auth0|a")
+        assert [step["status"] for step in printed["steps"]] == ["ok"] * len(STEPS)
+        assert printed["mistakes"] == []
+
+    def test_what_is_not_proven_is_marked(self, app: Flask, issuer: LocalIssuer) -> None:
+        """A forged token may say anything."""
+        result = run(app, issuer.forged_token())
+        assert result.exit_code == 1
+        titles = [line for line in result.stdout.splitlines() if line.startswith(("Header", "Claims"))]
+        trust = "UNVERIFIED, anybody may have written this"
+        assert titles == [f"Header: {trust}", f"Claims: {trust}"]
+        assert "This app: refused (invalid_signature)" in result.stdout
+        assert document(app, issuer.forged_token())["signed"] is False
+
+    def test_what_cannot_be_read_is_said(self, app: Flask) -> None:
+        """Instead of being guessed."""
+        lines = run(app, "opaque").stdout.splitlines()
+        assert "Header: cannot be read" in lines
+        assert "Claims: cannot be read" in lines
+        assert lines[-1].startswith("opaque: The token is opaque")
+
+    def test_an_outage_is_no_refusal(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
+        """It cannot be decided now: exit status 1."""
+        with RawServer(respond("503 Service Unavailable")) as server:
+            result = run(make_app(AUTH0_JWKS_URL=server.url), issuer.token())
+        assert result.exit_code == 1
+        assert "This app: cannot be decided now (key_set_unavailable)" in result.stdout
+
+    def test_a_bound_token_is_accepted_with_its_proof(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
+        """And not without: the answer says so. Also where the host of the request is checked."""
+        app = make_app(AUTH0_DPOP="allowed", TRUSTED_HOSTS=[".example.com"])
+        result = run(app, issuer.token(cnf={"jkt": "x"}))
+        assert result.exit_code == 0
+        assert "warn  binding     accepted only with a DPoP proof by the key that it is bound to" in result.stdout
+        assert result.stdout.splitlines()[-1] == "This app: accepted, with its proof"
+
+    @pytest.mark.parametrize("arguments", [[], ["--json"], ["--path", "/nowhere"], ["--no-such-option"]])
+    def test_no_output_holds_the_token_or_its_signature(
+        self, app: Flask, issuer: LocalIssuer, arguments: list[str]
+    ) -> None:
+        """However it ends."""
+        opaque = "T3bY9sLx0"
+        good = issuer.token()
+        for token in (good, issuer.forged_token(), good[:-20], f"{good}=", opaque, f"v1.{opaque}", f"a.b.c.d.{opaque}"):
+            for result in (run(app, *arguments, token), run(app, *arguments, token, token)):
+                assert isinstance(result.exception, SystemExit | None)
+                assert all(part not in result.output for part in token.split(".") if len(part) > 4)
+
+    @pytest.mark.parametrize(
+        "hostile", ["\x1b[31mred", "\x9b31m", "a\nok    form  fake", "\u202egnp", "\u2028", "\x00"]
+    )
+    def test_no_terminal_obeys_a_token(self, app: Flask, issuer: LocalIssuer, hostile: str) -> None:
+        """Whether it says it in a value, in a name, in the header or in what a mistake quotes."""
+        claims: dict[str, Any] = {"iss": hostile, "aud": hostile, "nested": {hostile: [hostile]}, hostile: 1}
+        token = issuer.token(headers={"kid": hostile}, **claims)
+        output = run(app, token).output
+        assert all(line.isprintable() for line in output.splitlines())
+        assert hostile not in output
+        assert "\nok    form  fake" not in output
+
+    def test_long_values_are_cut(self, app: Flask, issuer: LocalIssuer) -> None:
+        """In the text; the JSON has all of them."""
+        token = issuer.token(filling="x" * 1000)
+        assert max(map(len, run(app, token).output.splitlines())) < 400
+        assert document(app, token)["claims"]["filling"] == "x" * 1000
+
+    @pytest.mark.parametrize(
+        "text",
+        ["1" + "0" * 400, "-1", "1e400", "1e300", "-1e300", "NaN", "Infinity", "true", "null", '"1"', "[]", "{}"],
+    )
+    @pytest.mark.parametrize("name", ["exp", "iat", "nbf", "auth_time"])
+    def test_a_time_may_be_anything(self, app: Flask, issuer: LocalIssuer, name: str, text: str) -> None:
+        """It is shown as it is, or cannot be read."""
+        token = by_hand(issuer, claims=with_member(json.loads('{"iss": "x"}'), name, text))
+        result = run(app, token)
+        assert isinstance(result.exception, SystemExit)
+        assert "UTC" not in result.output
+
+    @pytest.mark.parametrize(
+        ("value", "shown"),
+        [
+            (0, "0, 1970-01-01 00:00:00 UTC ("),
+            (253_402_300_799, "253402300799, 9999-12-31 23:59:59 UTC (in "),
+            (1.5, "1.5, 1970-01-01 00:00:01 UTC ("),
+        ],
+    )
+    def test_every_time_that_a_claim_may_hold_has_a_date(
+        self, app: Flask, issuer: LocalIssuer, value: float, shown: str
+    ) -> None:
+        """From the first to the last."""
+        assert f"  exp  {shown}" in run(app, issuer.token(exp=value)).output
+
+    def test_deep_and_empty_content_is_shown(self, app: Flask, issuer: LocalIssuer) -> None:
+        """As deep as a token may be; a header or payload of nothing has no lines."""
+        deep: Any = 1
+        for _ in range(31):
+            deep = [deep]
+        assert f"  deep  {json.dumps(deep)}" in run(app, issuer.token(deep=deep)).output
+        output = run(app, f"{segment({})}.{segment({})}.").output
+        assert "Header: UNVERIFIED, anybody may have written this\n\nClaims" in output
+
+
+class TestRoute:
+    """``--path`` and ``--method``."""
+
+    def test_the_demands_of_a_route_are_checked(self, routed: Flask, issuer: LocalIssuer) -> None:
+        """Each by its own line."""
+        good = run(routed, "--path", "/scope", issuer.token(scope="read:messages"))
+        assert (good.exit_code, "ok  demand      scope read:messages" in good.output) == (0, True)
+        bad = run(routed, "--path", "/scope?page=2", issuer.token(scope="write:messages"))
+        assert (bad.exit_code, "fail  demand      scope read:messages" in bad.output) == (1, True)
+        assert "This app: refused (insufficient_scope)" in bad.output
+
+    def test_the_first_demand_that_is_not_met_refuses(self, routed: Flask, issuer: LocalIssuer) -> None:
+        """The others are looked at all the same."""
+        arguments = ["--path", "/scope", "--method", "delete"]
+        printed = document(routed, *arguments, issuer.token(scope="delete:messages"))
+        assert printed["steps"][-2:] == [
+            {"step": "demand", "status": "ok", "text": "scope delete:messages"},
+            {"step": "demand", "status": "fail", "text": "claim tier"},
+        ]
+        assert printed["code"] == "insufficient_claims"
+        printed = document(routed, *arguments, issuer.token(tier="gold"))
+        assert [step["status"] for step in printed["steps"][-2:]] == ["fail", "ok"]
+        assert printed["code"] == "insufficient_scope"
+        assert document(routed, *arguments, issuer.token(tier="lead"))["code"] == "insufficient_scope"
+
+    def test_the_demands_of_a_refused_token_are_not_reached(self, routed: Flask, issuer: LocalIssuer) -> None:
+        """Nobody knows whose scope it is."""
+        printed = document(routed, "--path", "/scope", issuer.forged_token(scope="read:messages"))
+        assert printed["steps"][-1] == {"step": "demand", "status": "-", "text": "scope read:messages"}
+
+    def test_hooks_demand_as_well(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
+        """Those of `protect`."""
+        app = make_app()
+        protect(app, "read:all")
+        app.add_url_rule("/", view_func=lambda: "")
+        assert document(app, "--path", "/", issuer.token())["steps"][-1]["text"] == "scope read:all"
+
+    @pytest.mark.parametrize(
+        ("path", "text"),
+        [("/any", "any valid token"), ("/public", "nothing: no guard of this route demands anything")],
+    )
+    def test_a_route_may_demand_no_more_than_a_token(
+        self, routed: Flask, issuer: LocalIssuer, path: str, text: str
+    ) -> None:
+        """Or not even that, which is said."""
+        last = document(routed, "--path", path, issuer.token())["steps"][-1]
+        assert last == {"step": "demand", "status": "ok", "text": text}
+
+    @pytest.mark.parametrize(
+        ("arguments", "problem"),
+        [
+            (["--path", "/nowhere"], "no route takes GET /nowhere"),
+            (["--path", "/scope/"], "no route takes GET /scope/"),
+            (["--path", "/scope", "--method", "PATCH"], "no route takes PATCH /scope"),
+            (["--path", "/\x1b[31m"], r"no route takes 'GET /\x1b[31m'"),
+            (["--path", "/auth/me"], "a route of Auth0Blueprint itself: docs/admin.md says who may"),
+        ],
+    )
+    def test_a_path_without_a_route_is_wrong_usage(
+        self, routed: Flask, issuer: LocalIssuer, arguments: list[str], problem: str
+    ) -> None:
+        """And so is one of our own, whose guards are of another kind."""
+        result = run(routed, *arguments, issuer.token())
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert problem in result.stderr
+
+    def test_a_path_that_is_none_is_a_sentence(self, routed: Flask, issuer: LocalIssuer) -> None:
+        """Never a traceback."""
+        result = run(routed, "--path", "http://[", issuer.token())
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr == "Error: The app cannot take a request for http://[: ValueError.\n"
+
+    @pytest.mark.parametrize("hosts", [["api.example.com"], [".example.com"], None])
+    def test_the_host_is_one_that_the_app_trusts(self, routed: Flask, issuer: LocalIssuer, hosts: Any) -> None:
+        """Or the one that is named."""
+        routed.config["TRUSTED_HOSTS"] = hosts
+        token = issuer.token(scope="read:messages")
+        for path in ("/scope", "https://api.example.com/scope"):
+            assert run(routed, "--path", path, token).exit_code == 0
+        elsewhere = run(routed, "--path", "https://example.org/scope", token)
+        assert elsewhere.exit_code == (0 if hosts is None else 2)
+
+    def test_a_scope_that_is_a_permission_is_named(self, routed: Flask, issuer: LocalIssuer) -> None:
+        """Of the route in question, or of any route of the app."""
+        token = issuer.token(permissions=["read:messages", "delete:messages"])
+        (of_route,) = document(routed, "--path", "/scope", token)["mistakes"]
+        assert (of_route["mistake"], '"read:messages" in scope' in of_route["cause"]) == ("scope as permission", True)
+        (of_app,) = document(routed, token)["mistakes"]
+        assert '"delete:messages read:messages" in scope' in of_app["cause"]
+
+    def test_a_permission_that_is_a_scope_is_named(self, routed: Flask, issuer: LocalIssuer) -> None:
+        """Of the route in question, and only where the token is proven and lacks it."""
+        arguments = ["--path", "/permission/a"]
+        (mistake,) = document(routed, *arguments, issuer.token(scope="read:reports"))["mistakes"]
+        assert mistake["mistake"] == "permission as scope"
+        assert "The route demands permission read:reports, and the token has it in scope only." in mistake["cause"]
+        others = [
+            issuer.token(scope="read:reports", permissions=["read:reports"]),
+            issuer.token(scope="other"),
+            issuer.forged_token(scope="read:reports"),
+        ]
+        assert [document(routed, *arguments, token)["mistakes"] for token in others] == [[], [], []]
+        assert document(routed, "--path", "/scope", issuer.token(scope="read:reports"))["mistakes"] == []
+
+
+class TestAppsOwnRules:
+    """What the app brings."""
+
+    @pytest.mark.parametrize(
+        ("loader", "answer", "code"),
+        [
+            ("token_in_blocklist_loader", True, "token_revoked"),
+            ("token_verification_loader", False, "invalid_claims"),
+            ("user_lookup_loader", None, "user_not_found"),
+        ],
+    )
+    def test_a_rule_of_the_app_refuses(
+        self, make_app: AppFactory, issuer: LocalIssuer, loader: str, answer: Any, code: str
+    ) -> None:
+        """At a step of its own, in a request as always."""
+        blueprint = Auth0Blueprint()
+        getattr(blueprint.jwt_manager, loader)(lambda header, claims: answer if request.path == "/" else not answer)
+        printed = document(make_app(blueprint), issuer.token())
+        assert printed["code"] == code
+        assert [step["step"] for step in printed["steps"] if step["status"] == "fail"] == ["rules"]
+
+    def test_a_rule_that_breaks_is_a_sentence(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
+        """Without what it says, which may be anything."""
+        blueprint = Auth0Blueprint()
+        blueprint.jwt_manager.user_lookup_loader(lambda header, claims: 1 / 0)
+        result = run(make_app(blueprint), issuer.token())
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr == "Error: A function of the app that judges tokens has failed, with ZeroDivisionError.\n"
+
+    def test_a_check_that_breaks_is_a_sentence(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
+        """That of `requires_claim`, where a guard would not catch it."""
+        app = make_app()
+        app.add_url_rule("/", view_func=requires_claim("tier", check=lambda value: 1 / 0)(lambda: ""))
+        result = run(app, "--path", "/", issuer.token(tier="gold"))
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "ZeroDivisionError" in result.stderr
+
+
+def test_of_several_issuers_each_is_asked_for_its_own_keys(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """A token passes by the keys of the one that it names, and by no other's."""
+    app = make_app()
+    domains = {"example.eu.auth0.com": issuer, "login.example.com": LocalIssuer()}
+    settings = load_settings(
+        {"AUTH0_DOMAIN": list(domains), "AUTH0_AUDIENCE": issuer.audience, "AUTH0_ALGORITHMS": "RS256"}, {}
+    )
+
+    def fetch_from_this_machine(url: str, timeout_seconds: float, max_bytes: int) -> bytes:
+        domain = url.split("/")[2]
+        return fetch(f"{domains[domain].issuer}.well-known/jwks.json", timeout_seconds, max_bytes)
+
+    with domains["login.example.com"] as other:
+        other.rotate()
+        state = app.extensions["auth0"]
+        app.extensions["auth0"] = assemble(app, settings, None, state.rules, fetch=fetch_from_this_machine)
+        assert document(app, issuer.token(iss="https://example.eu.auth0.com/"))["accepted"]
+        assert document(app, other.token(iss="https://login.example.com/"))["accepted"]
+        wrong = document(app, other.token(iss="https://example.eu.auth0.com/"))
+        assert (wrong["code"], [found["mistake"] for found in wrong["mistakes"]]) == ("unknown_key", ["unknown key"])
+        elsewhere = document(app, issuer.token(iss="https://auth.example.org/"))
+        assert "https://example.eu.auth0.com/" in elsewhere["mistakes"][0]["cause"]
+        assert "https://login.example.com/" in elsewhere["mistakes"][0]["cause"]
+
+
+APP = """
+from flask import Flask
+from auth0_blueprint import Auth0Blueprint
+
+def create_app():
+    app = Flask(__name__)
+    app.register_blueprint(Auth0Blueprint())
+    return app
+"""
+
+
+def test_on_a_terminal_the_token_is_asked_for_and_not_shown(tmp_path: Path, issuer: LocalIssuer) -> None:
+    """The real program on a real terminal."""
+    (tmp_path / "asking.py").write_text(APP)
+    environ = {"PATH": "", **TESTED_PACKAGE, "AUTH0_ISSUER": issuer.issuer, "AUTH0_AUDIENCE": issuer.audience}
+    command = [sys.executable, "-m", "flask", "--app", "asking", "auth0", "inspect", "--json"]
+    token = issuer.token()
+    ours, theirs = pty.openpty()
+    options: dict[str, Any] = {"stdin": theirs, "stdout": subprocess.PIPE, "stderr": theirs}
+    with running(command, cwd=tmp_path, env=environ, **options) as process:
+        os.close(theirs)
+        seen = b""
+        while b"Access token: " not in seen:
+            seen += os.read(ours, 1000)
+        os.write(ours, f"{token}\n".encode())
+        assert process.stdout is not None
+        output = process.stdout.read()
+        assert process.wait(10) == 0
+    # Closed at the other end, there may be nothing left to read.
+    with os.fdopen(ours, "rb", buffering=0) as terminal, suppress(OSError):
+        seen += terminal.read(1000) or b""
+    assert json.loads(output)["accepted"] is True
+    assert token[:20].encode() not in seen

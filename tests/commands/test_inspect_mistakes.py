@@ -1,0 +1,156 @@
+"""The usual mistakes that ``flask auth0 inspect`` names: each in a token that shows it, and in none that does not."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+from refusals import by_hand, header_of, segment
+
+from auth0_blueprint.cli.inspection.case import Case
+from auth0_blueprint.cli.inspection.mistakes import MISTAKES, FoundMistake, mistakes_in
+from auth0_blueprint.cli.inspection.unverified import take_apart
+from auth0_blueprint.errors import InvalidSignatureError, UnknownKeyError
+from auth0_blueprint.settings import load_settings
+from auth0_blueprint.testing import LocalIssuer
+
+NOW = 1_800_000_000
+TENANT = "https://example.eu.auth0.com/"
+SETTINGS: dict[str, Any] = {"AUTH0_DOMAIN": "example.eu.auth0.com", "AUTH0_AUDIENCE": "https://api.example.com"}
+GOOD: dict[str, Any] = {
+    "iss": TENANT,
+    "sub": "auth0|a",
+    "aud": "https://api.example.com",
+    "azp": "a",
+    "iat": NOW,
+    "exp": NOW + 3600,
+}
+
+
+def token_of(claims: dict[str, Any] | None = None, signature: bytes = bytes(256), **header: Any) -> str:
+    """Return a token with good content but for what is given. Mistakes are looked for in what nobody has verified."""
+    header = {"alg": "RS256", "typ": "JWT", "kid": "a", **header}
+    return ".".join(map(segment, (header, GOOD | (claims or {}), signature)))
+
+
+def found_in(token: str, *, settings: dict[str, Any] | None = None, **case: Any) -> list[FoundMistake]:
+    loaded = load_settings({**SETTINGS, **(settings or {})}, {})
+    return mistakes_in(Case(take_apart(token, loaded.max_token_bytes), loaded, NOW, **case))
+
+
+def names_in(token: str, **options: Any) -> list[str]:
+    return [found.mistake for found in found_in(token, **options)]
+
+
+SCOPES: dict[str, Any] = {"scopes": frozenset({"read:messages", "write:messages"})}
+CUSTOM: dict[str, Any] = {"settings": {"AUTH0_DOMAIN": "login.example.com"}}
+ENCRYPTED = ".".join([segment({"alg": "dir", "enc": "A256GCM"}), "", "aXY", "Y2lwaGVydGV4dA", "dGFn"])
+
+
+#: name, token, what else there is to know, and a part of the sentence.
+CASES: list[tuple[str, str, dict[str, Any], str]] = [
+    ("too long", "x" * 20_000, {}, "more than 16384 bytes"),
+    ("line break", token_of()[:100] + "\n" + token_of()[100:], {}, "line break"),
+    ("refresh token", "v1.MXg5", {}, "a refresh token"),
+    ("refresh token", "v1.MXg5-_.x", {}, "a refresh token"),
+    ("opaque", "T3bY9sLx0", {}, "no audience was asked for"),
+    ("opaque", "T3bY9sLx0.T3b", {}, "no audience was asked for"),
+    ("encrypted", ENCRYPTED, {}, "encrypted"),
+    ("encrypted", token_of(enc="A256GCM"), {}, "encrypted"),
+    ("cut off", token_of().partition(".")[0], {}, "ends too soon"),
+    ("cut off", token_of().rpartition(".")[0], {}, "ends too soon"),
+    ("cut off", token_of().rpartition(".")[0] + ".", {}, "ends too soon"),
+    ("cut off", token_of(signature=bytes(255)), {}, "ends too soon"),
+    ("cut off", token_of(signature=bytes(255), alg="PS512"), {}, "ends too soon"),
+    ("cut off", f"{segment({'alg': 'RS256'})}.eyJzdWIiOi.{segment(bytes(256))}", {}, "ends too soon"),
+    ("HS256", token_of(alg="HS256", signature=bytes(32)), {}, "signed with a secret"),
+    ("HS256", token_of(alg="HS512", signature=bytes(64)), {}, "signed with a secret"),
+    ("unknown key", token_of(kid="old"), {"error": UnknownKeyError()}, 'no key that fits kid "old"'),
+    ("ID token", token_of({"aud": "client", "azp": "client"}), {}, "an ID token"),
+    ("ID token", token_of({"aud": ["client"], "azp": "other", "nonce": "x"}), {}, "an ID token"),
+    ("ID token", token_of({"aud": "client", "azp": "other", "at_hash": "x"}), {}, "an ID token"),
+    ("ID token", token_of({"aud": "client", "azp": "other", "c_hash": "x"}), {}, "an ID token"),
+    ("ID token", token_of({"aud": "client", "azp": "other", "auth_time": NOW}), {}, "an ID token"),
+    ("ID token", token_of({"aud": "client"}), {"settings": {"AUTH0_CLIENT_ID": "client"}}, "an ID token"),
+    ("audience spelling", token_of({"aud": "https://api.example.com/"}), {}, "https://api.example.com/"),
+    ("audience spelling", token_of({"aud": ["x", "https://API.example.com"]}), {}, "https://API.example.com"),
+    (
+        "audience spelling",
+        token_of({"aud": "https://api.example.com"}),
+        {"settings": {"AUTH0_AUDIENCE": "https://api.example.com/"}},
+        'AUTH0_AUDIENCE is "https://api.example.com/"',
+    ),
+    ("issuer spelling", token_of({"iss": TENANT.removesuffix("/")}), {}, "example.eu.auth0.com"),
+    ("issuer spelling", token_of({"iss": TENANT.replace("https", "http")}), {}, "http://example.eu"),
+    ("issuer spelling", token_of({"iss": "example.eu.auth0.com"}), {}, f'this app trusts "{TENANT}"'),
+    ("custom domain", token_of({"iss": "https://login.example.com/"}), {}, "the other's custom domain"),
+    ("custom domain", token_of(), CUSTOM, "the other's custom domain"),
+    ("other tenant", token_of({"iss": "https://other.eu.auth0.com/"}), {}, "https://other.eu.auth0.com/"),
+    ("other tenant", token_of({"iss": "https://auth.example.com/"}), CUSTOM, "https://auth.example.com/"),
+    ("other tenant", token_of({"iss": "https://["}), CUSTOM, "https://["),
+    ("clock", token_of({"iat": NOW + 6}), {}, "was issued 6 s from now; 5 s are allowed"),
+    ("clock", token_of({"nbf": NOW + 400}), {}, "becomes valid 7 min from now"),
+    ("clock", token_of({"exp": NOW - 5}), {}, "has expired 5 s ago; 5 s are allowed"),
+    ("clock", token_of({"exp": NOW - 65}), {}, "has expired 65 s ago"),
+    ("expired", token_of({"exp": NOW - 66}), {}, "66 s ago"),
+    ("expired", token_of({"exp": 0}), {}, "20833 d ago"),
+    ("scope as permission", token_of({"permissions": ["read:messages"]}), SCOPES, '"read:messages" in scope'),
+    ("scope as permission", token_of({"permissions": ["read:messages"], "scope": "a"}), SCOPES, "permissions only"),
+]
+
+
+@pytest.mark.parametrize(("name", "token", "options", "cause"), CASES)
+def test_a_mistake_is_named_with_its_cause(name: str, token: str, options: dict[str, Any], cause: str) -> None:
+    """It alone, in one sentence; the remedy is another."""
+    (found,) = found_in(token, **options)
+    assert found.mistake == name
+    assert cause in found.cause
+    for sentence in (found.cause, found.remedy):
+        assert re.fullmatch(r"[A-Z][^\n]*[^.]\.", sentence)
+
+
+@pytest.mark.parametrize(
+    ("token", "options"),
+    [
+        (token_of(), {}),
+        (token_of(signature=bytes(64), alg="ES256"), {}),
+        (token_of(kid="a"), {"error": InvalidSignatureError()}),
+        (token_of({"iat": NOW + 5, "nbf": NOW + 5}), {}),
+        (token_of({"exp": NOW - 4}), {}),
+        (token_of({"iat": 10**400, "nbf": 10**400, "exp": -(10**400)}), {}),
+        (token_of({"iat": "x", "nbf": None, "exp": True}), {}),
+        (token_of({"iss": 7, "aud": 7, "azp": [], "scope": 7, "permissions": 7}), SCOPES),
+        (token_of({"iss": None, "aud": [[], {}], "azp": {}, "scope": {}, "permissions": [[]]}), SCOPES),
+        (token_of({"aud": "https://other.example.com"}), {}),
+        (token_of({"aud": ["https://api.example.com", "a"], "nonce": "x"}), {}),
+        (token_of({"aud": ["https://api.example.com/", "https://api.example.com"]}), {}),
+        (token_of({"permissions": ["read:messages"], "scope": "write:messages read:messages"}), SCOPES),
+        (token_of({"permissions": ["read:messages"], "scope": ["read:messages"]}), SCOPES),
+        (token_of({"permissions": ["read:messages"]}), {}),
+        ("a.b.c", {}),
+        ("a.b.c.d", {}),
+        ("a.b.c.d.e", {}),
+        (".", {"settings": {"AUTH0_MAX_TOKEN_BYTES": 512}}),
+    ],
+)
+def test_no_other_token_is_accused(token: str, options: dict[str, Any]) -> None:
+    """Good ones, those that are wrong in another way, and those with anything in the place of a claim."""
+    expected = ["opaque"] if token == "." else []
+    assert names_in(token, **options) == expected
+
+
+def test_every_mistake_is_tried() -> None:
+    """And has a name of its own. The last one takes a route: see the command."""
+    tried = {name for name, *_ in CASES}
+    names = [mistake.name for mistake in MISTAKES]
+    assert len(set(names)) == len(names)
+    assert set(names) - tried == {"permission as scope"}
+
+
+def test_a_token_of_the_issuer_shows_no_mistake(issuer: LocalIssuer) -> None:
+    """Of either profile."""
+    settings = load_settings(issuer.settings, {})
+    for token in (issuer.token(), by_hand(issuer, {**header_of(issuer.token()), "typ": "at+jwt"})):
+        assert mistakes_in(Case(take_apart(token, 16_384), settings, time.time())) == []
