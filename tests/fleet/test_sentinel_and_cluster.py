@@ -101,8 +101,8 @@ def test_one_that_is_dead_at_the_start_costs_only_the_sharing(
     with RawServer(drip(b"", b"")) as server:  # which drips nothing
         port = server.server_address[1] if is_silent else 9
         app = make_app(AUTH0_CACHE_SECRET=SECRET, AUTH0_HEALTH_DETAILS="always", **settings_for(port))
-        started = time.monotonic()
-        assert ask(app, issuer.token()) == 200
+        token, started = issuer.token(), time.monotonic()
+        assert ask(app, token) == 200
         assert time.monotonic() - started < 3
         health = app.test_client().get("/auth/health", environ_overrides={"wsgi.multiprocess": True})
     assert health.status_code == 200
