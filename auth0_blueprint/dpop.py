@@ -137,7 +137,7 @@ class ProofChecker:
             raise InvalidProofError("critical_extension")
         name = header.get("alg")
         algorithm = ALGORITHMS.get(name) if isinstance(name, str) else None
-        if algorithm is None or algorithm not in self._algorithms:
+        if algorithm not in self._algorithms:
             raise InvalidProofError("algorithm")
         return algorithm
 

@@ -37,7 +37,7 @@ class TargetURI(NamedTuple):
     """
 
     uri: str | None
-    tells_slashes: bool = True
+    tells_slashes: bool
 
     def is_named_by(self, normalized_uri: str) -> bool:
         """Tell whether *normalized_uri*, as `normalized` returns it, names this target."""
@@ -85,7 +85,7 @@ def target_uri(base: str, environ: Mapping[str, Any]) -> TargetURI:
     """
     # PEP 3333: bytes, as text in Latin-1.
     path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}".encode("latin-1") or b"/"
-    raw_uri = str(environ.get("REQUEST_URI") or environ.get("RAW_URI") or "")
+    raw_uri = str(environ.get("REQUEST_URI") or environ.get("RAW_URI", ""))
     raw_path = raw_uri.partition("?")[0].encode("latin-1")
     # The decoded path is what the app acts on. The raw one is believed only where it says the same, in more detail: it
     # is another one behind middleware that moves the app, or where the request line had a whole URI.

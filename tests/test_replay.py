@@ -101,6 +101,15 @@ def test_a_used_proof_is_remembered_until_it_is_too_old_everywhere(
     assert len(memory) == 1
 
 
+def test_a_proof_is_let_go_of_in_the_very_second_that_it_was_kept_for(process: Processes, clock: MovableClock) -> None:
+    """Not a second later."""
+    memory = process(reach="process")
+    outcome(memory, seconds=300)
+    clock.move(300 + MARGIN_SECONDS)
+    outcome(memory, "another")
+    assert len(memory) == 1
+
+
 def test_proofs_end_in_their_own_order(process: Processes, clock: MovableClock) -> None:
     """Not in that in which they came: each says itself when it was made."""
     memory = process(reach="process")

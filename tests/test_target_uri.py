@@ -18,7 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.serving import WSGIRequestHandler as WerkzeugRequestHandler
 from werkzeug.serving import make_server as make_werkzeug_server
 
-from auth0_blueprint.target_uri import TargetURI, base_of_host, normalized, target_uri
+from auth0_blueprint.target_uri import TargetURI, _normalized_base, base_of_host, normalized, target_uri
 
 BASE = "https://api.example.com"
 
@@ -378,6 +378,7 @@ def test_what_is_equal_is_the_same_to_the_app(raw_path: str) -> None:
         ("api.example.com:443", ["api.example.com"], "https://api.example.com"),
         ("api.example.com:8443", ["api.example.com"], "https://api.example.com"),
         ("api.example.com:8443", ["api.example.com:8443"], "https://api.example.com:8443"),
+        ("API.Example.com", ["api.example.com"], "https://API.Example.com"),
         ("a.example.com:8443", [".example.com"], "https://a.example.com"),
         ("[::1]:5000", ["[::1]:5000"], "https://[::1]:5000"),
         ("[::1]:5000", ["[::1]"], "https://[::1]"),
@@ -389,3 +390,8 @@ def test_a_host_header_adds_nothing_to_a_trusted_name(host: str, trusted: list[s
     """No path, and no port that nobody has named: whoever sends a request writes the header."""
     assert base_of_host("https", host, trusted) == base
     assert (target_uri(base, {"PATH_INFO": "/keys"}).uri is None) == (base == "")
+
+
+def test_a_base_is_brought_into_its_spelling_once() -> None:
+    """It is the same in nearly every request."""
+    assert _normalized_base("HTTPS://api.example.com:443/") is _normalized_base("HTTPS://api.example.com:443/")
