@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from flask import Flask
 from flask.views import MethodView
 from werkzeug.routing import Rule
 
-from auth0_blueprint.jwt_extended import jwt_requirements
+from auth0_blueprint.decorators import admit
+from auth0_blueprint.jwt_extended import jwt_requirement, jwt_requirements
 from auth0_blueprint.protect import protect
 from auth0_blueprint.route import DEMANDS_ATTRIBUTE, demands_of, functions_of, is_marked_public, is_static, marks_of
 from auth0_blueprint.routes.access import settings_demands
 from auth0_blueprint.settings import Settings
+
+T = TypeVar("T")
 
 GUARDED, OPTIONAL, PUBLIC, STATIC, NONE = "guarded", "optional", "public", "static", "none"
 
@@ -37,16 +40,14 @@ def protection_of(app: Flask, settings: Settings, rule: Rule, method: str) -> Pr
     if demands_of_ours is None:
         return None
     is_file, is_marked = is_static(app, rule), is_marked_public(view, method)
-    labels: list[str] = []
-    has_guard = False
-    for function in (*_hooks(app, rule, is_let_through=is_file or is_marked), *_functions_that_answer(view, method)):
-        requirements = jwt_requirements(function, method)
-        has_guard = has_guard or bool(requirements) or DEMANDS_ATTRIBUTE in marks_of(function)
-        labels += ["jwt_required"] * any(requirements) + [demand.label for demand in demands_of(function)]
+    hooks = _hooks(app, rule, is_let_through=is_file or is_marked)
+    asked = [_asked_by_hook(hook, method) for hook in hooks]
+    asked += [_asked_by(function, method) for function in _functions_that_answer(view, method)]
+    labels = [label for of_one in asked for label in of_one or ()]
     labels += [demand.label for demand in demands_of_ours]
     if labels:
         return Protection(GUARDED, tuple(dict.fromkeys(labels)))
-    if has_guard:
+    if any(of_one is not None for of_one in asked):
         return Protection(OPTIONAL)
     if is_marked:
         return Protection(PUBLIC)
@@ -59,8 +60,54 @@ def _hooks(app: Flask, rule: Rule, *, is_let_through: bool) -> Iterator[Any]:
     for depth in range(len(names) + 1):
         for hook in app.before_request_funcs.get(".".join(names[:depth]) or None, ()):
             # Any other guard on a hook lets nothing through.
-            if not (is_let_through and getattr(hook, "__module__", None) == protect.__module__):
+            if not (is_let_through and _is_written_beside(hook, protect)):
                 yield hook
+
+
+def _asked_by(function: Any, method: str) -> list[str] | None:
+    """Return what the guards on *function* demand, or ``None`` if there are none."""
+    requirements = jwt_requirements(function, method)
+    if not requirements and DEMANDS_ATTRIBUTE not in marks_of(function):
+        return None
+    return ["jwt_required"] * any(requirements) + [demand.label for demand in demands_of(function)]
+
+
+def _asked_by_hook(hook: Any, method: str) -> list[str] | None:
+    """Return what the guards that are outermost on *hook* demand, or ``None`` if there are none.
+
+    A hook is asked for every route, and what others have put around a guard may well ask it for some only.
+    """
+    guards, inside = _taken_apart(hook)
+    requirements = _beyond(jwt_requirements(hook, method), jwt_requirements(inside, method))
+    if not requirements and not any(map(_is_ours, guards)):
+        return None
+    return ["jwt_required"] * any(requirements) + [
+        demand.label for demand in _beyond(demands_of(hook), demands_of(inside))
+    ]
+
+
+def _taken_apart(function: Any) -> tuple[list[Any], Any]:
+    """Return the guards that are outermost on *function*, and what they stand around."""
+    guards = []
+    while _is_ours(function) or jwt_requirement(function) is not None:
+        guards.append(function)
+        function = getattr(function, "__wrapped__", None)
+    return guards, function
+
+
+def _is_ours(function: Any) -> bool:
+    """Tell whether *function* is itself a guard of ours: ``functools.wraps`` copies marks, not code."""
+    is_of_ours = _is_written_beside(function, admit) or _is_written_beside(function, protect)
+    return is_of_ours and DEMANDS_ATTRIBUTE in marks_of(function)
+
+
+def _is_written_beside(function: Any, other: Callable[..., Any]) -> bool:
+    return getattr(function, "__globals__", None) is getattr(other, "__globals__", ())
+
+
+def _beyond(outer: Sequence[T], inner: Sequence[T]) -> Sequence[T]:
+    """Return what *outer*, which ends with *inner*, has before that."""
+    return outer[: len(outer) - len(inner)]
 
 
 def _functions_that_answer(view: Any, method: str) -> Iterator[Any]:

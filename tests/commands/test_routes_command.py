@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import flask_jwt_extended as fje
 import pytest
 from conftest import AppFactory, bearer
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, request
 from flask.testing import FlaskClient
 from flask.views import MethodView, View
 from flask_restx import Api as RestxApi
@@ -458,6 +458,59 @@ def test_a_hidden_guard_counts_as_none(app: Flask) -> None:
     for path in ("/hidden", "/inside", "/hook"):
         assert client.get(path).status_code == 401
         assert guards_of(app, path) == {"GET": "none"}
+
+
+def asks_nothing() -> None:
+    """Be a hook that lets everybody pass."""
+
+
+def sometimes(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate *hook*, to be asked for a part of the app only."""
+
+    @functools.wraps(hook)
+    def wrapper(*args: Any) -> Any:
+        return hook(*args) if request.path.startswith("/api") else None
+
+    return wrapper
+
+
+@pytest.mark.parametrize(
+    ("guards", "shown"),
+    [
+        ([sometimes, requires_auth], "none"),
+        ([sometimes, fje.jwt_required()], "none"),
+        ([sometimes, requires_auth(optional=True)], "none"),
+        ([functools.partial, requires_auth], "none"),
+        ([requires_auth(optional=True), sometimes, requires_scope("a")], "optional"),
+        ([fje.jwt_required(optional=True), sometimes, fje.jwt_required()], "optional"),
+        ([fje.jwt_required(optional=True), sometimes, requires_scope("a")], "optional"),
+        ([fje.jwt_required(), sometimes, requires_scope("a")], ["jwt_required"]),
+        ([requires_auth, sometimes, requires_scope("a")], ["any valid token"]),
+        ([requires_auth, sometimes, fje.jwt_required()], ["any valid token"]),
+        ([requires_auth, fje.jwt_required(), requires_scope("a")], ["jwt_required", "any valid token", "scope a"]),
+    ],
+)
+def test_a_hook_that_may_leave_its_guard_out_guards_nothing(
+    app: Flask, guards: list[Callable[..., Any]], shown: str | list[str]
+) -> None:
+    """Only what is around it is asked for every route, and only a guard is known to call what it stands around."""
+    hook: Callable[..., Any] = asks_nothing
+    for guard in reversed(guards):
+        hook = guard(hook)
+    app.before_request(hook)
+    app.add_url_rule("/admin", "admin", answer)
+    assert guards_of(app, "/admin") == {"GET": shown}
+    is_refused = app.test_client().get("/admin").status_code == 401
+    assert is_refused == (isinstance(shown, list) or functools.partial in guards)
+    assert (run(app, "--strict").exit_code == 1) is (shown == "none")
+
+
+def test_a_hook_that_does_not_ask_for_options_shows_nothing_of_what_is_inside(app: Flask) -> None:
+    """``@jwt_required()`` lets them pass."""
+    app.before_request(fje.jwt_required()(sometimes(requires_scope("a")(asks_nothing))))
+    app.add_url_rule("/", "root", answer, methods=["OPTIONS"])
+    assert guards_of(app, "/") == {"OPTIONS": "none"}
+    assert app.test_client().options("/").status_code == 200
 
 
 def test_a_guard_above_the_route_decorator_counts_as_none(app: Flask) -> None:
