@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -117,5 +118,13 @@ def _functions_that_answer(view: Any, method: str) -> Iterator[Any]:
     if view_class is None:
         return
     yield getattr(view_class, "dispatch_request", None)
-    if issubclass(view_class, MethodView):  # another one need not call its get() or post() at all
+    if _calls_its_methods(view_class):
         yield from functions_of(view, method)[2:]
+
+
+def _calls_its_methods(view_class: Any) -> bool:
+    """Tell whether *view_class* is known to call its ``get()`` for ``GET``, and so on. A view class need not."""
+    _, dispatch = _taken_apart(getattr(view_class, "dispatch_request", None))
+    # Where nobody has imported Flask-RESTX, no view is of it.
+    resource = getattr(sys.modules.get("flask_restx"), "Resource", MethodView)
+    return dispatch in (MethodView.dispatch_request, resource.dispatch_request)

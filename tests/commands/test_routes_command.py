@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +21,7 @@ from flask_restx import Api as RestxApi
 from flask_restx import Resource
 from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
+from processes import TESTED_PACKAGE
 from werkzeug.routing import Rule
 
 from auth0_blueprint import (
@@ -31,6 +34,21 @@ from auth0_blueprint import (
     requires_scope,
 )
 from auth0_blueprint.testing import LocalIssuer
+
+ALONE = """
+from flask import Flask
+from flask.views import MethodView
+from auth0_blueprint import Auth0Blueprint, requires_auth
+
+class Guarded(MethodView):
+    @requires_auth
+    def get(self):
+        return "answered"
+
+app = Flask(__name__, static_folder=None)
+app.register_blueprint(Auth0Blueprint())
+app.add_url_rule("/", view_func=Guarded.as_view("guarded"))
+"""
 
 REFUSED = {401, 403}
 BLUEPRINTS = ("outer", "outer.inner", "outer.again", "hooked", "opened")
@@ -214,10 +232,24 @@ class UnusedGuard(View):
 
 
 class OwnDispatch(MethodView):
-    def dispatch_request(self, **kwargs: Any) -> Any:
-        return super().dispatch_request(**kwargs)
+    def dispatch_request(self, **_kwargs: Any) -> Any:
+        return "answered"
 
     @requires_auth
+    def get(self) -> str:
+        return "never called"
+
+
+class GuardedOwnDispatch(OwnDispatch):
+    @requires_scope("a")
+    def dispatch_request(self, **_kwargs: Any) -> Any:
+        return "answered"
+
+
+class GuardedUsualDispatch(MethodView):
+    dispatch_request = requires_scope("a")(fje.jwt_required()(MethodView.dispatch_request))
+
+    @requires_permission("x")
     def get(self) -> str:
         return "answered"
 
@@ -234,7 +266,13 @@ class Holder:
 def add_classes(app: Flask) -> None:
     """Add class-based views, and methods of an object."""
     methods: list[type[View]] = [Mixed, GuardedAsAWhole, JwtAsAWhole, Open, NotOpen, OpenHead]
-    dispatches: list[type[View]] = [GuardedDispatch, UnusedGuard, OwnDispatch]
+    dispatches: list[type[View]] = [
+        GuardedDispatch,
+        UnusedGuard,
+        OwnDispatch,
+        GuardedOwnDispatch,
+        GuardedUsualDispatch,
+    ]
     for view_class in methods + dispatches:
         app.add_url_rule(f"/{view_class.__name__}", view_func=view_class.as_view(view_class.__name__))
     outside: Callable[..., Any] = requires_scope("a")(Mixed.as_view("GuardedOutside"))
@@ -522,6 +560,40 @@ def test_a_guard_above_the_route_decorator_counts_as_none(app: Flask) -> None:
         return "answered"
 
     assert guards_of(app, "/misplaced") == {"GET": "none"}
+
+
+def test_methods_that_a_class_calls_by_itself_count_as_unguarded(app: Flask) -> None:
+    """Nobody can see what its ``dispatch_request`` does. With the guard on that, it is seen."""
+
+    class OnMethod(MethodView):
+        def dispatch_request(self, **kwargs: Any) -> Any:
+            return super().dispatch_request(**kwargs)
+
+        @requires_auth
+        def get(self) -> str:
+            return "answered"
+
+    class OnDispatch(OnMethod):
+        @requires_auth
+        def dispatch_request(self, **kwargs: Any) -> Any:
+            return super().dispatch_request(**kwargs)
+
+    for view_class, guard in ((OnMethod, "none"), (OnDispatch, ["any valid token"])):
+        path = f"/{view_class.__name__}"
+        app.add_url_rule(path, view_func=view_class.as_view(view_class.__name__))
+        assert guards_of(app, path) == {"GET": guard}
+    assert [app.test_client().get(path).status_code for path in ("/OnMethod", "/OnDispatch")] == [401, 401]
+
+
+def test_without_flask_restx_nothing_of_it_is_loaded(tmp_path: Path, issuer: LocalIssuer) -> None:
+    """In a process of its own."""
+    (tmp_path / "alone.py").write_text(ALONE)
+    environ = {"PATH": "", **TESTED_PACKAGE, "AUTH0_ISSUER": issuer.issuer, "AUTH0_AUDIENCE": issuer.audience}
+    command = [sys.executable, "-X", "importtime", "-m", "flask", "--app", "alone", "auth0", "routes", "--strict"]
+    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+    assert re.search(r"/ +guarded +any valid token", result.stdout)
+    assert "flask_jwt_extended" in result.stderr
+    assert "flask_restx" not in result.stderr
 
 
 def test_the_guard_of_a_blueprint_that_is_not_the_routes_counts_for_nothing(app: Flask) -> None:
