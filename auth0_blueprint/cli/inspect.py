@@ -10,7 +10,6 @@ from typing import Any
 import click
 from flask import Flask, current_app, request
 
-from auth0_blueprint.blueprint import Auth0Blueprint
 from auth0_blueprint.cli.ending import Command, CommandError, with_app
 from auth0_blueprint.cli.finding import WARN, worst
 from auth0_blueprint.cli.inspection.case import Case
@@ -19,10 +18,11 @@ from auth0_blueprint.cli.inspection.steps import NOT_REACHED, Walk, walk
 from auth0_blueprint.cli.inspection.unverified import Unverified, bare_token, take_apart
 from auth0_blueprint.cli.inspection.values import shown_claim
 from auth0_blueprint.cli.output import json_option, mark, print_json, print_lines, printable, table
+from auth0_blueprint.cli.protection import Protection, protection_of
 from auth0_blueprint.current import app_state
-from auth0_blueprint.demands import Demand
 from auth0_blueprint.errors import UnavailableError
-from auth0_blueprint.route import demands_of_route, scopes_of_app
+from auth0_blueprint.route import scopes_of_app
+from auth0_blueprint.settings import Settings
 
 _ROOM_AROUND = 1024  # for what is copied along with a token
 
@@ -48,12 +48,13 @@ def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool
         raise click.UsageError("There is no token: give it as an argument, or to the standard input.")
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     _enter_request(app, path or "/", method)
-    demands = None if path is None else _demands_of_route(app)
+    protection = None if path is None else _protection_of_route(app, state.settings)
+    demands = () if protection is None else protection.demands
     now = time.time()
     content = take_apart(token, state.settings.max_token_bytes)
-    walked = walk(state, token, request.environ, demands)
-    scopes = scopes_of_app(app) if demands is None else [scope for demand in demands for scope in demand.scopes]
-    case = Case(content, state.settings, now, walked.error, walked.access_token, demands or (), frozenset(scopes))
+    walked = walk(state, token, request.environ, protection)
+    scopes = scopes_of_app(app) if protection is None else [scope for demand in demands for scope in demand.scopes]
+    case = Case(content, state.settings, now, walked.error, walked.access_token, demands, frozenset(scopes))
     mistakes = mistakes_in(case)
     if as_json:
         print_json(_document(content, walked, mistakes))
@@ -88,15 +89,13 @@ def _enter_request(app: Flask, path: str, method: str) -> None:
         raise CommandError(f"The app cannot take a request for {printable(path)}: {type(exc).__name__}.") from exc
 
 
-def _demands_of_route(app: Flask) -> tuple[Demand, ...]:
-    what = printable(f"{request.method} {request.path}")
-    if request.url_rule is None:
+def _protection_of_route(app: Flask, settings: Settings) -> Protection:
+    rule = request.url_rule
+    protection = None if rule is None else protection_of(app, settings, rule, request.method)
+    if protection is None:
+        what = printable(f"{request.method} {request.path}")
         raise click.BadParameter(f"no route takes {what}", param_hint="'--path'")
-    if any(isinstance(app.blueprints.get(name), Auth0Blueprint) for name in request.blueprints):
-        raise click.BadParameter(
-            f"{what} is a route of Auth0Blueprint itself: docs/admin.md says who may", param_hint="'--path'"
-        )
-    return tuple(demands_of_route())
+    return protection
 
 
 def _verdict(walked: Walk) -> str:

@@ -11,6 +11,8 @@ from flask.views import MethodView
 from werkzeug.routing import Rule
 
 from auth0_blueprint.decorators import admit
+from auth0_blueprint.demands import Demand
+from auth0_blueprint.errors import MissingCredentialsError
 from auth0_blueprint.jwt_extended import jwt_requirement, jwt_requirements
 from auth0_blueprint.protect import protect
 from auth0_blueprint.route import DEMANDS_ATTRIBUTE, demands_of, functions_of, is_marked_public, is_static, marks_of
@@ -20,18 +22,28 @@ from auth0_blueprint.settings import Settings
 T = TypeVar("T")
 
 GUARDED, OPTIONAL, PUBLIC, STATIC, NONE = "guarded", "optional", "public", "static", "none"
+#: An ``OPTIONS`` that Flask answers by itself, which `routes` does not show.
+AUTOMATIC = "automatic"
+
+#: What ``@jwt_required()`` demands.
+JWT_REQUIRED = Demand(bool, MissingCredentialsError, "jwt_required")
 
 
 class Protection(NamedTuple):
     """What a route asks of a request before its view answers.
 
     Attributes:
-        guard: ``guarded``, ``optional``, ``public``, ``static`` or ``none``.
-        demands: the labels of what is demanded; only where it is ``guarded``.
+        guard: ``guarded``, ``optional``, ``public``, ``static``, ``automatic`` or ``none``.
+        demands: what is demanded, in the order in which it is asked; only where it is ``guarded``.
     """
 
     guard: str
-    demands: tuple[str, ...] = ()
+    demands: tuple[Demand, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What is demanded, for people, each once."""
+        return tuple(dict.fromkeys(demand.label for demand in self.demands))
 
 
 def protection_of(app: Flask, settings: Settings, rule: Rule, method: str) -> Protection | None:
@@ -40,19 +52,24 @@ def protection_of(app: Flask, settings: Settings, rule: Rule, method: str) -> Pr
     demands_of_ours = settings_demands(view, settings)
     if demands_of_ours is None:
         return None
-    is_file, is_marked = is_static(app, rule), is_marked_public(view, method)
-    hooks = _hooks(app, rule, is_let_through=is_file or is_marked)
-    asked = [_asked_by_hook(hook, method) for hook in hooks]
-    asked += [_asked_by(function, method) for function in _functions_that_answer(view, method)]
-    labels = [label for of_one in asked for label in of_one or ()]
-    labels += [demand.label for demand in demands_of_ours]
-    if labels:
-        return Protection(GUARDED, tuple(dict.fromkeys(labels)))
-    if any(of_one is not None for of_one in asked):
-        return Protection(OPTIONAL)
-    if is_marked:
-        return Protection(PUBLIC)
-    return Protection(STATIC if is_file else NONE)
+    open_as = _open_as(app, rule, view, method)
+    asked = [_asked_by_hook(hook, method) for hook in _hooks(app, rule, is_let_through=open_as != NONE)]
+    if open_as != AUTOMATIC:
+        asked += [_asked_by(function, method) for function in _functions_that_answer(view, method)]
+        asked.append(demands_of_ours or None)
+    demands = tuple(demand for of_one in asked for demand in of_one or ())
+    if demands:
+        return Protection(GUARDED, demands)
+    return Protection(OPTIONAL if any(of_one is not None for of_one in asked) else open_as)
+
+
+def _open_as(app: Flask, rule: Rule, view: Any, method: str) -> str:
+    """Return as what `protect` lets *rule* through, or ``none`` if it does not."""
+    if method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
+        return AUTOMATIC
+    if is_marked_public(view, method):
+        return PUBLIC
+    return STATIC if is_static(app, rule) else NONE
 
 
 def _hooks(app: Flask, rule: Rule, *, is_let_through: bool) -> Iterator[Any]:
@@ -65,15 +82,15 @@ def _hooks(app: Flask, rule: Rule, *, is_let_through: bool) -> Iterator[Any]:
                 yield hook
 
 
-def _asked_by(function: Any, method: str) -> list[str] | None:
+def _asked_by(function: Any, method: str) -> tuple[Demand, ...] | None:
     """Return what the guards on *function* demand, or ``None`` if there are none."""
     requirements = jwt_requirements(function, method)
     if not requirements and DEMANDS_ATTRIBUTE not in marks_of(function):
         return None
-    return ["jwt_required"] * any(requirements) + [demand.label for demand in demands_of(function)]
+    return (JWT_REQUIRED,) * any(requirements) + demands_of(function)
 
 
-def _asked_by_hook(hook: Any, method: str) -> list[str] | None:
+def _asked_by_hook(hook: Any, method: str) -> tuple[Demand, ...] | None:
     """Return what the guards that are outermost on *hook* demand, or ``None`` if there are none.
 
     A hook is asked for every route, and what others have put around a guard may well ask it for some only.
@@ -82,9 +99,7 @@ def _asked_by_hook(hook: Any, method: str) -> list[str] | None:
     requirements = _beyond(jwt_requirements(hook, method), jwt_requirements(inside, method))
     if not requirements and not any(map(_is_ours, guards)):
         return None
-    return ["jwt_required"] * any(requirements) + [
-        demand.label for demand in _beyond(demands_of(hook), demands_of(inside))
-    ]
+    return (JWT_REQUIRED,) * any(requirements) + tuple(_beyond(demands_of(hook), demands_of(inside)))
 
 
 def _taken_apart(function: Any) -> tuple[list[Any], Any]:

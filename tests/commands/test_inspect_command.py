@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import flask_jwt_extended as fje
 import pytest
 from conftest import AppFactory
 from flask import Flask, request
@@ -341,14 +342,40 @@ class TestRoute:
 
     @pytest.mark.parametrize(
         ("path", "text"),
-        [("/any", "any valid token"), ("/public", "nothing: no guard of this route demands anything")],
+        [
+            ("/any", "any valid token"),
+            ("/jwt", "jwt_required"),
+            ("/optional", "nothing: the route also takes requests without a token"),
+            ("/public", "nothing: the view is marked @public"),
+            ("/static/a.txt", "nothing: it is one of Flask's own static files"),
+            ("/open", "nothing: no guard of this route demands anything"),
+            ("/scope --method OPTIONS", "nothing: Flask answers OPTIONS by itself"),
+            ("/auth/me", "any valid token"),
+            ("/auth/health", "nothing: the view is marked @public"),
+        ],
     )
     def test_a_route_may_demand_no_more_than_a_token(
-        self, routed: Flask, issuer: LocalIssuer, path: str, text: str
+        self, issuer: LocalIssuer, routed: Flask, tmp_path: Path, path: str, text: str
     ) -> None:
-        """Or not even that, which is said."""
-        last = document(routed, "--path", path, issuer.token())["steps"][-1]
-        assert last == {"step": "demand", "status": "ok", "text": text}
+        """Or not even that, which is said in one line. Also of a token that is refused."""
+        routed.static_folder = str(tmp_path)
+        routed.add_url_rule("/static/<path:filename>", "static", routed.send_static_file)
+        routed.add_url_rule("/jwt", "jwt", fje.jwt_required()(lambda: ""))
+        routed.add_url_rule("/optional", "optional", requires_auth(optional=True)(lambda: ""))
+        routed.add_url_rule("/open", "open", lambda: "")
+        for token, status in ((issuer.token(), "ok"), (issuer.forged_token(), "-")):
+            steps = document(routed, "--path", *path.split(), token)["steps"]
+            assert steps[len(STEPS) :] == [{"step": "demand", "status": status, "text": text}]
+
+    def test_routes_of_ours_demand_what_the_settings_say(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
+        """Scope and permission."""
+        app = make_app(AUTH0_ADMIN_SCOPE="operate")
+        printed = document(app, "--path", "/auth/admin/config", issuer.token(scope="operate"))
+        assert [(step["status"], step["text"]) for step in printed["steps"][len(STEPS) :]] == [
+            ("ok", "scope operate"),
+            ("fail", "permission operate"),
+        ]
+        assert printed["code"] == "insufficient_permissions"
 
     @pytest.mark.parametrize(
         ("arguments", "problem"),
@@ -357,13 +384,16 @@ class TestRoute:
             (["--path", "/scope/"], "no route takes GET /scope/"),
             (["--path", "/scope", "--method", "PATCH"], "no route takes PATCH /scope"),
             (["--path", "/\x1b[31m"], r"no route takes 'GET /\x1b[31m'"),
-            (["--path", "/auth/me"], "a route of Auth0Blueprint itself: docs/admin.md says who may"),
+            (["--path", "/auth/me", "--method", "PATCH"], "no route takes PATCH /auth/me"),
+            (["--path", "/auth/admin/config"], "no route takes GET /auth/admin/config"),
         ],
     )
     def test_a_path_without_a_route_is_wrong_usage(
-        self, routed: Flask, issuer: LocalIssuer, arguments: list[str], problem: str
+        self, make_app: AppFactory, issuer: LocalIssuer, arguments: list[str], problem: str
     ) -> None:
-        """And so is one of our own, whose guards are of another kind."""
+        """And so is one of our own that the settings switch off, or that only refuses a method."""
+        routed = make_app(AUTH0_ADMIN=False)
+        routed.add_url_rule("/scope", view_func=requires_scope("read:messages")(lambda: ""))
         result = run(routed, *arguments, issuer.token())
         assert (result.exit_code, result.stdout) == (2, "")
         assert problem in result.stderr
