@@ -129,7 +129,7 @@ def _lines(content: Unverified, walked: Walk, mistakes: list[FoundMistake], now:
             rows = [(f"  {printable(name)}", shown_claim(name, value, now)) for name, value in members.items()]
             yield from table(rows)
         yield ""
-    yield from table((_marked(found.status), found.check, found.text) for found in walked.steps)
+    yield from table((_marked(found.status), found.check, printable(found.text)) for found in walked.steps)
     yield ""
     yield f"This app: {_verdict(walked)}"
     for found in mistakes:

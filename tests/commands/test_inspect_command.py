@@ -333,6 +333,15 @@ class TestRoute:
         printed = document(routed, "--path", "/scope", issuer.forged_token(scope="read:messages"))
         assert printed["steps"][-1] == {"step": "demand", "status": "-", "text": "scope read:messages"}
 
+    @pytest.mark.parametrize("mint", [LocalIssuer.token, LocalIssuer.forged_token])
+    def test_no_terminal_obeys_what_a_guard_demands(self, make_app: AppFactory, issuer: LocalIssuer, mint: Any) -> None:
+        """The name of a claim may be any text, reached or not."""
+        app = make_app()
+        app.add_url_rule("/", view_func=requires_claim("\x1b[31mclaim", 1)(lambda: ""))
+        output = run(app, "--path", "/", mint(issuer)).stdout
+        assert all(line.isprintable() for line in output.splitlines())
+        assert r"'claim \x1b[31mclaim'" in output
+
     def test_hooks_demand_as_well(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
         """Those of `protect`."""
         app = make_app()
