@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 from flask import Flask, current_app, request
+from werkzeug.routing import RequestRedirect
 
 from auth0_blueprint.cli.ending import Command, CommandError, with_app
 from auth0_blueprint.cli.finding import WARN, worst
@@ -82,7 +83,8 @@ def _enter_request(app: Flask, path: str, method: str) -> None:
     """
     hosts = app.config.get("TRUSTED_HOSTS")
     if hosts and "://" not in path:
-        path = f"https://{hosts[0].removeprefix('.')}{path}"
+        host = hosts if isinstance(hosts, str) else next(iter(hosts))
+        path = f"https://{host.removeprefix('.')}{path}"
     try:
         click.get_current_context().with_resource(app.test_request_context(path, method=method))
     except Exception as exc:  # a path may be any text, and what opens a session may be anybody's
@@ -94,8 +96,17 @@ def _protection_of_route(app: Flask, settings: Settings) -> Protection:
     protection = None if rule is None else protection_of(app, settings, rule, request.method)
     if protection is None:
         what = printable(f"{request.method} {request.path}")
-        raise click.BadParameter(f"no route takes {what}", param_hint="'--path'")
+        raise click.BadParameter(f"no route takes {what}{_other_answer()}", param_hint="'--path'")
     return protection
+
+
+def _other_answer() -> str:
+    """Return what the app answers to this request instead, where it is not just that there is no such route."""
+    answer = request.routing_exception
+    if answer is None or answer.code in {404, 405}:
+        return ""
+    detail = answer.new_url if isinstance(answer, RequestRedirect) else answer.description
+    return printable(f": the app answers {answer.code} {answer.name}, {detail}")
 
 
 def _verdict(walked: Walk) -> str:

@@ -15,10 +15,11 @@ from typing import Any
 import flask_jwt_extended as fje
 import pytest
 from conftest import AppFactory
-from flask import Flask, request
+from flask import Flask, abort, request
 from processes import TESTED_PACKAGE, running
 from refusals import by_hand, segment, with_member
 from servers import RawServer, respond
+from werkzeug.routing import BaseConverter
 
 from auth0_blueprint import (
     Auth0Blueprint,
@@ -405,7 +406,7 @@ class TestRoute:
         routed.add_url_rule("/scope", view_func=requires_scope("read:messages")(lambda: ""))
         result = run(routed, *arguments, issuer.token())
         assert (result.exit_code, result.stdout) == (2, "")
-        assert problem in result.stderr
+        assert result.stderr.endswith(f"{problem}\n")
 
     def test_a_path_that_is_none_is_a_sentence(self, routed: Flask, issuer: LocalIssuer) -> None:
         """Never a traceback."""
@@ -413,7 +414,18 @@ class TestRoute:
         assert (result.exit_code, result.stdout) == (1, "")
         assert result.stderr == "Error: The app cannot take a request for http://[: ValueError.\n"
 
-    @pytest.mark.parametrize("hosts", [["api.example.com"], [".example.com"], None])
+    @pytest.mark.parametrize(
+        "hosts",
+        [
+            ["api.example.com"],
+            [".example.com"],
+            ("api.example.com", "b.example.com"),
+            {"api.example.com", "b.example.com"},
+            "api.example.com",
+            ".example.com",
+            None,
+        ],
+    )
     def test_the_host_is_one_that_the_app_trusts(self, routed: Flask, issuer: LocalIssuer, hosts: Any) -> None:
         """Or the one that is named."""
         routed.config["TRUSTED_HOSTS"] = hosts
@@ -422,6 +434,29 @@ class TestRoute:
             assert run(routed, "--path", path, token).exit_code == 0
         elsewhere = run(routed, "--path", "https://example.org/scope", token)
         assert elsewhere.exit_code == (0 if hosts is None else 2)
+        reason = "no route takes GET /scope: the app answers 400 Bad Request, Host 'example.org' is not trusted.\n"
+        assert (reason in elsewhere.stderr) is (hosts is not None)
+
+    def test_a_redirect_is_told(self, routed: Flask, issuer: LocalIssuer) -> None:
+        """With where to."""
+        routed.add_url_rule("/folder/<name>/", "folder", lambda name: name)
+        result = run(routed, "--path", "/folder/a", issuer.token())
+        assert result.exit_code == 2
+        reason = "no route takes GET /folder/a: the app answers 308 Permanent Redirect, http://localhost/folder/a/\n"
+        assert result.stderr.endswith(reason)
+
+    def test_a_refusal_of_the_path_itself_is_told(self, routed: Flask, issuer: LocalIssuer) -> None:
+        """In the words of the app; no terminal obeys them."""
+
+        class Refusing(BaseConverter):
+            def to_python(self, value: str) -> str:
+                abort(400, f"not {value}")
+
+        routed.url_map.converters["refusing"] = Refusing
+        routed.add_url_rule("/refusing/<refusing:name>", "refusing", lambda name: name)
+        result = run(routed, "--path", "/refusing/\x1b[31m", issuer.token())
+        assert result.exit_code == 2
+        assert r"the app answers 400 Bad Request, not \x1b[31m" in result.stderr
 
     def test_a_scope_that_is_a_permission_is_named(self, routed: Flask, issuer: LocalIssuer) -> None:
         """Of the route in question, or of any route of the app."""
