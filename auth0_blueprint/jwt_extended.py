@@ -257,12 +257,19 @@ def jwt_requirements(function: Any, method: str) -> list[bool]:
         return []
     requirements = []
     while (inner := getattr(function, "__wrapped__", None)) is not None:
-        if getattr(function, "__globals__", None) is vars(view_decorators):
-            is_optional = inspect.getclosurevars(function).nonlocals.get("optional")
-            if isinstance(is_optional, bool):
-                requirements.append(not is_optional)
+        requirement = jwt_requirement(function)
+        if requirement is not None:
+            requirements.append(requirement)
         function = inner
     return requirements
+
+
+def jwt_requirement(function: Any) -> bool | None:
+    """Tell whether *function* itself, as a ``@jwt_required()``, demands a token; ``None`` if it is none."""
+    if not hasattr(function, "__wrapped__") or getattr(function, "__globals__", None) is not vars(view_decorators):
+        return None
+    is_optional = inspect.getclosurevars(function).nonlocals.get("optional")
+    return not is_optional if isinstance(is_optional, bool) else None
 
 
 def still_answers(app: Flask, manager: object) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 from flask import Flask, current_app, request
+from werkzeug.routing import RequestRedirect
 
-from auth0_blueprint.blueprint import Auth0Blueprint
 from auth0_blueprint.cli.ending import Command, CommandError, with_app
 from auth0_blueprint.cli.finding import WARN, worst
 from auth0_blueprint.cli.inspection.case import Case
@@ -19,10 +19,11 @@ from auth0_blueprint.cli.inspection.steps import NOT_REACHED, Walk, walk
 from auth0_blueprint.cli.inspection.unverified import Unverified, bare_token, take_apart
 from auth0_blueprint.cli.inspection.values import shown_claim
 from auth0_blueprint.cli.output import json_option, mark, print_json, print_lines, printable, table
+from auth0_blueprint.cli.protection import Protection, protection_of
 from auth0_blueprint.current import app_state
-from auth0_blueprint.demands import Demand
 from auth0_blueprint.errors import UnavailableError
-from auth0_blueprint.route import demands_of_route, scopes_of_app
+from auth0_blueprint.route import scopes_of_app
+from auth0_blueprint.settings import Settings
 
 _ROOM_AROUND = 1024  # for what is copied along with a token
 
@@ -48,12 +49,13 @@ def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool
         raise click.UsageError("There is no token: give it as an argument, or to the standard input.")
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     _enter_request(app, path or "/", method)
-    demands = None if path is None else _demands_of_route(app)
+    protection = None if path is None else _protection_of_route(app, state.settings)
+    demands = () if protection is None else protection.demands
     now = time.time()
     content = take_apart(token, state.settings.max_token_bytes)
-    walked = walk(state, token, request.environ, demands)
-    scopes = scopes_of_app(app) if demands is None else [scope for demand in demands for scope in demand.scopes]
-    case = Case(content, state.settings, now, walked.error, walked.access_token, demands or (), frozenset(scopes))
+    walked = walk(state, token, request.environ, protection)
+    scopes = scopes_of_app(app) if protection is None else [scope for demand in demands for scope in demand.scopes]
+    case = Case(content, state.settings, now, walked.error, walked.access_token, demands, frozenset(scopes))
     mistakes = mistakes_in(case)
     if as_json:
         print_json(_document(content, walked, mistakes))
@@ -81,22 +83,30 @@ def _enter_request(app: Flask, path: str, method: str) -> None:
     """
     hosts = app.config.get("TRUSTED_HOSTS")
     if hosts and "://" not in path:
-        path = f"https://{hosts[0].removeprefix('.')}{path}"
+        host = hosts if isinstance(hosts, str) else next(iter(hosts))
+        path = f"https://{host.removeprefix('.')}{path}"
     try:
         click.get_current_context().with_resource(app.test_request_context(path, method=method))
     except Exception as exc:  # a path may be any text, and what opens a session may be anybody's
         raise CommandError(f"The app cannot take a request for {printable(path)}: {type(exc).__name__}.") from exc
 
 
-def _demands_of_route(app: Flask) -> tuple[Demand, ...]:
-    what = printable(f"{request.method} {request.path}")
-    if request.url_rule is None:
-        raise click.BadParameter(f"no route takes {what}", param_hint="'--path'")
-    if any(isinstance(app.blueprints.get(name), Auth0Blueprint) for name in request.blueprints):
-        raise click.BadParameter(
-            f"{what} is a route of Auth0Blueprint itself: docs/admin.md says who may", param_hint="'--path'"
-        )
-    return tuple(demands_of_route())
+def _protection_of_route(app: Flask, settings: Settings) -> Protection:
+    rule = request.url_rule
+    protection = None if rule is None else protection_of(app, settings, rule, request.method)
+    if protection is None:
+        what = printable(f"{request.method} {request.path}")
+        raise click.BadParameter(f"no route takes {what}{_other_answer()}", param_hint="'--path'")
+    return protection
+
+
+def _other_answer() -> str:
+    """Return what the app answers to this request instead, where it is not just that there is no such route."""
+    answer = request.routing_exception
+    if answer is None or answer.code in {404, 405}:
+        return ""
+    detail = answer.new_url if isinstance(answer, RequestRedirect) else answer.description
+    return printable(f": the app answers {answer.code} {answer.name}, {detail}")
 
 
 def _verdict(walked: Walk) -> str:
@@ -130,7 +140,7 @@ def _lines(content: Unverified, walked: Walk, mistakes: list[FoundMistake], now:
             rows = [(f"  {printable(name)}", shown_claim(name, value, now)) for name, value in members.items()]
             yield from table(rows)
         yield ""
-    yield from table((_marked(found.status), found.check, found.text) for found in walked.steps)
+    yield from table((_marked(found.status), found.check, printable(found.text)) for found in walked.steps)
     yield ""
     yield f"This app: {_verdict(walked)}"
     for found in mistakes:

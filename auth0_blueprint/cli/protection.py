@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from flask import Flask
 from flask.views import MethodView
 from werkzeug.routing import Rule
 
-from auth0_blueprint.jwt_extended import jwt_requirements
+from auth0_blueprint.decorators import admit
+from auth0_blueprint.demands import Demand
+from auth0_blueprint.errors import MissingCredentialsError
+from auth0_blueprint.jwt_extended import jwt_requirement, jwt_requirements
 from auth0_blueprint.protect import protect
 from auth0_blueprint.route import DEMANDS_ATTRIBUTE, demands_of, functions_of, is_marked_public, is_static, marks_of
 from auth0_blueprint.routes.access import settings_demands
 from auth0_blueprint.settings import Settings
 
+T = TypeVar("T")
+
 GUARDED, OPTIONAL, PUBLIC, STATIC, NONE = "guarded", "optional", "public", "static", "none"
+#: An ``OPTIONS`` that Flask answers by itself, which `routes` does not show.
+AUTOMATIC = "automatic"
+
+#: What ``@jwt_required()`` demands.
+JWT_REQUIRED = Demand(bool, MissingCredentialsError, "jwt_required")
 
 
 class Protection(NamedTuple):
     """What a route asks of a request before its view answers.
 
     Attributes:
-        guard: ``guarded``, ``optional``, ``public``, ``static`` or ``none``.
-        demands: the labels of what is demanded; only where it is ``guarded``.
+        guard: ``guarded``, ``optional``, ``public``, ``static``, ``automatic`` or ``none``.
+        demands: what is demanded, in the order in which it is asked; only where it is ``guarded``.
     """
 
     guard: str
-    demands: tuple[str, ...] = ()
+    demands: tuple[Demand, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What is demanded, for people, each once."""
+        return tuple(dict.fromkeys(demand.label for demand in self.demands))
 
 
 def protection_of(app: Flask, settings: Settings, rule: Rule, method: str) -> Protection | None:
@@ -36,21 +52,24 @@ def protection_of(app: Flask, settings: Settings, rule: Rule, method: str) -> Pr
     demands_of_ours = settings_demands(view, settings)
     if demands_of_ours is None:
         return None
-    is_file, is_marked = is_static(app, rule), is_marked_public(view, method)
-    labels: list[str] = []
-    has_guard = False
-    for function in (*_hooks(app, rule, is_let_through=is_file or is_marked), *_functions_that_answer(view, method)):
-        requirements = jwt_requirements(function, method)
-        has_guard = has_guard or bool(requirements) or DEMANDS_ATTRIBUTE in marks_of(function)
-        labels += ["jwt_required"] * any(requirements) + [demand.label for demand in demands_of(function)]
-    labels += [demand.label for demand in demands_of_ours]
-    if labels:
-        return Protection(GUARDED, tuple(dict.fromkeys(labels)))
-    if has_guard:
-        return Protection(OPTIONAL)
-    if is_marked:
-        return Protection(PUBLIC)
-    return Protection(STATIC if is_file else NONE)
+    open_as = _open_as(app, rule, view, method)
+    asked = [_asked_by_hook(hook, method) for hook in _hooks(app, rule, is_let_through=open_as != NONE)]
+    if open_as != AUTOMATIC:
+        asked += [_asked_by(function, method) for function in _functions_that_answer(view, method)]
+        asked.append(demands_of_ours or None)
+    demands = tuple(demand for of_one in asked for demand in of_one or ())
+    if demands:
+        return Protection(GUARDED, demands)
+    return Protection(OPTIONAL if any(of_one is not None for of_one in asked) else open_as)
+
+
+def _open_as(app: Flask, rule: Rule, view: Any, method: str) -> str:
+    """Return as what `protect` lets *rule* through, or ``none`` if it does not."""
+    if method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
+        return AUTOMATIC
+    if is_marked_public(view, method):
+        return PUBLIC
+    return STATIC if is_static(app, rule) else NONE
 
 
 def _hooks(app: Flask, rule: Rule, *, is_let_through: bool) -> Iterator[Any]:
@@ -59,8 +78,52 @@ def _hooks(app: Flask, rule: Rule, *, is_let_through: bool) -> Iterator[Any]:
     for depth in range(len(names) + 1):
         for hook in app.before_request_funcs.get(".".join(names[:depth]) or None, ()):
             # Any other guard on a hook lets nothing through.
-            if not (is_let_through and getattr(hook, "__module__", None) == protect.__module__):
+            if not (is_let_through and _is_written_beside(hook, protect)):
                 yield hook
+
+
+def _asked_by(function: Any, method: str) -> tuple[Demand, ...] | None:
+    """Return what the guards on *function* demand, or ``None`` if there are none."""
+    requirements = jwt_requirements(function, method)
+    if not requirements and DEMANDS_ATTRIBUTE not in marks_of(function):
+        return None
+    return (JWT_REQUIRED,) * any(requirements) + demands_of(function)
+
+
+def _asked_by_hook(hook: Any, method: str) -> tuple[Demand, ...] | None:
+    """Return what the guards that are outermost on *hook* demand, or ``None`` if there are none.
+
+    A hook is asked for every route, and what others have put around a guard may well ask it for some only.
+    """
+    guards, inside = _taken_apart(hook)
+    requirements = _beyond(jwt_requirements(hook, method), jwt_requirements(inside, method))
+    if not requirements and not any(map(_is_ours, guards)):
+        return None
+    return (JWT_REQUIRED,) * any(requirements) + tuple(_beyond(demands_of(hook), demands_of(inside)))
+
+
+def _taken_apart(function: Any) -> tuple[list[Any], Any]:
+    """Return the guards that are outermost on *function*, and what they stand around."""
+    guards = []
+    while _is_ours(function) or jwt_requirement(function) is not None:
+        guards.append(function)
+        function = getattr(function, "__wrapped__", None)
+    return guards, function
+
+
+def _is_ours(function: Any) -> bool:
+    """Tell whether *function* is itself a guard of ours: ``functools.wraps`` copies marks, not code."""
+    is_of_ours = _is_written_beside(function, admit) or _is_written_beside(function, protect)
+    return is_of_ours and DEMANDS_ATTRIBUTE in marks_of(function)
+
+
+def _is_written_beside(function: Any, other: Callable[..., Any]) -> bool:
+    return getattr(function, "__globals__", None) is getattr(other, "__globals__", ())
+
+
+def _beyond(outer: Sequence[T], inner: Sequence[T]) -> Sequence[T]:
+    """Return what *outer*, which ends with *inner*, has before that."""
+    return outer[: len(outer) - len(inner)]
 
 
 def _functions_that_answer(view: Any, method: str) -> Iterator[Any]:
@@ -70,5 +133,13 @@ def _functions_that_answer(view: Any, method: str) -> Iterator[Any]:
     if view_class is None:
         return
     yield getattr(view_class, "dispatch_request", None)
-    if issubclass(view_class, MethodView):  # another one need not call its get() or post() at all
+    if _calls_its_methods(view_class):
         yield from functions_of(view, method)[2:]
+
+
+def _calls_its_methods(view_class: Any) -> bool:
+    """Tell whether *view_class* is known to call its ``get()`` for ``GET``, and so on. A view class need not."""
+    _, dispatch = _taken_apart(getattr(view_class, "dispatch_request", None))
+    # Where nobody has imported Flask-RESTX, no view is of it.
+    resource = getattr(sys.modules.get("flask_restx"), "Resource", MethodView)
+    return dispatch in (MethodView.dispatch_request, resource.dispatch_request)

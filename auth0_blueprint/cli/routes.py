@@ -12,7 +12,7 @@ from werkzeug.routing import Rule
 
 from auth0_blueprint.cli.ending import Command, CommandError, with_app
 from auth0_blueprint.cli.output import json_option, print_json, print_lines, printable, table
-from auth0_blueprint.cli.protection import GUARDED, NONE, Protection, protection_of
+from auth0_blueprint.cli.protection import GUARDED, NONE, protection_of
 from auth0_blueprint.current import app_state
 from auth0_blueprint.settings import Settings
 
@@ -28,7 +28,8 @@ class Row(NamedTuple):
     methods: tuple[str, ...]
     path: str
     endpoint: str
-    protection: Protection
+    guard: str
+    demands: tuple[str, ...]
 
 
 @click.command("routes", cls=Command, short_help="Show each route of this app and what guards it.")
@@ -42,7 +43,7 @@ def command(strict: bool, as_json: bool) -> None:
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     rows = sorted(_rows(app, app_state().settings), key=lambda row: (row.path, row.methods))
-    unguarded = [row for row in rows if row.protection.guard == NONE]
+    unguarded = [row for row in rows if row.guard == NONE]
     if as_json:
         print_json({"routes": [_members(row) for row in rows], "unguarded": len(unguarded)})
     else:
@@ -59,15 +60,15 @@ def _rows(app: Flask, settings: Settings) -> Iterator[Row]:
 
 
 def _rows_of(app: Flask, settings: Settings, rule: Rule) -> Iterator[Row]:
-    methods_under: dict[Protection, list[str]] = {}
+    methods_under: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for method in _methods(rule):
         protection = protection_of(app, settings, rule, method)
         if protection is not None:
-            methods_under.setdefault(protection, []).append(method)
-    for protection, methods in methods_under.items():
+            methods_under.setdefault((protection.guard, protection.labels), []).append(method)
+    for (guard, demands), methods in methods_under.items():
         if "GET" in methods and "HEAD" in methods:
             methods.remove("HEAD")  # worth a line only where it is guarded otherwise
-        yield Row(tuple(methods), f"{rule.host or rule.subdomain or ''}{rule.rule}", rule.endpoint, protection)
+        yield Row(tuple(methods), f"{rule.host or rule.subdomain or ''}{rule.rule}", rule.endpoint, guard, demands)
 
 
 def _methods(rule: Rule) -> list[str]:
@@ -79,13 +80,13 @@ def _methods(rule: Rule) -> list[str]:
 
 
 def _cells(row: Row) -> list[str]:
-    return [", ".join(row.methods), printable(row.path), printable(row.endpoint), _guard(row.protection)]
+    return [", ".join(row.methods), printable(row.path), printable(row.endpoint), _guard(row)]
 
 
-def _guard(protection: Protection) -> str:
-    if protection.guard == GUARDED:
-        return printable("; ".join(protection.demands))
-    return "-" if protection.guard == NONE else protection.guard
+def _guard(row: Row) -> str:
+    if row.guard == GUARDED:
+        return printable("; ".join(row.demands))
+    return "-" if row.guard == NONE else row.guard
 
 
 def _members(row: Row) -> dict[str, object]:
@@ -93,8 +94,8 @@ def _members(row: Row) -> dict[str, object]:
         "methods": row.methods,
         "path": row.path,
         "endpoint": row.endpoint,
-        "guard": row.protection.guard,
-        "demands": row.protection.demands,
+        "guard": row.guard,
+        "demands": row.demands,
     }
 
 

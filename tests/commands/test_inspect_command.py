@@ -12,12 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import flask_jwt_extended as fje
 import pytest
 from conftest import AppFactory
-from flask import Flask, request
+from flask import Flask, abort, request
 from processes import TESTED_PACKAGE, running
 from refusals import by_hand, segment, with_member
 from servers import RawServer, respond
+from werkzeug.routing import BaseConverter
 
 from auth0_blueprint import (
     Auth0Blueprint,
@@ -332,6 +334,15 @@ class TestRoute:
         printed = document(routed, "--path", "/scope", issuer.forged_token(scope="read:messages"))
         assert printed["steps"][-1] == {"step": "demand", "status": "-", "text": "scope read:messages"}
 
+    @pytest.mark.parametrize("mint", [LocalIssuer.token, LocalIssuer.forged_token])
+    def test_no_terminal_obeys_what_a_guard_demands(self, make_app: AppFactory, issuer: LocalIssuer, mint: Any) -> None:
+        """The name of a claim may be any text, reached or not."""
+        app = make_app()
+        app.add_url_rule("/", view_func=requires_claim("\x1b[31mclaim", 1)(lambda: ""))
+        output = run(app, "--path", "/", mint(issuer)).stdout
+        assert all(line.isprintable() for line in output.splitlines())
+        assert r"'claim \x1b[31mclaim'" in output
+
     def test_hooks_demand_as_well(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
         """Those of `protect`."""
         app = make_app()
@@ -341,14 +352,40 @@ class TestRoute:
 
     @pytest.mark.parametrize(
         ("path", "text"),
-        [("/any", "any valid token"), ("/public", "nothing: no guard of this route demands anything")],
+        [
+            ("/any", "any valid token"),
+            ("/jwt", "jwt_required"),
+            ("/optional", "nothing: the route also takes requests without a token"),
+            ("/public", "nothing: the view is marked @public"),
+            ("/static/a.txt", "nothing: it is one of Flask's own static files"),
+            ("/open", "nothing: no guard of this route demands anything"),
+            ("/scope --method OPTIONS", "nothing: Flask answers OPTIONS by itself"),
+            ("/auth/me", "any valid token"),
+            ("/auth/health", "nothing: the view is marked @public"),
+        ],
     )
     def test_a_route_may_demand_no_more_than_a_token(
-        self, routed: Flask, issuer: LocalIssuer, path: str, text: str
+        self, issuer: LocalIssuer, routed: Flask, tmp_path: Path, path: str, text: str
     ) -> None:
-        """Or not even that, which is said."""
-        last = document(routed, "--path", path, issuer.token())["steps"][-1]
-        assert last == {"step": "demand", "status": "ok", "text": text}
+        """Or not even that, which is said in one line. Also of a token that is refused."""
+        routed.static_folder = str(tmp_path)
+        routed.add_url_rule("/static/<path:filename>", "static", routed.send_static_file)
+        routed.add_url_rule("/jwt", "jwt", fje.jwt_required()(lambda: ""))
+        routed.add_url_rule("/optional", "optional", requires_auth(optional=True)(lambda: ""))
+        routed.add_url_rule("/open", "open", lambda: "")
+        for token, status in ((issuer.token(), "ok"), (issuer.forged_token(), "-")):
+            steps = document(routed, "--path", *path.split(), token)["steps"]
+            assert steps[len(STEPS) :] == [{"step": "demand", "status": status, "text": text}]
+
+    def test_routes_of_ours_demand_what_the_settings_say(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
+        """Scope and permission."""
+        app = make_app(AUTH0_ADMIN_SCOPE="operate")
+        printed = document(app, "--path", "/auth/admin/config", issuer.token(scope="operate"))
+        assert [(step["status"], step["text"]) for step in printed["steps"][len(STEPS) :]] == [
+            ("ok", "scope operate"),
+            ("fail", "permission operate"),
+        ]
+        assert printed["code"] == "insufficient_permissions"
 
     @pytest.mark.parametrize(
         ("arguments", "problem"),
@@ -357,16 +394,19 @@ class TestRoute:
             (["--path", "/scope/"], "no route takes GET /scope/"),
             (["--path", "/scope", "--method", "PATCH"], "no route takes PATCH /scope"),
             (["--path", "/\x1b[31m"], r"no route takes 'GET /\x1b[31m'"),
-            (["--path", "/auth/me"], "a route of Auth0Blueprint itself: docs/admin.md says who may"),
+            (["--path", "/auth/me", "--method", "PATCH"], "no route takes PATCH /auth/me"),
+            (["--path", "/auth/admin/config"], "no route takes GET /auth/admin/config"),
         ],
     )
     def test_a_path_without_a_route_is_wrong_usage(
-        self, routed: Flask, issuer: LocalIssuer, arguments: list[str], problem: str
+        self, make_app: AppFactory, issuer: LocalIssuer, arguments: list[str], problem: str
     ) -> None:
-        """And so is one of our own, whose guards are of another kind."""
+        """And so is one of our own that the settings switch off, or that only refuses a method."""
+        routed = make_app(AUTH0_ADMIN=False)
+        routed.add_url_rule("/scope", view_func=requires_scope("read:messages")(lambda: ""))
         result = run(routed, *arguments, issuer.token())
         assert (result.exit_code, result.stdout) == (2, "")
-        assert problem in result.stderr
+        assert result.stderr.endswith(f"{problem}\n")
 
     def test_a_path_that_is_none_is_a_sentence(self, routed: Flask, issuer: LocalIssuer) -> None:
         """Never a traceback."""
@@ -374,7 +414,18 @@ class TestRoute:
         assert (result.exit_code, result.stdout) == (1, "")
         assert result.stderr == "Error: The app cannot take a request for http://[: ValueError.\n"
 
-    @pytest.mark.parametrize("hosts", [["api.example.com"], [".example.com"], None])
+    @pytest.mark.parametrize(
+        "hosts",
+        [
+            ["api.example.com"],
+            [".example.com"],
+            ("api.example.com", "b.example.com"),
+            {"api.example.com", "b.example.com"},
+            "api.example.com",
+            ".example.com",
+            None,
+        ],
+    )
     def test_the_host_is_one_that_the_app_trusts(self, routed: Flask, issuer: LocalIssuer, hosts: Any) -> None:
         """Or the one that is named."""
         routed.config["TRUSTED_HOSTS"] = hosts
@@ -383,6 +434,29 @@ class TestRoute:
             assert run(routed, "--path", path, token).exit_code == 0
         elsewhere = run(routed, "--path", "https://example.org/scope", token)
         assert elsewhere.exit_code == (0 if hosts is None else 2)
+        reason = "no route takes GET /scope: the app answers 400 Bad Request, Host 'example.org' is not trusted.\n"
+        assert (reason in elsewhere.stderr) is (hosts is not None)
+
+    def test_a_redirect_is_told(self, routed: Flask, issuer: LocalIssuer) -> None:
+        """With where to."""
+        routed.add_url_rule("/folder/<name>/", "folder", lambda name: name)
+        result = run(routed, "--path", "/folder/a", issuer.token())
+        assert result.exit_code == 2
+        reason = "no route takes GET /folder/a: the app answers 308 Permanent Redirect, http://localhost/folder/a/\n"
+        assert result.stderr.endswith(reason)
+
+    def test_a_refusal_of_the_path_itself_is_told(self, routed: Flask, issuer: LocalIssuer) -> None:
+        """In the words of the app; no terminal obeys them."""
+
+        class Refusing(BaseConverter):
+            def to_python(self, value: str) -> str:
+                abort(400, f"not {value}")
+
+        routed.url_map.converters["refusing"] = Refusing
+        routed.add_url_rule("/refusing/<refusing:name>", "refusing", lambda name: name)
+        result = run(routed, "--path", "/refusing/\x1b[31m", issuer.token())
+        assert result.exit_code == 2
+        assert r"the app answers 400 Bad Request, not \x1b[31m" in result.stderr
 
     def test_a_scope_that_is_a_permission_is_named(self, routed: Flask, issuer: LocalIssuer) -> None:
         """Of the route in question, or of any route of the app."""

@@ -13,9 +13,9 @@ from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.binding import Binding
 from auth0_blueprint.cli.ending import CommandError
 from auth0_blueprint.cli.finding import FAIL, OK, WARN, Finding
+from auth0_blueprint.cli.protection import AUTOMATIC, NONE, OPTIONAL, PUBLIC, STATIC, Protection
 from auth0_blueprint.credentials import BEARER, DPOP
 from auth0_blueprint.current import AppState
-from auth0_blueprint.demands import Demand
 from auth0_blueprint.errors import (
     Auth0Error,
     BindingMismatchError,
@@ -49,6 +49,14 @@ STEPS: dict[str, str] = {
     "rules": "the app has nothing against it",
 }
 DEMAND = "demand"
+#: What is said instead of demands.
+_NOTHING: dict[str, str] = {
+    OPTIONAL: "nothing: the route also takes requests without a token",
+    PUBLIC: "nothing: the view is marked @public",
+    STATIC: "nothing: it is one of Flask's own static files",
+    AUTOMATIC: "nothing: Flask answers OPTIONS by itself",
+    NONE: "nothing: no guard of this route demands anything",
+}
 
 _STEP_OF_ERROR: dict[type[Auth0Error], str] = {
     MalformedTokenError: "form",
@@ -94,14 +102,14 @@ def step_of(error: Auth0Error) -> str:
     return _STEP_OF_REASON.get((type(error), error.reason)) or _STEP_OF_ERROR[type(error)]
 
 
-def walk(state: AppState, token: str, environ: Mapping[str, Any], demands: tuple[Demand, ...] | None = None) -> Walk:
+def walk(state: AppState, token: str, environ: Mapping[str, Any], protection: Protection | None = None) -> Walk:
     """Let the app decide about *token*, as for a request.
 
     Args:
         state: of the app.
         token: its text.
         environ: a request that shows nothing else, as WSGI describes it.
-        demands: those of the route; ``None`` if no route is in question.
+        protection: of the route; ``None`` if no route is in question.
 
     Raises:
         CommandError: something of the app's own has failed.
@@ -116,19 +124,26 @@ def walk(state: AppState, token: str, environ: Mapping[str, Any], demands: tuple
         step = "rules"
         _asked_of_app(state.rules.admit, access_token)
     except Auth0Error as exc:
-        unreached = [Finding(DEMAND, NOT_REACHED, demand.label) for demand in demands or ()]
+        unreached = [Finding(DEMAND, NOT_REACHED, text) for text in _demands_in_words(protection)]
         return Walk([*_steps_until(step or step_of(exc), exc, _texts(state)), *unreached], access_token, exc)
     passed = [Finding(name, OK, text) for name, text in _texts(state).items()]
     proof = Finding("binding", WARN, needed_proof)
     steps = [proof if needed_proof and found.check == proof.check else found for found in passed]
-    if demands == ():
-        steps.append(Finding(DEMAND, OK, "nothing: no guard of this route demands anything"))
+    demands = protection.demands if protection is not None else ()
+    if not demands:
+        steps += [Finding(DEMAND, OK, text) for text in _demands_in_words(protection)]
     error = None
-    for demand in demands or ():
+    for demand in demands:
         is_met = _asked_of_app(demand.is_met_by, access_token)
         steps.append(Finding(DEMAND, OK if is_met else FAIL, demand.label))
         error = error or (None if is_met else demand.refusal(()))
     return Walk(steps, access_token, error)
+
+
+def _demands_in_words(protection: Protection | None) -> list[str]:
+    if protection is None:
+        return []
+    return [demand.label for demand in protection.demands] or [_NOTHING[protection.guard]]
 
 
 def _texts(state: AppState) -> dict[str, str]:

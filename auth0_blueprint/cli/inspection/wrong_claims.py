@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from auth0_blueprint.access_token import AccessToken, is_unix_time
 from auth0_blueprint.cli.inspection.case import Case, Mistake
 from auth0_blueprint.cli.inspection.values import duration, shown
+from auth0_blueprint.cli.output import printable
 from auth0_blueprint.errors import InsufficientPermissionsError
 
 _ONLY_IN_ID_TOKENS = ("nonce", "at_hash", "c_hash", "auth_time")
@@ -140,7 +141,7 @@ def _permission_as_scope(case: Case) -> str | None:
     labels = [demand.label for demand in demands if not demand.is_met_by(token) and demand.is_met_by(exchanged)]
     if not labels:
         return None
-    return f"The route demands {' and '.join(labels)}, and the token has it in scope only."
+    return f"The route demands {' and '.join(map(printable, labels))}, and the token has it in scope only."
 
 
 MISTAKES: tuple[Mistake, ...] = (
