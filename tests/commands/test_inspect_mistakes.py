@@ -46,7 +46,12 @@ def names_in(token: str, **options: Any) -> list[str]:
 
 SCOPES: dict[str, Any] = {"scopes": frozenset({"read:messages", "write:messages"})}
 CUSTOM: dict[str, Any] = {"settings": {"AUTH0_DOMAIN": "login.example.com"}}
-ENCRYPTED = ".".join([segment({"alg": "dir", "enc": "A256GCM"}), "", "aXY", "Y2lwaGVydGV4dA", "dGFn"])
+
+
+def encrypted(alg: str) -> str:
+    """Return a token of five parts."""
+    header = {"alg": alg, "enc": "A256GCM", "iss": TENANT}
+    return ".".join([segment(header), "" if alg == "dir" else "a2V5", "aXY", "Y2lwaGVydGV4dA", "dGFn"])
 
 
 #: name, token, what else there is to know, and a part of the sentence.
@@ -57,7 +62,8 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("refresh token", "v1.MXg5-_.x", {}, "a refresh token"),
     ("opaque", "T3bY9sLx0", {}, "no audience was asked for"),
     ("opaque", "T3bY9sLx0.T3b", {}, "no audience was asked for"),
-    ("encrypted", ENCRYPTED, {}, "encrypted"),
+    ("opaque", encrypted("dir"), {}, "no audience was asked for"),
+    ("encrypted", encrypted("RSA-OAEP-256"), {}, "encrypted"),
     ("encrypted", token_of(enc="A256GCM"), {}, "encrypted"),
     ("cut off", token_of().partition(".")[0], {}, "ends too soon"),
     ("cut off", token_of().rpartition(".")[0], {}, "ends too soon"),

@@ -31,16 +31,21 @@ def _refresh_token(case: Case) -> str | None:
 
 def _opaque(case: Case) -> str | None:
     content = case.content
-    is_opaque = content.segments in {1, 2} and content.header is None and not _refresh_token(case)
-    if not is_opaque:
+    is_unreadable = content.segments in {1, 2} and content.header is None and not _refresh_token(case)
+    if not is_unreadable and not _is_opaque_to_clients(case):
         return None
     return "The token is opaque: Auth0 gives such a one, for its /userinfo alone, when no audience was asked for."
 
 
 def _encrypted(case: Case) -> str | None:
-    if "enc" not in case.header:
+    if "enc" not in case.header or _is_opaque_to_clients(case):
         return None
     return "The token is encrypted (JWE)."
+
+
+def _is_opaque_to_clients(case: Case) -> bool:
+    # What Auth0 encrypts with a secret of its own is for itself; what it encrypts for an API has a key of that API.
+    return "enc" in case.header and case.header.get("alg") == "dir"
 
 
 def _cut_off(case: Case) -> str | None:
