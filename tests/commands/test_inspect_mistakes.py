@@ -44,6 +44,40 @@ def names_in(token: str, **options: Any) -> list[str]:
     return [found.mistake for found in found_in(token, **options)]
 
 
+def token_with(payload: str, alg: str = "RS256") -> str:
+    """Return a token with that text for its payload, whatever it is."""
+    return ".".join([segment({"alg": alg}), payload, segment(bytes(256))])
+
+
+#: Segments that cannot be decoded, or hold the beginning of a JSON object.
+CUT_PAYLOADS = [
+    "eyJzdWIiOi",
+    "eyJzdWIiO",
+    "",
+    *map(
+        segment,
+        [b"{", b'{"a": 1', b'{"a": tru', b'{"a": "b', b'{"a": "\\u12', b'{"a": {"b": 1}', b'{"a": "\xc3', b'{"a": {} '],
+    ),
+]
+#: Those that have another fault.
+WHOLE_PAYLOADS = [
+    b'{"a": 1, "a": 2}',
+    b'{"a": NaN}',
+    b'{"a": 1e400}',
+    b'{"a": ' + b"1" * 5000 + b"}",
+    b'{"a": ' + b"[" * 40 + b"]" * 40 + b"}",
+    b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}",
+    b"[]",
+    b"7",
+    b"text",
+    b'["a"',
+    b'{"a": "\\ud800"}',
+    b'{"a": 1} {}',
+    b"{'a': 1}",
+    b"\xff\xfe",
+]
+
+
 SCOPES: dict[str, Any] = {"scopes": frozenset({"read:messages", "write:messages"})}
 CUSTOM: dict[str, Any] = {"settings": {"AUTH0_DOMAIN": "login.example.com"}}
 
@@ -70,7 +104,12 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("cut off", token_of().rpartition(".")[0] + ".", {}, "ends too soon"),
     ("cut off", token_of(signature=bytes(255)), {}, "ends too soon"),
     ("cut off", token_of(signature=bytes(255), alg="PS512"), {}, "ends too soon"),
-    ("cut off", f"{segment({'alg': 'RS256'})}.eyJzdWIiOi.{segment(bytes(256))}", {}, "ends too soon"),
+    *[("cut off", token_with(payload), {}, "ends too soon") for payload in CUT_PAYLOADS],
+    *[
+        ("cut off", token, {}, "has come to harm")
+        for whole in (token_of(), token_of(signature=bytes(64), alg="ES256"))
+        for token in (whole[:-1], f"{whole}x", f"{whole}=")
+    ],
     ("HS256", token_of(alg="HS256", signature=bytes(32)), {}, "signed with a secret"),
     ("HS256", token_of(alg="HS512", signature=bytes(64)), {}, "signed with a secret"),
     ("unknown key", token_of(kid="old"), {"error": UnknownKeyError()}, 'no key that fits kid "old"'),
@@ -135,6 +174,7 @@ def test_a_mistake_is_named_with_its_cause(name: str, token: str, options: dict[
         (token_of({"permissions": ["read:messages"], "scope": "write:messages read:messages"}), SCOPES),
         (token_of({"permissions": ["read:messages"], "scope": ["read:messages"]}), SCOPES),
         (token_of({"permissions": ["read:messages"]}), {}),
+        *[(token_with(segment(payload)), {}) for payload in WHOLE_PAYLOADS],
         ("a.b.c", {}),
         ("a.b.c.d", {}),
         ("a.b.c.d.e", {}),

@@ -52,11 +52,11 @@ def _cut_off(case: Case) -> str | None:
     content = case.content
     if content.header is None or content.segments > 3 or _line_break(case):
         return None
-    is_short = content.signature_bytes is not None and content.signature_bytes < _MIN_RSA_BYTES
-    is_rsa = str(content.header.get("alg")).startswith(("RS", "PS"))
-    if content.segments == 3 and content.claims is not None and not (is_rsa and is_short):
+    min_bytes = _MIN_RSA_BYTES if str(content.header.get("alg")).startswith(("RS", "PS")) else 0
+    is_signature_whole = content.signature_bytes is not None and content.signature_bytes >= min_bytes
+    if content.segments == 3 and content.is_payload_whole and is_signature_whole:
         return None
-    return "The token begins well and ends too soon, or has lost something on its way."
+    return "The token begins well and ends too soon, or has come to harm on its way."
 
 
 def _hmac(case: Case) -> str | None:
