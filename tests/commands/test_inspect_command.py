@@ -73,6 +73,16 @@ def routed(make_app: AppFactory) -> Flask:
     def by_permission(name: str) -> str:
         return name
 
+    @app.get("/some")
+    @requires_scope("a", "b")
+    def by_both() -> str:
+        return ""
+
+    @app.get("/one")
+    @requires_scope("a", "b", any_of=True)
+    def by_either() -> str:
+        return ""
+
     @app.get("/any")
     @requires_auth
     def by_any() -> str:
@@ -403,8 +413,38 @@ class TestRoute:
             issuer.token(scope="other"),
             issuer.forged_token(scope="read:reports"),
         ]
-        assert [document(routed, *arguments, token)["mistakes"] for token in others] == [[], [], []]
-        assert document(routed, "--path", "/scope", issuer.token(scope="read:reports"))["mistakes"] == []
+        found = [document(routed, *arguments, token)["mistakes"] for token in others]
+        found.append(document(routed, "--path", "/scope", issuer.token(scope="read:reports"))["mistakes"])
+        assert "permission as scope" not in [mistake["mistake"] for mistakes in found for mistake in mistakes]
+
+    @pytest.mark.parametrize(
+        ("arguments", "claims", "label"),
+        [
+            (["/scope"], {"scope": "openid"}, "scope read:messages"),
+            (["/scope", "--method", "DELETE"], {}, "scope delete:messages"),
+            (["/permission/a"], {"permissions": ["write:reports"]}, "permission read:reports"),
+            (["/some"], {"permissions": ["a"]}, "scope a, b"),
+        ],
+    )
+    def test_what_nobody_has_granted_is_named(
+        self, routed: Flask, issuer: LocalIssuer, arguments: list[str], claims: dict[str, Any], label: str
+    ) -> None:
+        """It is in neither place. A claim that is demanded is nothing that Auth0 grants."""
+        found = document(routed, "--path", *arguments, issuer.token(**claims))["mistakes"]
+        (cause,) = [mistake["cause"] for mistake in found if mistake["mistake"] == "not granted"]
+        assert cause.startswith(f"The route demands {label}: ")
+
+    def test_what_is_granted_or_not_proven_lacks_nothing(self, routed: Flask, issuer: LocalIssuer) -> None:
+        """In whichever place it is, and where one of several is enough."""
+        granted = [
+            ("/scope", issuer.token(permissions=["read:messages"])),
+            ("/permission/a", issuer.token(scope="read:reports")),
+            ("/one", issuer.token(scope="b")),
+            ("/scope", issuer.forged_token()),
+        ]
+        for path, token in granted:
+            names = [found["mistake"] for found in document(routed, "--path", path, token)["mistakes"]]
+            assert "not granted" not in names
 
 
 class TestAppsOwnRules:

@@ -12,7 +12,7 @@ from refusals import by_hand, header_of, segment
 from auth0_blueprint.cli.inspection.case import Case
 from auth0_blueprint.cli.inspection.mistakes import MISTAKES, FoundMistake, mistakes_in
 from auth0_blueprint.cli.inspection.unverified import take_apart
-from auth0_blueprint.errors import InvalidSignatureError, UnknownKeyError
+from auth0_blueprint.errors import InvalidSignatureError, UnknownKeyError, UnsupportedAlgorithmError
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
 
@@ -79,6 +79,9 @@ WHOLE_PAYLOADS = [
 
 
 SCOPES: dict[str, Any] = {"scopes": frozenset({"read:messages", "write:messages"})}
+ORGANIZATION: dict[str, Any] = {"settings": {"AUTH0_ORGANIZATION": "org_a"}}
+DPOP: dict[str, Any] = {"settings": {"AUTH0_DPOP": "allowed", "AUTH0_PUBLIC_URL": "https://api.example.com"}}
+CERTIFICATE: dict[str, Any] = {"settings": {"AUTH0_MTLS_CERT": "environ:SSL_CLIENT_CERT"}}
 CUSTOM: dict[str, Any] = {"settings": {"AUTH0_DOMAIN": "login.example.com"}}
 
 
@@ -118,6 +121,10 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("ID token", token_of({"aud": "client", "azp": "other", "at_hash": "x"}), {}, "an ID token"),
     ("ID token", token_of({"aud": "client", "azp": "other", "c_hash": "x"}), {}, "an ID token"),
     ("ID token", token_of({"aud": "client", "azp": "other", "auth_time": NOW}), {}, "an ID token"),
+    *[
+        ("ID token", token_of({"aud": "client", "azp": "other", name: value}), {}, "an ID token")
+        for name, value in {"sid": "x", "email_verified": False, "updated_at": "2026-01-01T00:00:00.000Z"}.items()
+    ],
     ("ID token", token_of({"aud": "client"}), {"settings": {"AUTH0_CLIENT_ID": "client"}}, "an ID token"),
     ("audience spelling", token_of({"aud": "https://api.example.com/"}), {}, "https://api.example.com/"),
     ("audience spelling", token_of({"aud": ["x", "https://API.example.com"]}), {}, "https://API.example.com"),
@@ -126,6 +133,12 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
         token_of({"aud": "https://api.example.com"}),
         {"settings": {"AUTH0_AUDIENCE": "https://api.example.com/"}},
         'AUTH0_AUDIENCE is "https://api.example.com/"',
+    ),
+    (
+        "other audience",
+        token_of({"aud": ["https://other.example.com", f"{TENANT}userinfo"]}),
+        {"settings": {"AUTH0_AUDIENCE": ["https://api.example.com", "https://b.example.com"]}},
+        f'"{TENANT}userinfo", and AUTH0_AUDIENCE is "https://api.example.com", "https://b.example.com"',
     ),
     ("issuer spelling", token_of({"iss": TENANT.removesuffix("/")}), {}, "example.eu.auth0.com"),
     ("issuer spelling", token_of({"iss": TENANT.replace("https", "http")}), {}, "http://example.eu"),
@@ -143,6 +156,30 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("expired", token_of({"exp": 0}), {}, "20833 d ago"),
     ("scope as permission", token_of({"permissions": ["read:messages"]}), SCOPES, '"read:messages" in scope'),
     ("scope as permission", token_of({"permissions": ["read:messages"], "scope": "a"}), SCOPES, "permissions only"),
+    ("other algorithm", token_of(alg="PS256"), {"error": UnsupportedAlgorithmError()}, "with PS256, and"),
+    (
+        "other algorithm",
+        token_of(alg="RS256"),
+        {"error": UnsupportedAlgorithmError(), "settings": {"AUTH0_ALGORITHMS": "ES256,PS256"}},
+        "with RS256, and AUTH0_ALGORITHMS is ES256,PS256",
+    ),
+    ("DPoP", token_of({"cnf": {"jkt": "x"}}), {}, "AUTH0_DPOP is disabled"),
+    ("client certificate", token_of({"cnf": {"x5t#S256": "x"}}), {}, "AUTH0_MTLS_CERT does not say"),
+    (
+        "lifetime",
+        token_of({"exp": NOW + 3601}),
+        {"settings": {"AUTH0_MAX_TOKEN_LIFETIME": 3600}},
+        "valid for 3601 s, and AUTH0_MAX_TOKEN_LIFETIME is 3600",
+    ),
+    (
+        "lifetime",
+        token_of({"exp": NOW + 40 * 86_400}),
+        {},
+        "valid for 3456000 s, and AUTH0_MAX_TOKEN_LIFETIME is 2592000",
+    ),
+    ("other organization", token_of(), ORGANIZATION, 'for no organization, and AUTH0_ORGANIZATION is "org_a"'),
+    ("other organization", token_of({"org_id": "org_b"}), ORGANIZATION, 'for "org_b", and'),
+    ("other organization", token_of({"org_id": ["org_a"]}), ORGANIZATION, 'for ["org_a"], and'),
 ]
 
 
@@ -168,7 +205,17 @@ def test_a_mistake_is_named_with_its_cause(name: str, token: str, options: dict[
         (token_of({"iat": "x", "nbf": None, "exp": True}), {}),
         (token_of({"iss": 7, "aud": 7, "azp": [], "scope": 7, "permissions": 7}), SCOPES),
         (token_of({"iss": None, "aud": [[], {}], "azp": {}, "scope": {}, "permissions": [[]]}), SCOPES),
-        (token_of({"aud": "https://other.example.com"}), {}),
+        (token_of({"aud": []}), {}),
+        (token_of({"sid": "x", "email_verified": True, "updated_at": "x"}), {}),
+        (token_of(alg="none"), {"error": UnsupportedAlgorithmError()}),
+        (token_of(alg=["PS256"]), {"error": UnsupportedAlgorithmError()}),
+        (token_of(alg="PS256"), {"settings": {"AUTH0_ALGORITHMS": "PS256"}}),
+        (token_of({"cnf": {"jkt": "x"}}), DPOP),
+        (token_of({"cnf": {"x5t#S256": "x"}}), CERTIFICATE),
+        (token_of({"cnf": "jkt"}), {}),
+        (token_of({"exp": NOW + 3600}), {"settings": {"AUTH0_MAX_TOKEN_LIFETIME": 3600}}),
+        (token_of({"org_id": "org_a"}), ORGANIZATION),
+        ("a.b.c", ORGANIZATION),
         (token_of({"aud": ["https://api.example.com", "a"], "nonce": "x"}), {}),
         (token_of({"aud": ["https://api.example.com/", "https://api.example.com"]}), {}),
         (token_of({"permissions": ["read:messages"], "scope": "write:messages read:messages"}), SCOPES),
@@ -188,11 +235,11 @@ def test_no_other_token_is_accused(token: str, options: dict[str, Any]) -> None:
 
 
 def test_every_mistake_is_tried() -> None:
-    """And has a name of its own. The last one takes a route: see the command."""
+    """And has a name of its own. Two take a route: see the command."""
     tried = {name for name, *_ in CASES}
     names = [mistake.name for mistake in MISTAKES]
     assert len(set(names)) == len(names)
-    assert set(names) - tried == {"permission as scope"}
+    assert set(names) - tried == {"permission as scope", "not granted"}
 
 
 def test_a_token_of_the_issuer_shows_no_mistake(issuer: LocalIssuer) -> None:

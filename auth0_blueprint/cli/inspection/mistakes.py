@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from auth0_blueprint.cli.inspection import wrong_claims, wrong_token
+from auth0_blueprint.cli.inspection import wrong_claims, wrong_for_this_app, wrong_token
 from auth0_blueprint.cli.inspection.case import Case, Mistake
 
-MISTAKES: tuple[Mistake, ...] = (*wrong_token.MISTAKES, *wrong_claims.MISTAKES)
+MISTAKES: tuple[Mistake, ...] = (
+    *wrong_token.MISTAKES,
+    *wrong_claims.MISTAKES,
+    *wrong_for_this_app.MISTAKES,
+)
 
 
 class FoundMistake(NamedTuple):

@@ -82,7 +82,7 @@ def _is_whole(segment: bytes) -> bool:
     data = _decoded(segment)
     if data is None:
         return False
-    text = data.decode("utf-8", "replace").rstrip()
+    text = data.decode("utf-8", "replace").strip()
     try:
         json.loads(text)
     except json.JSONDecodeError as exc:
