@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import Any
@@ -93,6 +94,19 @@ def encrypted(alg: str) -> str:
 
 #: name, token, what else there is to know, and a part of the sentence.
 CASES: list[tuple[str, str, dict[str, Any], str]] = [
+    ("whole answer", json.dumps({"access_token": token_of(), "scope": "a b"}), {}, "the whole answer"),
+    ("whole answer", '{\n  "expires_in": 1,\n  "access_token" : "' + "x" * 20_000, {}, "the token is in it"),
+    *[
+        ("not a token", text, {}, "not a token")
+        for text in ("undefined", "null", "None", "$TOKEN", "${TOKEN}", "<your token>", "[object Object]")
+    ],
+    (
+        "not a token",
+        '{"error": "invalid_client", "error_description": "access_token"}',
+        {},
+        "has answered something else",
+    ),
+    ("not a token", "<!doctype html>\n" + "x" * 20_000, {}, "has answered something else"),
     ("too long", "x" * 20_000, {}, "more than 16384 bytes"),
     ("line break", token_of()[:100] + "\n" + token_of()[100:], {}, "line break"),
     ("refresh token", "v1.MXg5", {}, "a refresh token"),
@@ -222,6 +236,7 @@ def test_a_mistake_is_named_with_its_cause(name: str, token: str, options: dict[
         (token_of({"permissions": ["read:messages"], "scope": ["read:messages"]}), SCOPES),
         (token_of({"permissions": ["read:messages"]}), {}),
         *[(token_with(segment(payload)), {}) for payload in WHOLE_PAYLOADS],
+        ("nullx.undefined.none", {}),
         ("a.b.c", {}),
         ("a.b.c.d", {}),
         ("a.b.c.d.e", {}),

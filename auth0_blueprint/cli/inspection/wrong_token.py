@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import re
+
 from auth0_blueprint.cli.inspection.case import Case, Mistake
 from auth0_blueprint.cli.inspection.values import shown
 from auth0_blueprint.errors import UnknownKeyError
 
 _REFRESH_TOKEN = "v1."  # noqa: S105 - how Auth0's begin
+# What programs make of nothing, in any case; and how JSON, a web page and what a shell has not filled in begin.
+_NOTHING = frozenset({"undefined", "null", "none", "[object object]"})
+_NO_BEGINNING = ("$", "{", "<", "[")
+_HOLDS_TOKEN = re.compile(r'\{.*"access_token"\s*:', re.DOTALL)
 _MIN_RSA_BYTES = 256  # keys of less than 2048 bits are not used
+
+
+def _whole_answer(case: Case) -> str | None:
+    if not _HOLDS_TOKEN.match(case.content.token):
+        return None
+    return "This is the whole answer of Auth0, and the token is in it."
+
+
+def _not_a_token(case: Case) -> str | None:
+    text = case.content.token.lower()
+    if (text not in _NOTHING and not text.startswith(_NO_BEGINNING)) or _whole_answer(case):
+        return None
+    return "This is not a token: nothing was filled in where one should be, or Auth0 has answered something else."
 
 
 def _too_long(case: Case) -> str | None:
@@ -71,6 +90,14 @@ def _unknown_key(case: Case) -> str | None:
     key_id = shown(case.header.get("kid"))
     return f"The issuer publishes no key that fits kid {key_id}: it was rotated away, or is of another tenant."
 
+
+#: These stand for themselves: what is no token has no other mistake.
+NO_TOKEN: tuple[Mistake, ...] = (
+    Mistake("whole answer", _whole_answer, "Send the value of access_token alone."),
+    Mistake(
+        "not a token", _not_a_token, "Look at what Auth0 has answered to the client, and at what that has kept of it."
+    ),
+)
 
 MISTAKES: tuple[Mistake, ...] = (
     Mistake("too long", _too_long, "Put fewer claims into it, or raise AUTH0_MAX_TOKEN_BYTES and the server's limit."),
