@@ -66,6 +66,8 @@ def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool
 def _given(argument: str, max_bytes: int) -> str:
     if argument not in {"", "-"}:
         return argument
+    if sys.stdin is None:  # closed: inspect <&-
+        return ""
     if not argument and sys.stdin.isatty():
         return str(click.prompt("Access token", hide_input=True, err=True, type=str))
     # Not more of it than can matter; and any bytes are a token to ask about.

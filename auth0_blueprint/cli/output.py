@@ -43,7 +43,7 @@ def mark(status: str) -> str:
 
 def is_coloured() -> bool:
     """Tell whether somebody looks at the output, and has not asked for plain text (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def table(rows: Iterable[Iterable[str]]) -> Iterator[str]:

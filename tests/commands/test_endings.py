@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,11 +15,44 @@ from click.testing import CliRunner
 from conftest import AppFactory
 from flask import Flask, current_app
 from flask.cli import ScriptInfo
+from processes import TESTED_PACKAGE, TIMEOUT_SECONDS
 
 from auth0_blueprint.cli.ending import Command, CommandError, with_app
 from auth0_blueprint.cli.output import mark, print_json, table
 from auth0_blueprint.errors import ConfigurationError, ExpiredTokenError
 from auth0_blueprint.lazy_commands import auth0
+from auth0_blueprint.testing import LocalIssuer
+
+APP = """
+from flask import Flask
+from auth0_blueprint import Auth0Blueprint
+
+def create_app():
+    app = Flask(__name__)
+    app.register_blueprint(Auth0Blueprint())
+    return app
+"""
+
+
+@pytest.fixture
+def in_shell(tmp_path: Path, issuer: LocalIssuer) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return a function that runs the real ``flask auth0`` with words as a shell has them."""
+    (tmp_path / "started.py").write_text(APP)
+    known = {"PATH": "", **TESTED_PACKAGE, "AUTH0_ISSUER": issuer.issuer, "AUTH0_AUDIENCE": issuer.audience}
+
+    def run(words: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = f'"$0" -m flask --app started auth0 {words}'
+        return subprocess.run(
+            ["/bin/sh", "-c", command, sys.executable, *arguments],
+            cwd=tmp_path,
+            env={**known, **environment},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=TIMEOUT_SECONDS * 3,
+            check=False,
+        )
+
+    return run
 
 
 def ending_of(error: Exception) -> Any:
@@ -107,3 +144,30 @@ def test_json_is_ascii_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert output.count("\n") == 1
     assert json.loads(output) == {"kid": "\x1b[31m\u2028"}
     assert "\x1b" not in output
+
+
+Shell = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("inspect <&-", "Error: There is no token: give it as an argument, or to the standard input."),
+        ("inspect - <&-", "Error: There is no token: give it as an argument, or to the standard input."),
+        ("token --client-id a <&-", "There is no client secret: set AUTH0_CLIENT_SECRET, or use --secret-stdin."),
+        ("token --client-id a --secret-stdin <&-", "There is no client secret: set AUTH0_CLIENT_SECRET"),
+    ],
+)
+def test_a_closed_standard_input_is_an_empty_one(in_shell: Shell, words: str, problem: str) -> None:
+    """Wrong usage, as without it."""
+    result = in_shell(words)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert problem in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["inspect a.b.c", "doctor", "jwks", "routes"])
+def test_a_closed_standard_output_is_no_failure(in_shell: Shell, command: str) -> None:
+    """The exit status answers."""
+    result = in_shell(f"{command} >&-")
+    assert (result.returncode, result.stderr) == (1 if command.startswith("inspect") else 0, "")
