@@ -270,6 +270,16 @@ class TestWhatIsPrinted:
         assert hostile not in output
         assert "\nok    form  fake" not in output
 
+    @pytest.mark.parametrize("value", ["auth0|日本\u202e\x1b[31m", "\x7f", "a\nb", {"\u2028": ["é\x00"]}])
+    def test_what_a_terminal_would_obey_is_escaped_once(self, app: Flask, issuer: LocalIssuer, value: Any) -> None:
+        """It is still JSON."""
+        lines = run(app, issuer.token(sub="auth0|日本", odd=value)).output.splitlines()
+        assert '  sub  "auth0|日本"' in lines
+        (shown,) = [line.removeprefix("  odd  ") for line in lines if line.startswith("  odd  ")]
+        assert shown.isascii()
+        assert shown.isprintable()
+        assert json.loads(shown) == value
+
     def test_long_values_are_cut(self, app: Flask, issuer: LocalIssuer) -> None:
         """In the text; the JSON has all of them."""
         token = issuer.token(filling="x" * 1000)
