@@ -25,6 +25,12 @@ from auth0_blueprint.errors import UnavailableError
 from auth0_blueprint.route import demands_of_route, scopes_of_app
 
 _ROOM_AROUND = 1024  # for what is copied along with a token
+# The kernel drops the rest of a longer line (Linux, termios(3): 4096 with its end).
+_TERMINAL_LINE = 4095
+_TOO_LONG_FOR_TERMINAL = (
+    f"A terminal takes no more than {_TERMINAL_LINE} characters in a line, so the end of the token may be missing: "
+    "put it into a file, and use flask auth0 inspect < FILE."
+)
 
 
 @click.command("inspect", cls=Command, short_help="Say step by step whether this app would accept a token.")
@@ -69,7 +75,10 @@ def _given(argument: str, max_bytes: int) -> str:
     if sys.stdin is None:  # closed: inspect <&-
         return ""
     if not argument and sys.stdin.isatty():
-        return str(click.prompt("Access token", hide_input=True, err=True, type=str))
+        text = str(click.prompt("Access token", hide_input=True, err=True, type=str))
+        if len(text) >= _TERMINAL_LINE:
+            click.echo(_TOO_LONG_FOR_TERMINAL, err=True)
+        return text
     # Not more of it than can matter; and any bytes are a token to ask about.
     data = sys.stdin.buffer.read(max_bytes + _ROOM_AROUND)
     return data.decode("utf-8", "surrogateescape")

@@ -531,25 +531,41 @@ def create_app():
 """
 
 
-def test_on_a_terminal_the_token_is_asked_for_and_not_shown(tmp_path: Path, issuer: LocalIssuer) -> None:
-    """The real program on a real terminal."""
-    (tmp_path / "asking.py").write_text(APP)
+def typed(directory: Path, issuer: LocalIssuer, text: str) -> tuple[dict[str, Any], str]:
+    """Run the real program on a real terminal, and type *text*. Return its JSON, and what the terminal shows."""
+    (directory / "asking.py").write_text(APP)
     environ = {"PATH": "", **TESTED_PACKAGE, "AUTH0_ISSUER": issuer.issuer, "AUTH0_AUDIENCE": issuer.audience}
     command = [sys.executable, "-m", "flask", "--app", "asking", "auth0", "inspect", "--json"]
-    token = issuer.token()
     ours, theirs = pty.openpty()
     options: dict[str, Any] = {"stdin": theirs, "stdout": subprocess.PIPE, "stderr": theirs}
-    with running(command, cwd=tmp_path, env=environ, **options) as process:
+    with running(command, cwd=directory, env=environ, **options) as process:
         os.close(theirs)
         seen = b""
         while b"Access token: " not in seen:
             seen += os.read(ours, 1000)
-        os.write(ours, f"{token}\n".encode())
+        os.write(ours, f"{text}\n".encode())
         assert process.stdout is not None
         output = process.stdout.read()
-        assert process.wait(10) == 0
+        process.wait(10)
     # Closed at the other end, there may be nothing left to read.
     with os.fdopen(ours, "rb", buffering=0) as terminal, suppress(OSError):
-        seen += terminal.read(1000) or b""
-    assert json.loads(output)["accepted"] is True
-    assert token[:20].encode() not in seen
+        while more := terminal.read(1000):
+            seen += more
+    return json.loads(output), seen.decode()
+
+
+def test_on_a_terminal_the_token_is_asked_for_and_not_shown(tmp_path: Path, issuer: LocalIssuer) -> None:
+    """The real program on a real terminal."""
+    token = issuer.token()
+    printed, seen = typed(tmp_path, issuer, token)
+    assert printed["accepted"] is True
+    assert token[:20] not in seen
+    assert "FILE" not in seen
+
+
+def test_a_token_too_long_for_a_terminal_is_said_to_be_cut_there(tmp_path: Path, issuer: LocalIssuer) -> None:
+    """The kernel does it: copying the token again is no help."""
+    printed, seen = typed(tmp_path, issuer, issuer.token(filling="x" * 4000))
+    assert [found["mistake"] for found in printed["mistakes"]] == ["cut off"]
+    assert "A terminal takes no more than 4095 characters in a line" in seen
+    assert "flask auth0 inspect < FILE" in seen
