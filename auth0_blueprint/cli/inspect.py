@@ -42,7 +42,7 @@ _TOO_LONG_FOR_TERMINAL = (
 def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool) -> None:
     """Decode an access token, and say step by step whether this app would accept it, and why.
 
-    The token is an argument, or comes from the standard input, which keeps it out of the history of the shell; on a
+    The token is an argument, which others can see and the shell remembers, or comes from the standard input; on a
     terminal it is asked for. "Bearer" and quotes around it do no harm. It is never printed.
 
     Exits with 1 if the app would not accept it, or cannot tell.
