@@ -71,11 +71,10 @@ def served(command: list[str], directory: Path, **more: str) -> Iterator[tuple[s
         pytest.fail("\n".join(said))
 
 
-def shell(script: str, cwd: Path | None = None, **more: str) -> str:
+def shell(script: str, **more: str) -> str:
     """Return what *script* prints."""
     run = subprocess.run(
         ["bash", "-e", "-c", script],
-        cwd=cwd,
         env=environment(**more),
         capture_output=True,
         text=True,
@@ -114,7 +113,7 @@ def test_inspect_says_what_the_page_shows(directory: Path) -> None:
     assert "auth0 inspect" in command
     shown = code_of("Run it with an issuer of your own", "console").partition(f"{command}\n...\n")[2]
     with served(serve.split(), directory) as (_, said):
-        printed = shell("\n".join([*exports_in(said), f"{command} || [ $? -eq 1 ]"]), directory)
+        printed = shell("\n".join([f"cd {directory}", *exports_in(said), f"{command} || [ $? -eq 1 ]"]))
     assert shown
     assert printed.endswith(f"\n{shown}")
 
