@@ -442,7 +442,7 @@ class TestRoute:
         """It is in neither place. A claim that is demanded is nothing that Auth0 grants."""
         found = document(routed, "--path", *arguments, issuer.token(**claims))["mistakes"]
         (cause,) = [mistake["cause"] for mistake in found if mistake["mistake"] == "not granted"]
-        assert cause.startswith(f"The route demands {label}: ")
+        assert cause.startswith(f"The route demands {label}, and scope and permissions")
 
     def test_what_is_granted_or_not_proven_lacks_nothing(self, routed: Flask, issuer: LocalIssuer) -> None:
         """In whichever place it is, and where one of several is enough."""

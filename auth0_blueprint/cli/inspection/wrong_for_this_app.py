@@ -64,7 +64,7 @@ def _not_granted(case: Case) -> str | None:
     labels = [demand.label for demand in case.demands if demand.error in kinds and not demand.is_met_by(merged)]
     if not labels:
         return None
-    return f"The route demands {' and '.join(labels)}: scope and permissions of the token together do not hold it."
+    return f"The route demands {' and '.join(labels)}, and scope and permissions of the token together do not hold it."
 
 
 MISTAKES: tuple[Mistake, ...] = (
