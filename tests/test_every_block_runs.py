@@ -221,6 +221,7 @@ BLOCKS: dict[str, list[Entry]] = {
             for language in ("python", "console", "console")
             for test in ("test_the_three_requests_get_the_answers_that_the_page_shows",)
         ],
+        ("Run it with an issuer of your own", "console", By(TUTORIAL, "test_inspect_says_what_the_page_shows")),
         ("Close the rest", "python", By(TUTORIAL, "test_what_is_left_is_closed_but_for_what_is_public")),
         *[
             ("Test it", language, By(TUTORIAL, "test_the_test_of_the_page_passes_and_notices_a_guard_that_is_missing"))

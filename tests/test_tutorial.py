@@ -85,20 +85,37 @@ def shell(script: str, **more: str) -> str:
     return run.stdout
 
 
+def exports_in(said: list[str]) -> list[str]:
+    """Return the lines to paste."""
+    exports = [line for line in said if line.startswith("export ")]
+    assert len(exports) == 4
+    return exports
+
+
 @needs_curl
 def test_the_three_requests_get_the_answers_that_the_page_shows(directory: Path) -> None:
-    """With the two lines pasted that the server has printed."""
+    """With the lines pasted that the server has printed."""
     title = "Run it with an issuer of your own"
     serve, *_ = commands_of(title)
     asked = code_of(title, "console").partition("$ curl ")[1:]
     transcript = re.findall(r"^\$ (curl .*)\n((?:[^$].*\n)+)", "".join(asked), re.MULTILINE)
     assert len(transcript) == 3
     with served(serve.split(), directory) as (address, said):
-        exports = [line for line in said if line.startswith("export ")]
-        assert len(exports) == 2
+        exports = exports_in(said)
         for command, shown in transcript:
             answer = shell("\n".join([*exports, f"{command.replace(ADDRESS, address)} --silent"]))
             assert set(shown.splitlines()) <= set(answer.splitlines()), answer
+
+
+def test_inspect_says_what_the_page_shows(directory: Path) -> None:
+    """Of the wrong token, in the end; the exit status is that of a refusal."""
+    serve, *_, command = commands_of("Run it with an issuer of your own")
+    assert "auth0 inspect" in command
+    shown = code_of("Run it with an issuer of your own", "console").partition(f"{command}\n...\n")[2]
+    with served(serve.split(), directory) as (_, said):
+        printed = shell("\n".join([f"cd {directory}", *exports_in(said), f"{command} || [ $? -eq 1 ]"]))
+    assert shown
+    assert printed.endswith(f"\n{shown}")
 
 
 def test_what_is_left_is_closed_but_for_what_is_public(issuer: LocalIssuer) -> None:
@@ -117,7 +134,8 @@ def test_the_test_of_the_page_passes_and_notices_a_guard_that_is_missing(directo
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={directory}"]
     options: dict[str, Any] = {
         "cwd": directory,
-        "env": environment(),
+        # The terminal may be the one with the lines of the server, whose issuer is gone.
+        "env": environment(AUTH0_ISSUER="http://127.0.0.1:9/", AUTH0_AUDIENCE="https://api.example.com"),
         "capture_output": True,
         "text": True,
     }
@@ -131,8 +149,9 @@ def test_the_test_of_the_page_passes_and_notices_a_guard_that_is_missing(directo
 @needs_curl
 def test_the_lines_for_a_tenant_get_a_token_and_an_answer(directory: Path, issuer: LocalIssuer) -> None:
     """The tenant is a local issuer, over http; everything else is as on the page."""
-    exports, start = commands_of("Use your tenant")[:2], commands_of("Use your tenant")[2]
-    set_id, read_secret, *asks = commands_of("Use your tenant")[3:]
+    unset, *exports, start, set_id, read_secret = commands_of("Use your tenant")[:6]
+    asks = commands_of("Use your tenant")[6:]
+    assert unset == "unset AUTH0_ISSUER AUTH0_AUDIENCE"  # what the lines to paste have set
     assert exports[0].startswith("export AUTH0_DOMAIN=")
     assert exports[1] == f"export AUTH0_AUDIENCE={issuer.audience}"
     assert (set_id, read_secret) == ("export CLIENT_ID=...", "read -rs CLIENT_SECRET")

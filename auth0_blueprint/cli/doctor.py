@@ -12,7 +12,7 @@ from auth0_blueprint.cli.check_issuer import examine_issuer
 from auth0_blueprint.cli.check_settings import examine_app
 from auth0_blueprint.cli.ending import Command
 from auth0_blueprint.cli.finding import FAIL, Finding, worst
-from auth0_blueprint.cli.output import json_option, mark, print_json
+from auth0_blueprint.cli.output import json_option, mark, print_json, print_lines
 
 _STATUS_WIDTH = len("fail")
 _CHECK_WIDTH = len("discovery")
@@ -29,7 +29,7 @@ def command(as_json: bool) -> None:
     for found in _examine():
         findings.append(found)
         if not as_json:
-            click.echo(_line(found))  # as it comes: a check may take a while
+            print_lines([_line(found)])  # as it comes: a check may take a while
     if as_json:
         print_json({"status": worst(findings), "checks": [found._asdict() for found in findings]})
     if worst(findings) == FAIL:

@@ -26,6 +26,12 @@ from auth0_blueprint.route import scopes_of_app
 from auth0_blueprint.settings import Settings
 
 _ROOM_AROUND = 1024  # for what is copied along with a token
+# The kernel drops the rest of a longer line (Linux, termios(3): 4096 with its end).
+_TERMINAL_LINE = 4095
+_TOO_LONG_FOR_TERMINAL = (
+    f"A terminal takes no more than {_TERMINAL_LINE} characters in a line, so the end of the token may be missing: "
+    "put it into a file, and use flask auth0 inspect < FILE."
+)
 
 
 @click.command("inspect", cls=Command, short_help="Say step by step whether this app would accept a token.")
@@ -37,7 +43,7 @@ _ROOM_AROUND = 1024  # for what is copied along with a token
 def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool) -> None:
     """Decode an access token, and say step by step whether this app would accept it, and why.
 
-    The token is an argument, or comes from the standard input, which keeps it out of the history of the shell; on a
+    The token is an argument, which others can see and the shell remembers, or comes from the standard input; on a
     terminal it is asked for. "Bearer" and quotes around it do no harm. It is never printed.
 
     Exits with 1 if the app would not accept it, or cannot tell.
@@ -68,8 +74,13 @@ def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool
 def _given(argument: str, max_bytes: int) -> str:
     if argument not in {"", "-"}:
         return argument
+    if sys.stdin is None:  # closed: inspect <&-
+        return ""
     if not argument and sys.stdin.isatty():
-        return str(click.prompt("Access token", hide_input=True, err=True, type=str))
+        text = str(click.prompt("Access token", hide_input=True, err=True, type=str))
+        if len(text) >= _TERMINAL_LINE:
+            click.echo(_TOO_LONG_FOR_TERMINAL, err=True)
+        return text
     # Not more of it than can matter; and any bytes are a token to ask about.
     data = sys.stdin.buffer.read(max_bytes + _ROOM_AROUND)
     return data.decode("utf-8", "surrogateescape")

@@ -21,9 +21,11 @@ def json_option(command: F) -> F:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print each of *lines* as it comes."""
+    """Print each of *lines* as it comes, escaped where the output's encoding lacks a character."""
+    # The standard error output escapes by itself what its encoding cannot hold; this one fails.
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     for line in lines:
-        click.echo(line)
+        click.echo(line.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -43,7 +45,7 @@ def mark(status: str) -> str:
 
 def is_coloured() -> bool:
     """Tell whether somebody looks at the output, and has not asked for plain text (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def table(rows: Iterable[Iterable[str]]) -> Iterator[str]:

@@ -99,10 +99,10 @@ def _endpoint(given: str | None, settings: Settings) -> str:
 
 def _secret(settings: Settings, *, is_on_stdin: bool) -> str:
     if is_on_stdin:
-        secret = sys.stdin.readline().rstrip("\r\n")
+        secret = "" if sys.stdin is None else sys.stdin.readline().rstrip("\r\n")  # None if it is closed
     elif settings.client_secret is not None:
         secret = settings.client_secret
-    elif sys.stdin.isatty():
+    elif sys.stdin is not None and sys.stdin.isatty():
         # On the other output: what is caught in a variable is the token alone.
         secret = click.prompt("Client secret", hide_input=True, err=True, type=str)
     else:

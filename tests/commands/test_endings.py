@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,11 +16,45 @@ from click.testing import CliRunner
 from conftest import AppFactory
 from flask import Flask, current_app
 from flask.cli import ScriptInfo
+from processes import TESTED_PACKAGE, TIMEOUT_SECONDS
 
 from auth0_blueprint.cli.ending import Command, CommandError, with_app
-from auth0_blueprint.cli.output import mark, print_json, table
+from auth0_blueprint.cli.output import mark, print_json, print_lines, table
 from auth0_blueprint.errors import ConfigurationError, ExpiredTokenError
 from auth0_blueprint.lazy_commands import auth0
+from auth0_blueprint.testing import LocalIssuer
+
+APP = """
+from flask import Flask
+from auth0_blueprint import Auth0Blueprint
+
+def create_app():
+    app = Flask(__name__)
+    app.register_blueprint(Auth0Blueprint())
+    return app
+"""
+
+
+@pytest.fixture
+def in_shell(tmp_path: Path, issuer: LocalIssuer) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return a function that runs the real ``flask auth0`` with words as a shell has them."""
+    (tmp_path / "started.py").write_text(APP)
+    settings = {"AUTH0_ISSUER": issuer.issuer, "AUTH0_AUDIENCE": issuer.audience}
+    known = {"PATH": "", **TESTED_PACKAGE, "FLASK_APP": "started", **settings}
+
+    def run(words: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = f'"$0" -m flask auth0 {words}'
+        return subprocess.run(
+            ["/bin/sh", "-c", command, sys.executable, *arguments],
+            cwd=tmp_path,
+            env={**known, **environment},
+            capture_output=True,
+            encoding=environment.get("PYTHONIOENCODING", "utf-8"),
+            timeout=TIMEOUT_SECONDS * 3,
+            check=False,
+        )
+
+    return run
 
 
 def ending_of(error: Exception) -> Any:
@@ -107,3 +146,63 @@ def test_json_is_ascii_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert output.count("\n") == 1
     assert json.loads(output) == {"kid": "\x1b[31m\u2028"}
     assert "\x1b" not in output
+
+
+Shell = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("inspect <&-", "Error: There is no token: give it as an argument, or to the standard input."),
+        ("inspect - <&-", "Error: There is no token: give it as an argument, or to the standard input."),
+        ("token --client-id a <&-", "There is no client secret: set AUTH0_CLIENT_SECRET, or use --secret-stdin."),
+        ("token --client-id a --secret-stdin <&-", "There is no client secret: set AUTH0_CLIENT_SECRET"),
+    ],
+)
+def test_a_closed_standard_input_is_an_empty_one(in_shell: Shell, words: str, problem: str) -> None:
+    """Wrong usage, as without it."""
+    result = in_shell(words)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert problem in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["inspect a.b.c", "doctor", "jwks", "routes"])
+def test_a_closed_standard_output_is_no_failure(in_shell: Shell, command: str) -> None:
+    """The exit status answers."""
+    result = in_shell(f"{command} >&-")
+    assert (result.returncode, result.stderr) == (1 if command.startswith("inspect") else 0, "")
+
+
+def test_what_the_encoding_of_the_output_lacks_is_escaped(in_shell: Shell, issuer: LocalIssuer) -> None:
+    """Whatever a token says, and on either output. What the encoding has stays as it is."""
+    token = issuer.token(sub="auth0|日本é", filling="x" * 1000)
+    result = in_shell('inspect "$1"', token, PYTHONIOENCODING="latin-1")
+    assert result.stderr == ""
+    assert '"auth0|\\u65e5\\u672cé"' in result.stdout
+    assert result.stdout.endswith("This app: accepted\n")
+    result = in_shell('inspect --path "$1" a.b.c', "http://[日", PYTHONIOENCODING="latin-1", PYTHONUTF8="1")
+    assert result.stderr == "Error: The app cannot take a request for http://[\\u65e5: ValueError.\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_a_line_for_another_encoding_keeps_its_colours(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    """And a lone surrogate is escaped in each."""
+
+    class Terminal(io.BytesIO):
+        def isatty(self) -> bool:
+            return True
+
+    written = Terminal()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding=encoding))
+    print_lines([f"{mark('fail')} 日\udce6"])
+    shown = "日" if encoding == "utf-8" else "\\u65e5"
+    assert written.getvalue() == f"\x1b[31mfail\x1b[0m {shown}\\udce6\n".encode()
+
+
+def test_what_doctor_finds_is_escaped_as_well(in_shell: Shell) -> None:
+    """It prints line by line."""
+    result = in_shell("doctor", PYTHONIOENCODING="latin-1", PYTHONUTF8="1", FLASK_APP="日")
+    assert result.stderr == ""
+    assert "\\u65e5" in result.stdout

@@ -75,6 +75,16 @@ def routed(make_app: AppFactory) -> Flask:
     def by_permission(name: str) -> str:
         return name
 
+    @app.get("/some")
+    @requires_scope("a", "b")
+    def by_both() -> str:
+        return ""
+
+    @app.get("/one")
+    @requires_scope("a", "b", any_of=True)
+    def by_either() -> str:
+        return ""
+
     @app.get("/any")
     @requires_auth
     def by_any() -> str:
@@ -261,6 +271,16 @@ class TestWhatIsPrinted:
         assert all(line.isprintable() for line in output.splitlines())
         assert hostile not in output
         assert "\nok    form  fake" not in output
+
+    @pytest.mark.parametrize("value", ["auth0|日本\u202e\x1b[31m", "\x7f", "a\nb", {"\u2028": ["é\x00"]}])
+    def test_what_a_terminal_would_obey_is_escaped_once(self, app: Flask, issuer: LocalIssuer, value: Any) -> None:
+        """It is still JSON."""
+        lines = run(app, issuer.token(sub="auth0|日本", odd=value)).output.splitlines()
+        assert '  sub  "auth0|日本"' in lines
+        (shown,) = [line.removeprefix("  odd  ") for line in lines if line.startswith("  odd  ")]
+        assert shown.isascii()
+        assert shown.isprintable()
+        assert json.loads(shown) == value
 
     def test_long_values_are_cut(self, app: Flask, issuer: LocalIssuer) -> None:
         """In the text; the JSON has all of them."""
@@ -477,8 +497,38 @@ class TestRoute:
             issuer.token(scope="other"),
             issuer.forged_token(scope="read:reports"),
         ]
-        assert [document(routed, *arguments, token)["mistakes"] for token in others] == [[], [], []]
-        assert document(routed, "--path", "/scope", issuer.token(scope="read:reports"))["mistakes"] == []
+        found = [document(routed, *arguments, token)["mistakes"] for token in others]
+        found.append(document(routed, "--path", "/scope", issuer.token(scope="read:reports"))["mistakes"])
+        assert "permission as scope" not in [mistake["mistake"] for mistakes in found for mistake in mistakes]
+
+    @pytest.mark.parametrize(
+        ("arguments", "claims", "label"),
+        [
+            (["/scope"], {"scope": "openid"}, "scope read:messages"),
+            (["/scope", "--method", "DELETE"], {}, "scope delete:messages"),
+            (["/permission/a"], {"permissions": ["write:reports"]}, "permission read:reports"),
+            (["/some"], {"permissions": ["a"]}, "scope a, b"),
+        ],
+    )
+    def test_what_nobody_has_granted_is_named(
+        self, routed: Flask, issuer: LocalIssuer, arguments: list[str], claims: dict[str, Any], label: str
+    ) -> None:
+        """It is in neither place. A claim that is demanded is nothing that Auth0 grants."""
+        found = document(routed, "--path", *arguments, issuer.token(**claims))["mistakes"]
+        (cause,) = [mistake["cause"] for mistake in found if mistake["mistake"] == "not granted"]
+        assert cause.startswith(f"The route demands {label}, and scope and permissions")
+
+    def test_what_is_granted_or_not_proven_lacks_nothing(self, routed: Flask, issuer: LocalIssuer) -> None:
+        """In whichever place it is, and where one of several is enough."""
+        granted = [
+            ("/scope", issuer.token(permissions=["read:messages"])),
+            ("/permission/a", issuer.token(scope="read:reports")),
+            ("/one", issuer.token(scope="b")),
+            ("/scope", issuer.forged_token()),
+        ]
+        for path, token in granted:
+            names = [found["mistake"] for found in document(routed, "--path", path, token)["mistakes"]]
+            assert "not granted" not in names
 
 
 class TestAppsOwnRules:
@@ -555,25 +605,41 @@ def create_app():
 """
 
 
-def test_on_a_terminal_the_token_is_asked_for_and_not_shown(tmp_path: Path, issuer: LocalIssuer) -> None:
-    """The real program on a real terminal."""
-    (tmp_path / "asking.py").write_text(APP)
+def typed(directory: Path, issuer: LocalIssuer, text: str) -> tuple[dict[str, Any], str]:
+    """Run the real program on a real terminal, and type *text*. Return its JSON, and what the terminal shows."""
+    (directory / "asking.py").write_text(APP)
     environ = {"PATH": "", **TESTED_PACKAGE, "AUTH0_ISSUER": issuer.issuer, "AUTH0_AUDIENCE": issuer.audience}
     command = [sys.executable, "-m", "flask", "--app", "asking", "auth0", "inspect", "--json"]
-    token = issuer.token()
     ours, theirs = pty.openpty()
     options: dict[str, Any] = {"stdin": theirs, "stdout": subprocess.PIPE, "stderr": theirs}
-    with running(command, cwd=tmp_path, env=environ, **options) as process:
+    with running(command, cwd=directory, env=environ, **options) as process:
         os.close(theirs)
         seen = b""
         while b"Access token: " not in seen:
             seen += os.read(ours, 1000)
-        os.write(ours, f"{token}\n".encode())
+        os.write(ours, f"{text}\n".encode())
         assert process.stdout is not None
         output = process.stdout.read()
-        assert process.wait(10) == 0
+        process.wait(10)
     # Closed at the other end, there may be nothing left to read.
     with os.fdopen(ours, "rb", buffering=0) as terminal, suppress(OSError):
-        seen += terminal.read(1000) or b""
-    assert json.loads(output)["accepted"] is True
-    assert token[:20].encode() not in seen
+        while more := terminal.read(1000):
+            seen += more
+    return json.loads(output), seen.decode()
+
+
+def test_on_a_terminal_the_token_is_asked_for_and_not_shown(tmp_path: Path, issuer: LocalIssuer) -> None:
+    """The real program on a real terminal."""
+    token = issuer.token()
+    printed, seen = typed(tmp_path, issuer, token)
+    assert printed["accepted"] is True
+    assert token[:20] not in seen
+    assert "FILE" not in seen
+
+
+def test_a_token_too_long_for_a_terminal_is_said_to_be_cut_there(tmp_path: Path, issuer: LocalIssuer) -> None:
+    """The kernel does it: copying the token again is no help."""
+    printed, seen = typed(tmp_path, issuer, issuer.token(filling="x" * 4000))
+    assert [found["mistake"] for found in printed["mistakes"]] == ["cut off"]
+    assert "A terminal takes no more than 4095 characters in a line" in seen
+    assert "flask auth0 inspect < FILE" in seen

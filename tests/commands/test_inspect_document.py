@@ -35,7 +35,7 @@ def app_of_the_page(make_app: AppFactory) -> Flask:
 def test_what_is_shown_is_what_is_printed(make_app: AppFactory, issuer: LocalIssuer) -> None:
     """But for numbers, such as ports and times."""
     line, shown = CONSOLE.split("\n", 1)
-    arguments = line.removeprefix("$ flask --app messages ").removesuffix(" < token.txt").split()
+    arguments = line.removeprefix('$ echo "$TOKEN" | flask --app messages ').split()
     token = issuer.token(permissions=["read:messages"])
     result = app_of_the_page(make_app).test_cli_runner().invoke(args=arguments, input=token)
     assert result.exit_code == 1

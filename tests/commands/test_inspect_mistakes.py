@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import Any
@@ -14,7 +15,12 @@ from auth0_blueprint.cli.inspection.case import Case
 from auth0_blueprint.cli.inspection.mistakes import MISTAKES, FoundMistake, mistakes_in
 from auth0_blueprint.cli.inspection.unverified import take_apart
 from auth0_blueprint.demands import Demand
-from auth0_blueprint.errors import InsufficientPermissionsError, InvalidSignatureError, UnknownKeyError
+from auth0_blueprint.errors import (
+    InsufficientPermissionsError,
+    InvalidSignatureError,
+    UnknownKeyError,
+    UnsupportedAlgorithmError,
+)
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
 
@@ -46,27 +52,88 @@ def names_in(token: str, **options: Any) -> list[str]:
     return [found.mistake for found in found_in(token, **options)]
 
 
+def token_with(payload: str, alg: str = "RS256") -> str:
+    """Return a token with that text for its payload, whatever it is."""
+    return ".".join([segment({"alg": alg}), payload, segment(bytes(256))])
+
+
+#: Segments that cannot be decoded, or hold the beginning of a JSON object.
+CUT_PAYLOADS = [
+    "eyJzdWIiOi",
+    "eyJzdWIiO",
+    "",
+    *map(
+        segment,
+        [b"{", b'{"a": 1', b'{"a": tru', b'{"a": "b', b'{"a": "\\u12', b'{"a": {"b": 1}', b'{"a": "\xc3', b'{"a": {} '],
+    ),
+]
+#: Those that have another fault.
+WHOLE_PAYLOADS = [
+    b'{"a": 1, "a": 2}',
+    b'{"a": NaN}',
+    b'{"a": 1e400}',
+    b'{"a": ' + b"1" * 5000 + b"}",
+    b'{"a": ' + b"[" * 40 + b"]" * 40 + b"}",
+    b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}",
+    b"[]",
+    b"7",
+    b"text",
+    b'["a"',
+    b'{"a": "\\ud800"}',
+    b'{"a": 1} {}',
+    b"{'a': 1}",
+    b"\xff\xfe",
+]
+
+
 SCOPES: dict[str, Any] = {"scopes": frozenset({"read:messages", "write:messages"})}
+ORGANIZATION: dict[str, Any] = {"settings": {"AUTH0_ORGANIZATION": "org_a"}}
+DPOP: dict[str, Any] = {"settings": {"AUTH0_DPOP": "allowed", "AUTH0_PUBLIC_URL": "https://api.example.com"}}
+CERTIFICATE: dict[str, Any] = {"settings": {"AUTH0_MTLS_CERT": "environ:SSL_CLIENT_CERT"}}
 CUSTOM: dict[str, Any] = {"settings": {"AUTH0_DOMAIN": "login.example.com"}}
-ENCRYPTED = ".".join([segment({"alg": "dir", "enc": "A256GCM"}), "", "aXY", "Y2lwaGVydGV4dA", "dGFn"])
+
+
+def encrypted(alg: str) -> str:
+    """Return a token of five parts."""
+    header = {"alg": alg, "enc": "A256GCM", "iss": TENANT}
+    return ".".join([segment(header), "" if alg == "dir" else "a2V5", "aXY", "Y2lwaGVydGV4dA", "dGFn"])
 
 
 #: name, token, what else there is to know, and a part of the sentence.
 CASES: list[tuple[str, str, dict[str, Any], str]] = [
+    ("whole answer", json.dumps({"access_token": token_of(), "scope": "a b"}), {}, "the whole answer"),
+    ("whole answer", '{\n  "expires_in": 1,\n  "access_token" : "' + "x" * 20_000, {}, "the token is in it"),
+    *[
+        ("not a token", text, {}, "not a token")
+        for text in ("undefined", "null", "None", "$TOKEN", "${TOKEN}", "<your token>", "[object Object]")
+    ],
+    (
+        "not a token",
+        '{"error": "invalid_client", "error_description": "access_token"}',
+        {},
+        "has answered something else",
+    ),
+    ("not a token", "<!doctype html>\n" + "x" * 20_000, {}, "has answered something else"),
     ("too long", "x" * 20_000, {}, "more than 16384 bytes"),
     ("line break", token_of()[:100] + "\n" + token_of()[100:], {}, "line break"),
     ("refresh token", "v1.MXg5", {}, "a refresh token"),
     ("refresh token", "v1.MXg5-_.x", {}, "a refresh token"),
     ("opaque", "T3bY9sLx0", {}, "no audience was asked for"),
     ("opaque", "T3bY9sLx0.T3b", {}, "no audience was asked for"),
-    ("encrypted", ENCRYPTED, {}, "encrypted"),
+    ("opaque", encrypted("dir"), {}, "no audience was asked for"),
+    ("encrypted", encrypted("RSA-OAEP-256"), {}, "encrypted"),
     ("encrypted", token_of(enc="A256GCM"), {}, "encrypted"),
     ("cut off", token_of().partition(".")[0], {}, "ends too soon"),
     ("cut off", token_of().rpartition(".")[0], {}, "ends too soon"),
     ("cut off", token_of().rpartition(".")[0] + ".", {}, "ends too soon"),
     ("cut off", token_of(signature=bytes(255)), {}, "ends too soon"),
     ("cut off", token_of(signature=bytes(255), alg="PS512"), {}, "ends too soon"),
-    ("cut off", f"{segment({'alg': 'RS256'})}.eyJzdWIiOi.{segment(bytes(256))}", {}, "ends too soon"),
+    *[("cut off", token_with(payload), {}, "ends too soon") for payload in CUT_PAYLOADS],
+    *[
+        ("cut off", token, {}, "has come to harm")
+        for whole in (token_of(), token_of(signature=bytes(64), alg="ES256"))
+        for token in (whole[:-1], f"{whole}x", f"{whole}=")
+    ],
     ("HS256", token_of(alg="HS256", signature=bytes(32)), {}, "signed with a secret"),
     ("HS256", token_of(alg="HS512", signature=bytes(64)), {}, "signed with a secret"),
     ("unknown key", token_of(kid="old"), {"error": UnknownKeyError()}, 'no key that fits kid "old"'),
@@ -75,6 +142,10 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("ID token", token_of({"aud": "client", "azp": "other", "at_hash": "x"}), {}, "an ID token"),
     ("ID token", token_of({"aud": "client", "azp": "other", "c_hash": "x"}), {}, "an ID token"),
     ("ID token", token_of({"aud": "client", "azp": "other", "auth_time": NOW}), {}, "an ID token"),
+    *[
+        ("ID token", token_of({"aud": "client", "azp": "other", name: value}), {}, "an ID token")
+        for name, value in {"sid": "x", "email_verified": False, "updated_at": "2026-01-01T00:00:00.000Z"}.items()
+    ],
     ("ID token", token_of({"aud": "client"}), {"settings": {"AUTH0_CLIENT_ID": "client"}}, "an ID token"),
     ("audience spelling", token_of({"aud": "https://api.example.com/"}), {}, "https://api.example.com/"),
     ("audience spelling", token_of({"aud": ["x", "https://API.example.com"]}), {}, "https://API.example.com"),
@@ -83,6 +154,12 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
         token_of({"aud": "https://api.example.com"}),
         {"settings": {"AUTH0_AUDIENCE": "https://api.example.com/"}},
         'AUTH0_AUDIENCE is "https://api.example.com/"',
+    ),
+    (
+        "other audience",
+        token_of({"aud": ["https://other.example.com", f"{TENANT}userinfo"]}),
+        {"settings": {"AUTH0_AUDIENCE": ["https://api.example.com", "https://b.example.com"]}},
+        f'"{TENANT}userinfo", and AUTH0_AUDIENCE is "https://api.example.com", "https://b.example.com"',
     ),
     ("issuer spelling", token_of({"iss": TENANT.removesuffix("/")}), {}, "example.eu.auth0.com"),
     ("issuer spelling", token_of({"iss": TENANT.replace("https", "http")}), {}, "http://example.eu"),
@@ -100,6 +177,30 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("expired", token_of({"exp": 0}), {}, "20833 d ago"),
     ("scope as permission", token_of({"permissions": ["read:messages"]}), SCOPES, '"read:messages" in scope'),
     ("scope as permission", token_of({"permissions": ["read:messages"], "scope": "a"}), SCOPES, "permissions only"),
+    ("other algorithm", token_of(alg="PS256"), {"error": UnsupportedAlgorithmError()}, "with PS256, and"),
+    (
+        "other algorithm",
+        token_of(alg="RS256"),
+        {"error": UnsupportedAlgorithmError(), "settings": {"AUTH0_ALGORITHMS": "ES256,PS256"}},
+        "with RS256, and AUTH0_ALGORITHMS is ES256,PS256",
+    ),
+    ("DPoP", token_of({"cnf": {"jkt": "x"}}), {}, "AUTH0_DPOP is disabled"),
+    ("client certificate", token_of({"cnf": {"x5t#S256": "x"}}), {}, "AUTH0_MTLS_CERT does not say"),
+    (
+        "lifetime",
+        token_of({"exp": NOW + 3601}),
+        {"settings": {"AUTH0_MAX_TOKEN_LIFETIME": 3600}},
+        "valid for 3601 s, and AUTH0_MAX_TOKEN_LIFETIME is 3600",
+    ),
+    (
+        "lifetime",
+        token_of({"exp": NOW + 40 * 86_400}),
+        {},
+        "valid for 3456000 s, and AUTH0_MAX_TOKEN_LIFETIME is 2592000",
+    ),
+    ("other organization", token_of(), ORGANIZATION, 'for no organization, and AUTH0_ORGANIZATION is "org_a"'),
+    ("other organization", token_of({"org_id": "org_b"}), ORGANIZATION, 'for "org_b", and'),
+    ("other organization", token_of({"org_id": ["org_a"]}), ORGANIZATION, 'for ["org_a"], and'),
 ]
 
 
@@ -125,12 +226,24 @@ def test_a_mistake_is_named_with_its_cause(name: str, token: str, options: dict[
         (token_of({"iat": "x", "nbf": None, "exp": True}), {}),
         (token_of({"iss": 7, "aud": 7, "azp": [], "scope": 7, "permissions": 7}), SCOPES),
         (token_of({"iss": None, "aud": [[], {}], "azp": {}, "scope": {}, "permissions": [[]]}), SCOPES),
-        (token_of({"aud": "https://other.example.com"}), {}),
+        (token_of({"aud": []}), {}),
+        (token_of({"sid": "x", "email_verified": True, "updated_at": "x"}), {}),
+        (token_of(alg="none"), {"error": UnsupportedAlgorithmError()}),
+        (token_of(alg=["PS256"]), {"error": UnsupportedAlgorithmError()}),
+        (token_of(alg="PS256"), {"settings": {"AUTH0_ALGORITHMS": "PS256"}}),
+        (token_of({"cnf": {"jkt": "x"}}), DPOP),
+        (token_of({"cnf": {"x5t#S256": "x"}}), CERTIFICATE),
+        (token_of({"cnf": "jkt"}), {}),
+        (token_of({"exp": NOW + 3600}), {"settings": {"AUTH0_MAX_TOKEN_LIFETIME": 3600}}),
+        (token_of({"org_id": "org_a"}), ORGANIZATION),
+        ("a.b.c", ORGANIZATION),
         (token_of({"aud": ["https://api.example.com", "a"], "nonce": "x"}), {}),
         (token_of({"aud": ["https://api.example.com/", "https://api.example.com"]}), {}),
         (token_of({"permissions": ["read:messages"], "scope": "write:messages read:messages"}), SCOPES),
         (token_of({"permissions": ["read:messages"], "scope": ["read:messages"]}), SCOPES),
         (token_of({"permissions": ["read:messages"]}), {}),
+        *[(token_with(segment(payload)), {}) for payload in WHOLE_PAYLOADS],
+        ("nullx.undefined.none", {}),
         ("a.b.c", {}),
         ("a.b.c.d", {}),
         ("a.b.c.d.e", {}),
@@ -144,11 +257,11 @@ def test_no_other_token_is_accused(token: str, options: dict[str, Any]) -> None:
 
 
 def test_every_mistake_is_tried() -> None:
-    """And has a name of its own. The last one takes a route: see the command."""
+    """And has a name of its own. Two take a route: see the command."""
     tried = {name for name, *_ in CASES}
     names = [mistake.name for mistake in MISTAKES]
     assert len(set(names)) == len(names)
-    assert set(names) - tried == {"permission as scope"}
+    assert set(names) - tried == {"permission as scope", "not granted"}
 
 
 def test_a_token_of_the_issuer_shows_no_mistake(issuer: LocalIssuer) -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from auth0_blueprint.cli.inspection import wrong_claims, wrong_token
+from auth0_blueprint.cli.inspection import wrong_claims, wrong_for_this_app, wrong_token
 from auth0_blueprint.cli.inspection.case import Case, Mistake
 
-MISTAKES: tuple[Mistake, ...] = (*wrong_token.MISTAKES, *wrong_claims.MISTAKES)
+MISTAKES: tuple[Mistake, ...] = (
+    *wrong_token.NO_TOKEN,
+    *wrong_token.MISTAKES,
+    *wrong_claims.MISTAKES,
+    *wrong_for_this_app.MISTAKES,
+)
 
 
 class FoundMistake(NamedTuple):
@@ -20,5 +25,9 @@ class FoundMistake(NamedTuple):
 
 def mistakes_in(case: Case) -> list[FoundMistake]:
     """Return every mistake that *case* shows."""
-    found = ((mistake, mistake.find(case)) for mistake in MISTAKES)
+    return _found(wrong_token.NO_TOKEN, case) or _found(MISTAKES, case)
+
+
+def _found(mistakes: tuple[Mistake, ...], case: Case) -> list[FoundMistake]:
+    found = ((mistake, mistake.find(case)) for mistake in mistakes)
     return [FoundMistake(mistake.name, cause, mistake.remedy) for mistake, cause in found if cause is not None]

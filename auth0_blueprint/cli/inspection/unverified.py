@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ class Unverified(NamedTuple):
         header: what the first part says; ``None`` if that cannot be read.
         claims: the same of the second.
         signature_bytes: how long the third part is, decoded; ``None`` if that cannot be read.
+        is_payload_whole: whether the second part can be decoded, and does not end amidst its JSON.
     """
 
     token: str
@@ -29,6 +31,7 @@ class Unverified(NamedTuple):
     header: dict[str, Any] | None
     claims: dict[str, Any] | None
     signature_bytes: int | None
+    is_payload_whole: bool
 
 
 def bare_token(text: str) -> str:
@@ -44,7 +47,7 @@ def take_apart(token: str, max_bytes: int) -> Unverified:
     """Read *token*, unless it is longer than *max_bytes*: then nothing of it is looked at."""
     data = token.encode("utf-8", "surrogatepass")
     if len(data) > max_bytes:
-        return Unverified(token, 0, None, None, None)
+        return Unverified(token, 0, None, None, None, is_payload_whole=False)
     segments = data.split(b".")
     first, second, third = (*segments, b"", b"")[:3]
     signature = _decoded(third)
@@ -55,6 +58,7 @@ def take_apart(token: str, max_bytes: int) -> Unverified:
         header=_members(first),
         claims=_members(second),
         signature_bytes=len(signature) if is_signed and signature is not None else None,
+        is_payload_whole=_is_whole(second),
     )
 
 
@@ -71,3 +75,19 @@ def _members(segment: bytes) -> dict[str, Any] | None:
         return None if data is None else strict_json.loads_object(data)
     except strict_json.StrictJSONError:
         return None
+
+
+def _is_whole(segment: bytes) -> bool:
+    """Tell a payload that was cut from one that is wrong in another way, such as a list, or a member named twice."""
+    data = _decoded(segment)
+    if data is None:
+        return False
+    text = data.decode("utf-8", "replace").strip()
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as exc:
+        ends_amidst = exc.pos == len(text) or not text.endswith("}")
+        return not (ends_amidst and "{".startswith(text[:1]))
+    except (ValueError, RecursionError):  # a number of too many digits; too deep
+        return True
+    return True

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from auth0_blueprint.access_token import is_unix_time
-from auth0_blueprint.cli.output import printable
 
 _MAX_SHOWN = 300
 _TIMES = frozenset({"iat", "nbf", "exp", "auth_time"})
@@ -17,7 +16,10 @@ _UNITS = (("d", 86_400), ("h", 3600), ("min", 60))
 def shown(value: Any) -> str:
     """Return *value* as JSON, which tells a number from a text; cut, and nothing that a terminal would obey."""
     text = json.dumps(value, ensure_ascii=False)
-    return printable(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…")
+    if not text.isprintable():
+        # DEL is the one that is ASCII, and that JSON does not have escaped.
+        text = json.dumps(value).replace("\x7f", "\\u007f")
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 def shown_claim(name: str, value: Any, now: float) -> str:

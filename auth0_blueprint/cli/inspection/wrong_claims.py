@@ -12,7 +12,8 @@ from auth0_blueprint.cli.inspection.values import duration, shown
 from auth0_blueprint.cli.output import printable
 from auth0_blueprint.errors import InsufficientPermissionsError
 
-_ONLY_IN_ID_TOKENS = ("nonce", "at_hash", "c_hash", "auth_time")
+# Of a token for somebody else: one for this API may hold them as well.
+_SIGNS_OF_ID_TOKENS = ("nonce", "at_hash", "c_hash", "auth_time", "sid", "email_verified", "updated_at")
 _TENANTS = ".auth0.com"
 #: Later than this it is hardly the clock.
 _CLOCK_SECONDS = 60
@@ -33,7 +34,7 @@ def _id_token(case: Case) -> str | None:
     if not audience or _is_for_us(case):
         return None
     clients = {*_texts(case.claims.get("azp")), case.settings.client_id}
-    if clients.isdisjoint(audience) and not any(name in case.claims for name in _ONLY_IN_ID_TOKENS):
+    if clients.isdisjoint(audience) and not any(name in case.claims for name in _SIGNS_OF_ID_TOKENS):
         return None
     return "This is an ID token: it tells an application who has logged in, and is for no API."
 
@@ -47,6 +48,14 @@ def _audience_spelling(case: Case) -> str | None:
             meant = ours[_plain(audience)]
             return f"The token is for {shown(audience)}, and AUTH0_AUDIENCE is {shown(meant)}: each character counts."
     return None
+
+
+def _other_audience(case: Case) -> str | None:
+    audience = _texts(case.claims.get("aud"))
+    if not audience or _is_for_us(case) or _id_token(case) or _audience_spelling(case):
+        return None
+    ours = ", ".join(map(shown, case.settings.audience))
+    return f"The token is for {', '.join(map(shown, audience))}, and AUTH0_AUDIENCE is {ours}."
 
 
 def _issuer_spelling(case: Case) -> str | None:
@@ -148,6 +157,11 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake("ID token", _id_token, "Send the access token, and ask for it with AUTH0_AUDIENCE as the audience."),
     Mistake(
         "audience spelling", _audience_spelling, "Set AUTH0_AUDIENCE to the identifier of the API, as Auth0 has it."
+    ),
+    Mistake(
+        "other audience",
+        _other_audience,
+        "Ask Auth0 for a token with AUTH0_AUDIENCE as the audience, or set AUTH0_AUDIENCE to that of the token.",
     ),
     Mistake(
         "issuer spelling", _issuer_spelling, "Set AUTH0_DOMAIN to the bare host name, or AUTH0_ISSUER to iss as it is."

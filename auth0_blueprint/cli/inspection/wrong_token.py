@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import re
+
 from auth0_blueprint.cli.inspection.case import Case, Mistake
 from auth0_blueprint.cli.inspection.values import shown
 from auth0_blueprint.errors import UnknownKeyError
 
 _REFRESH_TOKEN = "v1."  # noqa: S105 - how Auth0's begin
+# What programs make of nothing, in any case; and how JSON, a web page and what a shell has not filled in begin.
+_NOTHING = frozenset({"undefined", "null", "none", "[object object]"})
+_NO_BEGINNING = ("$", "{", "<", "[")
+_HOLDS_TOKEN = re.compile(r'\{.*"access_token"\s*:', re.DOTALL)
 _MIN_RSA_BYTES = 256  # keys of less than 2048 bits are not used
+
+
+def _whole_answer(case: Case) -> str | None:
+    if not _HOLDS_TOKEN.match(case.content.token):
+        return None
+    return "This is the whole answer of Auth0, and the token is in it."
+
+
+def _not_a_token(case: Case) -> str | None:
+    text = case.content.token.lower()
+    if (text not in _NOTHING and not text.startswith(_NO_BEGINNING)) or _whole_answer(case):
+        return None
+    return "This is not a token: nothing was filled in where one should be, or Auth0 has answered something else."
 
 
 def _too_long(case: Case) -> str | None:
@@ -31,27 +50,32 @@ def _refresh_token(case: Case) -> str | None:
 
 def _opaque(case: Case) -> str | None:
     content = case.content
-    is_opaque = content.segments in {1, 2} and content.header is None and not _refresh_token(case)
-    if not is_opaque:
+    is_unreadable = content.segments in {1, 2} and content.header is None and not _refresh_token(case)
+    if not is_unreadable and not _is_opaque_to_clients(case):
         return None
     return "The token is opaque: Auth0 gives such a one, for its /userinfo alone, when no audience was asked for."
 
 
 def _encrypted(case: Case) -> str | None:
-    if "enc" not in case.header:
+    if "enc" not in case.header or _is_opaque_to_clients(case):
         return None
     return "The token is encrypted (JWE)."
+
+
+def _is_opaque_to_clients(case: Case) -> bool:
+    # What Auth0 encrypts with a secret of its own is for itself; what it encrypts for an API has a key of that API.
+    return "enc" in case.header and case.header.get("alg") == "dir"
 
 
 def _cut_off(case: Case) -> str | None:
     content = case.content
     if content.header is None or content.segments > 3 or _line_break(case):
         return None
-    is_short = content.signature_bytes is not None and content.signature_bytes < _MIN_RSA_BYTES
-    is_rsa = str(content.header.get("alg")).startswith(("RS", "PS"))
-    if content.segments == 3 and content.claims is not None and not (is_rsa and is_short):
+    min_bytes = _MIN_RSA_BYTES if str(content.header.get("alg")).startswith(("RS", "PS")) else 0
+    is_signature_whole = content.signature_bytes is not None and content.signature_bytes >= min_bytes
+    if content.segments == 3 and content.is_payload_whole and is_signature_whole:
         return None
-    return "The token begins well and ends too soon, or has lost something on its way."
+    return "The token begins well and ends too soon, or has come to harm on its way."
 
 
 def _hmac(case: Case) -> str | None:
@@ -66,6 +90,14 @@ def _unknown_key(case: Case) -> str | None:
     key_id = shown(case.header.get("kid"))
     return f"The issuer publishes no key that fits kid {key_id}: it was rotated away, or is of another tenant."
 
+
+#: These stand for themselves: what is no token has no other mistake.
+NO_TOKEN: tuple[Mistake, ...] = (
+    Mistake("whole answer", _whole_answer, "Send the value of access_token alone."),
+    Mistake(
+        "not a token", _not_a_token, "Look at what Auth0 has answered to the client, and at what that has kept of it."
+    ),
+)
 
 MISTAKES: tuple[Mistake, ...] = (
     Mistake("too long", _too_long, "Put fewer claims into it, or raise AUTH0_MAX_TOKEN_BYTES and the server's limit."),
