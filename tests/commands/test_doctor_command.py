@@ -21,6 +21,7 @@ from conftest import AppFactory
 from flask import Flask
 from flask.cli import ScriptInfo
 from flask_caching import Cache
+from flask_caching.backends import FileSystemCache
 from fleet.redis_server import RedisServer, empty_redis
 from processes import TESTED_PACKAGE
 from servers import RawServer, document, respond
@@ -226,6 +227,23 @@ def test_a_discovery_document_that_differs_is_told(
 
 
 @pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        ("404 Not Found", b"", ("ok", "has no document (HTTP status 404), so nothing to compare: ")),
+        ("200 OK", b"<html>", ("warn", "is not JSON: check AUTH0_DOMAIN")),
+    ],
+)
+def test_an_issuer_need_not_have_a_discovery_document(
+    make_app: AppFactory, status: str, body: bytes, expected: tuple[str, str]
+) -> None:
+    """What it calls so should be one."""
+    with answering(lambda _root: {JWKS: ("200 OK", document("a")), DISCOVERY: (status, body)}) as server:
+        got, said = one(app_for(make_app, server), "discovery")
+    assert got == expected[0]
+    assert said.endswith(expected[1])
+
+
+@pytest.mark.parametrize(
     ("offset_seconds", "status", "text"),
     [
         (3, "ok", "within "),
@@ -317,6 +335,15 @@ def test_a_server_without_tls_is_a_failure(make_app: AppFactory) -> None:
     assert said.startswith(f"127.0.0.1 does not speak TLS on port {port}: check AUTH0_DOMAIN")
 
 
+def test_a_port_that_nobody_listens_on_is_a_failure(make_app: AppFactory) -> None:
+    """Of an issuer that would speak TLS."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    status, said = one(make_app(AUTH0_ISSUER=f"https://127.0.0.1:{port}/"), "tls")
+    assert status == "fail"
+    assert said == f"127.0.0.1 takes no connection on port {port}: check AUTH0_DOMAIN and the firewall"
+
+
 def test_behind_a_proxy_names_are_not_looked_up_here(make_app: AppFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy does that; its password is nobody's business."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
@@ -386,6 +413,31 @@ def test_an_app_that_cannot_start_for_another_reason_has_its_settings_checked(is
     assert result.stdout.splitlines()[0] == r"fail  app        cannot start: 'OSError: no database\x1b[31m'"
     assert "ok    settings   sound, 3 from app.config" in result.stdout
     assert "ok    key set" in result.stdout
+
+
+def test_an_app_that_knows_no_issuer_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nobody to ask, and nothing else to say."""
+    for name in ("AUTH0_DOMAIN", "AUTH0_AUDIENCE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def create_app() -> Flask:
+        app = Flask("empty")
+        app.register_blueprint(Auth0Blueprint())
+        return app
+
+    result = doctor_of(create_app)
+    assert result.exit_code == 1
+    assert [line.split()[:3] for line in result.stdout.splitlines()] == [
+        ["fail", "app", "cannot"],
+        ["fail", "settings", "AUTH0_AUDIENCE"],
+        ["fail", "settings", "AUTH0_DOMAIN"],
+    ]
+
+
+def test_what_was_set_after_the_app_had_started_changes_nothing(app: Flask) -> None:
+    """Those settings count that the app works with."""
+    app.config["AUTH0_LEEWAY"] = -1
+    assert [finding["status"] for finding in found(app, "settings")] == ["ok"]
 
 
 def test_an_app_without_the_blueprint_is_told_so(issuer: LocalIssuer) -> None:
@@ -510,6 +562,27 @@ def test_a_shared_cache_without_a_secret_is_a_warning(make_app: AppFactory, tmp_
         "nothing is shared through it: there is no secret to sign with",
     )
     assert secret["remedy"].startswith("set AUTH0_CACHE_SECRET")
+
+
+def test_a_cache_that_cannot_be_shared_through_is_a_warning(make_app: AppFactory) -> None:
+    """Whoever has set it may have meant to share something."""
+    text = "NullCache is not one to share through: each process keeps to itself: "
+    assert one(make_app(CACHE_TYPE="NullCache"), "cache") == ("warn", text)
+
+
+class _KeepsAll(FileSystemCache):
+    """Says that it has deleted."""
+
+    def delete(self, key: str, mgmt_element: bool = False) -> bool:
+        return True
+
+
+def test_a_cache_that_deletes_nothing_is_a_failure(make_app: AppFactory, tmp_path: Path) -> None:
+    """A revocation could not be lifted."""
+    kind = f"{__name__}._KeepsAll"
+    app = make_app(CACHE_TYPE=kind, CACHE_DIR=str(tmp_path / "cache"), SECRET_KEY="s" * 32)
+    status, said = one(app, "cache")
+    assert (status, said.split(":")[0]) == ("fail", "_KeepsAll does not delete what it is told to delete")
 
 
 def test_a_cache_that_keeps_nothing_is_a_failure(make_app: AppFactory) -> None:

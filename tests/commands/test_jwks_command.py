@@ -70,6 +70,23 @@ def test_jwks_shows_what_is_not_used_and_no_control_characters(make_app: AppFact
     assert "c2VjcmV0" not in output
 
 
+def test_jwks_shows_each_issuer(make_app: AppFactory) -> None:
+    """With an empty line between two."""
+    result = run(make_app(AUTH0_ISSUER=None, AUTH0_DOMAIN=["one.invalid", "two.invalid"]), "jwks")
+    first, second = result.output.split("\n\n")
+    assert result.exit_code == 1
+    assert first.startswith("issuer      https://one.invalid/\n")
+    assert second.startswith("issuer      https://two.invalid/\n")
+
+
+def test_the_group_names_its_commands_and_no_others(app: Flask) -> None:
+    """In the order of the alphabet."""
+    listed = run(app, "--help").output.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == ["demo", "doctor", "inspect", "jwks", "routes", "token"]
+    result = run(app, "jwk")
+    assert (result.exit_code, "No such command 'jwk'" in result.output) == (2, True)
+
+
 def test_the_group_is_called_auth0_whatever_the_blueprint_is_called(make_app: AppFactory) -> None:
     """As the documentation says."""
     assert run(make_app(Auth0Blueprint("guard")), "jwks").exit_code == 0

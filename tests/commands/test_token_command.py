@@ -21,7 +21,7 @@ from flask import Flask
 from processes import TESTED_PACKAGE, running
 from servers import RawServer, respond
 
-from auth0_blueprint.cli.exchange import exchange
+from auth0_blueprint.cli.exchange import MAX_BYTES, ExchangeError, exchange
 from auth0_blueprint.testing import LocalIssuer
 
 SECRET = "s3cret with 'quotes'"
@@ -191,6 +191,17 @@ def test_what_is_no_token_endpoint_is_told(make_app: AppFactory) -> None:
     result = run(make_app(**CREDENTIALS), "--endpoint", server.url)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "no connection, or a broken answer" in result.stderr
+
+
+def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
+    """Whatever it is, it is no token response."""
+    with (
+        RawServer(respond(body=b" " * (MAX_BYTES + 1))) as server,
+        pytest.raises(ExchangeError, match="an answer that is too large"),
+    ):
+        exchange("GET", server.url, 5)
+    with RawServer(respond(body=b" " * MAX_BYTES)) as server:
+        assert len(exchange("GET", server.url, 5).body) == MAX_BYTES
 
 
 @pytest.mark.parametrize("token", [None, "", 1, "two words", "red\x1b[31m", "ü"])
