@@ -16,6 +16,7 @@ from auth0_blueprint import (
     requires_scope,
     token_rejected,
     token_verified,
+    verify_token,
 )
 from auth0_blueprint.testing import LocalIssuer
 
@@ -36,6 +37,14 @@ def test_a_verified_token_is_announced_with_its_claims(app: Flask, issuer: Local
     listener = Listener(token_verified, app)
     app.test_client().get("/auth/me", headers=bearer(issuer.token()))
     assert [said["access_token"].subject for said in listener.heard] == ["auth0|local-user"]
+
+
+def test_one_that_is_verified_outside_of_a_request_is_announced_as_well(app: Flask, issuer: LocalIssuer) -> None:
+    """By `verify_token`."""
+    listener = Listener(token_verified, app)
+    with app.app_context():
+        access_token = verify_token(issuer.token())
+    assert listener.heard == [{"access_token": access_token}]
 
 
 @pytest.mark.parametrize(
