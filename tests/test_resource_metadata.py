@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 from conftest import AppFactory, bearer
 from flask import Blueprint, Flask
-from flask.views import MethodView
+from flask.views import MethodView, View
 from flask_cors import CORS
 from refusals import Answer, forbidden, seen
 from test_openapi import described, document_of, registered
@@ -91,7 +91,12 @@ class TestDocument:
             def post(self) -> str:
                 return ""
 
+        class Plain(View):
+            def dispatch_request(self) -> str:
+                return ""
+
         app = described_app
+        app.add_url_rule("/plain", view_func=Plain.as_view("plain"))
         app.add_url_rule("/view", "view", requires_scope("from:view", any_of=True)(requires_auth(lambda: "")))
         app.add_url_rule("/inner", "inner", requires_acr("gold")(requires_scope("from:inner")(lambda: "")))
         app.add_url_rule("/class", view_func=Messages.as_view("class"))

@@ -42,7 +42,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("tests/test_replay.py", "tests/test_target_uri.py", "tests/test_dpop_proofs.py"),
     ),
     "decorators": (
-        ("demands.py", "decorators.py", "protect.py", "route.py"),
+        ("demands.py", "decorators.py", "protect.py"),
         (
             "tests/test_decorators.py",
             "tests/test_demand_labels.py",
@@ -51,6 +51,15 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "tests/test_signals_and_logs.py",
             "tests/test_step_up.py",
             "tests/test_organizations.py",
+        ),
+    ),
+    "route": (
+        ("route.py",),
+        (
+            "tests/test_protect.py",
+            "tests/test_resource_metadata.py",
+            "tests/test_decorators.py",
+            "tests/commands/test_routes_command.py",
         ),
     ),
     "key_source": (("keysets/pacing.py", "keysets/snapshot.py", "keysets/source.py"), KEYSETS),
