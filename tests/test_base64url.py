@@ -16,6 +16,14 @@ def test_what_an_encoder_wrote_is_read_back(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "text"), [(b"", ""), (b"a", "YQ"), (b"ab", "YWI"), (b"abc", "YWJj"), (b"\xfb\xff", "-_8")]
+)
+def test_an_encoder_of_ours_writes_that_spelling(data: bytes, text: str) -> None:
+    """RFC 7515 §2: without padding."""
+    assert base64url.encode(data) == text
+
+
+@pytest.mark.parametrize(
     "segment",
     [
         pytest.param("YQ==", id="padding"),
