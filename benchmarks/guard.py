@@ -37,6 +37,7 @@ from benchmarks.guarded_apps import (
     bare,
     bearer,
     missing_peers,
+    open_with,
 )
 from benchmarks.reporting import Target, print_machine, print_table, verdict
 
@@ -130,6 +131,29 @@ def floor(token: str, public_key: Any) -> list[Variant]:
     ]
 
 
+def floor_in_view(public_key: Any) -> list[Variant]:
+    """Return what nobody can do without, in the open view: it and the rest of a request slow each other down there."""
+    padding, digest = PKCS1v15(), SHA256()
+    remembered: dict[bytes, str] = {}
+
+    def look_up(token: str) -> None:
+        remembered.get(hashlib.blake2b(token.encode()).digest())
+
+    def verify(token: str) -> None:
+        signing_input, _, signature = token.rpartition(".")
+        public_key.verify(_decoded(signature), signing_input.encode(), padding, digest)
+
+    def verify_and_read(token: str) -> None:
+        verify(token)
+        json.loads(_decoded(token.split(".")[1]))
+
+    return [
+        Variant("a digest of the token and a look by it, in the open view", "warm", requests_to(open_with(look_up))),
+        Variant("RSA-2048 verification, in the open view", "fresh", requests_to(open_with(verify))),
+        Variant("that and json.loads, in the open view", "fresh", requests_to(open_with(verify_and_read))),
+    ]
+
+
 def variants_of(guard: Guard, tenant: Tenant, minter: Minter) -> list[Variant]:
     """Return *guard* with warm and with fresh tokens, in an app each, when it has shown that it guards."""
     variants = []
@@ -175,7 +199,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tenant, minter = Tenant.of(issuer), Minter(issuer)
         warm = minter.token()
         open_view = requests_to(bare(tenant))
-        variants = floor(warm, issuer.signing_key().public_key())
+        public_key = issuer.signing_key().public_key()
+        variants = [*floor(warm, public_key), *floor_in_view(public_key)]
         for guard in GUARDS:
             if guard.is_installed:
                 variants += variants_of(guard, tenant, minter)

@@ -128,6 +128,19 @@ def bare(_tenant: Tenant) -> Flask:
     return _app_with_view(lambda view: view)
 
 
+def open_with(step: Callable[[str], object]) -> Flask:
+    """Make an app whose view is open, and does *step* with the token of the request."""
+
+    def before(view: View) -> View:
+        def view_with_step() -> ResponseReturnValue:
+            step(request.environ["HTTP_AUTHORIZATION"][len("Bearer ") :])
+            return view()
+
+        return view_with_step
+
+    return _app_with_view(before)
+
+
 def ours(tenant: Tenant, **settings: Any) -> Flask:
     """Make an app with ``@requires_scope``."""
     return _with_blueprint(tenant, requires_scope(SCOPE), **settings)

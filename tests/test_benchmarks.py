@@ -13,7 +13,7 @@ from servers import Answer, RawServer, respond
 from auth0_blueprint.testing import LocalIssuer
 from benchmarks import guard as guard_benchmark
 from benchmarks.guard import BLOCK, RUN_IN, Variant, measure, requests_to
-from benchmarks.guarded_apps import GUARDS, OURS, PATH, Guard, Minter, Tenant, bare, bearer
+from benchmarks.guarded_apps import GUARDS, OURS, PATH, Guard, Minter, Tenant, bare, bearer, open_with
 from benchmarks.memory import TOKEN_BYTES, make_tokens
 from benchmarks.reporting import Target, verdict
 from benchmarks.server import Client
@@ -40,6 +40,12 @@ def test_a_request_that_is_refused_is_not_counted(issuer: LocalIssuer) -> None:
     assert work([minter.token()]) > 0
     with pytest.raises(RuntimeError, match="not every request was admitted"):
         work([minter.token(), minter.forged_token()])
+
+
+def test_what_is_measured_in_the_open_view_gets_the_token_and_guards_nothing() -> None:
+    steps: list[str] = []
+    answer = open_with(steps.append).test_client().get(PATH, headers=bearer("any text"))
+    assert (answer.status_code, steps) == (200, ["any text"])
 
 
 def test_each_fresh_token_is_used_once_and_each_block_stands_beside_one_of_the_open_view() -> None:
