@@ -17,22 +17,13 @@ from conftest import AppFactory
 from flask import Flask, current_app
 from flask.cli import ScriptInfo
 from processes import TESTED_PACKAGE, TIMEOUT_SECONDS
+from programs import APP
 
 from auth0_blueprint.cli.ending import Command, CommandError, with_app
 from auth0_blueprint.cli.output import mark, print_json, print_lines, table
 from auth0_blueprint.errors import ConfigurationError, ExpiredTokenError
 from auth0_blueprint.lazy_commands import auth0
 from auth0_blueprint.testing import LocalIssuer
-
-APP = """
-from flask import Flask
-from auth0_blueprint import Auth0Blueprint
-
-def create_app():
-    app = Flask(__name__)
-    app.register_blueprint(Auth0Blueprint())
-    return app
-"""
 
 
 @pytest.fixture

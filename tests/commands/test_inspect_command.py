@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import pty
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +11,7 @@ import flask_jwt_extended as fje
 import pytest
 from conftest import AppFactory
 from flask import Flask, abort, request
-from processes import TESTED_PACKAGE, running
+from programs import typed
 from refusals import by_hand, segment, with_member
 from servers import RawServer, respond
 from werkzeug.routing import BaseConverter
@@ -594,44 +589,17 @@ def test_of_several_issuers_each_is_asked_for_its_own_keys(make_app: AppFactory,
         assert "https://login.example.com/" in elsewhere["mistakes"][0]["cause"]
 
 
-APP = """
-from flask import Flask
-from auth0_blueprint import Auth0Blueprint
-
-def create_app():
-    app = Flask(__name__)
-    app.register_blueprint(Auth0Blueprint())
-    return app
-"""
-
-
-def typed(directory: Path, issuer: LocalIssuer, text: str) -> tuple[dict[str, Any], str]:
-    """Run the real program on a real terminal, and type *text*. Return its JSON, and what the terminal shows."""
-    (directory / "asking.py").write_text(APP)
-    environ = {"PATH": "", **TESTED_PACKAGE, "AUTH0_ISSUER": issuer.issuer, "AUTH0_AUDIENCE": issuer.audience}
-    command = [sys.executable, "-m", "flask", "--app", "asking", "auth0", "inspect", "--json"]
-    ours, theirs = pty.openpty()
-    options: dict[str, Any] = {"stdin": theirs, "stdout": subprocess.PIPE, "stderr": theirs}
-    with running(command, cwd=directory, env=environ, **options) as process:
-        os.close(theirs)
-        seen = b""
-        while b"Access token: " not in seen:
-            seen += os.read(ours, 1000)
-        os.write(ours, f"{text}\n".encode())
-        assert process.stdout is not None
-        output = process.stdout.read()
-        process.wait(10)
-    # Closed at the other end, there may be nothing left to read.
-    with os.fdopen(ours, "rb", buffering=0) as terminal, suppress(OSError):
-        while more := terminal.read(1000):
-            seen += more
-    return json.loads(output), seen.decode()
+def typed_in(directory: Path, issuer: LocalIssuer, text: str) -> tuple[dict[str, Any], str]:
+    """Type *text* at the prompt. Return the JSON, and what the terminal shows."""
+    settings = {"AUTH0_ISSUER": issuer.issuer, "AUTH0_AUDIENCE": issuer.audience}
+    _, output, seen = typed(directory, settings, ["inspect", "--json"], "Access token: ", text)
+    return json.loads(output), seen
 
 
 def test_on_a_terminal_the_token_is_asked_for_and_not_shown(tmp_path: Path, issuer: LocalIssuer) -> None:
     """The real program on a real terminal."""
     token = issuer.token()
-    printed, seen = typed(tmp_path, issuer, token)
+    printed, seen = typed_in(tmp_path, issuer, token)
     assert printed["accepted"] is True
     assert token[:20] not in seen
     assert "FILE" not in seen
@@ -639,7 +607,7 @@ def test_on_a_terminal_the_token_is_asked_for_and_not_shown(tmp_path: Path, issu
 
 def test_a_token_too_long_for_a_terminal_is_said_to_be_cut_there(tmp_path: Path, issuer: LocalIssuer) -> None:
     """The kernel does it: copying the token again is no help."""
-    printed, seen = typed(tmp_path, issuer, issuer.token(filling="x" * 4000))
+    printed, seen = typed_in(tmp_path, issuer, issuer.token(filling="x" * 4000))
     assert [found["mistake"] for found in printed["mistakes"]] == ["cut off"]
     assert "A terminal takes no more than 4095 characters in a line" in seen
     assert "flask auth0 inspect < FILE" in seen

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,7 +14,7 @@ from urllib.parse import parse_qs
 import pytest
 from conftest import AppFactory, bearer
 from flask import Flask
-from processes import TESTED_PACKAGE, running
+from programs import typed
 from servers import RawServer, respond
 
 from auth0_blueprint.cli.exchange import MAX_BYTES, ExchangeError, exchange
@@ -259,39 +255,14 @@ def test_without_client_id_or_secret_the_usage_is_wrong(make_app: AppFactory, en
     assert endpoint.forms == []
 
 
-APP = """
-from flask import Flask
-from auth0_blueprint import Auth0Blueprint
-
-def create_app():
-    app = Flask(__name__)
-    app.register_blueprint(Auth0Blueprint())
-    return app
-"""
-
-
 def test_on_a_terminal_the_secret_is_asked_for_and_not_shown(
     tmp_path: Path, endpoint: TokenEndpoint, issuer: LocalIssuer
 ) -> None:
     """The real program on a real terminal; what is caught in a variable is the token alone."""
-    (tmp_path / "asking.py").write_text(APP)
     settings = {"AUTH0_ISSUER": issuer.issuer, "AUTH0_AUDIENCE": issuer.audience, "AUTH0_CLIENT_ID": "client"}
-    environ = {"PATH": "", **TESTED_PACKAGE, **settings}
-    command = [sys.executable, "-m", "flask", "--app", "asking", "auth0", "token", "--endpoint", endpoint.url]
-    ours, theirs = pty.openpty()
-    options: dict[str, Any] = {"stdin": theirs, "stdout": subprocess.PIPE, "stderr": theirs}
-    with running(command, cwd=tmp_path, env=environ, **options) as process:
-        os.close(theirs)
-        seen = b""
-        while b"Client secret: " not in seen:
-            seen += os.read(ours, 1000)
-        os.write(ours, f"{SECRET}\n".encode())
-        assert process.stdout is not None
-        output = process.stdout.read()
-        assert process.wait(10) == 0
-    # Closed at the other end, there may be nothing left to read.
-    with os.fdopen(ours, "rb", buffering=0) as terminal, suppress(OSError):
-        seen += terminal.read(1000) or b""
+    words = ["token", "--endpoint", endpoint.url]
+    status, output, seen = typed(tmp_path, settings, words, "Client secret: ", SECRET)
+    assert status == 0
     assert output == f"{endpoint.document['access_token']}\n"
     assert endpoint.forms[0]["client_secret"] == [SECRET]
-    assert b"s3cret" not in seen
+    assert "s3cret" not in seen
