@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, Flask, current_app, request
 
 from auth0_blueprint.decorators import admit
 from auth0_blueprint.demands import ANY_TOKEN, scope_demand
-from auth0_blueprint.route import DEMANDS_ATTRIBUTE, is_public, is_static
+from auth0_blueprint.route import DEMANDS_ATTRIBUTE, has_automatic_options, is_public, is_static
 
 
 def protect(blueprint_or_app: Blueprint | Flask, *scopes: str) -> None:
@@ -42,7 +40,6 @@ def _is_let_through() -> bool:
     rule = request.url_rule
     if rule is None:
         return True  # no route: Flask answers 404 or 405
-    provides_options: Any = getattr(rule, "provide_automatic_options", False)
-    if request.method == "OPTIONS" and provides_options:
+    if request.method == "OPTIONS" and has_automatic_options(rule):
         return True
     return is_static(current_app, rule) or is_public()

@@ -48,6 +48,11 @@ def is_marked_public(view: Any, method: str) -> bool:
     return any(marks_of(function).get(PUBLIC_ATTRIBUTE, False) for function in functions_of(view, method))
 
 
+def has_automatic_options(rule: Rule) -> bool:
+    """Tell whether Flask answers ``OPTIONS`` for *rule* by itself."""
+    return bool(getattr(rule, "provide_automatic_options", False))
+
+
 def is_static(app: Flask, rule: Rule) -> bool:
     """Tell whether Flask's own view for static files answers *rule*; the endpoint's name alone says nothing."""
     name, _, _ = rule.endpoint.rpartition(".")

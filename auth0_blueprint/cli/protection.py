@@ -15,7 +15,15 @@ from auth0_blueprint.demands import Demand
 from auth0_blueprint.errors import MissingCredentialsError
 from auth0_blueprint.jwt_extended import jwt_requirement, jwt_requirements
 from auth0_blueprint.protect import protect
-from auth0_blueprint.route import DEMANDS_ATTRIBUTE, demands_of, functions_of, is_marked_public, is_static, marks_of
+from auth0_blueprint.route import (
+    DEMANDS_ATTRIBUTE,
+    demands_of,
+    functions_of,
+    has_automatic_options,
+    is_marked_public,
+    is_static,
+    marks_of,
+)
 from auth0_blueprint.routes.access import settings_demands
 from auth0_blueprint.settings import Settings
 
@@ -65,7 +73,7 @@ def protection_of(app: Flask, settings: Settings, rule: Rule, method: str) -> Pr
 
 def _open_as(app: Flask, rule: Rule, view: Any, method: str) -> str:
     """Return as what `protect` lets *rule* through, or ``none`` if it does not."""
-    if method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
+    if method == "OPTIONS" and has_automatic_options(rule):
         return AUTOMATIC
     if is_marked_public(view, method):
         return PUBLIC

@@ -14,6 +14,7 @@ from auth0_blueprint.cli.ending import Command, CommandError, with_app
 from auth0_blueprint.cli.output import json_option, print_json, print_lines, printable, table
 from auth0_blueprint.cli.protection import GUARDED, NONE, protection_of
 from auth0_blueprint.current import app_state
+from auth0_blueprint.route import has_automatic_options
 from auth0_blueprint.settings import Settings
 
 _REMEDY = (
@@ -74,7 +75,7 @@ def _rows_of(app: Flask, settings: Settings, rule: Rule) -> Iterator[Row]:
 def _methods(rule: Rule) -> list[str]:
     """Return the methods that a view answers, without an ``OPTIONS`` that Flask answers by itself."""
     methods = {name.upper() for name in http_method_funcs} if rule.methods is None else set(rule.methods)
-    if getattr(rule, "provide_automatic_options", False):
+    if has_automatic_options(rule):
         methods.discard("OPTIONS")
     return sorted(methods)
 
