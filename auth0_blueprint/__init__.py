@@ -3,21 +3,6 @@
 PYTEST_DONT_REWRITE: nothing here asserts, and pytest would warn wherever an app is imported before pytest starts.
 """
 
-from auth0_blueprint.access_token import AccessToken
-from auth0_blueprint.blueprint import Auth0Blueprint, headers_for
-from auth0_blueprint.current import current_token, verify_token
-from auth0_blueprint.decorators import (
-    has_permission,
-    has_scope,
-    public,
-    requires_acr,
-    requires_auth,
-    requires_claim,
-    requires_organization,
-    requires_permission,
-    requires_recent_login,
-    requires_scope,
-)
 from auth0_blueprint.errors import (
     AmbiguousHeaderError,
     Auth0Error,
@@ -51,7 +36,21 @@ from auth0_blueprint.errors import (
     UnsupportedAlgorithmError,
     UserNotFoundError,
 )
-from auth0_blueprint.protect import protect
+from auth0_blueprint.extension.blueprint import Auth0Blueprint, headers_for
+from auth0_blueprint.guards.authentication import current_token, verify_token
+from auth0_blueprint.guards.decorators import (
+    has_permission,
+    has_scope,
+    public,
+    requires_acr,
+    requires_auth,
+    requires_claim,
+    requires_organization,
+    requires_permission,
+    requires_recent_login,
+    requires_scope,
+)
+from auth0_blueprint.guards.protect import protect
 from auth0_blueprint.signals import (
     admin_acted,
     key_set_refresh_failed,
@@ -60,6 +59,7 @@ from auth0_blueprint.signals import (
     token_rejected,
     token_verified,
 )
+from auth0_blueprint.verification.access_token import AccessToken
 
 __all__ = [
     "AccessToken",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from auth0_blueprint.algorithms import PROOF_ALGORITHMS
 from auth0_blueprint.errors import (
     Auth0Error,
     AuthenticationError,
@@ -10,6 +9,7 @@ from auth0_blueprint.errors import (
     InsufficientUserAuthenticationError,
     MethodNotAllowedError,
 )
+from auth0_blueprint.jose.algorithms import PROOF_ALGORITHMS
 
 
 def response_body(error: Auth0Error) -> dict[str, str]:

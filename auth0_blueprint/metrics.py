@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from flask import Flask
 
 from auth0_blueprint import errors, signals
-from auth0_blueprint.current import EXTENSION, AppState
+from auth0_blueprint.guards.authentication import EXTENSION, AppState
 
 try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
@@ -149,7 +149,7 @@ def instrument(app: Flask, *, registry: CollectorRegistry = REGISTRY) -> None:
 
 
 class AppMetrics:
-    """Counts for one app: along with its tally, at each look at the board, and as a listener of its signals.
+    """Counts for one app: along with its counters, at each look at the board, and as a listener of its signals.
 
     Each series is made here, at zero: a rate that only begins with the first failure would not see it.
     """
@@ -167,13 +167,13 @@ class AppMetrics:
             for issuer in state.key_sources
             for reason in REASONS
         }
-        state.tally.count_along(self)
+        state.counters.count_along(self)
         # blinker holds these weakly, by this object: they go with the app.
         signals.key_set_refreshed.connect(self._note_key_set, sender=app)
         signals.key_set_refresh_failed.connect(self._count_fetch_failure, sender=app)
         if state.revocations is not None:
             signals.revocation_changed.connect(self._note_revocations, sender=app)
-            state.board.tell_looks(self._count_look)
+            state.fleet_sync.subscribe_to_outcomes(self._count_look)
 
     def count_rejected(self, code: str) -> None:
         """Count a refusal; under `OTHER` if the error is the app's own."""

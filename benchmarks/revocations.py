@@ -23,7 +23,7 @@ from flask import Flask  # noqa: E402
 from fleet.redis_server import RedisServer, redis_server_program  # noqa: E402
 
 from auth0_blueprint import Auth0Blueprint, verify_token  # noqa: E402
-from auth0_blueprint.current import AppState  # noqa: E402
+from auth0_blueprint.guards.authentication import AppState  # noqa: E402
 from auth0_blueprint.testing import LocalIssuer  # noqa: E402
 
 GIVE_UP_SECONDS = 120
@@ -62,7 +62,7 @@ def make_revocations(settings: dict[str, Any], number: int) -> tuple[float, int]
     revocations = state_of(app).revocations
     if revocations is None:
         raise RuntimeError("revocation is off")
-    state_of(app).board.look_now()
+    state_of(app).fleet_sync.sync_now()
     before, started = resident_bytes(), time.perf_counter()
     for user in range(number):
         revocations.revoke("subject", subject(user), None)
@@ -80,7 +80,7 @@ def learn_revocations(settings: dict[str, Any], number: int, token: str) -> tupl
     app = make_app(settings)
     before, started = resident_bytes(), time.perf_counter()
     while known(app) < number and time.perf_counter() - started < GIVE_UP_SECONDS:
-        state_of(app).board.keep_up()
+        state_of(app).fleet_sync.sync_if_due()
     seconds, grown = time.perf_counter() - started, resident_bytes() - before
     if known(app) != number:
         raise RuntimeError(f"{number - known(app)} of {number} revocations were lost")

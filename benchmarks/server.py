@@ -37,7 +37,7 @@ from benchmarks.reporting import Target, print_machine, print_table, verdict
 
 WORKERS, THREADS = 2, 4
 ROUNDS, SECONDS = 10, 2.0
-PATIENCE_SECONDS = 15
+MAX_WAIT_SECONDS = 15
 QUICK_ROUNDS, QUICK_SECONDS = 2, 0.5
 
 COLUMNS = (
@@ -138,7 +138,7 @@ def requests_for(seconds: float, url: str, token: str) -> Round:
 
 def _clients_by_worker(url: str) -> dict[int, list[Client]]:
     """Open connections, as many to each worker: who accepts one is up to chance, which would decide the rate."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
     while time.monotonic() < deadline:
         clients_of: defaultdict[int, list[Client]] = defaultdict(list)
         # Many at once: one after the other, the same worker may take them all.

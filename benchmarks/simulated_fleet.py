@@ -10,11 +10,11 @@ import random
 from dataclasses import dataclass
 from functools import partial
 
-from auth0_blueprint.cache import SharedCache
+from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import Auth0Error
-from auth0_blueprint.flight import SingleFlight
 from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
+from auth0_blueprint.sharing.shared_cache import SharedCache
 from benchmarks.simulated_network import ALGORITHM, FETCH_TIMEOUT, SimulatedCache, SimulatedIssuer
 from benchmarks.simulated_time import SimulatedEvent, Timeline
 
@@ -161,7 +161,7 @@ class Process:
 
     def _trusts(self, key_id: str) -> bool:
         try:
-            self._source.key_at_hand(key_id, ALGORITHM)
+            self._source.cached_key(key_id, ALGORITHM)
         except Auth0Error:
             return False
         return True
@@ -213,5 +213,5 @@ class Process:
             clock=clock,
             monotonic=monotonic,
             uniform=fleet.random.uniform,
-            flights=SingleFlight(start=time.start, make_event=partial(SimulatedEvent, time), monotonic=monotonic),
+            single_flight=SingleFlight(start=time.start, make_event=partial(SimulatedEvent, time), monotonic=monotonic),
         )

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from auth0_blueprint.algorithms import ALGORITHMS
-from auth0_blueprint.jwk import VerificationKey
+from auth0_blueprint.jose.algorithms import ALGORITHMS
+from auth0_blueprint.jose.jwk import VerificationKey
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.testing import LocalIssuer
 from benchmarks.simulated_time import Timeline

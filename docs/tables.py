@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from auth0_blueprint import errors
-from auth0_blueprint.settings_schema import SettingsSchema
+from auth0_blueprint.settings.schema import SettingsSchema
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"

@@ -142,7 +142,7 @@ class ScriptedIssuer:
         return self.asked.wait(5) and self._is_answering
 
 
-def land() -> None:
+def complete() -> None:
     """Wait for the flights in the background."""
     for thread in threading.enumerate():
         if thread.name == "auth0-key-set-flight":

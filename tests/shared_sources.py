@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from conftest import MovableClock
-from servers import ScriptedIssuer, document, land
+from servers import ScriptedIssuer, complete, document
 
-from auth0_blueprint.algorithms import ALGORITHMS
-from auth0_blueprint.cache import SharedCache
+from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
+from auth0_blueprint.sharing.shared_cache import SharedCache
 
 TTL, AHEAD, MAX_STALE, COOLDOWN, ATTEMPT = 600, 120, 3600, 30, 5
 DUE = TTL - AHEAD
@@ -119,7 +119,7 @@ class Fleet:
         """Return the source of a process that has fetched, or adopted, a key set just now."""
         process = self.process()
         process.snapshot()
-        land()
+        complete()
         return process
 
     def entry(self, *key_ids: str, seconds_ago: float = 0) -> SharedEntry:

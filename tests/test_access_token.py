@@ -15,8 +15,8 @@ from flask.typing import ResponseReturnValue
 from refusals import claims_of
 
 from auth0_blueprint import AccessToken, current_token, requires_auth, verify_token
-from auth0_blueprint.access_token import ANONYMOUS
 from auth0_blueprint.testing import LocalIssuer
+from auth0_blueprint.verification.access_token import ANONYMOUS
 
 CLAIMS: dict[str, Any] = {
     "iss": "https://tenant.example.com/",

@@ -16,7 +16,7 @@ from documents import ROOT, python_blocks, run_block
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from auth0_blueprint.settings_schema import SettingsSchema
+from auth0_blueprint.settings.schema import SettingsSchema
 from auth0_blueprint.testing import LocalIssuer
 
 PAGE = ROOT / "docs" / "admin.md"

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from auth0_blueprint import base64url
+from auth0_blueprint.jose import base64url
 
 
 @pytest.mark.parametrize("data", [b"", b"\0", b"ab", b"abc", b"\xfb\xff\xbf", bytes(range(256))])

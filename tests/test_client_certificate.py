@@ -13,11 +13,11 @@ from refusals import NO_CERTIFICATE, OTHER_CERTIFICATE, UNREADABLE_CERTIFICATE, 
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import create_environ, run_wsgi_app
 
-from auth0_blueprint.certificate_source import FORM, certificate_source
 from auth0_blueprint.challenge import response_body, response_headers
-from auth0_blueprint.client_certificate import matches, refuse_other_certificates, thumbprint
 from auth0_blueprint.errors import BindingMismatchError
-from auth0_blueprint.setting_fields import ClientCertificate
+from auth0_blueprint.sender_constraining.client_certificate import matches, refuse_other_certificates, thumbprint
+from auth0_blueprint.settings.certificate_source import FORM, certificate_source
+from auth0_blueprint.settings.fields import ClientCertificate
 
 SERVER = certificate_source("environ:SSL_CLIENT_CERT")
 PROXY = certificate_source("header:X-SSL-Client-Cert from 127.0.0.1, 10.1.0.0/16")

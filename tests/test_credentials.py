@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from auth0_blueprint.credentials import is_by_dpop, scheme_and_token
 from auth0_blueprint.errors import AmbiguousHeaderError, InvalidHeaderError, MissingCredentialsError
+from auth0_blueprint.verification.credentials import is_by_dpop, scheme_and_token
 
 BEARER, DPOP = ("bearer", "h.p.s"), ("dpop", "h.p.s")
 

@@ -178,13 +178,13 @@ def test_a_guard_that_runs_before_every_request_answers_for_unmatched_ones_too(a
     assert client.get("/nowhere", headers=bearer(issuer.token(scope="a"))).status_code == 404
 
 
-@pytest.mark.parametrize(("demand", "noun"), [(requires_scope, "scope"), (requires_permission, "permission")])
-def test_an_error_about_an_argument_says_what_was_expected(demand: Callable[..., object], noun: str) -> None:
+@pytest.mark.parametrize(("requirement", "noun"), [(requires_scope, "scope"), (requires_permission, "permission")])
+def test_an_error_about_an_argument_says_what_was_expected(requirement: Callable[..., object], noun: str) -> None:
     """In the words of the decorator that was used."""
     with pytest.raises(TypeError, match=rf"^Name at least one {noun}\.$"):
-        demand()
+        requirement()
     with pytest.raises(TypeError, match=rf"^Name each {noun} as a text of its own, not as list\.$"):
-        demand(["a"])
+        requirement(["a"])
 
 
 def test_a_check_that_fails_is_logged_and_one_that_says_no_is_not(

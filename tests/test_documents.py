@@ -12,7 +12,7 @@ from documents import ROOT, pages
 
 import auth0_blueprint
 import auth0_blueprint.testing
-from auth0_blueprint.settings_schema import SettingsSchema
+from auth0_blueprint.settings.schema import SettingsSchema
 
 
 def tables() -> ModuleType:

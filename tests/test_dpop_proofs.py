@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import segment, unsegment
 
-from auth0_blueprint.algorithms import ALGORITHMS, PROOF_ALGORITHMS
-from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.challenge import response_body
-from auth0_blueprint.dpop import ProofChecker
 from auth0_blueprint.errors import BindingMismatchError, InvalidProofError
-from auth0_blueprint.replay import ReplayMemory
-from auth0_blueprint.signed_cache import SignedCache
-from auth0_blueprint.target_uri import TargetURI
+from auth0_blueprint.jose.algorithms import ALGORITHMS, PROOF_ALGORITHMS
+from auth0_blueprint.sender_constraining.dpop import ProofChecker
+from auth0_blueprint.sender_constraining.replay import ReplayMemory
+from auth0_blueprint.sender_constraining.target_uri import TargetURI
+from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.sharing.signed_cache import SignedCache
 
 METHOD, URI = "GET", "https://api.example.com/messages"
 ACCESS_TOKEN = "header.payload.signature"

@@ -10,7 +10,7 @@ from documents import ROOT, Block, blocks_of, pages, run_block
 from flask import Flask
 
 from auth0_blueprint import Auth0Blueprint
-from auth0_blueprint.settings_schema import SettingsSchema
+from auth0_blueprint.settings.schema import SettingsSchema
 
 #: What a reader copies. What a program answers (http, json, text), and Sphinx's own, is not run.
 CODE = {"python", "console", "sh", "ini", "nginx", "javascript", "yaml"}

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from conftest import MovableClock
-from servers import ScriptedIssuer, document, land
+from servers import ScriptedIssuer, complete, document
 from shared_sources import COOLDOWN, DUE, EDDSA, MAX_STALE, TTL, Fleet, LockedBackend
 
+from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
-from auth0_blueprint.flight import SingleFlight
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.fleet import Failure
 from auth0_blueprint.keysets.source import KeySource
@@ -43,7 +43,7 @@ def fail(process: KeySource, fleet: Fleet, retry_after_seconds: float = 0) -> No
     """Have an attempt of *process* fail."""
     fleet.scripted.answer = FetchError("HTTP status 503", retry_after_seconds)
     assert ask(process) == "key_set_unavailable"
-    land()
+    complete()
 
 
 # One at a time
@@ -73,7 +73,7 @@ def test_a_rotation_is_one_fetch(fleet: Fleet, clock: MovableClock) -> None:
 
 def test_news_that_came_with_the_lease_is_looked_at(fleet: Fleet) -> None:
     """Between a look and the lease another process may have finished: the issuer is not asked again."""
-    other = fleet.process(flights=SingleFlight(start=lambda work: work()))
+    other = fleet.process(single_flight=SingleFlight(start=lambda work: work()))
 
     class Busy(LockedBackend):
         def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
@@ -84,7 +84,7 @@ def test_news_that_came_with_the_lease_is_looked_at(fleet: Fleet) -> None:
     fleet.backend = Busy()
     late = fleet.process()
     assert ask(late) == "a"
-    land()
+    complete()
     assert fleet.scripted.fetch_count == 1
     assert late.status().source == "cache"
 
@@ -98,7 +98,7 @@ def test_a_failure_is_a_failure_of_the_fleet(fleet: Fleet, caplog: pytest.LogCap
     late = fleet.process()
     caplog.clear()
     assert ask(late) == "key_set_unavailable"
-    land()
+    complete()
     status = late.status()
     assert (status.consecutive_failures, status.last_error) == (1, "HTTP status 503")
     assert fleet.scripted.fetch_count == 1
@@ -124,7 +124,7 @@ def test_retry_after_binds_the_fleet_up_to_300_seconds(fleet: Fleet, clock: Mova
     for seconds, fetches in ((1, 1), (298, 1), (2, 2)):
         clock.move(seconds)
         ask(late)
-        land()
+        complete()
         assert fleet.scripted.fetch_count == fetches
 
 
@@ -134,14 +134,14 @@ def test_a_failed_attempt_of_another_process_counts_for_the_cooldown(fleet: Flee
     clock.move(COOLDOWN)
     fleet.scripted.answer = OUTAGE
     assert ask(first, "b") == "key_set_unavailable"
-    land()
+    complete()
     clock.move(COOLDOWN - 1)
     assert ask(second, "b") == "key_set_unavailable"
-    land()
+    complete()
     assert fleet.scripted.fetch_count == 2
     clock.move(1 + 2.5 + 1e-3)  # and the jitter after a failure, 0 to 5 s
     assert ask(second, "b") == "key_set_unavailable"
-    land()
+    complete()
     assert fleet.scripted.fetch_count == 3
 
 
@@ -170,7 +170,7 @@ def test_a_failure_that_the_cache_has_forgotten_is_no_news(
     fail(fleet.process(), fleet)
     late = fleet.process()
     ask(late)
-    land()
+    complete()
     del backend.values[backend.key_of("failure")]
     clock.move(2)
     fleet.scripted.answer = document("a")
@@ -184,16 +184,16 @@ def test_a_failure_counts_from_when_it_was_and_never_from_later_than_now(
     """The clock of the process that failed may go ahead."""
     process = fleet.warm_process()
     clock.move(COOLDOWN)
-    fleet.shared().fleet.tell_failure(Failure(clock() - seconds_ago, clock() + 1, 1, "HTTP status 503"))
+    fleet.shared().fleet.share_failure(Failure(clock() - seconds_ago, clock() + 1, 1, "HTTP status 503"))
     assert ask(process, "b") == "key_set_unavailable"
-    land()
+    complete()
     clock.move(COOLDOWN + 2.5 - max(0, seconds_ago) - 0.01)
     ask(process, "b")
-    land()
+    complete()
     assert fleet.scripted.fetch_count == 1
     clock.move(0.02)
     ask(process, "b")
-    land()
+    complete()
     assert fleet.scripted.fetch_count == 2
 
 
@@ -210,7 +210,7 @@ def test_a_cold_process_in_the_backoff_answers_at_once_and_finds_what_another_go
     other_cache = fleet.shared()
     other_cache.write(fleet.entry("a"))
     assert ask(cold) in {"key_set_unavailable", "a"}  # nobody waits for the look, which may be faster all the same
-    land()
+    complete()
     assert ask(cold) == "a"
     assert fleet.scripted.fetch_count == 1
 
@@ -223,11 +223,11 @@ def test_a_cold_process_looks_into_the_cache_once_in_a_second(
     fail(cold, fleet, retry_after_seconds=300)
     clock.move(1)
     ask(cold)
-    land()
+    complete()
     calls = backend.calls
     for _ in range(10):
         ask(cold)
-        land()
+        complete()
     assert backend.calls == calls
 
 
@@ -241,7 +241,7 @@ def test_a_cold_process_uses_a_set_that_is_due_while_it_is_refreshed(fleet: Flee
     fleet.warm_process()
     clock.move(DUE + 1)
     fleet.scripted.hold()
-    assert fleet.process().snapshot(patience_seconds=60).key_set.key_ids == {"a"}
+    assert fleet.process().snapshot(max_wait_seconds=60).key_set.key_ids == {"a"}
     assert fleet.scripted.is_still_answering()
     fleet.scripted.release()
 
@@ -259,7 +259,7 @@ def test_a_set_that_is_due_is_used_without_a_look_into_the_cache(fleet: Fleet, c
 
     fleet.backend = Hanging()
     process._shared._entries._cache._backend = fleet.backend  # the cache was opened before
-    assert process.snapshot(patience_seconds=60).key_set.key_ids == {"a"}
+    assert process.snapshot(max_wait_seconds=60).key_set.key_ids == {"a"}
     has_waited = process._shared._entries._cache.has_failed  # an operation that hangs fails after a second
     assert is_asked.wait(5)
     is_over.set()
@@ -274,11 +274,11 @@ def test_a_stale_set_in_the_backoff_causes_no_look_into_the_cache(
     clock.move(TTL)
     fleet.scripted.answer = FetchError("HTTP status 503", 300)
     process.snapshot()
-    land()
+    complete()
     calls = backend.calls
     clock.move(2)
     process.snapshot()
-    land()
+    complete()
     assert backend.calls == calls
 
 
@@ -296,7 +296,7 @@ def test_a_flight_that_breaks_is_a_failure_and_lets_the_next_one_start(fleet: Fl
 
     working, fleet.backend = fleet.backend, Broken()
     assert ask(process) == "key_set_unavailable"
-    land()
+    complete()
     assert process.status().last_error == "an unexpected error"
     process._shared._entries._cache._backend = working
     clock.move(2)
@@ -317,10 +317,10 @@ def test_an_unknown_key_id_goes_on_to_the_issuer_when_the_newer_shared_set_lacks
     """What another process got before the key was published is no answer."""
     first, second = fleet.warm_process(), fleet.process()
     second.snapshot()
-    land()
+    complete()
     clock.move(DUE)
     first.snapshot()
-    land()
+    complete()
     clock.move(COOLDOWN)
     fleet.scripted.answer = document("a", "b")
     assert ask(second, "b") == "b"
@@ -332,7 +332,7 @@ def test_an_expired_process_adopts_what_another_kept(fleet: Fleet, clock: Movabl
     first, second = fleet.warm_process(), fleet.warm_process()
     clock.move(DUE)
     first.snapshot()
-    land()
+    complete()
     fleet.scripted.answer = OUTAGE
     clock.move(MAX_STALE - DUE + 1)
     assert ask(second) == "a"

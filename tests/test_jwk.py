@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from auth0_blueprint.jwk import parse_jwk
+from auth0_blueprint.jose.jwk import parse_jwk
 
 RFC_7638_3_1 = {
     "kty": "RSA",

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
 
-from auth0_blueprint.algorithms import ALGORITHMS
+from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.keysets.key_set import KeySet, KeySetError, parse_key_set
 
 JWK = dict[str, Any]

@@ -15,17 +15,17 @@ from typing import Any
 
 import pytest
 from conftest import MovableClock
-from servers import ScriptedIssuer, document, in_a_child_process, land
+from servers import ScriptedIssuer, complete, document, in_a_child_process
 
-from auth0_blueprint.algorithms import ALGORITHMS
-from auth0_blueprint.cache import SharedCache
-from auth0_blueprint.deadline import call_within
+from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
-from auth0_blueprint.jwk import VerificationKey
+from auth0_blueprint.jose.algorithms import ALGORITHMS
+from auth0_blueprint.jose.jwk import VerificationKey
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.snapshot import FoundKey
-from auth0_blueprint.keysets.source import FLIGHT_PATIENCE_SECONDS, UNKNOWN_KEY_PATIENCE_SECONDS, KeySource
+from auth0_blueprint.keysets.source import REFRESH_MAX_WAIT_SECONDS, UNKNOWN_KEY_MAX_WAIT_SECONDS, KeySource
+from auth0_blueprint.sharing.shared_cache import SharedCache
 
 TTL, AHEAD, MAX_STALE, COOLDOWN = 600, 120, 3600, 30
 DUE = TTL - AHEAD
@@ -86,14 +86,14 @@ def source(make_source: MakeSource) -> KeySource:
 def warm(source: KeySource) -> KeySource:
     """A source that has fetched just now."""
     source.snapshot()
-    land()
+    complete()
     return source
 
 
 def has(source: KeySource, key_id: str) -> bool:
     """Tell whether *source* has the key at hand."""
     try:
-        source.key_at_hand(key_id, EDDSA)
+        source.cached_key(key_id, EDDSA)
     except (UnknownKeyError, KeySetUnavailableError):
         return False
     return True
@@ -104,7 +104,7 @@ def fail(scripted: ScriptedIssuer, source: KeySource, retry_after_seconds: float
     scripted.answer = FetchError("HTTP status 503", retry_after_seconds)
     with contextlib.suppress(KeySetUnavailableError):
         source.snapshot()
-    land()
+    complete()
 
 
 # None
@@ -145,7 +145,7 @@ def test_a_cold_request_waits_no_longer_than_its_patience(source: KeySource, scr
     """While the fetch goes on, the answer is that there are no keys, and to come again."""
     scripted.hold()
     with pytest.raises(KeySetUnavailableError) as caught:
-        source.snapshot(patience_seconds=0)
+        source.snapshot(max_wait_seconds=0)
     assert scripted.is_still_answering()
     assert caught.value.retry_after_seconds == 1
     scripted.release()
@@ -157,9 +157,9 @@ def test_a_fetch_that_nobody_waits_for_any_more_is_used_by_the_next(
     """It goes on, and whoever comes later gets its result."""
     scripted.hold()
     with pytest.raises(KeySetUnavailableError):
-        source.snapshot(patience_seconds=0)
+        source.snapshot(max_wait_seconds=0)
     scripted.release()
-    land()
+    complete()
     assert source.key_for("a", EDDSA).key.key_id == "a"
     assert scripted.fetch_count == 1
 
@@ -196,7 +196,7 @@ def test_a_fresh_set_is_used_without_a_fetch(
     """Nothing at all is caused before the refresh is due."""
     clock.move(age)
     warm.key_for("a", EDDSA)
-    land()
+    complete()
     assert scripted.fetch_count == 1
     assert warm.status().state == "fresh"
 
@@ -232,7 +232,7 @@ def test_a_due_set_is_used_while_one_refresh_flies(
     assert scripted.is_still_answering()
     assert warm.status().state == "due"
     scripted.release()
-    land()
+    complete()
     assert scripted.fetch_count == 2
 
 
@@ -243,7 +243,7 @@ def test_the_refresh_ahead_makes_the_set_fresh_again(
     scripted.answer = document("a", "b")
     clock.move(DUE)
     warm.snapshot()
-    land()
+    complete()
     assert warm.status().state == "fresh"
     assert has(warm, "b")
 
@@ -254,11 +254,11 @@ def test_age_counts_from_the_answer_not_from_the_question(
     """Time that the issuer took is not time that the keys have aged."""
     scripted.hold()
     with pytest.raises(KeySetUnavailableError):
-        source.snapshot(patience_seconds=0)
+        source.snapshot(max_wait_seconds=0)
     assert scripted.is_still_answering()
     clock.move(4)
     scripted.release()
-    land()
+    complete()
     assert source.status().age_seconds == 0
 
 
@@ -279,8 +279,8 @@ def answer_of_one_who_joins(source: KeySource, scripted: ScriptedIssuer) -> froz
 
 def test_nobody_waits_longer_than_3_seconds_or_half_a_second_for_an_unknown_key() -> None:
     """The patience of a request, where its caller says nothing else."""
-    assert (FLIGHT_PATIENCE_SECONDS, UNKNOWN_KEY_PATIENCE_SECONDS) == (3.0, 0.5)
-    assert inspect.signature(KeySource.snapshot).parameters["patience_seconds"].default == 3.0
+    assert (REFRESH_MAX_WAIT_SECONDS, UNKNOWN_KEY_MAX_WAIT_SECONDS) == (3.0, 0.5)
+    assert inspect.signature(KeySource.snapshot).parameters["max_wait_seconds"].default == 3.0
 
 
 def test_a_request_that_finds_the_refresh_done_meanwhile_starts_none(
@@ -301,13 +301,13 @@ def test_a_request_that_finds_the_refresh_done_meanwhile_starts_none(
 
     def refresh() -> None:
         source.snapshot()
-        land()
+        complete()
 
     source.snapshot()
     wall.move(TTL)
     others.append(refresh)
     source.snapshot()
-    land()
+    complete()
     assert scripted.fetch_count == 2
 
 
@@ -324,7 +324,7 @@ def test_a_stale_set_is_used_when_the_fetch_takes_too_long(
     """After the wait, the keys at hand are used all the same."""
     clock.move(TTL)
     scripted.hold()
-    assert warm.snapshot(patience_seconds=0).key_set.key_ids == {"a"}
+    assert warm.snapshot(max_wait_seconds=0).key_set.key_ids == {"a"}
     assert scripted.is_still_answering()
     scripted.release()
 
@@ -366,7 +366,7 @@ def test_known_keys_work_through_an_outage_until_max_stale(
 # Expired
 
 
-@pytest.mark.parametrize("ask", [KeySource.key_for, KeySource.key_at_hand], ids=["key_for", "key_at_hand"])
+@pytest.mark.parametrize("ask", [KeySource.key_for, KeySource.cached_key], ids=["key_for", "cached_key"])
 def test_keys_over_max_stale_are_never_used(
     warm: KeySource,
     scripted: ScriptedIssuer,
@@ -439,12 +439,12 @@ def test_a_refresh_is_due_by_either_clock(
     wall, monotonic = MovableClock(), MovableClock(5.0)
     source = make_source(clock=wall, monotonic=monotonic)
     source.snapshot()
-    land()
+    complete()
     wall.move(wall_seconds)
     monotonic.move(monotonic_seconds)
     assert source.status().state == "due"
     source.snapshot()
-    land()
+    complete()
     assert scripted.fetch_count == 2
 
 
@@ -475,7 +475,7 @@ def test_a_wall_clock_that_is_set_back_does_not_stop_refreshes(
     assert source.status().age_seconds == 0
 
 
-# Pacing
+# Backoff
 
 
 @pytest.mark.parametrize(
@@ -570,7 +570,7 @@ def test_a_scheduled_refresh_counts_for_the_cooldown(
     """Whatever the reason of the last attempt was."""
     clock.move(DUE)
     warm.snapshot()
-    land()
+    complete()
     clock.move(COOLDOWN - 0.1)
     with pytest.raises(UnknownKeyError):
         warm.key_for("b", EDDSA)
@@ -599,13 +599,13 @@ def test_searches_that_failed_spread_out(
     """Processes that were all refused at the same moment do not all come back at the end of the cooldown."""
     source = make_source(uniform=lambda _low, high: high)
     source.snapshot()
-    land()
+    complete()
     scripted.answer = FetchError("HTTP status 429")
     for _ in range(failures):
         clock.move(2 * COOLDOWN)
         with pytest.raises(KeySetUnavailableError):
             source.key_for("b", EDDSA)
-        land()
+        complete()
     scripted.answer = document("a", "b")
     clock.move(COOLDOWN + seconds - 0.1)
     with pytest.raises(KeySetUnavailableError):
@@ -622,11 +622,11 @@ def test_a_lone_search_that_worked_is_not_spread(
     scripted.answer = FetchError("HTTP status 429")
     with pytest.raises(KeySetUnavailableError):
         source.snapshot()
-    land()
+    complete()
     clock.move(2 * COOLDOWN)
     scripted.answer = document("a")
     source.snapshot()
-    land()
+    complete()
     clock.move(COOLDOWN)
     scripted.answer = document("a", "b")
     assert source.key_for("b", EDDSA).key.key_id == "b"
@@ -703,14 +703,14 @@ def test_a_known_key_id_with_another_algorithm_is_an_unknown_key(warm: KeySource
 def test_a_key_at_hand_causes_nothing(source: KeySource, scripted: ScriptedIssuer, clock: MovableClock) -> None:
     """Neither without keys, nor when a refresh is due, nor for an unknown id."""
     with pytest.raises(KeySetUnavailableError):
-        source.key_at_hand("a", EDDSA)
+        source.cached_key("a", EDDSA)
     assert scripted.fetch_count == 0
     source.snapshot()
     clock.move(TTL)
-    assert source.key_at_hand("a", EDDSA).key.key_id == "a"
+    assert source.cached_key("a", EDDSA).key.key_id == "a"
     with pytest.raises(UnknownKeyError):
-        source.key_at_hand("b", EDDSA)
-    land()
+        source.cached_key("b", EDDSA)
+    complete()
     assert scripted.fetch_count == 1
 
 
@@ -718,11 +718,11 @@ def test_all_keys_at_hand_can_be_seen_however_old_they_are(
     source: KeySource, scripted: ScriptedIssuer, clock: MovableClock
 ) -> None:
     """None before there are any; and looking causes nothing."""
-    assert source.keys_at_hand() == ()
+    assert source.cached_keys() == ()
     scripted.answer = document("a", "b")
     source.snapshot()
     clock.move(MAX_STALE + 1)
-    assert [key.key_id for key in source.keys_at_hand()] == ["a", "b"]
+    assert [key.key_id for key in source.cached_keys()] == ["a", "b"]
     assert scripted.fetch_count == 1
 
 
@@ -762,7 +762,7 @@ def test_a_set_without_a_usable_key_is_a_failure_and_keeps_the_old_one(
     scripted.answer = answer
     clock.move(TTL)
     assert warm.snapshot().key_set.key_ids == {"a"}
-    land()
+    complete()
     assert (warm.status().consecutive_failures, warm.status().last_error) == (1, reason)
     assert caplog.messages == [f"the key set of {ISSUER} cannot be fetched: {reason}"]
 
@@ -817,7 +817,7 @@ def test_listeners_learn_which_keys_came_and_went(
     for key_ids in (("b", "a"), ("a", "c")):
         scripted.answer = document(*key_ids)
         source.snapshot()
-        land()
+        complete()
         clock.move(TTL)
     assert told == [(("a", "b"), ()), (("c",), ("b",))]
 
@@ -839,7 +839,7 @@ def test_a_listener_that_raises_does_not_spoil_a_refresh(
     """The keys are there, the next refresh comes, and the mistake can be found in the log."""
     source = make_source(on_refreshed=_raise)
     source.snapshot()
-    land()
+    complete()
     assert [(record.name, record.getMessage()) for record in caplog.records if record.exc_info] == [
         ("auth0_blueprint", "a listener of a key-set signal failed")
     ]
@@ -867,7 +867,7 @@ def test_nobody_who_waits_for_keys_waits_for_the_listeners(make_source: MakeSour
     source = make_source(on_refreshed=lambda *_: told_after.append(has_keys.wait(1)))
     source.snapshot()
     has_keys.set()
-    land()
+    complete()
     assert told_after == [True]
 
 
@@ -882,7 +882,7 @@ def test_an_outage_is_logged_once_and_so_is_its_end(
         scripted.answer = document("a")
         for _ in range(3):
             source.snapshot()
-            land()
+            complete()
             clock.move(TTL)
     assert scripted.fetch_count == 8
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
@@ -897,7 +897,7 @@ def test_unused_keys_are_logged_once(
     for _ in range(3):
         clock.move(TTL)
         warm.snapshot()
-        land()
+        complete()
     assert [record.getMessage() for record in caplog.records] == [
         f"keys of {ISSUER} that are not used: not a JSON object"
     ]
@@ -945,7 +945,7 @@ def test_a_child_forked_in_mid_flight_fetches_for_itself(make_source: MakeSource
     source = make_source(fetch=lambda: fetches[-1]())
     scripted.hold()
     with pytest.raises(KeySetUnavailableError):
-        source.snapshot(patience_seconds=0)
+        source.snapshot(max_wait_seconds=0)
     assert scripted.is_still_answering()
 
     def ask() -> str:
@@ -963,7 +963,7 @@ def test_a_child_forked_after_a_fetch_uses_what_the_parent_fetched(warm: KeySour
 
     def ask() -> str:
         warm.key_for("a", EDDSA)
-        land()
+        complete()
         return str(scripted.fetch_count)
 
     assert in_a_child_process(ask) == "1"

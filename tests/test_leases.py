@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import MovableClock
-from servers import ScriptedIssuer, document, land
+from servers import ScriptedIssuer, complete, document
 from shared_sources import ATTEMPT, Fleet, LockedBackend
 
 from auth0_blueprint.errors import KeySetUnavailableError
@@ -181,12 +181,12 @@ def test_the_lease_of_another_is_not_given_back(fleet: Fleet, backend: LockedBac
     """Whoever was overtaken leaves the lease to whoever has it now."""
     fleet.scripted.hold()
     with pytest.raises(KeySetUnavailableError):
-        fleet.process().snapshot(patience_seconds=0)
+        fleet.process().snapshot(max_wait_seconds=0)
     assert fleet.scripted.is_still_answering()
     clock.move(ATTEMPT)
     lease = take_lease(fleet)
     fleet.scripted.release()
-    land()
+    complete()
     assert backend.values[backend.key_of("lease")]
     lease.release()
     assert not [key for key in backend.values if "lease" in key]

@@ -276,7 +276,7 @@ def _texts_of_failures() -> Iterator[str]:
 
 
 def test_a_request_costs_no_signal(app: Flask) -> None:
-    """The tally is counted along; sending a signal would cost several times that."""
+    """The counters is counted along; sending a signal would cost several times that."""
     assert not list(token_verified.receivers_for(app))
 
 

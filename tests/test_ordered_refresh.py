@@ -36,9 +36,9 @@ def waits(clock: MovableClock) -> Waits:
 @pytest.fixture
 def process(fleet: Fleet, waits: Waits) -> KeySource:
     """A process that has fetched just now, and whose flights land when somebody waits for them."""
-    process = fleet.process(flights=waits.flights)
+    process = fleet.process(single_flight=waits.single_flight)
     process.snapshot()
-    waits.patience.clear()
+    waits.max_wait.clear()
     return process
 
 
@@ -61,7 +61,7 @@ def test_a_refresh_asks_the_issuer_in_the_cooldown_and_in_the_backoff(
 
 def test_a_refresh_of_a_process_without_keys_is_its_first_fetch(fleet: Fleet, waits: Waits) -> None:
     """There is nothing that it could do without."""
-    assert fleet.process(flights=waits.flights).refresh_now(5).source == "network"
+    assert fleet.process(single_flight=waits.single_flight).refresh_now(5).source == "network"
 
 
 def test_a_refresh_that_brings_the_same_keys_in_the_same_moment_is_one(
@@ -89,7 +89,7 @@ def test_a_refresh_goes_on_after_a_flight_that_was_under_way(
     scripted.answer = OUTAGE
     with pytest.raises(KeySetUnavailableError):
         process.refresh_now(5)
-    assert (scripted.fetch_count, waits.patience) == (3, [5, 3])
+    assert (scripted.fetch_count, waits.max_wait) == (3, [5, 3])
 
 
 def test_a_refresh_that_takes_too_long_is_unavailable_and_goes_on(
@@ -100,7 +100,7 @@ def test_a_refresh_that_takes_too_long_is_unavailable_and_goes_on(
     scripted.answer = document("b")
     with pytest.raises(KeySetUnavailableError):
         process.refresh_now(5)
-    assert (process.snapshot().key_set.key_ids, waits.patience) == (frozenset({"a"}), [5.0])
+    assert (process.snapshot().key_set.key_ids, waits.max_wait) == (frozenset({"a"}), [5.0])
     waits.begun.pop()()
     assert process.snapshot().key_set.key_ids == {"b"}
 
@@ -142,8 +142,8 @@ def test_an_order_is_heeded_by_whoever_has_older_keys(
     """Whoever looks at the board waits for it, a second at most."""
     clock.move(1)
     scripted.answer = document("b")
-    process.heed_refresh({"fetched_at": clock()})
-    assert (process.snapshot().key_set.key_ids, waits.patience) == (frozenset({"b"}), [1.0])
+    process.on_ordered_refresh({"fetched_at": clock()})
+    assert (process.snapshot().key_set.key_ids, waits.max_wait) == (frozenset({"b"}), [1.0])
 
 
 def test_an_order_is_heeded_once(process: KeySource, scripted: ScriptedIssuer, clock: MovableClock) -> None:
@@ -151,10 +151,10 @@ def test_an_order_is_heeded_once(process: KeySource, scripted: ScriptedIssuer, c
     order = {"fetched_at": clock() + 5}
     clock.move(1)
     for _ in range(3):
-        process.heed_refresh(order)
+        process.on_ordered_refresh(order)
         clock.move(1)
     assert scripted.fetch_count == 2
-    process.heed_refresh({"fetched_at": clock()})
+    process.on_ordered_refresh({"fetched_at": clock()})
     assert scripted.fetch_count == 3
 
 
@@ -165,9 +165,9 @@ def test_an_order_that_could_not_be_followed_is_heeded_at_the_next_look(
     clock.move(1)
     order = {"fetched_at": clock()}
     scripted.answer = OUTAGE
-    process.heed_refresh(order)
+    process.on_ordered_refresh(order)
     scripted.answer = document("b")
-    process.heed_refresh(order)
+    process.on_ordered_refresh(order)
     assert process.snapshot().key_set.key_ids == {"b"}
 
 
@@ -178,21 +178,21 @@ def test_an_order_binds_nobody_who_has_what_it_brought(
     order = {"fetched_at": process.snapshot().fetched_at}
     clock.move(DUE)
     process.snapshot()
-    process.heed_refresh(order)
-    assert (scripted.fetch_count, waits.patience, len(waits.begun)) == (1, [], 1)
+    process.on_ordered_refresh(order)
+    assert (scripted.fetch_count, waits.max_wait, len(waits.begun)) == (1, [], 1)
 
 
 def test_an_order_binds_nobody_who_has_no_keys_yet(fleet: Fleet, clock: MovableClock, waits: Waits) -> None:
     """There are no old ones, and the first request will ask."""
-    fleet.process(flights=waits.flights).heed_refresh({"fetched_at": clock()})
-    assert (waits.begun, waits.patience) == ([], [])
+    fleet.process(single_flight=waits.single_flight).on_ordered_refresh({"fetched_at": clock()})
+    assert (waits.begun, waits.max_wait) == ([], [])
 
 
 def test_a_board_without_an_order_binds_nobody(process: KeySource, clock: MovableClock, waits: Waits) -> None:
     """None yet, or none any more."""
-    process.heed_refresh(None)
+    process.on_ordered_refresh(None)
     clock.move(1)
-    process.heed_refresh({"fetched_at": clock()})
-    waits.patience.clear()
-    process.heed_refresh(None)
-    assert waits.patience == []
+    process.on_ordered_refresh({"fetched_at": clock()})
+    waits.max_wait.clear()
+    process.on_ordered_refresh(None)
+    assert waits.max_wait == []

@@ -17,12 +17,12 @@ from fleet.redis_server import RedisServer, empty_redis
 from servers import in_a_child_process
 from shared_sources import DictBackend
 
-from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.challenge import response_body, response_headers
 from auth0_blueprint.errors import Auth0Error, ReplayMemoryUnavailableError
-from auth0_blueprint.host_cache import backend_opener, reach_of
-from auth0_blueprint.replay import MARGIN_SECONDS, ReplayMemory
-from auth0_blueprint.signed_cache import SignedCache
+from auth0_blueprint.extension.cache_backend import backend_opener, reach_of
+from auth0_blueprint.sender_constraining.replay import MARGIN_SECONDS, ReplayMemory
+from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.sharing.signed_cache import SignedCache
 
 SECRET = "a secret of the fleet"
 CANNOT_TELL = "Whether the DPoP proof was used before cannot be told right now."

@@ -22,7 +22,7 @@ from auth0_blueprint import (
     requires_scope,
     verify_token,
 )
-from auth0_blueprint.algorithms import PROOF_ALGORITHMS
+from auth0_blueprint.jose.algorithms import PROOF_ALGORITHMS
 from auth0_blueprint.testing import LocalIssuer
 
 API = "https://api.example.com"

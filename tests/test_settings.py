@@ -8,7 +8,7 @@ import pytest
 
 from auth0_blueprint import ConfigurationError
 from auth0_blueprint.settings import Settings, load_settings
-from auth0_blueprint.settings_schema import SettingsSchema
+from auth0_blueprint.settings.schema import SettingsSchema
 
 GOOD = {"AUTH0_DOMAIN": "example.eu.auth0.com", "AUTH0_AUDIENCE": "https://api.example.com"}
 

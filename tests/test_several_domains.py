@@ -31,7 +31,7 @@ from refusals import (
     passes,
     seen,
 )
-from servers import land
+from servers import complete
 
 from auth0_blueprint import (
     Auth0Blueprint,
@@ -40,17 +40,17 @@ from auth0_blueprint import (
     key_set_refresh_failed,
     key_set_refreshed,
 )
-from auth0_blueprint.algorithms import Algorithm
-from auth0_blueprint.assembly import assemble
 from auth0_blueprint.errors import UnknownKeyError
+from auth0_blueprint.extension.assembly import assemble
+from auth0_blueprint.jose.algorithms import Algorithm
 from auth0_blueprint.keysets.fetch import FetchError, fetch
 from auth0_blueprint.keysets.key_set import parse_key_set
 from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
-from auth0_blueprint.token_cache import TokenCache
-from auth0_blueprint.verifier import Verifier
+from auth0_blueprint.verification.token_cache import TokenCache
+from auth0_blueprint.verification.verifier import Verifier
 
 CANONICAL, CUSTOM = "example.eu.auth0.com", "login.example.com"
 SECRET = "a secret of the fleet"
@@ -288,10 +288,10 @@ class TestIssuer:
         client = guarded(make_app(CACHE_TYPE=f"{__name__}.NotingCache", SECRET_KEY=SECRET))
         for domain in domains:
             assert answer_to(client, domain.token(iss=issuer)) == OTHER_ISSUER
-        land()
+        complete()
         assert (network.asked, NotingCache.asked) == ([], [])
         assert passes(client, domains[1].token())
-        land()
+        complete()
         assert network.asked
         assert NotingCache.asked
 
@@ -318,7 +318,7 @@ class Keys:
             raise UnknownKeyError
         return found
 
-    key_at_hand = key_for
+    cached_key = key_for
 
 
 class TestRememberedTokens:
@@ -395,7 +395,7 @@ class TestOutages:
         assert health(client) == (200, "warn", ["fail", "pass"])
         assert time.monotonic() - started < 1.9
         go_on.set()
-        land()
+        complete()
         assert health(client) == (200, "pass", ["pass", "pass"])
 
 
@@ -419,7 +419,7 @@ class TestFleet:
         """Each is shared under its own issuer."""
         first, second = (guarded(make_app(**on_disk)) for _ in range(2))
         assert all(passes(first, domain.token()) for domain in domains)
-        land()
+        complete()
         assert all(passes(second, domain.token()) for domain in domains)
         assert network.asked == [domain.url for domain in domains]
 
@@ -446,17 +446,17 @@ class TestFleet:
         """Whichever domain the admin comes from."""
         apps = [make_app(**on_disk) for _ in range(2)]
         first, second = map(guarded, apps)
-        apps[1].extensions["auth0"].board._monotonic = clock
+        apps[1].extensions["auth0"].fleet_sync._monotonic = clock
         leaked = [domain.token(key_id=domain.key_ids[0]) for domain in domains]
         for client in (first, second):
             assert all(passes(client, token) for token in leaked)
-            land()
+            complete()
         for domain in domains:
             domain.remove_key(domain.key_ids[0])
         response = first.post(REFRESH, headers=as_admin(domains[admin]))
         assert response.status_code == 200
         assert [key_set["generation"] for key_set in response.get_json()["key_sets"]] == [2, 2]
-        land()
+        complete()
         assert all(passes(second, token) for token in leaked)
         clock.move(5)
         for client in (first, second):
@@ -471,12 +471,12 @@ class TestFleet:
         """503, as not everything was done that was asked for; the audit trail names what was."""
         apps = [make_app(**on_disk) for _ in range(2)]
         first, second = map(guarded, apps)
-        apps[1].extensions["auth0"].board._monotonic = clock
+        apps[1].extensions["auth0"].fleet_sync._monotonic = clock
         well = domains[not away]
         leaked, admin = well.token(key_id=well.key_ids[0]), as_admin(well)
         for client in (first, second):
             assert all(passes(client, domain.token(key_id=domain.key_ids[0])) for domain in domains)
-            land()
+            complete()
         domains[away].stop()
         well.remove_key(well.key_ids[0])
         acted: list[Any] = []
@@ -487,7 +487,7 @@ class TestFleet:
         with admin_acted.connected_to(hear, apps[0]):
             assert seen(first.post(REFRESH, headers=admin)) == KEY_SET_UNAVAILABLE
         assert acted == [("refresh", f"key set of {well.issuer}")]
-        land()
+        complete()
         clock.move(5)
         for client in (first, second):
             assert answer_to(client, leaked) == UNKNOWN_KEY
@@ -532,7 +532,7 @@ class TestRevocation:
         """In a rolling deployment that puts a domain behind the first one."""
         apps = [make_app(AUTH0_DOMAIN=CANONICAL, **on_disk), make_app(**on_disk)]
         clients, token = [guarded(app) for app in apps], domains[0].token()
-        apps[not revoker].extensions["auth0"].board._monotonic = clock
+        apps[not revoker].extensions["auth0"].fleet_sync._monotonic = clock
         assert all(passes(client, token) for client in clients)
         made = clients[revoker].post(
             "/auth/admin/revocations", json={"subject": "auth0|local-user"}, headers=as_admin(domains[0])
@@ -600,7 +600,7 @@ class TestWhatOperatorsSee:
         ):
             for domain in domains:
                 client.get("/ours", headers=bearer(domain.token()))
-                land()
+                complete()
         assert heard == [("failed", domains[0].issuer), ("refreshed", domains[1].issuer)]
 
     def test_the_command_line_shows_each_and_fails_if_one_is_missing(self, app: Flask, domains: Domains) -> None:

@@ -18,12 +18,12 @@ from cachelib.serializers import JSONSerializer
 from conftest import AppFactory, MovableClock, bearer
 from flask import Flask, render_template_string
 from flask_caching import Cache
-from servers import ScriptedIssuer, document, in_a_child_process, land
+from servers import ScriptedIssuer, complete, document, in_a_child_process
 from shared_sources import EDDSA, SECRET, DictBackend, Fleet
 
 from auth0_blueprint import Auth0Blueprint, ConfigurationError
-from auth0_blueprint.cache import OPERATION_TIMEOUT_SECONDS, SharedCache
-from auth0_blueprint.host_cache import backend_opener
+from auth0_blueprint.extension.cache_backend import backend_opener
+from auth0_blueprint.sharing.shared_cache import OPERATION_TIMEOUT_SECONDS, SharedCache
 from auth0_blueprint.testing import LocalIssuer
 
 
@@ -298,7 +298,7 @@ def test_a_host_cache_may_be_initialised_after_the_blueprint(
         app = make_app(Auth0Blueprint(cache=cache), **config)
         cache.init_app(app)
         assert app.test_client().get("/auth/me", headers=bearer(issuer.token())).status_code == 200
-        land()
+        complete()
     assert issuer.fetch_count == 1
 
 
@@ -372,7 +372,7 @@ def test_a_pickle_planted_in_the_cache_is_never_run(make_app: AppFactory, issuer
 
     def ask() -> int:
         status = make_app(**config).test_client().get("/auth/me", headers=bearer(issuer.token())).status_code
-        land()
+        complete()
         return status
 
     assert ask() == 200

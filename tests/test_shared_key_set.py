@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from conftest import MovableClock
 from itsdangerous import Serializer
-from servers import ScriptedIssuer, document, land
+from servers import ScriptedIssuer, complete, document
 from shared_sources import COOLDOWN, DUE, EDDSA, MAX_STALE, SECRET, TTL, DictBackend, Fleet
 from waits import Waits
 
@@ -227,7 +227,7 @@ def test_a_copy_of_a_copy_expires_with_the_first(fleet: Fleet) -> None:
     copy = fleet.warm_process()
     fleet.clock.move(MAX_STALE - DUE + 2)
     with pytest.raises(KeySetUnavailableError):
-        copy.key_at_hand("a", EDDSA)
+        copy.cached_key("a", EDDSA)
 
 
 def test_a_new_key_that_another_process_has_found_is_found_in_the_cooldown(fleet: Fleet) -> None:
@@ -237,7 +237,7 @@ def test_a_new_key_that_another_process_has_found_is_found_in_the_cooldown(fleet
     fleet.scripted.answer = document("b")
     with pytest.raises(UnknownKeyError):
         second.key_for("nonsense", EDDSA)
-    land()
+    complete()
     fleet.clock.move(5)
     assert fleet.scripted.fetch_count == 2
     assert first.key_for("b", EDDSA).key.key_id == "b"
@@ -250,7 +250,7 @@ def test_a_new_key_that_another_process_has_found_is_not_asked_for_again(fleet: 
     fleet.clock.move(COOLDOWN)
     fleet.scripted.answer = document("a", "b")
     assert first.key_for("b", EDDSA).key.key_id == "b"
-    land()
+    complete()
     fleet.clock.move(COOLDOWN)
     assert second.key_for("b", EDDSA).key.key_id == "b"
     assert fleet.scripted.fetch_count == 2
@@ -259,14 +259,14 @@ def test_a_new_key_that_another_process_has_found_is_not_asked_for_again(fleet: 
 def test_a_key_that_the_flight_under_way_brings_is_not_looked_for_again(fleet: Fleet) -> None:
     """It was begun for a refresh, and has learned of the key from another process."""
     waits = Waits(fleet.clock)
-    process = fleet.process(flights=waits.flights)
+    process = fleet.process(single_flight=waits.single_flight)
     process.snapshot()
     fleet.clock.move(DUE)
     fleet.shared().write(fleet.entry("a", "b", seconds_ago=COOLDOWN))
     process.snapshot()
-    waits.patience.clear()
+    waits.max_wait.clear()
     assert process.key_for("b", EDDSA).key.key_id == "b"
-    assert (waits.patience, fleet.scripted.fetch_count) == ([0.5], 1)
+    assert (waits.max_wait, fleet.scripted.fetch_count) == ([0.5], 1)
 
 
 def test_an_unknown_key_id_in_the_cooldown_looks_at_the_cache_once_in_a_second(fleet: Fleet) -> None:
@@ -277,7 +277,7 @@ def test_an_unknown_key_id_in_the_cooldown_looks_at_the_cache_once_in_a_second(f
         fleet.clock.move(seconds)
         with pytest.raises(UnknownKeyError):
             process.key_for("b", EDDSA)
-        land()
+        complete()
         calls.append(fleet.backend.calls)
     before = calls[0]
     look = 2  # for a key set, and for a failure
@@ -310,7 +310,7 @@ def test_listeners_are_told_of_a_stale_set_that_is_adopted_and_of_the_fetch_that
     told: list[object] = []
     process = fleet.process(on_failed=told.append, on_refreshed=lambda *came_and_went: told.append(came_and_went))
     process.snapshot()
-    land()
+    complete()
     assert told == [(("a",), ()), "HTTP status 503"]
 
 
@@ -330,7 +330,7 @@ def test_a_stale_entry_is_adopted_when_the_fetch_fails(fleet: Fleet, age: float)
     fleet.scripted.answer = FetchError("HTTP status 503")
     late = fleet.process()
     assert late.key_for("a", EDDSA).key.key_id == "a"
-    land()
+    complete()
     status = late.status()
     assert (status.source, status.age_seconds, status.consecutive_failures) == ("cache", age, 1)
 
@@ -352,7 +352,7 @@ def test_a_fresh_entry_ends_an_outage(fleet: Fleet) -> None:
     process = fleet.process()
     with pytest.raises(KeySetUnavailableError):
         process.snapshot()
-    land()
+    complete()
     fleet.clock.move(3)
     fleet.scripted.answer = document("a")
     fleet.warm_process()
@@ -367,11 +367,11 @@ def test_a_refresh_adopts_what_another_process_refreshed(fleet: Fleet) -> None:
     fleet.scripted.answer = document("b")
     for process in (first, second):
         process.snapshot()
-        land()
+        complete()
     assert fleet.scripted.fetch_count == 2
     assert second.status().generation == 2
     with pytest.raises(UnknownKeyError):
-        second.key_at_hand("a", EDDSA)
+        second.cached_key("a", EDDSA)
 
 
 def test_an_entry_that_is_not_newer_does_not_replace_a_refresh(fleet: Fleet) -> None:
@@ -379,7 +379,7 @@ def test_an_entry_that_is_not_newer_does_not_replace_a_refresh(fleet: Fleet) -> 
     process = fleet.warm_process()
     fleet.clock.move(DUE)
     process.snapshot()
-    land()
+    complete()
     assert fleet.scripted.fetch_count == 2
     assert process.status().source == "network"
 
@@ -390,7 +390,7 @@ def test_an_unknown_key_id_is_looked_for_in_the_cache_first(fleet: Fleet) -> Non
     fleet.clock.move(COOLDOWN)
     fleet.scripted.answer = document("a", "b")
     first.key_for("b", EDDSA)
-    land()
+    complete()
     assert second.key_for("b", EDDSA).key.key_id == "b"
     assert fleet.scripted.fetch_count == 2
 
@@ -415,7 +415,7 @@ def test_a_fetched_set_that_is_a_failure_is_not_shared(fleet: Fleet) -> None:
     fleet.scripted.answer = b'{"keys": []}'
     with pytest.raises(KeySetUnavailableError):
         fleet.process().snapshot()
-    land()
+    complete()
     assert fleet.shared().read() is None
 
 
@@ -444,5 +444,5 @@ def test_nobody_who_waits_for_keys_waits_for_the_cache(fleet: Fleet) -> None:
     fleet.backend = SlowBackend()
     fleet.process().snapshot()
     has_keys.set()
-    land()
+    complete()
     assert written_after == [True]

@@ -10,8 +10,8 @@ import pytest
 from conftest import MovableClock
 from shared_sources import DictBackend
 
-from auth0_blueprint.cache import SharedCache
-from auth0_blueprint.signed_cache import SignedCache
+from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.sharing.signed_cache import SignedCache
 
 SECRET = "a secret of the fleet"
 

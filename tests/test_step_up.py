@@ -25,7 +25,7 @@ from auth0_blueprint import (
     requires_scope,
     token_rejected,
 )
-from auth0_blueprint.demands import recent_login_demand
+from auth0_blueprint.guards.requirements import recent_login_requirement
 from auth0_blueprint.testing import LocalIssuer
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -144,19 +144,19 @@ class TestRecentLogin:
 
     def test_a_login_ages_with_the_clock(self, clock: MovableClock) -> None:
         """To the second, and without leeway."""
-        demand = recent_login_demand(300, claim="auth_time", clock=clock)
+        requirement = recent_login_requirement(300, claim="auth_time", clock=clock)
         token = AccessToken({"auth_time": clock.now, "iat": clock.now}, {})
         clock.move(300)
-        assert demand.is_met_by(token)
+        assert requirement.is_met_by(token)
         clock.move(0.001)
-        assert not demand.is_met_by(token)
+        assert not requirement.is_met_by(token)
 
     @pytest.mark.parametrize(("auth_time", "is_met"), [(1, True), (0.5, True), (0, True), (True, False), (-1, False)])
     def test_a_time_is_what_the_verifier_takes_for_one(self, clock: MovableClock, auth_time: Any, is_met: bool) -> None:
         """Also where the age alone would let it pass: ``true`` is no number to JSON, and time begins in 1970."""
         clock.now = 100
         token = AccessToken({"auth_time": auth_time, "iat": 100}, {})
-        assert recent_login_demand(300, claim="auth_time", clock=clock).is_met_by(token) is is_met
+        assert recent_login_requirement(300, claim="auth_time", clock=clock).is_met_by(token) is is_met
 
     @pytest.mark.parametrize(("ahead", "is_met"), [(0, True), (4, True), (4.001, False), (60, False)])
     def test_a_login_may_be_as_far_ahead_as_the_issuers_clock(
@@ -164,15 +164,15 @@ class TestRecentLogin:
     ) -> None:
         """Which the token's own time of issue shows; the verifier limits that by the leeway."""
         token = AccessToken({"auth_time": clock.now + ahead, "iat": clock.now + 4}, {})
-        assert recent_login_demand(300, claim="auth_time", clock=clock).is_met_by(token) is is_met
+        assert recent_login_requirement(300, claim="auth_time", clock=clock).is_met_by(token) is is_met
 
     def test_a_token_from_before_the_last_moment_may_still_tell_of_it(self, clock: MovableClock) -> None:
         """Issuers round their times."""
         token = AccessToken({"auth_time": clock.now, "iat": clock.now - 1}, {})
-        assert recent_login_demand(300, claim="auth_time", clock=clock).is_met_by(token)
+        assert recent_login_requirement(300, claim="auth_time", clock=clock).is_met_by(token)
 
 
-class TestSeveralDemands:
+class TestSeveralRequirements:
     """One challenge tells a client all that the route needs, so that the user logs in once."""
 
     @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from auth0_blueprint.strict_json import NonFiniteNumberError, StrictJSONError, loads_object
+from auth0_blueprint.jose.strict_json import NonFiniteNumberError, StrictJSONError, loads_object
 
 
 def nested(depth: int) -> bytes:

@@ -18,7 +18,13 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.serving import WSGIRequestHandler as WerkzeugRequestHandler
 from werkzeug.serving import make_server as make_werkzeug_server
 
-from auth0_blueprint.target_uri import TargetURI, _normalized_base, base_of_host, normalized, target_uri
+from auth0_blueprint.sender_constraining.target_uri import (
+    TargetURI,
+    _normalized_base,
+    base_of_host,
+    normalized,
+    target_uri,
+)
 
 BASE = "https://api.example.com"
 

@@ -14,17 +14,17 @@ from conftest import AppFactory, MovableClock, bearer, key_source
 from flask import Flask
 from flask_jwt_extended import get_jwt
 from refusals import guarded, segment
-from servers import in_a_child_process, land
+from servers import complete, in_a_child_process
 
 from auth0_blueprint import Auth0Error, current_token, requires_auth
-from auth0_blueprint.access_token import AccessToken
-from auth0_blueprint.algorithms import Algorithm
+from auth0_blueprint.jose.algorithms import Algorithm
 from auth0_blueprint.keysets.key_set import parse_key_set
 from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
-from auth0_blueprint.token_cache import RememberedToken, TokenCache, digest_of
-from auth0_blueprint.verifier import Verifier
+from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.token_cache import RememberedToken, TokenCache, digest_of
+from auth0_blueprint.verification.verifier import Verifier
 
 NOW = 1_800_000_000.0
 
@@ -167,7 +167,7 @@ class CountingKeys:
         assert key is not None
         return FoundKey(key, self.now_generation)
 
-    key_at_hand = key_for
+    cached_key = key_for
 
     def snapshot(self) -> Snapshot:
         return Snapshot(self._key_set, 0, 0, 0, 0, 0, "network", self.now_generation)
@@ -184,7 +184,7 @@ def rig(issuer: LocalIssuer, clock: MovableClock) -> Rig:
         {issuer.issuer: keys},
         clock,
         remembered=cache,
-        keep_up=lambda: happened.append("kept up"),
+        sync_if_due=lambda: happened.append("kept up"),
         refuse_revoked=lambda _access_token, _token: happened.append("asked"),
         on_remembered=lambda: happened.append("remembered"),
         on_proven=lambda: happened.append("proven"),
@@ -291,7 +291,7 @@ class TestAtEachUse:
         verifier, keys, cache, _ = rig
         token = mint()
         for _ in range(2):
-            verifier.verify(token, at_hand_only=True)
+            verifier.verify(token, cached_only=True)
         assert (keys.searches, len(cache)) == (2, 0)
 
     def test_a_token_that_is_too_long_is_not_even_looked_up(self, rig: Rig) -> None:
@@ -357,8 +357,8 @@ class TestInAnApp:
         token = issuer.token()
         for _ in range(3):
             assert client.get("/ours", headers=bearer(token)).status_code == 200
-        tally = app.extensions["auth0"].tally
-        assert (tally.verified, tally.remembered) == (3, 2)
+        counters = app.extensions["auth0"].counters
+        assert (counters.verified, counters.remembered) == (3, 2)
 
     @pytest.mark.parametrize("size", [0, 2])
     def test_the_setting_decides_how_many(self, make_app: AppFactory, issuer: LocalIssuer, size: int) -> None:
@@ -369,7 +369,7 @@ class TestInAnApp:
         for token in (first, first, second, third):
             client.get("/ours", headers=bearer(token))
         assert len(cache_of(app)) == size
-        assert app.extensions["auth0"].tally.remembered == min(size, 1)
+        assert app.extensions["auth0"].counters.remembered == min(size, 1)
 
     def test_tokens_themselves_are_not_kept(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
         """Whoever reads the memory of a process finds claims there, but nothing to use."""
@@ -387,11 +387,11 @@ class TestInAnApp:
         client = guarded(app)
         token = issuer.token()
         client.get("/ours", headers=bearer(token))
-        land()
+        complete()
         assert client.get("/ours", headers=bearer(token)).status_code == 200
         assert len(cache_of(app)) == 1
         key_source(app).refresh_now(5)
-        land()
+        complete()
         assert len(cache_of(app)) == 0
 
     def test_a_removed_key_is_out_for_remembered_tokens(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
@@ -427,4 +427,4 @@ class TestInAnApp:
         first, second = (client.get("/changes", headers=headers).get_json() for _ in range(2))
         assert first == second
         assert first["ours"]["tiers"] == [{"name": "gold"}]
-        assert app.extensions["auth0"].tally.remembered == 1
+        assert app.extensions["auth0"].counters.remembered == 1

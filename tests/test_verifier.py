@@ -14,13 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from jwt.algorithms import get_default_algorithms
 from refusals import by_hand, claims_of, header_of, segment, with_member
 
-from auth0_blueprint import AccessToken, InvalidTokenError, KeySetUnavailableError, UnknownKeyError, jws
-from auth0_blueprint.algorithms import Algorithm
+from auth0_blueprint import AccessToken, InvalidTokenError, KeySetUnavailableError, UnknownKeyError
+from auth0_blueprint.jose import jws
+from auth0_blueprint.jose.algorithms import Algorithm
 from auth0_blueprint.keysets.key_set import parse_key_set
 from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
-from auth0_blueprint.verifier import Verifier
+from auth0_blueprint.verification.verifier import Verifier
 
 LEEWAY_SECONDS = 5
 DAYS = 86_400
@@ -41,8 +42,8 @@ class Keys:
         self.asked.append("key_for")
         return self._select(key_id, algorithm)
 
-    def key_at_hand(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
-        self.asked.append("key_at_hand")
+    def cached_key(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
+        self.asked.append("cached_key")
         return self._select(key_id, algorithm)
 
     def _select(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
@@ -801,8 +802,8 @@ class TestOrder:
 
     def test_verifying_at_hand_only_asks_for_nothing_more(self, verifier: Verifier, keys: Keys, mint: Mint) -> None:
         """Whoever must not wait gets only what is known already."""
-        verifier.verify(mint(), at_hand_only=True)
-        assert keys.asked == ["key_at_hand"]
+        verifier.verify(mint(), cached_only=True)
+        assert keys.asked == ["cached_key"]
 
     def test_an_outage_is_passed_on(self, issuer: LocalIssuer, mint: Mint, clock: MovableClock) -> None:
         """That no key can be had is no verdict on the token."""
@@ -811,7 +812,7 @@ class TestOrder:
             def key_for(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
                 raise KeySetUnavailableError
 
-            key_at_hand = key_for
+            cached_key = key_for
 
             def snapshot(self) -> Snapshot:
                 raise KeySetUnavailableError

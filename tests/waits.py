@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 from conftest import MovableClock
 
-from auth0_blueprint.flight import SingleFlight
+from auth0_blueprint.concurrency.single_flight import SingleFlight
 
 
 class Waits:
     """Whoever waits for a flight has its work done, which takes *takes_seconds* on *clock*.
 
     Attributes:
-        flights: to be handed to what is tested.
+        single_flight: to be handed to what is tested.
         begun: the work that nobody has waited for long enough yet.
         patience: how long each wait was to last at most, in seconds.
     """
@@ -23,8 +23,8 @@ class Waits:
         self.clock = clock
         self.takes_seconds = takes_seconds
         self.begun: list[Callable[[], None]] = []
-        self.patience: list[float | None] = []
-        self.flights = SingleFlight(start=self.begun.append, make_event=lambda: _Awaited(self), monotonic=clock)
+        self.max_wait: list[float | None] = []
+        self.single_flight = SingleFlight(start=self.begun.append, make_event=lambda: _Awaited(self), monotonic=clock)
 
 
 class _Awaited(threading.Event):
@@ -34,7 +34,7 @@ class _Awaited(threading.Event):
 
     def wait(self, timeout: float | None = None) -> bool:
         waits = self._waits
-        waits.patience.append(timeout)
+        waits.max_wait.append(timeout)
         if self.is_set():
             return True
         if timeout is not None and timeout < waits.takes_seconds:

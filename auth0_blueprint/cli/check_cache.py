@@ -8,13 +8,13 @@ import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from auth0_blueprint.cache import OPERATION_TIMEOUT_SECONDS, CacheBackend, SharedCache
 from auth0_blueprint.cli.finding import FAIL, OK, WARN, Finding
 from auth0_blueprint.cli.output import printable
-from auth0_blueprint.current import AppState
-from auth0_blueprint.deadline import call_within
+from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.errors import ConfigurationError
-from auth0_blueprint.host_cache import NOT_SHARED
+from auth0_blueprint.guards.authentication import AppState
+from auth0_blueprint.sharing.reach import NOT_SHARED
+from auth0_blueprint.sharing.shared_cache import OPERATION_TIMEOUT_SECONDS, CacheBackend, SharedCache
 
 _KEEP_SECONDS = 60
 _WHOM = {"process": "this process alone", "machine": "the processes of this machine", "fleet": "the whole fleet"}

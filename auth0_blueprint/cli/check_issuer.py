@@ -16,16 +16,16 @@ from urllib.parse import urlsplit
 import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
-from auth0_blueprint import strict_json
-from auth0_blueprint.algorithms import ALGORITHMS
 from auth0_blueprint.cli.exchange import Answer, ExchangeError, exchange
 from auth0_blueprint.cli.finding import FAIL, OK, WARN, Finding
 from auth0_blueprint.cli.output import printable
-from auth0_blueprint.deadline import call_within
+from auth0_blueprint.concurrency.deadline import call_within
+from auth0_blueprint.jose import strict_json
+from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.keysets.fetch import FetchError, fetch
 from auth0_blueprint.keysets.key_set import KeySet, KeySetError, parse_key_set
-from auth0_blueprint.loopback import is_loopback
 from auth0_blueprint.settings import Settings
+from auth0_blueprint.settings.loopback import is_loopback
 
 _SECONDS_PER_DAY = 86_400
 _FEW_DAYS = 14

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from flask import Flask
 
-from auth0_blueprint.cli.ending import AppUnavailableError, load_app
+from auth0_blueprint.cli.command_errors import AppUnavailableError, load_app
 from auth0_blueprint.cli.finding import FAIL, OK, WARN, Finding
 from auth0_blueprint.cli.output import printable
-from auth0_blueprint.current import EXTENSION, AppState
 from auth0_blueprint.errors import ConfigurationError
+from auth0_blueprint.guards.authentication import EXTENSION, AppState
 from auth0_blueprint.settings import Settings, load_settings
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")

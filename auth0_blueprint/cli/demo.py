@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from auth0_blueprint.cli.ending import Command
+from auth0_blueprint.cli.command_errors import Command
 from auth0_blueprint.cli.output import json_option, print_json, print_lines
 from auth0_blueprint.testing.demo import Demo, invitation, serve
 from auth0_blueprint.testing.demo_app import create_app

@@ -10,7 +10,7 @@ import click
 from auth0_blueprint.cli.check_cache import examine_cache
 from auth0_blueprint.cli.check_issuer import examine_issuer
 from auth0_blueprint.cli.check_settings import examine_app
-from auth0_blueprint.cli.ending import Command
+from auth0_blueprint.cli.command_errors import Command
 from auth0_blueprint.cli.finding import FAIL, Finding, worst
 from auth0_blueprint.cli.output import json_option, mark, print_json, print_lines
 

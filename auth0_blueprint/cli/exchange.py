@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import requests
 from urllib3.exceptions import HTTPError
 
-from auth0_blueprint.deadline import call_within
-from auth0_blueprint.loopback import is_loopback
+from auth0_blueprint.concurrency.deadline import call_within
+from auth0_blueprint.settings.loopback import is_loopback
 
 MAX_BYTES = 262_144
 

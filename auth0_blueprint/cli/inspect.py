@@ -11,18 +11,18 @@ import click
 from flask import Flask, current_app, request
 from werkzeug.routing import RequestRedirect
 
-from auth0_blueprint.cli.ending import Command, CommandError, with_app
+from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
 from auth0_blueprint.cli.finding import WARN, worst
-from auth0_blueprint.cli.inspection.case import Case
+from auth0_blueprint.cli.inspection.inspected_token import InspectedToken
 from auth0_blueprint.cli.inspection.mistakes import FoundMistake, mistakes_in
-from auth0_blueprint.cli.inspection.steps import NOT_REACHED, Walk, walk
+from auth0_blueprint.cli.inspection.steps import NOT_REACHED, VerificationTrace, trace_verification
 from auth0_blueprint.cli.inspection.unverified import Unverified, bare_token, take_apart
 from auth0_blueprint.cli.inspection.values import shown_claim
 from auth0_blueprint.cli.output import json_option, mark, print_json, print_lines, printable, table
 from auth0_blueprint.cli.protection import Protection, protection_of
-from auth0_blueprint.current import app_state
 from auth0_blueprint.errors import UnavailableError
-from auth0_blueprint.route import scopes_of_app
+from auth0_blueprint.guards.authentication import app_state
+from auth0_blueprint.guards.route_requirements import scopes_of_app
 from auth0_blueprint.settings import Settings
 
 _ROOM_AROUND = 1024  # for what is copied along with a token
@@ -56,18 +56,24 @@ def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     _enter_request(app, path or "/", method)
     protection = None if path is None else _protection_of_route(app, state.settings)
-    demands = () if protection is None else protection.demands
+    requirements = () if protection is None else protection.requirements
     now = time.time()
     content = take_apart(token, state.settings.max_token_bytes)
-    walked = walk(state, token, request.environ, protection)
-    scopes = scopes_of_app(app) if protection is None else [scope for demand in demands for scope in demand.scopes]
-    case = Case(content, state.settings, now, walked.error, walked.access_token, demands, frozenset(scopes))
+    trace = trace_verification(state, token, request.environ, protection)
+    scopes = (
+        scopes_of_app(app)
+        if protection is None
+        else [scope for requirement in requirements for scope in requirement.scopes]
+    )
+    case = InspectedToken(
+        content, state.settings, now, trace.error, trace.access_token, requirements, frozenset(scopes)
+    )
     mistakes = mistakes_in(case)
     if as_json:
-        print_json(_document(content, walked, mistakes))
+        print_json(_document(content, trace, mistakes))
     else:
-        print_lines(_lines(content, walked, mistakes, now))
-    if walked.error is not None:
+        print_lines(_lines(content, trace, mistakes, now))
+    if trace.error is not None:
         raise click.exceptions.Exit(1)
 
 
@@ -120,29 +126,29 @@ def _other_answer() -> str:
     return printable(f": the app answers {answer.code} {answer.name}, {detail}")
 
 
-def _verdict(walked: Walk) -> str:
-    if walked.error is None:
-        return "accepted, with its proof" if worst(walked.steps) == WARN else "accepted"
-    is_open = isinstance(walked.error, UnavailableError)
-    return f"{'cannot be decided now' if is_open else 'refused'} ({walked.error.code})"
+def _verdict(trace: VerificationTrace) -> str:
+    if trace.error is None:
+        return "accepted, with its proof" if worst(trace.steps) == WARN else "accepted"
+    is_open = isinstance(trace.error, UnavailableError)
+    return f"{'cannot be decided now' if is_open else 'refused'} ({trace.error.code})"
 
 
-def _document(content: Unverified, walked: Walk, mistakes: list[FoundMistake]) -> dict[str, Any]:
-    error = walked.error
+def _document(content: Unverified, trace: VerificationTrace, mistakes: list[FoundMistake]) -> dict[str, Any]:
+    error = trace.error
     return {
         "accepted": error is None,
         "code": None if error is None else error.code,
         "reason": None if error is None else error.reason,
-        "signed": walked.is_signed,
+        "signed": trace.is_signed,
         "header": content.header,
         "claims": content.claims,
-        "steps": [{"step": found.check, "status": found.status, "text": found.text} for found in walked.steps],
+        "steps": [{"step": found.check, "status": found.status, "text": found.text} for found in trace.steps],
         "mistakes": [found._asdict() for found in mistakes],
     }
 
 
-def _lines(content: Unverified, walked: Walk, mistakes: list[FoundMistake], now: float) -> Iterator[str]:
-    trust = "signed by the issuer" if walked.is_signed else "UNVERIFIED, anybody may have written this"
+def _lines(content: Unverified, trace: VerificationTrace, mistakes: list[FoundMistake], now: float) -> Iterator[str]:
+    trust = "signed by the issuer" if trace.is_signed else "UNVERIFIED, anybody may have written this"
     for title, members in (("Header", content.header), ("Claims", content.claims)):
         if members is None:
             yield f"{title}: cannot be read"
@@ -151,9 +157,9 @@ def _lines(content: Unverified, walked: Walk, mistakes: list[FoundMistake], now:
             rows = [(f"  {printable(name)}", shown_claim(name, value, now)) for name, value in members.items()]
             yield from table(rows)
         yield ""
-    yield from table((_marked(found.status), found.check, printable(found.text)) for found in walked.steps)
+    yield from table((_marked(found.status), found.check, printable(found.text)) for found in trace.steps)
     yield ""
-    yield f"This app: {_verdict(walked)}"
+    yield f"This app: {_verdict(trace)}"
     for found in mistakes:
         yield f"{found.mistake}: {found.cause} {found.remedy}"
 

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import click
 
-from auth0_blueprint.cli.ending import Command, with_app
+from auth0_blueprint.cli.command_errors import Command, with_app
 from auth0_blueprint.cli.output import json_option, print_json, print_lines, printable, table
-from auth0_blueprint.current import app_state
 from auth0_blueprint.errors import KeySetUnavailableError
+from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.routes.admin import KeySetsSchema, key_set_report
 
 

@@ -10,21 +10,21 @@ from flask import Flask
 from flask.views import MethodView
 from werkzeug.routing import Rule
 
-from auth0_blueprint.decorators import admit
-from auth0_blueprint.demands import Demand
 from auth0_blueprint.errors import MissingCredentialsError
-from auth0_blueprint.jwt_extended import jwt_requirement, jwt_requirements
-from auth0_blueprint.protect import protect
-from auth0_blueprint.route import (
-    DEMANDS_ATTRIBUTE,
-    demands_of,
+from auth0_blueprint.extension.jwt_manager import jwt_requirement, jwt_requirements
+from auth0_blueprint.guards.decorators import admit
+from auth0_blueprint.guards.protect import protect
+from auth0_blueprint.guards.requirements import Requirement
+from auth0_blueprint.guards.route_requirements import (
+    REQUIREMENTS_ATTRIBUTE,
     functions_of,
     has_automatic_options,
     is_marked_public,
     is_static,
     marks_of,
+    requirements_of,
 )
-from auth0_blueprint.routes.access import settings_demands
+from auth0_blueprint.routes.access import settings_requirements
 from auth0_blueprint.settings import Settings
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ GUARDED, OPTIONAL, PUBLIC, STATIC, NONE = "guarded", "optional", "public", "stat
 AUTOMATIC = "automatic"
 
 #: What ``@jwt_required()`` demands.
-JWT_REQUIRED = Demand(bool, MissingCredentialsError, "jwt_required")
+JWT_REQUIRED = Requirement(bool, MissingCredentialsError, "jwt_required")
 
 
 class Protection(NamedTuple):
@@ -42,32 +42,32 @@ class Protection(NamedTuple):
 
     Attributes:
         guard: ``guarded``, ``optional``, ``public``, ``static``, ``automatic`` or ``none``.
-        demands: what is demanded, in the order in which it is asked; only where it is ``guarded``.
+        requirements: what is demanded, in the order in which it is asked; only where it is ``guarded``.
     """
 
     guard: str
-    demands: tuple[Demand, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
         """What is demanded, for people, each once."""
-        return tuple(dict.fromkeys(demand.label for demand in self.demands))
+        return tuple(dict.fromkeys(requirement.label for requirement in self.requirements))
 
 
 def protection_of(app: Flask, settings: Settings, rule: Rule, method: str) -> Protection | None:
     """Return what guards *rule* of *app* for *method*, or ``None`` if it is one of ours that only refuses."""
     view = app.view_functions.get(rule.endpoint)
-    demands_of_ours = settings_demands(view, settings)
-    if demands_of_ours is None:
+    requirements_of_ours = settings_requirements(view, settings)
+    if requirements_of_ours is None:
         return None
     open_as = _open_as(app, rule, view, method)
     asked = [_asked_by_hook(hook, method) for hook in _hooks(app, rule, is_let_through=open_as != NONE)]
     if open_as != AUTOMATIC:
         asked += [_asked_by(function, method) for function in _functions_that_answer(view, method)]
-        asked.append(demands_of_ours or None)
-    demands = tuple(demand for of_one in asked for demand in of_one or ())
-    if demands:
-        return Protection(GUARDED, demands)
+        asked.append(requirements_of_ours or None)
+    requirements = tuple(requirement for of_one in asked for requirement in of_one or ())
+    if requirements:
+        return Protection(GUARDED, requirements)
     return Protection(OPTIONAL if any(of_one is not None for of_one in asked) else open_as)
 
 
@@ -90,15 +90,15 @@ def _hooks(app: Flask, rule: Rule, *, is_let_through: bool) -> Iterator[Any]:
                 yield hook
 
 
-def _asked_by(function: Any, method: str) -> tuple[Demand, ...] | None:
+def _asked_by(function: Any, method: str) -> tuple[Requirement, ...] | None:
     """Return what the guards on *function* demand, or ``None`` if there are none."""
     requirements = jwt_requirements(function, method)
-    if not requirements and DEMANDS_ATTRIBUTE not in marks_of(function):
+    if not requirements and REQUIREMENTS_ATTRIBUTE not in marks_of(function):
         return None
-    return (JWT_REQUIRED,) * any(requirements) + demands_of(function)
+    return (JWT_REQUIRED,) * any(requirements) + requirements_of(function)
 
 
-def _asked_by_hook(hook: Any, method: str) -> tuple[Demand, ...] | None:
+def _asked_by_hook(hook: Any, method: str) -> tuple[Requirement, ...] | None:
     """Return what the guards that are outermost on *hook* demand, or ``None`` if there are none.
 
     A hook is asked for every route, and what others have put around a guard may well ask it for some only.
@@ -107,7 +107,7 @@ def _asked_by_hook(hook: Any, method: str) -> tuple[Demand, ...] | None:
     requirements = _beyond(jwt_requirements(hook, method), jwt_requirements(inside, method))
     if not requirements and not any(map(_is_ours, guards)):
         return None
-    return (JWT_REQUIRED,) * any(requirements) + tuple(_beyond(demands_of(hook), demands_of(inside)))
+    return (JWT_REQUIRED,) * any(requirements) + tuple(_beyond(requirements_of(hook), requirements_of(inside)))
 
 
 def _taken_apart(function: Any) -> tuple[list[Any], Any]:
@@ -122,7 +122,7 @@ def _taken_apart(function: Any) -> tuple[list[Any], Any]:
 def _is_ours(function: Any) -> bool:
     """Tell whether *function* is itself a guard of ours: ``functools.wraps`` copies marks, not code."""
     is_of_ours = _is_written_beside(function, admit) or _is_written_beside(function, protect)
-    return is_of_ours and DEMANDS_ATTRIBUTE in marks_of(function)
+    return is_of_ours and REQUIREMENTS_ATTRIBUTE in marks_of(function)
 
 
 def _is_written_beside(function: Any, other: Callable[..., Any]) -> bool:

@@ -10,11 +10,11 @@ from flask import Flask, current_app
 from flask.views import http_method_funcs
 from werkzeug.routing import Rule
 
-from auth0_blueprint.cli.ending import Command, CommandError, with_app
+from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
 from auth0_blueprint.cli.output import json_option, print_json, print_lines, printable, table
 from auth0_blueprint.cli.protection import GUARDED, NONE, protection_of
-from auth0_blueprint.current import app_state
-from auth0_blueprint.route import has_automatic_options
+from auth0_blueprint.guards.authentication import app_state
+from auth0_blueprint.guards.route_requirements import has_automatic_options
 from auth0_blueprint.settings import Settings
 
 _REMEDY = (
@@ -30,7 +30,7 @@ class Row(NamedTuple):
     path: str
     endpoint: str
     guard: str
-    demands: tuple[str, ...]
+    requirements: tuple[str, ...]
 
 
 @click.command("routes", cls=Command, short_help="Show each route of this app and what guards it.")
@@ -66,10 +66,10 @@ def _rows_of(app: Flask, settings: Settings, rule: Rule) -> Iterator[Row]:
         protection = protection_of(app, settings, rule, method)
         if protection is not None:
             methods_under.setdefault((protection.guard, protection.labels), []).append(method)
-    for (guard, demands), methods in methods_under.items():
+    for (guard, requirements), methods in methods_under.items():
         if "GET" in methods and "HEAD" in methods:
             methods.remove("HEAD")  # worth a line only where it is guarded otherwise
-        yield Row(tuple(methods), f"{rule.host or rule.subdomain or ''}{rule.rule}", rule.endpoint, guard, demands)
+        yield Row(tuple(methods), f"{rule.host or rule.subdomain or ''}{rule.rule}", rule.endpoint, guard, requirements)
 
 
 def _methods(rule: Rule) -> list[str]:
@@ -86,7 +86,7 @@ def _cells(row: Row) -> list[str]:
 
 def _guard(row: Row) -> str:
     if row.guard == GUARDED:
-        return printable("; ".join(row.demands))
+        return printable("; ".join(row.requirements))
     return "-" if row.guard == NONE else row.guard
 
 
@@ -96,7 +96,7 @@ def _members(row: Row) -> dict[str, object]:
         "path": row.path,
         "endpoint": row.endpoint,
         "guard": row.guard,
-        "demands": row.demands,
+        "demands": row.requirements,
     }
 
 

@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 import click
 
-from auth0_blueprint import strict_json
-from auth0_blueprint.cli.ending import Command, CommandError, with_app
+from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
 from auth0_blueprint.cli.exchange import Answer, ExchangeError, exchange
 from auth0_blueprint.cli.output import json_option, print_json, printable
-from auth0_blueprint.current import app_state
-from auth0_blueprint.loopback import is_loopback
+from auth0_blueprint.guards.authentication import app_state
+from auth0_blueprint.jose import strict_json
 from auth0_blueprint.settings import Settings
+from auth0_blueprint.settings.loopback import is_loopback
 
 _TIMEOUT_SECONDS = 10.0
 _MAX_QUOTED = 300

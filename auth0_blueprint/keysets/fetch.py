@@ -16,8 +16,8 @@ from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as SocketTimeoutError
 
-from auth0_blueprint.deadline import call_within
-from auth0_blueprint.loopback import is_loopback
+from auth0_blueprint.concurrency.deadline import call_within
+from auth0_blueprint.settings.loopback import is_loopback
 
 _CHUNK_BYTES = 16384
 

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from auth0_blueprint.signed_cache import SignedCache
+from auth0_blueprint.sharing.signed_cache import SignedCache
 
 # Clocks may differ by this much, as for the entries themselves.
 MAX_SKEW_SECONDS = 5.0
@@ -103,7 +103,7 @@ class Fleet:
         value = self._entries.read(_FAILURE)
         return None if value is None else Failure(**value)
 
-    def tell_failure(self, failure: Failure) -> None:
+    def share_failure(self, failure: Failure) -> None:
         """Let the fleet know that an attempt failed."""
         self._entries.write(_FAILURE, failure._asdict(), self._keep_seconds)
 

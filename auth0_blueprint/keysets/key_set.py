@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from auth0_blueprint import strict_json
-from auth0_blueprint.algorithms import Algorithm
-from auth0_blueprint.jwk import UnusableKeyError, VerificationKey, parse_jwk
+from auth0_blueprint.jose import strict_json
+from auth0_blueprint.jose.algorithms import Algorithm
+from auth0_blueprint.jose.jwk import UnusableKeyError, VerificationKey, parse_jwk
 
 MAX_KEYS = 64
 

@@ -1,4 +1,4 @@
-"""How a newer key set is got: from another process if one has it, else from the issuer. Runs in flights only."""
+"""How a newer key set is got: from another process if one has it, else from the issuer. Runs in calls only."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from auth0_blueprint.keysets.backoff import MIN_BACKOFF_SECONDS, Backoff
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.fleet import Failure, Lease
 from auth0_blueprint.keysets.key_set import KeySet, KeySetError, parse_key_set
-from auth0_blueprint.keysets.pacing import MIN_BACKOFF_SECONDS, Pacing
 from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
-from auth0_blueprint.keysets.snapshot import Holding
+from auth0_blueprint.keysets.snapshot import SnapshotStore
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -28,8 +28,8 @@ class Refresh:
 
     Args:
         issuer: for the log.
-        holding: where they go.
-        pacing: when the issuer may be asked again.
+        store: where they go.
+        backoff: when the issuer may be asked again.
         fetch: returns the document, or raises `FetchError`, in bounded time.
         shared: what other processes see, and what they did.
         clock: Unix time.
@@ -42,8 +42,8 @@ class Refresh:
         self,
         issuer: str,
         *,
-        holding: Holding,
-        pacing: Pacing,
+        store: SnapshotStore,
+        backoff: Backoff,
         fetch: Callable[[], bytes],
         shared: SharedKeySet,
         clock: Callable[[], float] = time.time,
@@ -52,15 +52,15 @@ class Refresh:
         on_failed: Callable[[str], None],
     ) -> None:
         self._issuer = issuer
-        self._holding = holding
-        self._pacing = pacing
+        self._store = store
+        self._backoff = backoff
         self._fetch = fetch
         self._shared = shared
         self._clock = clock
         self._monotonic = monotonic
         self._on_refreshed = on_refreshed
         self._on_failed = on_failed
-        self._heeded: Failure | None = None
+        self._followed: Failure | None = None
         self._learned_at = -math.inf
 
     def may_learn(self) -> bool:
@@ -103,9 +103,9 @@ class Refresh:
         self._learned_at = self._monotonic()
         afterwards = self._adopt(self._shared.read())
         failure = self._shared.fleet.last_failure()
-        if failure is not None and failure != self._heeded:
-            self._heeded = failure  # once: by a clock that goes ahead it may look new for a while
-            self._heed(failure)
+        if failure is not None and failure != self._followed:
+            self._followed = failure  # once: by a clock that goes ahead it may look new for a while
+            self._follow(failure)
         return afterwards
 
     def _note_failure(self, exc: Exception) -> Failure:
@@ -116,13 +116,13 @@ class Refresh:
             logger.error("getting the key set of %s failed in an unexpected way", self._issuer, exc_info=exc)
         self._log_failure(reason)
         asked_for = getattr(exc, "retry_after_seconds", MIN_BACKOFF_SECONDS)
-        delay = self._pacing.failed(self._monotonic(), reason, asked_for)
+        delay = self._backoff.failed(self._monotonic(), reason, asked_for)
         now = self._clock()
-        return Failure(attempted_at=now, retry_at=now + delay, failures=self._pacing.failures, reason=reason)
+        return Failure(attempted_at=now, retry_at=now + delay, failures=self._backoff.failures, reason=reason)
 
     def _ask_issuer(self, lease: Lease) -> list[Step]:
         attempted_at = self._clock()
-        self._pacing.attempted(self._monotonic())
+        self._backoff.attempted(self._monotonic())
         try:
             document = self._fetch()
             # Ages count from the answer, here and in every copy.
@@ -131,42 +131,42 @@ class Refresh:
         except Exception as exc:  # noqa: BLE001 - whatever it is, the fleet has to know, and the lease goes back
             failure = self._note_failure(exc)._replace(attempted_at=attempted_at)
             announce = partial(self._on_failed, failure.reason)
-            return [partial(self._shared.fleet.tell_failure, failure), lease.release, announce]
+            return [partial(self._shared.fleet.share_failure, failure), lease.release, announce]
         self._succeeded()
         return [partial(self._shared.write, SharedEntry(document.decode("utf-8"), fetched_at)), lease.release, announce]
 
     def _adopt(self, entry: SharedEntry | None) -> list[Step]:
         """Install what another process got, if that is newer than what is here and not too old."""
-        if entry is None or not self._holding.would_take(entry.fetched_at):
+        if entry is None or not self._store.would_take(entry.fetched_at):
             return []
         try:
             key_set = parse_key_set(entry.document.encode("utf-8"))
         except KeySetError:
             return []
         monotonic_fetched_at = self._monotonic() - max(0.0, self._clock() - entry.fetched_at)
-        if self._pacing.attempted(monotonic_fetched_at):  # the other process asked the issuer then, and was answered
+        if self._backoff.attempted(monotonic_fetched_at):  # the other process asked the issuer then, and was answered
             self._succeeded()
         return [self._install(key_set, entry.fetched_at, monotonic_fetched_at, "cache")]
 
-    def _heed(self, failure: Failure) -> None:
+    def _follow(self, failure: Failure) -> None:
         """Keep the pace of the fleet after an attempt of another process that failed."""
         now, wall_now = self._monotonic(), self._clock()
-        if self._pacing.attempted(now - max(0.0, wall_now - failure.attempted_at)):
+        if self._backoff.attempted(now - max(0.0, wall_now - failure.attempted_at)):
             self._log_failure(failure.reason)
-            self._pacing.heed_failure(now + failure.retry_at - wall_now, failure.failures, failure.reason)
+            self._backoff.follow_failure(now + failure.retry_at - wall_now, failure.failures, failure.reason)
 
     def _succeeded(self) -> None:
-        if self._pacing.is_failing:
+        if self._backoff.is_failing:
             logger.info("the key set of %s can be fetched again", self._issuer)
-        self._pacing.succeeded()
+        self._backoff.succeeded()
 
     def _log_failure(self, reason: str) -> None:
-        if not self._pacing.is_failing:  # once for each change of state, not for each attempt
+        if not self._backoff.is_failing:  # once for each change of state, not for each attempt
             logger.warning("the key set of %s cannot be fetched: %s", self._issuer, reason)
 
     def _install(self, key_set: KeySet, fetched_at: float, monotonic_fetched_at: float, source: str) -> Step:
-        old = self._holding.snapshot
-        is_new_material = self._holding.install(key_set, fetched_at, monotonic_fetched_at, source)
+        old = self._store.snapshot
+        is_new_material = self._store.install(key_set, fetched_at, monotonic_fetched_at, source)
         if key_set.skipped and is_new_material:
             logger.warning("keys of %s that are not used: %s", self._issuer, "; ".join(sorted(set(key_set.skipped))))
         before = old.key_set.key_ids if old else frozenset[str]()

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.keysets.fleet import Fleet
-from auth0_blueprint.signed_cache import SignedCache
+from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.sharing.signed_cache import SignedCache
 
 MAX_FUTURE_SECONDS = 5.0
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Self
 
-from auth0_blueprint.algorithms import Algorithm
-from auth0_blueprint.jwk import VerificationKey
+from auth0_blueprint.jose.algorithms import Algorithm
+from auth0_blueprint.jose.jwk import VerificationKey
+from auth0_blueprint.keysets.backoff import Backoff
 from auth0_blueprint.keysets.key_set import KeySet
-from auth0_blueprint.keysets.pacing import Pacing
 
 
 @dataclass(slots=True)  # frozen ones take five times as long to make
@@ -51,8 +51,8 @@ class Snapshot:
         return None if key is None else FoundKey(key, self.generation)
 
 
-class Holding:
-    """The one snapshot that this process works with. Replaced by the one flight under way, read by all.
+class SnapshotStore:
+    """The one snapshot that this process works with. Replaced by the one call under way, read by all.
 
     Args:
         ttl_seconds, refresh_ahead_seconds, max_stale_seconds: ``AUTH0_JWKS_*``.
@@ -161,15 +161,15 @@ class KeySourceStatus(NamedTuple):
     skipped: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, issuer: str, holding: Holding, pacing: Pacing) -> Self:
+    def of(cls, issuer: str, store: SnapshotStore, backoff: Backoff) -> Self:
         """Describe the present."""
-        describe = partial(cls, issuer, pacing.failures, pacing.last_error)
-        snapshot = holding.snapshot
+        describe = partial(cls, issuer, backoff.failures, backoff.last_error)
+        snapshot = store.snapshot
         if snapshot is None:
             return describe()
-        age_seconds = holding.age_seconds(snapshot)
+        age_seconds = store.age_seconds(snapshot)
         return describe(
-            state=holding.state_of(snapshot),
+            state=store.state_of(snapshot),
             age_seconds=age_seconds,
             refresh_in_seconds=max(0.0, snapshot.refresh_after_seconds - age_seconds),
             source=snapshot.source,

@@ -4,9 +4,9 @@
     ──────────────────────────   ─────────────────────────────────────────────────────────────
     fresh                        uses it
     due (refresh ahead)          uses it; one refresh flies in the background
-    stale (TTL to MAX_STALE)     joins the flight for a moment, then uses it all the same;
+    stale (TTL to MAX_STALE)     joins the call for a moment, then uses it all the same;
                                  while fetches fail it does not wait
-    expired (over MAX_STALE)     joins the flight for a moment; without a new snapshot: unavailable
+    expired (over MAX_STALE)     joins the call for a moment; without a new snapshot: unavailable
     or none
 
 The request path reads one attribute and two clocks while the snapshot is fresh: no lock, no I/O.
@@ -22,18 +22,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from auth0_blueprint.algorithms import Algorithm
+from auth0_blueprint.concurrency.single_flight import Call, SingleFlight
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
-from auth0_blueprint.flight import Flight, SingleFlight
-from auth0_blueprint.jwk import VerificationKey
-from auth0_blueprint.keysets.pacing import Pacing
+from auth0_blueprint.jose.algorithms import Algorithm
+from auth0_blueprint.jose.jwk import VerificationKey
+from auth0_blueprint.keysets.backoff import Backoff
 from auth0_blueprint.keysets.refresh import Refresh
 from auth0_blueprint.keysets.shared import SharedKeySet
-from auth0_blueprint.keysets.snapshot import FoundKey, Holding, KeySourceStatus, Snapshot
+from auth0_blueprint.keysets.snapshot import FoundKey, KeySourceStatus, Snapshot, SnapshotStore
 
-FLIGHT_PATIENCE_SECONDS = 3.0
-UNKNOWN_KEY_PATIENCE_SECONDS = 0.5
-REFRESHED_PATIENCE_SECONDS = 1.0
+REFRESH_MAX_WAIT_SECONDS = 3.0
+UNKNOWN_KEY_MAX_WAIT_SECONDS = 0.5
+ORDERED_REFRESH_MAX_WAIT_SECONDS = 1.0
 
 
 def refreshed(issuer: str) -> str:
@@ -52,7 +52,7 @@ class KeySource:
         clock: Unix time.
         monotonic: seconds that never go back.
         uniform: the jitter.
-        flights: runs what happens in the background.
+        single_flight: runs what happens in the background.
         on_refreshed: told the key ids that came and went, after a fetch.
         on_failed: told why a fetch failed.
     """
@@ -70,7 +70,7 @@ class KeySource:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
-        flights: SingleFlight | None = None,
+        single_flight: SingleFlight | None = None,
         on_refreshed: Callable[[tuple[str, ...], tuple[str, ...]], None] = lambda _added, _removed: None,
         on_failed: Callable[[str], None] = lambda _reason: None,
     ) -> None:
@@ -78,8 +78,8 @@ class KeySource:
         self._shared = shared
         self._clock = clock
         self._monotonic = monotonic
-        self._pacing = Pacing(cooldown_seconds=cooldown_seconds, uniform=uniform)
-        self._holding = Holding(
+        self._backoff = Backoff(cooldown_seconds=cooldown_seconds, uniform=uniform)
+        self._store = SnapshotStore(
             ttl_seconds=ttl_seconds,
             refresh_ahead_seconds=refresh_ahead_seconds,
             max_stale_seconds=max_stale_seconds,
@@ -89,8 +89,8 @@ class KeySource:
         )
         self._refresh = Refresh(
             issuer,
-            holding=self._holding,
-            pacing=self._pacing,
+            store=self._store,
+            backoff=self._backoff,
             fetch=fetch,
             shared=shared,
             clock=clock,
@@ -98,9 +98,9 @@ class KeySource:
             on_refreshed=on_refreshed,
             on_failed=on_failed,
         )
-        self._flights = SingleFlight() if flights is None else flights
+        self._single_flight = SingleFlight() if single_flight is None else single_flight
         self._refreshed_at = -math.inf
-        self._heeded: float | None = None
+        self._followed: float | None = None
 
     def key_for(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         """Return the one key that *key_id* names and that fits *algorithm*.
@@ -112,114 +112,114 @@ class KeySource:
         found = self.snapshot().select(key_id, algorithm)
         return self._key_after_another_look(key_id, algorithm) if found is None else found
 
-    def key_at_hand(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
+    def cached_key(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         """Do as `key_for`, with what this process holds right now: no wait, and nothing is caused."""
         found = self._usable_snapshot().select(key_id, algorithm)
         if found is None:
             raise UnknownKeyError
         return found
 
-    def snapshot(self, patience_seconds: float = FLIGHT_PATIENCE_SECONDS) -> Snapshot:
+    def snapshot(self, max_wait_seconds: float = REFRESH_MAX_WAIT_SECONDS) -> Snapshot:
         """Return the snapshot to work with; see the table at the top.
 
         Raises:
-            KeySetUnavailableError: none is usable, and none came within *patience_seconds*.
+            KeySetUnavailableError: none is usable, and none came within *max_wait_seconds*.
         """
-        snapshot = self._holding.snapshot
-        # As Holding.is_fresh has it: this is where every request comes along.
+        snapshot = self._store.snapshot
+        # As SnapshotStore.is_fresh has it: this is where every request comes along.
         if snapshot is not None and self._clock() < snapshot.due_at and self._monotonic() < snapshot.monotonic_due_at:
             return snapshot
-        return self._snapshot_when_due(patience_seconds)
+        return self._snapshot_when_due(max_wait_seconds)
 
-    def refresh_now(self, patience_seconds: float) -> Snapshot:
+    def refresh_now(self, max_wait_seconds: float) -> Snapshot:
         """Ask the issuer, whatever the pace, and return what it says.
 
         Raises:
-            KeySetUnavailableError: it has given no key set within *patience_seconds*.
+            KeySetUnavailableError: it has given no key set within *max_wait_seconds*.
         """
         self._refreshed_at = self._monotonic()
         # Not the one at hand in any case: a clock that is ahead may have dated it in the future.
-        return self._snapshot_since(self._clock(), patience_seconds, unwanted=self._holding.snapshot)
+        return self._snapshot_since(self._clock(), max_wait_seconds, unwanted=self._store.snapshot)
 
     @property
     def seconds_since_refresh(self) -> float:
         """How long ago `refresh_now` was called; infinite if never."""
         return self._monotonic() - self._refreshed_at
 
-    def keys_at_hand(self) -> tuple[VerificationKey, ...]:
+    def cached_keys(self) -> tuple[VerificationKey, ...]:
         """Return the keys that this process holds, however old they are."""
-        snapshot = self._holding.snapshot
+        snapshot = self._store.snapshot
         return () if snapshot is None else snapshot.key_set.keys
 
-    def heed_refresh(self, refreshed: Any) -> None:
+    def on_ordered_refresh(self, refreshed: Any) -> None:
         """Work with no older key set than the one that an operator had fetched. Called at each look at the board."""
-        if refreshed is None or self._holding.snapshot is None or refreshed["fetched_at"] == self._heeded:
+        if refreshed is None or self._store.snapshot is None or refreshed["fetched_at"] == self._followed:
             return
         moment = refreshed["fetched_at"]
         with suppress(KeySetUnavailableError):
             # The other's clock may be ahead: what the issuer says from now on is new enough.
-            self._snapshot_since(min(moment, self._clock()), REFRESHED_PATIENCE_SECONDS)
-            self._heeded = moment
+            self._snapshot_since(min(moment, self._clock()), ORDERED_REFRESH_MAX_WAIT_SECONDS)
+            self._followed = moment
 
     def status(self) -> KeySourceStatus:
         """Describe the present, and cause nothing."""
-        return KeySourceStatus.of(self.issuer, self._holding, self._pacing)
+        return KeySourceStatus.of(self.issuer, self._store, self._backoff)
 
     @property
     def ignored_entries(self) -> int:
         """How many entries of the shared cache were not believed."""
         return self._shared.ignored
 
-    def _snapshot_when_due(self, patience_seconds: float) -> Snapshot:
-        flight = self._refreshing_flight()
-        if flight is not None and self._has_to_wait():
-            flight.wait_for_news(patience_seconds)
+    def _snapshot_when_due(self, max_wait_seconds: float) -> Snapshot:
+        call = self._refreshing_call()
+        if call is not None and self._has_to_wait():
+            call.wait_for_progress(max_wait_seconds)
         # Asked again: it may be a new one, or the old one may have expired meanwhile.
         return self._usable_snapshot()
 
     def _has_to_wait(self) -> bool:
         # While fetches fail, there is nothing better to wait for than what can be used.
-        return self._holding.usable() is None if self._pacing.is_failing else self._holding.is_stale()
+        return self._store.usable() is None if self._backoff.is_failing else self._store.is_stale()
 
-    def _refreshing_flight(self) -> Flight | None:
-        flight = self._flights.current
-        if flight is not None:
-            return flight
+    def _refreshing_call(self) -> Call | None:
+        call = self._single_flight.current
+        if call is not None:
+            return call
         get_newer = self._to_get_newer(self._may_refresh)
         if self._may_refresh():
-            return self._flights.join_or_start(get_newer, self._may_refresh)
-        if self._holding.usable() is None:
+            return self._single_flight.join_or_start(get_newer, self._may_refresh)
+        if self._store.usable() is None:
             # In the backoff the answer comes at once. The next request may have what another process got.
-            self._flights.join_or_start(get_newer, self._refresh.may_learn)
+            self._single_flight.join_or_start(get_newer, self._refresh.may_learn)
         return None
 
     def _usable_snapshot(self) -> Snapshot:
-        snapshot = self._holding.usable()
+        snapshot = self._store.usable()
         if snapshot is None:
             raise self._unavailable()
         return snapshot
 
-    def _snapshot_since(self, moment: float, patience_seconds: float, unwanted: Snapshot | None = None) -> Snapshot:
+    def _snapshot_since(self, moment: float, max_wait_seconds: float, unwanted: Snapshot | None = None) -> Snapshot:
         """Get a key set that the issuer gave at *moment* (Unix time) or later: from the fleet, else from the issuer.
 
         Never the *unwanted* one, whatever its time.
 
         Raises:
-            KeySetUnavailableError: there is none within *patience_seconds*.
+            KeySetUnavailableError: there is none within *max_wait_seconds*.
         """
 
         def is_needed() -> bool:
-            return self._holding.snapshot is unwanted or self._holding.fetched_at < moment
+            return self._store.snapshot is unwanted or self._store.fetched_at < moment
 
         if is_needed():
-            self._flights.join_then_start(self._to_get_newer(is_needed), is_needed, patience_seconds)
+            self._single_flight.join_then_start(self._to_get_newer(is_needed), is_needed, max_wait_seconds)
         if is_needed():
             raise self._unavailable()
         return self._usable_snapshot()
 
     def _key_after_another_look(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         def is_missing() -> bool:
-            return self._holding.select(key_id, algorithm) is None
+            return self._store.select(key_id, algorithm) is None
 
         def is_needed() -> bool:
             return is_missing() and self._may_search()
@@ -229,33 +229,35 @@ class KeySource:
             return is_missing() and (self._may_search() or self._refresh.may_learn())
 
         get_newer = self._to_get_newer(is_needed)
-        flight = self._flights.join_then_start(get_newer, may_start, UNKNOWN_KEY_PATIENCE_SECONDS)
-        # Read again in any case: a flight may have landed between our first look and now.
+        call = self._single_flight.join_then_start(get_newer, may_start, UNKNOWN_KEY_MAX_WAIT_SECONDS)
+        # Read again in any case: a call may have landed between our first look and now.
         found = self._usable_snapshot().select(key_id, algorithm)
         if found is not None:
             return found
-        if self._pacing.is_failing or (flight is not None and not flight.has_landed):
+        if self._backoff.is_failing or (call is not None and not call.is_complete):
             raise self._unavailable()
         raise UnknownKeyError
 
     def _may_refresh(self) -> bool:
-        return self._holding.is_due() and not self._pacing.is_in_backoff(self._monotonic())
+        return self._store.is_due() and not self._backoff.is_in_backoff(self._monotonic())
 
     def _may_search(self) -> bool:
         now = self._monotonic()
-        return not (self._pacing.is_in_cooldown(now) or self._pacing.is_in_backoff(now))
+        return not (self._backoff.is_in_cooldown(now) or self._backoff.is_in_backoff(now))
 
     def _unavailable(self) -> KeySetUnavailableError:
-        return KeySetUnavailableError(retry_after_seconds=self._pacing.retry_after_seconds(self._monotonic()))
+        return KeySetUnavailableError(retry_after_seconds=self._backoff.retry_after_seconds(self._monotonic()))
 
-    def _to_get_newer(self, is_needed: Callable[[], bool]) -> Callable[[Flight], None]:
-        """Return the work of a flight: learn from the fleet, and ask the issuer if *is_needed* is still true then."""
+    def _to_get_newer(self, is_needed: Callable[[], bool]) -> Callable[[Call], None]:
+        """Return the work of a call: learn from the fleet, and ask the issuer if *is_needed* is still true then."""
 
-        def get_newer(flight: Flight) -> None:
-            def tell_news() -> None:
+        def get_newer(call: Call) -> None:
+            def notify_progress() -> None:
                 if not self._has_to_wait():
-                    flight.tell_news()
+                    call.notify_progress()
 
-            self._refresh.get_newer(is_needed, on_learned=tell_news, on_outcome=lambda: self._flights.land(flight))
+            self._refresh.get_newer(
+                is_needed, on_learned=notify_progress, on_outcome=lambda: self._single_flight.complete(call)
+            )
 
         return get_newer

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from auth0_blueprint.access_token import AccessToken
+from auth0_blueprint.verification.access_token import AccessToken
 
 KINDS = ("token", "jti", "subject", "client_id")
 

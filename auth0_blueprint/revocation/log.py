@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from auth0_blueprint.fleet_board import BOARD, BoardUnavailableError
 from auth0_blueprint.revocation.index import Revocation
-from auth0_blueprint.signed_cache import SignedCache
+from auth0_blueprint.sharing.fleet_sync import BOARD, CacheUnavailableError
+from auth0_blueprint.sharing.signed_cache import SignedCache
 
 _ENTRY = "revocation"
 #: Where the head is on the board.
@@ -36,7 +36,7 @@ class _Head(NamedTuple):
     filled_at: float
 
 
-class News(NamedTuple):
+class LogChanges(NamedTuple):
     """What a look into the log has found.
 
     Attributes:
@@ -71,15 +71,15 @@ class RevocationLog:
         self._whole_log: list[Revocation] | None = None
         self._unconfirmed: dict[tuple[str, int], Revocation] = {}
 
-    def read_news(self, head_value: dict[str, Any] | None) -> News:
+    def read_changes(self, head_value: dict[str, Any] | None) -> LogChanges:
         """Read what is new, by the head as the board shows it: nothing is read if nothing is.
 
         Raises:
-            BoardUnavailableError: the cache is away.
+            CacheUnavailableError: the cache is away.
         """
         if head_value is None:
             self._head = None
-            return News(is_gone=True)
+            return LogChanges(is_gone=True)
         head, known = _Head(**head_value), self._head
         if known is None or known.epoch != head.epoch:
             self._whole_log = []
@@ -95,13 +95,13 @@ class RevocationLog:
             if self._clock() >= head.filled_at:
                 whole_log, self._whole_log = tuple(self._whole_log), None
         needs_repair = head.next < begin or bool(self._unconfirmed)
-        return News(tuple(revocations), whole_log=whole_log, needs_repair=needs_repair)
+        return LogChanges(tuple(revocations), whole_log=whole_log, needs_repair=needs_repair)
 
     def repair(self) -> None:
         """Put right what writers who did not see each other have left.
 
         Raises:
-            BoardUnavailableError: the cache is away; to be tried again after the next look.
+            CacheUnavailableError: the cache is away; to be tried again after the next look.
         """
         seen, head = self._head, self._read_head()
         if seen is None or head is None or head.epoch != seen.epoch:
@@ -115,7 +115,7 @@ class RevocationLog:
         """Add *revocations* for the fleet.
 
         Raises:
-            BoardUnavailableError: the cache is away; whether anything was written is not certain.
+            CacheUnavailableError: the cache is away; whether anything was written is not certain.
         """
         head = self._read_head() or self._begin(filled_at=0)
         self._append(head, revocations)
@@ -124,7 +124,7 @@ class RevocationLog:
         """Write *revocations* into a new log, unless another process has begun one.
 
         Raises:
-            BoardUnavailableError: the cache is away.
+            CacheUnavailableError: the cache is away.
         """
         head = self._begin(filled_at=self._clock() + _FILLING_SECONDS)
         if head.next == 0:
@@ -192,4 +192,4 @@ class RevocationLog:
 
     def _check(self) -> None:
         if self._entries.is_away:
-            raise BoardUnavailableError
+            raise CacheUnavailableError

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.errors import RevocationUnavailableError, RevokedTokenError
-from auth0_blueprint.fleet_board import BoardUnavailableError, FleetBoard
 from auth0_blueprint.revocation.index import Revocation, RevocationIndex, token_digest
 from auth0_blueprint.revocation.log import HEAD, RevocationLog
+from auth0_blueprint.sharing.fleet_sync import CacheUnavailableError, FleetSync
+from auth0_blueprint.verification.access_token import AccessToken
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -38,7 +38,7 @@ class Revocations:
 
     Args:
         log: what the fleet knows.
-        board: where a process sees that there is news.
+        fleet_sync: where a process sees that there is news.
         reach: tells who shares the log: ``process`` (nobody), ``machine`` or ``fleet``.
         max_lifetime_seconds: how long a token can live at most.
         leeway_seconds: how much longer it is accepted.
@@ -51,7 +51,7 @@ class Revocations:
     def __init__(
         self,
         log: RevocationLog,
-        board: FleetBoard,
+        fleet_sync: FleetSync,
         *,
         reach: Callable[[], str],
         max_lifetime_seconds: float,
@@ -63,7 +63,7 @@ class Revocations:
     ) -> None:
         self._index = RevocationIndex(clock)
         self._log = log
-        self._board = board
+        self._fleet_sync = fleet_sync
         self._reach = reach
         self._max_lifetime_seconds = max_lifetime_seconds
         self._leeway_seconds = leeway_seconds
@@ -72,7 +72,7 @@ class Revocations:
         self._clock = clock
         self._on_changed = on_changed
         self._restored_at = -math.inf
-        board.subscribe(HEAD, self._heed)
+        fleet_sync.subscribe(HEAD, self._on_change)
 
     def refuse_revoked(self, access_token: AccessToken, token: str) -> None:
         """Refuse *access_token* if it is withdrawn.
@@ -106,7 +106,7 @@ class Revocations:
 
     def find(self, kind: str, value: str) -> Revocation | None:
         """Return the revocation that is in force, also if another process has made it just now."""
-        self._board.look_now()
+        self._fleet_sync.sync_now()
         return self._index.find(kind, value)
 
     def lift(self, kind: str, value: str) -> Revocation | None:
@@ -122,7 +122,7 @@ class Revocations:
 
     def status(self) -> RevocationStatus:
         """Describe the present, and cause nothing."""
-        age = self._board.age_seconds
+        age = self._fleet_sync.age_seconds
         return RevocationStatus(
             known=len(self._index),
             reach=self._reach(),
@@ -132,37 +132,37 @@ class Revocations:
         )
 
     def _is_out_of_touch(self) -> bool:
-        return self._board.age_seconds > self._max_stale_seconds and self._reach() != "process"
+        return self._fleet_sync.age_seconds > self._max_stale_seconds and self._reach() != "process"
 
     def _change(self, revocation: Revocation) -> Revocation:
         # Others may have changed the same, by another clock: ours has to count.
-        self._board.look_now()
+        self._fleet_sync.sync_now()
         revocation = self._index.successor(revocation)
         # First where all see it: nothing is in force here that the fleet does not know.
         if self._reach() != "process":
             try:
                 self._log.append([revocation])
-            except BoardUnavailableError as exc:
+            except CacheUnavailableError as exc:
                 raise RevocationUnavailableError("not_stored") from exc
         self._apply([revocation])
         return revocation
 
-    def _heed(self, head: Any) -> Callable[[], None] | None:
+    def _on_change(self, head: Any) -> Callable[[], None] | None:
         """Learn what is new. Called at each look at the board; returns what is then to be written."""
         self._index.forget_expired()
         if self._reach() == "process":
             return None
-        news = self._log.read_news(head)
-        self._apply(news.revocations)
-        if news.is_gone and self._index.known:
-            self._tell_restored("the revocations in the shared cache are gone: written again from memory")
+        changes = self._log.read_changes(head)
+        self._apply(changes.revocations)
+        if changes.is_gone and self._index.known:
+            self._note_restored("the revocations in the shared cache are gone: written again from memory")
             return lambda: self._log.begin_anew(self._index)
-        if news.whole_log is not None and (lacking := self._lacking(news.whole_log)):
-            self._tell_restored("%d revocations were not in the shared cache: written again", len(lacking))
+        if changes.whole_log is not None and (lacking := self._lacking(changes.whole_log)):
+            self._note_restored("%d revocations were not in the shared cache: written again", len(lacking))
             return lambda: self._log.append(lacking)
-        return self._log.repair if news.needs_repair else None
+        return self._log.repair if changes.needs_repair else None
 
-    def _tell_restored(self, message: str, *values: object) -> None:
+    def _note_restored(self, message: str, *values: object) -> None:
         logger.warning(message, *values)
         self._restored_at = self._clock()
 

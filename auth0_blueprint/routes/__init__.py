@@ -7,9 +7,9 @@ from collections.abc import Callable
 from flask import Blueprint, Flask, Response, request
 from werkzeug.routing import PathConverter
 
-from auth0_blueprint.decorators import public
 from auth0_blueprint.errors import MethodNotAllowedError
-from auth0_blueprint.routes.access import for_admins, for_introspection, mark_demands, refuse_if_off
+from auth0_blueprint.guards.decorators import public
+from auth0_blueprint.routes.access import for_admins, for_introspection, mark_requirements, refuse_if_off
 from auth0_blueprint.routes.admin import config, jwks, refresh, stats
 from auth0_blueprint.routes.health import health, live
 from auth0_blueprint.routes.introspection import introspect
@@ -73,7 +73,7 @@ def _add(
         # Flask's own answer would count the refused ones as allowed.
         return Response(headers={"Allow": ", ".join(allowed), "Cache-Control": "no-store"})
 
-    mark_demands(answer_other_methods, lambda _settings: None)  # it only refuses
+    mark_requirements(answer_other_methods, lambda _settings: None)  # it only refuses
     others = tuple(method for method in (*_METHODS, "OPTIONS") if method not in methods)
     for endpoint, function, of_rule in (
         (f"{prefix}{view.__name__}", view, methods),

@@ -8,19 +8,19 @@ from typing import Any
 
 from flask import Response
 
-from auth0_blueprint.access_token import AccessToken
-from auth0_blueprint.current import app_state
-from auth0_blueprint.decorators import admit
-from auth0_blueprint.demands import Demand, permission_demand, scope_demand
 from auth0_blueprint.errors import NotFoundError
-from auth0_blueprint.route import marks_of
+from auth0_blueprint.guards.authentication import app_state
+from auth0_blueprint.guards.decorators import admit
+from auth0_blueprint.guards.requirements import Requirement, permission_requirement, scope_requirement
+from auth0_blueprint.guards.route_requirements import marks_of
 from auth0_blueprint.settings import Settings
+from auth0_blueprint.verification.access_token import AccessToken
 
 View = Callable[..., Response]
 #: What is demanded by the settings, or ``None`` where with these there is no such route.
-SettingsDemands = Callable[[Settings], tuple[Demand, ...] | None]
+SettingsRequirements = Callable[[Settings], tuple[Requirement, ...] | None]
 
-_SETTINGS_DEMANDS_ATTRIBUTE = "__auth0_settings_demands__"
+_SETTINGS_REQUIREMENTS_ATTRIBUTE = "__auth0_settings_requirements__"
 
 
 def holds(access_token: AccessToken, value: str, settings: Settings) -> bool:
@@ -30,12 +30,12 @@ def holds(access_token: AccessToken, value: str, settings: Settings) -> bool:
 
 def for_admins(view: View) -> View:
     """Guard *view* by ``AUTH0_ADMIN_SCOPE``; without ``AUTH0_ADMIN`` there is no such route."""
-    return _guarded(view, lambda settings: _demands(settings.admin_scope, settings) if settings.admin else None)
+    return _guarded(view, lambda settings: _requirements(settings.admin_scope, settings) if settings.admin else None)
 
 
 def for_introspection(view: View) -> View:
     """Guard *view* by ``AUTH0_INTROSPECTION_SCOPE``."""
-    return _guarded(view, lambda settings: _demands(settings.introspection_scope, settings))
+    return _guarded(view, lambda settings: _requirements(settings.introspection_scope, settings))
 
 
 def refuse_if_off() -> None:
@@ -48,31 +48,35 @@ def refuse_if_off() -> None:
         raise NotFoundError
 
 
-def mark_demands(view: View, demands: SettingsDemands) -> None:
-    """Write on *view*, for `settings_demands`, what it makes of the settings."""
-    setattr(view, _SETTINGS_DEMANDS_ATTRIBUTE, demands)
+def mark_requirements(view: View, requirements: SettingsRequirements) -> None:
+    """Write on *view*, for `settings_requirements`, what it makes of the settings."""
+    setattr(view, _SETTINGS_REQUIREMENTS_ATTRIBUTE, requirements)
 
 
-def settings_demands(view: Any, settings: Settings) -> tuple[Demand, ...] | None:
+def settings_requirements(view: Any, settings: Settings) -> tuple[Requirement, ...] | None:
     """Return what *view* demands because *settings* say so, or ``None`` if with these it only refuses."""
-    demands: SettingsDemands = marks_of(view).get(_SETTINGS_DEMANDS_ATTRIBUTE, lambda _settings: ())
-    return demands(settings)
+    requirements: SettingsRequirements = marks_of(view).get(_SETTINGS_REQUIREMENTS_ATTRIBUTE, lambda _settings: ())
+    return requirements(settings)
 
 
-def _guarded(view: View, demands_of: SettingsDemands) -> View:
+def _guarded(view: View, requirements_of: SettingsRequirements) -> View:
     @functools.wraps(view)
     def guarded(*args: str, **kwargs: str) -> Response:
-        demands = demands_of(app_state().settings)
-        if demands is None:
+        requirements = requirements_of(app_state().settings)
+        if requirements is None:
             raise NotFoundError
-        for demand in demands:
-            admit(demand)
+        for requirement in requirements:
+            admit(requirement)
         return view(*args, **kwargs)
 
-    mark_demands(guarded, demands_of)
+    mark_requirements(guarded, requirements_of)
     return guarded
 
 
-def _demands(value: str, settings: Settings) -> tuple[Demand, ...]:
+def _requirements(value: str, settings: Settings) -> tuple[Requirement, ...]:
     # Without RBAC any client may ask for any scope. Whoever has a scope and not the permission did just that.
-    return (scope_demand((value,)), permission_demand((value,))) if settings.admin_rbac else (scope_demand((value,)),)
+    return (
+        (scope_requirement((value,)), permission_requirement((value,)))
+        if settings.admin_rbac
+        else (scope_requirement((value,)),)
+    )

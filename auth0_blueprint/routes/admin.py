@@ -10,15 +10,15 @@ from typing import Any
 from flask import Response
 from marshmallow import Schema, fields, validate
 
-from auth0_blueprint.current import AppState, app_state
 from auth0_blueprint.errors import KeySetUnavailableError, RateLimitedError
-from auth0_blueprint.fleet_board import BoardUnavailableError
-from auth0_blueprint.jwk import VerificationKey
+from auth0_blueprint.guards.authentication import AppState, app_state
+from auth0_blueprint.jose.jwk import VerificationKey
 from auth0_blueprint.keysets.snapshot import Snapshot
 from auth0_blueprint.keysets.source import KeySource, refreshed
-from auth0_blueprint.routes.audit import tell_admin_acted
+from auth0_blueprint.routes.audit import notify_admin_acted
 from auth0_blueprint.routes.bodies import answer
 from auth0_blueprint.routes.health import KeySetStateSchema, key_set_check
+from auth0_blueprint.sharing.fleet_sync import CacheUnavailableError
 
 REFRESH_INTERVAL_SECONDS = 5.0
 
@@ -104,8 +104,8 @@ def refresh() -> Response:
     failure: KeySetUnavailableError | None = None
     for issuer, outcome in _fetched_now(state).items():
         if isinstance(outcome, Snapshot):
-            state.board.post(refreshed(issuer), {"fetched_at": outcome.fetched_at}, keep_seconds)
-            tell_admin_acted("refresh", f"key set of {issuer}", None)
+            state.fleet_sync.post(refreshed(issuer), {"fetched_at": outcome.fetched_at}, keep_seconds)
+            notify_admin_acted("refresh", f"key set of {issuer}", None)
         else:
             failure = outcome
     if failure is not None:
@@ -135,10 +135,10 @@ def stats() -> Response:
     return answer(
         StatsSchema(),
         {
-            "verified": state.tally.verified,
-            "rejected": state.tally.rejected,
-            "token_cache_hits": state.tally.remembered,
-            "key_fetches": sum(state.tally.key_fetches.values()),
+            "verified": state.counters.verified,
+            "rejected": state.counters.rejected,
+            "token_cache_hits": state.counters.remembered,
+            "key_fetches": sum(state.counters.key_fetches.values()),
             "revocations": revocations,
         },
     )
@@ -150,8 +150,8 @@ def key_set_report(state: AppState, issuer: str) -> dict[str, Any]:
     return {
         **key_set_check(source.status()),
         "url": state.settings.key_set_urls[issuer],
-        "keys": [_key(key) for key in source.keys_at_hand()],
-        "fetches": state.tally.key_fetches.get(issuer, 0),
+        "keys": [_key(key) for key in source.cached_keys()],
+        "fetches": state.counters.key_fetches.get(issuer, 0),
         "ignored": source.ignored_entries,
     }
 
@@ -169,8 +169,8 @@ def _key(key: VerificationKey) -> dict[str, Any]:
 
 def _refuse_haste(state: AppState) -> None:
     ages = [source.seconds_since_refresh for source in state.key_sources.values()]
-    with suppress(BoardUnavailableError):
-        posted = [state.board.read(refreshed(issuer)) for issuer in state.key_sources]
+    with suppress(CacheUnavailableError):
+        posted = [state.fleet_sync.read(refreshed(issuer)) for issuer in state.key_sources]
         # By another machine's clock, which may be ahead.
         ages += [abs(time.time() - entry["fetched_at"]) for entry in posted if entry is not None]
     wait_seconds = REFRESH_INTERVAL_SECONDS - min(ages)

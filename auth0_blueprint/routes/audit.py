@@ -6,13 +6,13 @@ import logging
 
 from flask import current_app
 
-from auth0_blueprint.current import current_token
+from auth0_blueprint.guards.authentication import current_token
 from auth0_blueprint.signals import admin_acted
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 
-def tell_admin_acted(action: str, target: str, reason: str | None) -> None:
+def notify_admin_acted(action: str, target: str, reason: str | None) -> None:
     """Let the log and the listeners know that the caller, an admin, did something."""
     subject, client_id = current_token.subject, current_token.client_id
     # ascii() escapes whatever could end a line or hide something in it.

@@ -8,8 +8,8 @@ from typing import Any, cast
 from flask import Response, jsonify, request
 from marshmallow import Schema, ValidationError
 
-from auth0_blueprint import strict_json
 from auth0_blueprint.errors import InvalidRequestError
+from auth0_blueprint.jose import strict_json
 
 # Room for a token of the largest size that settings allow would be 1 MiB; who needs more than this sends nonsense.
 MAX_BODY_BYTES = 65_536

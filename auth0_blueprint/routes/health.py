@@ -9,14 +9,14 @@ from typing import Any, cast
 from flask import Response, jsonify, request
 from marshmallow import Schema, fields, validate
 
-from auth0_blueprint.access_token import AccessToken
-from auth0_blueprint.current import AppState, app_state, prove_request
 from auth0_blueprint.errors import Auth0Error, KeySetUnavailableError
-from auth0_blueprint.host_cache import NOT_SHARED, is_lost_between_processes
+from auth0_blueprint.guards.authentication import AppState, app_state, prove_request
 from auth0_blueprint.keysets.snapshot import KeySourceStatus
 from auth0_blueprint.routes.access import holds
+from auth0_blueprint.sharing.reach import NOT_SHARED, is_lost_between_processes
+from auth0_blueprint.verification.access_token import AccessToken
 
-PATIENCE_SECONDS = 1.0
+MAX_WAIT_SECONDS = 1.0
 OUT_OF_TOUCH = "the shared cache was not reached for AUTH0_REVOCATION_MAX_STALE: what others revoked is not known here"
 RESTORED = (
     "the shared cache had lost revocations, and this process has written again what it knew: see that none is missing "
@@ -95,7 +95,7 @@ def health() -> Response:
     """Answer whether tokens can be verified; with details for whoever may see them.
 
     Causes at most the one fetch for each issuer that all requests share, and waits for all of them together for at most
-    `PATIENCE_SECONDS`.
+    `MAX_WAIT_SECONDS`.
     """
     state = app_state()
     _have_key_sets_fetched(state)
@@ -122,7 +122,7 @@ def _answer(body: dict[str, Any]) -> Response:
 
 
 def _have_key_sets_fetched(state: AppState) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + MAX_WAIT_SECONDS
     # First all of them are asked, then waited for: one that hangs must not make the others look as if they did.
     for is_waiting in (False, True):
         for source in state.key_sources.values():
@@ -170,7 +170,7 @@ def _cache_check(state: AppState) -> dict[str, Any]:
 def _revocations_check(state: AppState) -> dict[str, Any] | None:
     if state.revocations is None:
         return None
-    state.board.keep_up()
+    state.fleet_sync.sync_if_due()
     found = state.revocations.status()
     notes = [OUT_OF_TOUCH] * (not found.is_current) + [RESTORED] * found.was_restored
     return {
@@ -187,11 +187,11 @@ def _may_see_details(state: AppState) -> bool:
         return state.settings.health_details == "always"
     try:
         # With the keys at hand: a token must not make this answer wait, or cause a fetch.
-        return _is_admin(state, prove_request(state, request.environ, at_hand_only=True))
+        return _is_admin(state, prove_request(state, request.environ, cached_only=True))
     except Auth0Error:
         return False
 
 
 def _is_admin(state: AppState, access_token: AccessToken) -> bool:
-    state.rules.refuse_what_the_app_refuses(access_token)
+    state.rules.check_app_rules(access_token)
     return holds(access_token, state.settings.admin_scope, state.settings)

@@ -7,10 +7,10 @@ from typing import Any
 from flask import Response
 from marshmallow import EXCLUDE, Schema, fields, post_dump
 
-from auth0_blueprint.access_token import AccessToken
-from auth0_blueprint.current import app_state
 from auth0_blueprint.errors import InvalidTokenError
+from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.routes.bodies import answer, form_body
+from auth0_blueprint.verification.access_token import AccessToken
 
 
 class IntrospectionRequestSchema(Schema):
@@ -55,7 +55,7 @@ def introspect() -> Response:
     try:
         access_token = state.verifier.prove(token)
         state.verifier.check_not_revoked(access_token, token)
-        state.rules.refuse_what_the_app_refuses(access_token)
+        state.rules.check_app_rules(access_token)
     except InvalidTokenError:
         # RFC 7662 §2.2: nobody learns why. What cannot be decided now is another error, and no answer.
         return answer(IntrospectionSchema(), {"active": False})

@@ -8,8 +8,8 @@ from typing import Any
 from flask import Response, jsonify
 from marshmallow import INCLUDE, Schema, fields, post_dump
 
-from auth0_blueprint.current import current_token
-from auth0_blueprint.decorators import requires_auth
+from auth0_blueprint.guards.authentication import current_token
+from auth0_blueprint.guards.decorators import requires_auth
 
 
 class ClaimsSchema(Schema):

@@ -10,10 +10,10 @@ from weakref import WeakKeyDictionary
 
 from flask import Flask, Response, current_app, request
 
-from auth0_blueprint.current import app_state
-from auth0_blueprint.decorators import public
 from auth0_blueprint.errors import ConfigurationError, NotFoundError
-from auth0_blueprint.routes.access import mark_demands
+from auth0_blueprint.guards.authentication import app_state
+from auth0_blueprint.guards.decorators import public
+from auth0_blueprint.routes.access import mark_requirements
 from auth0_blueprint.routes.bodies import answer
 
 # A route does not change once its app is served.
@@ -35,7 +35,7 @@ def openapi() -> Response:
     return answer(DocumentSchema(), {**_documents[app], "servers": [{"url": request.script_root or "/"}]})
 
 
-mark_demands(openapi, lambda settings: () if settings.openapi else None)
+mark_requirements(openapi, lambda settings: () if settings.openapi else None)
 
 
 def check_extra_is_installed() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 from flask import Flask, Response, current_app
 from marshmallow import Schema, fields
 
-from auth0_blueprint.algorithms import PROOF_ALGORITHMS
-from auth0_blueprint.current import app_state
-from auth0_blueprint.decorators import public
-from auth0_blueprint.route import scopes_of_app
+from auth0_blueprint.guards.authentication import app_state
+from auth0_blueprint.guards.decorators import public
+from auth0_blueprint.guards.route_requirements import scopes_of_app
+from auth0_blueprint.jose.algorithms import PROOF_ALGORITHMS
 from auth0_blueprint.routes.bodies import answer
 
 

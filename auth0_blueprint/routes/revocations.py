@@ -9,11 +9,11 @@ from urllib.parse import quote
 from flask import Response, request, url_for
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from auth0_blueprint.current import app_state
 from auth0_blueprint.errors import InvalidRequestError, InvalidTokenError, NotFoundError
+from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.revocation.index import KINDS, Revocation
 from auth0_blueprint.revocation.service import Revocations
-from auth0_blueprint.routes.audit import tell_admin_acted
+from auth0_blueprint.routes.audit import notify_admin_acted
 from auth0_blueprint.routes.bodies import answer, json_body
 
 _NAME = validate.Length(min=1, max=1024)
@@ -63,7 +63,7 @@ def revoke() -> Response:
         revocation = _revoke_token(revocations, value, reason)
     else:
         revocation = revocations.revoke(kind, value, reason)
-    tell_admin_acted("revoke", f"{revocation.kind} {revocation.value}", reason)
+    notify_admin_acted("revoke", f"{revocation.kind} {revocation.value}", reason)
     response = answer(RevocationSchema(), _members(revocation), 201)
     response.headers["Location"] = _location(revocation)
     return response
@@ -74,7 +74,7 @@ def look_up_or_lift(kind: str, value: str) -> Response:
     revocations = _revocations()
     if request.method == "DELETE":
         revocation = _found(revocations.lift(kind, value))
-        tell_admin_acted("lift", f"{kind} {value}", None)
+        notify_admin_acted("lift", f"{kind} {value}", None)
     else:
         revocation = _found(revocations.find(kind, value))
     return answer(RevocationSchema(), _members(revocation))

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from auth0_blueprint import base64url
+from auth0_blueprint.jose import base64url
 
 
 class ClientCertificate:

@@ -8,8 +8,8 @@ import uuid
 from typing import Any
 from urllib.parse import urlsplit
 
-from auth0_blueprint import base64url
-from auth0_blueprint.jwk import parse_jwk
+from auth0_blueprint.jose import base64url
+from auth0_blueprint.jose.jwk import parse_jwk
 from auth0_blueprint.testing.signing_key import SigningKey
 
 

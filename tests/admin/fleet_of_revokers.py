@@ -8,15 +8,15 @@ from typing import Any
 from conftest import MovableClock
 from shared_sources import ISSUER, SECRET, DictBackend
 
-from auth0_blueprint.access_token import AccessToken
-from auth0_blueprint.cache import SharedCache
+from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import RevokedTokenError
-from auth0_blueprint.fleet_board import FleetBoard
-from auth0_blueprint.flight import SingleFlight
 from auth0_blueprint.revocation.index import Revocation
 from auth0_blueprint.revocation.log import RevocationLog
 from auth0_blueprint.revocation.service import Revocations
-from auth0_blueprint.signed_cache import SignedCache
+from auth0_blueprint.sharing.fleet_sync import FleetSync
+from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.sharing.signed_cache import SignedCache
+from auth0_blueprint.verification.access_token import AccessToken
 
 INTERVAL, STALE, LIFETIME, LEEWAY = 5, 60, 86_400, 5
 
@@ -87,14 +87,16 @@ class Process:
             names=("fleet", ISSUER),
         )
         # What happens in the background happens at once.
-        flights = SingleFlight(start=lambda work: work())
+        single_flight = SingleFlight(start=lambda work: work())
         self.entries = entries
-        self.board = FleetBoard(entries, interval_seconds=fleet.interval, monotonic=clock, flights=flights)
+        self.fleet_sync = FleetSync(
+            entries, interval_seconds=fleet.interval, monotonic=clock, single_flight=single_flight
+        )
         own_clock = lambda: clock() + ahead_seconds  # noqa: E731
         self.changed: list[Revocation] = []
         self.revocations = Revocations(
             RevocationLog(entries, keep_seconds=LIFETIME + 2 * LEEWAY, clock=own_clock),
-            self.board,
+            self.fleet_sync,
             reach=lambda: "fleet",
             max_lifetime_seconds=LIFETIME,
             leeway_seconds=LEEWAY,
@@ -106,7 +108,7 @@ class Process:
 
     def lets_in(self, token_id: str, **claims: Any) -> bool:
         """Answer a request with a token of that ``jti``, as the verifier does."""
-        self.board.keep_up()
+        self.fleet_sync.sync_if_due()
         token = AccessToken({"sub": "s", "iat": int(self._fleet.clock()), "jti": token_id, **claims}, {})
         try:
             self.revocations.refuse_revoked(token, "h.p.s")

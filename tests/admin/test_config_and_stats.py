@@ -12,7 +12,7 @@ from operators import admin_headers, post_revocation
 from refusals import guarded
 
 from auth0_blueprint import ConfigurationError, requires_scope
-from auth0_blueprint.settings_schema import SettingsSchema
+from auth0_blueprint.settings.schema import SettingsSchema
 from auth0_blueprint.testing import LocalIssuer
 
 SECRET = "do-not-show-this"

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from fleet_of_revokers import FragileBackend
 from operators import ADMIN, NOT_STORED, OUT_OF_TOUCH, REVOCATIONS, admin_headers, post_revocation
 from refusals import REVOKED, answer_to, guarded, passes, seen
-from servers import land
+from servers import complete
 
 from auth0_blueprint.testing import LocalIssuer
 
@@ -23,9 +23,9 @@ def on_folder(make_app: AppFactory, tmp_path: Path, **settings: Any) -> tuple[Fl
     return app, guarded(app)
 
 
-def break_board(app: Flask, backend: FragileBackend) -> None:
+def break_fleet_sync(app: Flask, backend: FragileBackend) -> None:
     """Put *backend* where the app shares revocations."""
-    cache = app.extensions["auth0"].board._entries._cache
+    cache = app.extensions["auth0"].fleet_sync._entries._cache
     cache.open()
     cache._backend, backend.is_away = backend, True
 
@@ -50,7 +50,7 @@ def test_while_the_cache_is_away_nothing_can_be_changed(
     # Before the calls: what is issued a second later is another matter.
     revoked, other = issuer.token(sub="s"), issuer.token(sub="t")
     location = post_revocation(client, issuer, subject="s").headers["Location"]
-    break_board(app, FragileBackend())
+    break_fleet_sync(app, FragileBackend())
     lifted = client.delete(location, headers=admin_headers(issuer))
     made = post_revocation(client, issuer, subject="t")
     for response in (lifted, made):
@@ -67,7 +67,7 @@ def test_a_process_out_of_touch_does_as_it_is_told(
 ) -> None:
     """From its first request, also where services ask about tokens; health warns, or keeps to itself."""
     app, client = on_folder(make_app, tmp_path, AUTH0_REVOCATION_ON_ERROR=on_error, AUTH0_HEALTH_DETAILS="always")
-    break_board(app, FragileBackend())
+    break_fleet_sync(app, FragileBackend())
     values = ["introspect:tokens", *ADMIN["permissions"]]
     caller = bearer(issuer.token(scope=" ".join(values), permissions=values))
     answers = [
@@ -89,7 +89,7 @@ def test_health_warns_after_the_cache_was_emptied(make_app: AppFactory, issuer: 
     app, client = on_folder(make_app, tmp_path, AUTH0_HEALTH_DETAILS="always", AUTH0_SYNC_INTERVAL=0)
     post_revocation(client, issuer, jti="a")
     assert client.get("/auth/health").get_json()["status"] == "pass"
-    land()  # what that look has left to do may write
+    complete()  # what that look has left to do may write
     app.extensions["auth0"].cache.open().clear()
     health = client.get("/auth/health").get_json()
     check = health["checks"]["revocations"]

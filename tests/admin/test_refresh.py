@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from operators import admin_headers
 from refusals import KEY_SET_UNAVAILABLE, UNKNOWN_KEY, answer_to, guarded, passes, seen
-from servers import land
+from servers import complete
 
 from auth0_blueprint.testing import LocalIssuer
 
@@ -27,8 +27,8 @@ def own_issuer() -> Iterator[LocalIssuer]:
         yield issuer
 
 
-def put_board_on_clock(app: Flask, clock: MovableClock) -> None:
-    app.extensions["auth0"].board._monotonic = clock
+def put_sync_on_clock(app: Flask, clock: MovableClock) -> None:
+    app.extensions["auth0"].fleet_sync._monotonic = clock
 
 
 def refresh(client: FlaskClient, issuer: LocalIssuer) -> Any:
@@ -56,14 +56,14 @@ def test_a_refresh_binds_another_process_at_its_next_look(
     shared = {"SECRET_KEY": "s", "CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "cache")}
     apps = [make_app(**own_issuer.settings, **shared) for _ in range(2)]
     first, second = (guarded(app) for app in apps)
-    put_board_on_clock(apps[1], clock)
+    put_sync_on_clock(apps[1], clock)
     leaked = own_issuer.token(key_id=own_issuer.key_ids[0])
     assert passes(first, leaked)
-    land()
+    complete()
     assert passes(second, leaked)
     own_issuer.remove_key(own_issuer.key_ids[0])
     assert refresh(first, own_issuer).status_code == 200
-    land()
+    complete()
     assert passes(second, leaked)
     clock.move(5)
     assert answer_to(second, leaked) == UNKNOWN_KEY
@@ -125,14 +125,14 @@ def test_a_refresh_by_a_clock_that_is_ahead_is_heeded_once(
     source = key_source(make_app(**own_issuer.settings))
     source.snapshot()
     for _ in range(3):
-        source.heed_refresh({"fetched_at": source._clock() // 1 + ahead})
-        land()
+        source.on_ordered_refresh({"fetched_at": source._clock() // 1 + ahead})
+        complete()
     # Three moments, if the second has changed meanwhile; with one and the same it is one.
     moment = {"fetched_at": source._clock() + ahead}
-    source.heed_refresh(moment)
+    source.on_ordered_refresh(moment)
     count = own_issuer.fetch_count
     for _ in range(5):
-        source.heed_refresh(moment)
+        source.on_ordered_refresh(moment)
     assert own_issuer.fetch_count == count
 
 
@@ -141,8 +141,8 @@ def test_a_key_set_dated_in_the_future_is_refreshed(make_app: AppFactory, own_is
     client = guarded(make_app(**own_issuer.settings))
     assert passes(client, own_issuer.token())
     source = key_source(client.application)
-    snapshot = source._holding.snapshot
+    snapshot = source._store.snapshot
     assert snapshot is not None
-    source._holding.install(snapshot.key_set, snapshot.fetched_at + 4, snapshot.monotonic_fetched_at, "cache")
+    source._store.install(snapshot.key_set, snapshot.fetched_at + 4, snapshot.monotonic_fetched_at, "cache")
     assert refresh(client, own_issuer).status_code == 200
     assert own_issuer.fetch_count == 2

@@ -14,10 +14,10 @@ from operators import ADMIN, NOT_FOUND, REVOCATIONS, admin_headers, invalid_requ
 from refusals import REVOKED, answer_to, by_hand, claims_of, guarded, passes, seen
 
 from auth0_blueprint import Auth0Blueprint, RevokedTokenError, current_token, requires_auth, verify_token
-from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.keysets.source import refreshed
 from auth0_blueprint.revocation.index import Revocation, RevocationIndex
 from auth0_blueprint.testing import LocalIssuer
+from auth0_blueprint.verification.access_token import AccessToken
 
 NOT_OURS = invalid_request("The field token must be an access token of this API that is still valid.")
 
@@ -195,7 +195,7 @@ def test_a_revocation_lasts_as_long_as_the_token_can_be_used(
     state = app.extensions["auth0"]
     for clocked in (state.verifier, state.revocations, state.revocations._index, state.revocations._log):
         clocked._clock = clock
-    state.board._monotonic = clock
+    state.fleet_sync._monotonic = clock
     client, index = guarded(app), state.revocations._index
     token = issuer.token(iat=int(clock.now), exp=int(clock.now) + 60)
     admin = bearer(issuer.token(**ADMIN, iat=int(clock.now)))  # a second later would be in the future by that clock
@@ -260,7 +260,7 @@ def test_without_revocation_there_is_none(make_app: AppFactory, issuer: LocalIss
         response = client.open(path, method=method, json={"jti": "a"}, headers=admin_headers(issuer))
         assert seen(response) == NOT_FOUND
     state = app.extensions["auth0"]
-    assert (state.revocations, list(state.board._subscribers)) == (None, [refreshed(issuer.issuer)])
+    assert (state.revocations, list(state.fleet_sync._subscribers)) == (None, [refreshed(issuer.issuer)])
     assert client.get("/auth/admin/stats", headers=admin_headers(issuer)).get_json()["revocations"] == 0
     health = client.get("/auth/health", headers=admin_headers(issuer)).get_json()
     assert health["checks"]["revocations"] is None

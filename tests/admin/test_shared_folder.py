@@ -15,7 +15,7 @@ def test_more_revocations_than_a_folder_usually_keeps_are_kept(make_app: AppFact
     state, newcomer = (make_app(**shared).extensions["auth0"] for _ in range(2))
     now = state.revocations._clock()
     state.revocations._log.append([Revocation("jti", str(number), None, now + 999, now) for number in range(510)])
-    newcomer.board.keep_up()
+    newcomer.fleet_sync.sync_if_due()
     status = newcomer.revocations.status()
     assert (status.known, status.reach) == (510, "machine")
 
@@ -27,11 +27,11 @@ def test_a_cache_that_could_not_be_opened_at_first_is_opened_later(make_app: App
     app = make_app(**shared)
     state = app.extensions["auth0"]
     state.cache.open()
-    state.board.keep_up()
-    assert state.board.is_away
+    state.fleet_sync.sync_if_due()
+    assert state.fleet_sync.is_away
     (tmp_path / "no").unlink()
-    state.board._retry_at = float("-inf")
-    state.board._entries._cache._left_alone_until = float("-inf")
+    state.fleet_sync._retry_at = float("-inf")
+    state.fleet_sync._entries._cache._left_alone_until = float("-inf")
     state.revocations.revoke("jti", "a", None)
     other = make_app(**shared).extensions["auth0"]
     assert other.revocations.find("jti", "a") is not None

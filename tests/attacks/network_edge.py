@@ -15,11 +15,11 @@ from typing import Any
 from conftest import MovableClock
 from flask import Flask
 
-from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.keysets.fetch import fetch
 from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
-from auth0_blueprint.verifier import Verifier
+from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.verification.verifier import Verifier
 
 
 @dataclasses.dataclass

@@ -14,7 +14,7 @@ from flask import Flask
 from flask_smorest import Api
 
 from auth0_blueprint.cli.finding import FAIL, OK, WARN
-from auth0_blueprint.lazy_commands import NAMES, auth0
+from auth0_blueprint.extension.commands import NAMES, auth0
 from auth0_blueprint.testing import LocalIssuer
 from auth0_blueprint.testing.demo import Demo, TrialRequest
 

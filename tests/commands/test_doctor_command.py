@@ -27,7 +27,7 @@ from processes import TESTED_PACKAGE
 from servers import RawServer, document, respond
 
 from auth0_blueprint import Auth0Blueprint
-from auth0_blueprint.lazy_commands import auth0
+from auth0_blueprint.extension.commands import auth0
 from auth0_blueprint.testing import LocalIssuer
 
 CHECKS = ["app", "settings", "dns", "tls", "key set", "discovery", "clock", "cache", "workers"]

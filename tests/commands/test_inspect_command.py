@@ -25,9 +25,9 @@ from auth0_blueprint import (
     requires_permission,
     requires_scope,
 )
-from auth0_blueprint.assembly import assemble
 from auth0_blueprint.cli.inspection.steps import STEPS
 from auth0_blueprint.cli.inspection.unverified import bare_token
+from auth0_blueprint.extension.assembly import assemble
 from auth0_blueprint.keysets.fetch import fetch
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer

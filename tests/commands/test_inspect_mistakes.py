@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 from refusals import by_hand, header_of, segment
 
-from auth0_blueprint.access_token import AccessToken
-from auth0_blueprint.cli.inspection.case import Case
+from auth0_blueprint.cli.inspection.inspected_token import InspectedToken
 from auth0_blueprint.cli.inspection.mistakes import MISTAKES, FoundMistake, mistakes_in
 from auth0_blueprint.cli.inspection.unverified import take_apart
-from auth0_blueprint.demands import Demand
 from auth0_blueprint.errors import (
     InsufficientPermissionsError,
     InvalidSignatureError,
     UnknownKeyError,
     UnsupportedAlgorithmError,
 )
+from auth0_blueprint.guards.requirements import Requirement
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
+from auth0_blueprint.verification.access_token import AccessToken
 
 NOW = 1_800_000_000
 TENANT = "https://example.eu.auth0.com/"
@@ -45,7 +45,7 @@ def token_of(claims: dict[str, Any] | None = None, signature: bytes = bytes(256)
 
 def found_in(token: str, *, settings: dict[str, Any] | None = None, **case: Any) -> list[FoundMistake]:
     loaded = load_settings({**SETTINGS, **(settings or {})}, {})
-    return mistakes_in(Case(take_apart(token, loaded.max_token_bytes), loaded, NOW, **case))
+    return mistakes_in(InspectedToken(take_apart(token, loaded.max_token_bytes), loaded, NOW, **case))
 
 
 def names_in(token: str, **options: Any) -> list[str]:
@@ -268,14 +268,14 @@ def test_a_token_of_the_issuer_shows_no_mistake(issuer: LocalIssuer) -> None:
     """Of either profile."""
     settings = load_settings(issuer.settings, {})
     for token in (issuer.token(), by_hand(issuer, {**header_of(issuer.token()), "typ": "at+jwt"})):
-        assert mistakes_in(Case(take_apart(token, 16_384), settings, time.time())) == []
+        assert mistakes_in(InspectedToken(take_apart(token, 16_384), settings, time.time())) == []
 
 
 def test_no_terminal_obeys_a_demand_that_is_quoted() -> None:
     """Its label is the app's own text."""
     token = AccessToken(GOOD, {}, scopes=frozenset({"\x1b[31m"}))
-    demand = Demand(
+    requirement = Requirement(
         lambda access_token: "\x1b[31m" in access_token.permissions, InsufficientPermissionsError, "permission \x1b[31m"
     )
-    (mistake,) = found_in(token_of(), access_token=token, demands=(demand,))
+    (mistake,) = found_in(token_of(), access_token=token, requirements=(requirement,))
     assert mistake.cause == r"The route demands 'permission \x1b[31m', and the token has it in scope only."

@@ -15,20 +15,22 @@ from flask import Flask
 from refusals import by_hand, claims_of, header_of, segment
 from servers import RawServer, respond
 
-from auth0_blueprint import Auth0Blueprint, errors, jws, verifier
-from auth0_blueprint.cli.inspection.steps import NOT_REACHED, STEPS, Walk, step_of, walk
+from auth0_blueprint import Auth0Blueprint, errors
+from auth0_blueprint.cli.inspection.steps import NOT_REACHED, STEPS, VerificationTrace, step_of, trace_verification
+from auth0_blueprint.jose import jws
 from auth0_blueprint.keysets import source
 from auth0_blueprint.testing import DPoPKey, LocalIssuer
+from auth0_blueprint.verification import verifier
 
 NAMES = list(STEPS)
 
 
-def walked(app: Flask, token: str) -> Walk:
+def trace(app: Flask, token: str) -> VerificationTrace:
     with app.test_request_context() as context:
-        return walk(app.extensions["auth0"], token, context.request.environ)
+        return trace_verification(app.extensions["auth0"], token, context.request.environ)
 
 
-def statuses(steps: Walk) -> list[str]:
+def statuses(steps: VerificationTrace) -> list[str]:
     return [found.status for found in steps.steps]
 
 
@@ -79,7 +81,7 @@ def test_a_token_ends_at_the_first_step_at_which_something_is_wrong(
     """Whatever is wrong with it later, and with the code that a guard answers."""
     app = make_strict_app(make_app)
     token = defective(issuer, *wrong)
-    steps = walked(app, token)
+    steps = trace(app, token)
     assert statuses(steps) == ended_at(wrong[0])
     assert steps.error is not None
     answer = app.test_client().get("/auth/me", headers=bearer(token)).get_json()
@@ -89,7 +91,7 @@ def test_a_token_ends_at_the_first_step_at_which_something_is_wrong(
 
 def test_a_token_that_is_accepted_passes_every_step(make_app: AppFactory, issuer: LocalIssuer) -> None:
     """And nothing is left open."""
-    steps = walked(make_strict_app(make_app), issuer.token())
+    steps = trace(make_strict_app(make_app), issuer.token())
     assert (statuses(steps), steps.error) == (["ok"] * len(NAMES), None)
     assert steps.access_token is not None
 
@@ -166,7 +168,7 @@ def test_each_refusal_is_told_at_its_step(
         "organization": {"AUTH0_ORGANIZATION": "org_a"},
         "missing_claim": {"AUTH0_REQUIRED_CLAIMS": "tier"},
     }
-    steps = walked(make_app(**needs.get(reason, {})), mint(issuer))
+    steps = trace(make_app(**needs.get(reason, {})), mint(issuer))
     assert steps.error is not None
     assert (steps.error.reason, statuses(steps)) == (reason, ended_at(step))
 
@@ -189,7 +191,7 @@ def test_every_reason_is_tried() -> None:
 def test_without_a_key_set_the_walk_ends_at_the_key(make_app: AppFactory, issuer: LocalIssuer) -> None:
     """It cannot be told what would come after."""
     with RawServer(respond("503 Service Unavailable")) as server:
-        steps = walked(make_app(AUTH0_JWKS_URL=server.url), issuer.token())
+        steps = trace(make_app(AUTH0_JWKS_URL=server.url), issuer.token())
     assert isinstance(steps.error, errors.KeySetUnavailableError)
     assert statuses(steps) == ended_at("key")
     assert not steps.is_signed
@@ -199,7 +201,7 @@ def test_without_a_key_set_the_walk_ends_at_the_key(make_app: AppFactory, issuer
 def test_content_is_proven_once_the_signature_is(make_app: AppFactory, issuer: LocalIssuer, is_signed: bool) -> None:
     """Also if it is not acceptable then."""
     mint = issuer.token if is_signed else issuer.forged_token
-    assert walked(make_app(), mint(aud="somebody")).is_signed is is_signed
+    assert trace(make_app(), mint(aud="somebody")).is_signed is is_signed
 
 
 CERTIFICATE_BOUND = {"x5t#S256": "x"}
@@ -234,7 +236,7 @@ def test_a_bound_token_passes_only_with_its_proof(
 ) -> None:
     """Where the app takes such a proof; else no request with the token would pass."""
     claims: dict[str, Any] = {} if confirmation is None else {"cnf": confirmation}
-    steps = walked(make_app(**settings), issuer.token(**claims))
+    steps = trace(make_app(**settings), issuer.token(**claims))
     found = steps.steps[NAMES.index("binding")]
     assert found.status == status
     assert text in found.text
@@ -245,7 +247,7 @@ def test_a_token_that_is_said_to_pass_with_a_proof_does(make_app: AppFactory, is
     """The guard agrees."""
     app, key = make_app(**DPOP), DPoPKey()
     token = issuer.token(cnf=key.confirmation)
-    assert walked(app, token).error is None
+    assert trace(app, token).error is None
     headers = key.headers("GET", "https://api.example.com/auth/me", token)
     assert app.test_client().get("/auth/me", headers=headers).status_code == 200
 
@@ -261,5 +263,5 @@ def test_nobody_is_told_that_a_token_is_not_revoked_where_that_is_not_known(
     make_app: AppFactory, issuer: LocalIssuer, settings: dict[str, Any], text: str
 ) -> None:
     """Revocation may be off, or another process may know more."""
-    found = walked(make_app(**settings), issuer.token()).steps[NAMES.index("revocation")]
+    found = trace(make_app(**settings), issuer.token()).steps[NAMES.index("revocation")]
     assert (found.status, found.text) == ("ok", text)

@@ -115,8 +115,8 @@ def test_a_token_with_what_the_table_names_gets_in(app_of_many_kinds: Flask, iss
     client = app_of_many_kinds.test_client()
     for route in routes_of(app_of_many_kinds):
         named: dict[str, list[str]] = {"scope": [], "permission": []}
-        for demand in route["demands"]:
-            noun, _, values = demand.partition(" ")
+        for requirement in route["demands"]:
+            noun, _, values = requirement.partition(" ")
             if noun in named:
                 named[noun] += re.split(", | or ", values)
         token = issuer.token(scope=" ".join(named["scope"]), permissions=named["permission"])

@@ -14,7 +14,7 @@ from conftest import AppFactory, bearer
 from flask import Flask
 from itsdangerous import Serializer
 from processes import eventually
-from servers import land, respond
+from servers import complete, respond
 
 from auth0_blueprint.testing import LocalIssuer
 
@@ -43,7 +43,7 @@ class Process:
     def ask(self, token: str) -> int:
         """Ask with *token*; return when all that it causes has ended."""
         status = self._client.get("/auth/me", headers=bearer(token)).status_code
-        land()
+        complete()
         return status
 
     def checks(self) -> dict[str, Any]:

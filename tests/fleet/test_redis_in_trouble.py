@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from conftest import AppFactory, MovableClock, bearer
 from processes import eventually
-from servers import land
+from servers import complete
 
-from auth0_blueprint.cache import PAUSE_AFTER_FAILURE_SECONDS, SharedCache
-from auth0_blueprint.host_cache import backend_opener
+from auth0_blueprint.extension.cache_backend import backend_opener
+from auth0_blueprint.sharing.shared_cache import PAUSE_AFTER_FAILURE_SECONDS, SharedCache
 from auth0_blueprint.testing import LocalIssuer
 
 from .redis_server import RedisServer
@@ -84,7 +84,7 @@ def test_a_cold_process_starts_without_redis(redis: RedisServer, make_app: AppFa
     client = app.test_client()
 
     assert client.get("/auth/me", headers=bearer(issuer.token())).status_code == 200
-    land()
+    complete()
     check = client.get("/auth/health").get_json()["checks"]["cache"]
     assert (check["status"], check["type"], check["reachable"]) == ("warn", "RedisCache", False)
     assert issuer.fetch_count == 1
@@ -98,7 +98,7 @@ def test_a_process_that_gave_redis_up_fetches_for_itself(
 
     def ask() -> int:
         status: int = make_app(**settings).test_client().get("/auth/me", headers=bearer(issuer.token())).status_code
-        land()
+        complete()
         return status
 
     redis.kill()

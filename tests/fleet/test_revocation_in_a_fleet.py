@@ -177,7 +177,7 @@ def test_a_redis_that_comes_back_empty_is_told_what_was_revoked(
 def known_to_a_newcomer(app: Flask) -> int:
     """Return how many revocations *app* knows after its first look."""
     state = app.extensions["auth0"]
-    state.board.keep_up()
+    state.fleet_sync.sync_if_due()
     known: int = state.revocations.status().known
     return known
 

@@ -15,10 +15,10 @@ import pytest
 from conftest import AppFactory, MovableClock, bearer
 from flask import Flask
 from processes import eventually
-from servers import RawServer, drip, land
+from servers import RawServer, complete, drip
 
-from auth0_blueprint.cache import PAUSE_AFTER_FAILURE_SECONDS, SharedCache
-from auth0_blueprint.host_cache import backend_opener
+from auth0_blueprint.extension.cache_backend import backend_opener
+from auth0_blueprint.sharing.shared_cache import PAUSE_AFTER_FAILURE_SECONDS, SharedCache
 from auth0_blueprint.testing import LocalIssuer
 
 from .redis_server import RedisServer
@@ -74,7 +74,7 @@ def cluster_settings(port: int) -> Settings:
 
 def ask(app: Flask, token: str) -> int:
     response = app.test_client().get("/auth/me", headers=bearer(token), environ_overrides={"wsgi.multiprocess": True})
-    land()
+    complete()
     return response.status_code
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 #: Where it may wait for ever, a test that ends comes first.
 KEYSETS = (
-    "tests/test_pacing.py",
+    "tests/test_backoff.py",
     "tests/test_leases.py",
     "tests/test_ordered_refresh.py",
     "tests/test_key_source.py",
@@ -13,16 +13,22 @@ KEYSETS = (
 )
 
 ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "base64url": (("base64url.py",), ("tests/test_base64url.py",)),
-    "strict_json": (("strict_json.py",), ("tests/test_strict_json.py",)),
-    "credentials": (("credentials.py",), ("tests/test_credentials.py", "tests/attacks/test_header_tricks.py")),
+    "base64url": (("jose/base64url.py",), ("tests/test_base64url.py",)),
+    "strict_json": (("jose/strict_json.py",), ("tests/test_strict_json.py",)),
+    "credentials": (
+        ("verification/credentials.py",),
+        ("tests/test_credentials.py", "tests/attacks/test_header_tricks.py"),
+    ),
     "client_certificate": (
-        ("certificate_source.py", "client_certificate.py"),
+        ("settings/certificate_source.py", "sender_constraining/client_certificate.py"),
         ("tests/test_client_certificate.py",),
     ),
-    "binding": (("binding.py",), ("tests/test_sender_constrained.py", "tests/test_certificate_bound.py")),
+    "binding": (
+        ("sender_constraining/binding.py",),
+        ("tests/test_sender_constrained.py", "tests/test_certificate_bound.py"),
+    ),
     "verifier": (
-        ("verifier.py", "jws.py"),
+        ("verification/verifier.py", "jose/jws.py"),
         (
             "tests/test_verifier.py",
             "tests/test_token_cache.py",
@@ -32,20 +38,20 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "tests/attacks/test_claim_tricks.py",
         ),
     ),
-    "token_cache": (("token_cache.py",), ("tests/test_token_cache.py",)),
+    "token_cache": (("verification/token_cache.py",), ("tests/test_token_cache.py",)),
     "key_set": (
-        ("jwk.py", "keysets/key_set.py"),
+        ("jose/jwk.py", "keysets/key_set.py"),
         ("tests/test_key_set.py", "tests/test_jwk.py", "tests/attacks/test_key_set_attacks.py"),
     ),
     "dpop": (
-        ("dpop.py", "replay.py", "target_uri.py"),
+        ("sender_constraining/dpop.py", "sender_constraining/replay.py", "sender_constraining/target_uri.py"),
         ("tests/test_replay.py", "tests/test_target_uri.py", "tests/test_dpop_proofs.py"),
     ),
     "decorators": (
-        ("demands.py", "decorators.py", "protect.py"),
+        ("guards/requirements.py", "guards/decorators.py", "guards/protect.py"),
         (
             "tests/test_decorators.py",
-            "tests/test_demand_labels.py",
+            "tests/test_requirement_labels.py",
             "tests/test_protect.py",
             "tests/test_misplaced_guards.py",
             "tests/test_signals_and_logs.py",
@@ -54,7 +60,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
     "route": (
-        ("route.py",),
+        ("guards/route_requirements.py",),
         (
             "tests/test_protect.py",
             "tests/test_resource_metadata.py",
@@ -62,9 +68,9 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "tests/commands/test_routes_command.py",
         ),
     ),
-    "key_source": (("keysets/pacing.py", "keysets/snapshot.py", "keysets/source.py"), KEYSETS),
+    "key_source": (("keysets/backoff.py", "keysets/snapshot.py", "keysets/source.py"), KEYSETS),
     "fleet": (("keysets/refresh.py", "keysets/fleet.py", "keysets/shared.py"), KEYSETS),
-    "flight": (("flight.py",), ("tests/test_flight.py",)),
-    "fleet_board": (("fleet_board.py",), ("tests/test_fleet_board.py",)),
-    "signed_cache": (("signed_cache.py",), ("tests/test_signed_cache.py",)),
+    "single_flight": (("concurrency/single_flight.py",), ("tests/test_single_flight.py",)),
+    "fleet_sync": (("fleet_sync.py",), ("tests/test_fleet_sync.py",)),
+    "signed_cache": (("sharing/signed_cache.py",), ("tests/test_signed_cache.py",)),
 }

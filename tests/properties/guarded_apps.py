@@ -13,21 +13,21 @@ from jwt import PyJWS
 from jwt.algorithms import OKPAlgorithm
 from shared_sources import SECRET, DictBackend
 
-from auth0_blueprint.access_token import AccessToken
-from auth0_blueprint.cache import SharedCache
-from auth0_blueprint.demands import Demand, permission_demand, scope_demand
+from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import Auth0Error
-from auth0_blueprint.fleet_board import FleetBoard
-from auth0_blueprint.flight import SingleFlight
+from auth0_blueprint.guards.requirements import Requirement, permission_requirement, scope_requirement
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.revocation.log import RevocationLog
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.settings import Settings, load_settings
-from auth0_blueprint.signed_cache import SignedCache
-from auth0_blueprint.token_cache import TokenCache
-from auth0_blueprint.verifier import Verifier
+from auth0_blueprint.sharing.fleet_sync import FleetSync
+from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.sharing.signed_cache import SignedCache
+from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.token_cache import TokenCache
+from auth0_blueprint.verification.verifier import Verifier
 
 DOMAIN = "tenant.example"
 NOW = 1_800_000_000
@@ -36,11 +36,11 @@ SETTINGS: tuple[dict[str, Any], ...] = (
     {"AUTH0_AUDIENCE": AUDIENCES[0], "AUTH0_JWKS_MAX_STALE": 1200},
     {"AUTH0_AUDIENCE": AUDIENCES[1], "AUTH0_JWKS_MAX_STALE": 1200, "AUTH0_LEEWAY": 0, "AUTH0_REQUIRED_CLAIMS": "azp"},
 )
-DEMANDS: tuple[Demand | None, ...] = (
+DEMANDS: tuple[Requirement | None, ...] = (
     None,
-    scope_demand(("read",)),
-    scope_demand(("write", "read"), any_of=True),
-    permission_demand(("write",)),
+    scope_requirement(("read",)),
+    scope_requirement(("write", "read"), any_of=True),
+    permission_requirement(("write",)),
 )
 KEY_IDS = ("a", "b")
 #: A key id may get another key: these are the letters of its material.
@@ -137,12 +137,12 @@ class GuardedApp:
             clock=tenant.wall,
             monotonic=tenant.monotonic,
             uniform=lambda low, high: (low + high) / 2,
-            flights=at_once,
+            single_flight=at_once,
         )
         entries = SignedCache(shared_cache, secret=SECRET, names=())
         self.revocations = Revocations(
             RevocationLog(entries, keep_seconds=3600, clock=tenant.wall),
-            FleetBoard(entries, interval_seconds=5, monotonic=tenant.monotonic, flights=at_once),
+            FleetSync(entries, interval_seconds=5, monotonic=tenant.monotonic, single_flight=at_once),
             reach=lambda: "process",
             max_lifetime_seconds=3600,
             leeway_seconds=loaded.leeway_seconds,
@@ -159,12 +159,12 @@ class GuardedApp:
             refuse_revoked=self.revocations.refuse_revoked,
         )
 
-    def answer(self, token: str, demand: Demand | None) -> tuple[AccessToken | None, object]:
+    def answer(self, token: str, requirement: Requirement | None) -> tuple[AccessToken | None, object]:
         """Return the verified token, and all that a client or a view can see of the answer."""
         try:
             access_token = self.verifier.verify(token)
-            if demand is not None and not demand.is_met_by(access_token):
-                raise demand.error()
+            if requirement is not None and not requirement.is_met_by(access_token):
+                raise requirement.error()
         except Auth0Error as exc:
             return None, (type(exc), exc.code, exc.reason, getattr(exc, "retry_after_seconds", None))
         seen = (access_token.claims, access_token.header, access_token.scopes, access_token.permissions)

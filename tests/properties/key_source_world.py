@@ -21,12 +21,12 @@ from typing import Any
 from conftest import MovableClock
 from servers import ScriptedIssuer, document
 
-from auth0_blueprint.algorithms import ALGORITHMS
-from auth0_blueprint.cache import SharedCache
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
+from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
+from auth0_blueprint.sharing.shared_cache import SharedCache
 
 TTL, AHEAD, MAX_STALE, COOLDOWN = 600.0, 120.0, 3600.0, 30.0
 SURELY_FRESH, SURELY_DUE = 0.9 * (TTL - AHEAD), 1.1 * (TTL - AHEAD)
@@ -265,7 +265,7 @@ class Process:
     def holds(self, key_id: str | None) -> bool:
         """Tell whether the key is at hand; asking causes nothing."""
         try:
-            self.source.key_at_hand(key_id, EDDSA)
+            self.source.cached_key(key_id, EDDSA)
         except (UnknownKeyError, KeySetUnavailableError):
             return False
         return True

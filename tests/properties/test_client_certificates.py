@@ -9,9 +9,9 @@ from certificates import make_credential
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from auth0_blueprint.certificate_source import certificate_source
-from auth0_blueprint.client_certificate import thumbprint
 from auth0_blueprint.errors import BindingMismatchError
+from auth0_blueprint.sender_constraining.client_certificate import thumbprint
+from auth0_blueprint.settings.certificate_source import certificate_source
 
 SOURCE = certificate_source("environ:SSL_CLIENT_CERT")
 CREDENTIAL = make_credential("client")

@@ -7,7 +7,7 @@ from flask import Flask
 from hypothesis import event, given
 from network_edge import KeySetServer
 
-from auth0_blueprint.algorithms import ALGORITHMS
+from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.keysets.key_set import KeySetError, parse_key_set
 from properties.conftest import SLOW, forget_keys
 from properties.issuing import good_tokens, published_keys

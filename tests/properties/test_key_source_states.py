@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hypothesis import event
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from servers import land
+from servers import complete
 
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchError
@@ -32,7 +32,7 @@ from properties.key_source_world import (
     published,
 )
 
-NO_PATIENCE_SECONDS = 0.4  # by any clock: somebody who had to wait so long may be told to come again
+NO_WAIT_SECONDS = 0.4  # by any clock: somebody who had to wait so long may be told to come again
 
 _KEY_SETS = st.frozensets(st.sampled_from(KEY_IDS), min_size=1)
 _TAKES = st.sampled_from([0.0, 0.0, 0.0, 1.0, 5.0])
@@ -93,7 +93,7 @@ class KeySourceMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.world.scripted.release()
-        land()
+        complete()
 
     @rule(seconds=_MOVES)
     def time_passes(self, seconds: float) -> None:
@@ -128,8 +128,8 @@ class KeySourceMachine(RuleBasedStateMachine):
         except (UnknownKeyError, KeySetUnavailableError) as exc:
             error = exc
         event(type(error).__name__ if error else "a key")
-        was_slow = max(time.monotonic() - started_at, self.world.monotonic() - before.now) >= NO_PATIENCE_SECONDS
-        land()
+        was_slow = max(time.monotonic() - started_at, self.world.monotonic() - before.now) >= NO_WAIT_SECONDS
+        complete()
         self._check_attempts(process, key_id, before)
         if error is None:
             self._check_key(process, key_id, before, answer)
@@ -144,12 +144,12 @@ class KeySourceMachine(RuleBasedStateMachine):
         for seconds in [0.0, *moves, 0.0]:
             self.world.move(seconds)
             with contextlib.suppress(KeySetUnavailableError):
-                process.source.snapshot(patience_seconds=0)
+                process.source.snapshot(max_wait_seconds=0)
             self._wait_until_the_issuer_is_asked()
             self.only_keys_of_the_issuer_are_at_hand()
         assert len(process.attempts) <= attempt_count + 1
         self.world.scripted.release()
-        land()
+        complete()
 
     @invariant()
     def only_keys_of_the_issuer_are_at_hand(self) -> None:

@@ -12,11 +12,11 @@ from hypothesis import Phase, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from auth0_blueprint.access_token import AccessToken
 from auth0_blueprint.errors import BindingMismatchError, KeySetUnavailableError
 from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
-from auth0_blueprint.token_cache import RememberedToken, TokenCache, digest_of
-from auth0_blueprint.verifier import Verifier
+from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.token_cache import RememberedToken, TokenCache, digest_of
+from auth0_blueprint.verification.verifier import Verifier
 from properties.guarded_apps import (
     DEMANDS,
     KEY_IDS,
@@ -59,11 +59,11 @@ class SideBySide(RuleBasedStateMachine):
 
     @rule(requests=_REQUESTS)
     def requests_come(self, requests: list[tuple[int, int, Any]]) -> None:
-        for app, token, demand in requests:
+        for app, token, requirement in requests:
             remembering, forgetful = self.pairs[app]
             text = tokens()[token % len(tokens())]
             is_remembered = remembering.cache.find(digest_of(text.encode())) is not None
-            (access_token, seen), (_, expected) = (one.answer(text, demand) for one in (remembering, forgetful))
+            (access_token, seen), (_, expected) = (one.answer(text, requirement) for one in (remembering, forgetful))
             event(f"{'remembered' if is_remembered else 'new'}, {'passes' if access_token else 'refused'}")
             assert seen == expected
             if access_token is not None:
@@ -169,10 +169,10 @@ def forgets_the_generation(loaded: Any, keys: Any, *arguments: Any, **options: A
 class ForgetsTheKeySetsAge(Verifier):
     """Fault: the key set may be too old for any use."""
 
-    def prove(self, token: str, *, at_hand_only: bool = False) -> AccessToken:
+    def prove(self, token: str, *, cached_only: bool = False) -> AccessToken:
         known = self._remembered.find(digest_of(token.encode()))
         if known is None:
-            return super().prove(token, at_hand_only=at_hand_only)
+            return super().prove(token, cached_only=cached_only)
         self._check_time(known)
         return known.access_token
 
@@ -180,10 +180,10 @@ class ForgetsTheKeySetsAge(Verifier):
 class ForgetsRevocation(Verifier):
     """Fault: who was let in once is not asked whether the token was withdrawn since."""
 
-    def verify(self, token: str, *, at_hand_only: bool = False) -> AccessToken:
+    def verify(self, token: str, *, cached_only: bool = False) -> AccessToken:
         if self._remembered.find(digest_of(token.encode())) is None:
-            return super().verify(token, at_hand_only=at_hand_only)
-        access_token = self.prove(token, at_hand_only=at_hand_only)
+            return super().verify(token, cached_only=cached_only)
+        access_token = self.prove(token, cached_only=cached_only)
         if access_token.is_bound:
             raise BindingMismatchError
         return access_token
@@ -192,10 +192,10 @@ class ForgetsRevocation(Verifier):
 class ForgetsTheBinding(Verifier):
     """Fault: who was proven once is not asked for the proof of possession."""
 
-    def verify(self, token: str, *, at_hand_only: bool = False) -> AccessToken:
+    def verify(self, token: str, *, cached_only: bool = False) -> AccessToken:
         if self._remembered.find(digest_of(token.encode())) is None:
-            return super().verify(token, at_hand_only=at_hand_only)
-        access_token = self.prove(token, at_hand_only=at_hand_only)
+            return super().verify(token, cached_only=cached_only)
+        access_token = self.prove(token, cached_only=cached_only)
         self.check_not_revoked(access_token, token)
         return access_token
 
@@ -211,8 +211,8 @@ class _SharedClaims(AccessToken):
 class SharesClaims(Verifier):
     """Fault: what one view changes, the next one sees."""
 
-    def _prove_anew(self, token: bytes, *, at_hand_only: bool = False) -> RememberedToken:
-        proven = super()._prove_anew(token, at_hand_only=at_hand_only)
+    def _prove_anew(self, token: bytes, *, cached_only: bool = False) -> RememberedToken:
+        proven = super()._prove_anew(token, cached_only=cached_only)
         good = proven.access_token
         shared = _SharedClaims(good._claims, good._header, scopes=good.scopes, permissions=good.permissions)
         return replace(proven, access_token=shared)

@@ -60,16 +60,16 @@ class RevocationMachine(RuleBasedStateMachine):
     def request(self, index: int, token_id: str) -> None:
         process = self.processes[index]
         is_let_in = process.lets_in(token_id)
-        looked_at = self.fleet.clock() - process.board.age_seconds
+        looked_at = self.fleet.clock() - process.fleet_sync.age_seconds
         if token_id in self.revoked_at and looked_at > self.revoked_at[token_id]:
             assert not is_let_in
         if token_id in self.free_since and looked_at > self.free_since[token_id]:
             assert is_let_in
         if self.has_touch(index):
-            assert process.board.age_seconds < INTERVAL
+            assert process.fleet_sync.age_seconds < INTERVAL
 
     def has_touch(self, index: int) -> bool:
-        return not self.processes[index].board.is_away
+        return not self.processes[index].fleet_sync.is_away
 
     @rule(seconds=st.sampled_from([0.5, 1, 4, 5, 6, 40]))
     def pass_time(self, seconds: float) -> None:

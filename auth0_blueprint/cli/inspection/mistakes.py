@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from auth0_blueprint.cli.inspection import wrong_claims, wrong_for_this_app, wrong_token
-from auth0_blueprint.cli.inspection.case import Case, Mistake
+from auth0_blueprint.cli.inspection.inspected_token import InspectedToken, Mistake
 
 MISTAKES: tuple[Mistake, ...] = (
     *wrong_token.NO_TOKEN,
@@ -23,11 +23,11 @@ class FoundMistake(NamedTuple):
     remedy: str
 
 
-def mistakes_in(case: Case) -> list[FoundMistake]:
+def mistakes_in(case: InspectedToken) -> list[FoundMistake]:
     """Return every mistake that *case* shows."""
     return _found(wrong_token.NO_TOKEN, case) or _found(MISTAKES, case)
 
 
-def _found(mistakes: tuple[Mistake, ...], case: Case) -> list[FoundMistake]:
+def _found(mistakes: tuple[Mistake, ...], case: InspectedToken) -> list[FoundMistake]:
     found = ((mistake, mistake.find(case)) for mistake in mistakes)
     return [FoundMistake(mistake.name, cause, mistake.remedy) for mistake, cause in found if cause is not None]

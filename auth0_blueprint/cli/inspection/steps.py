@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from auth0_blueprint.access_token import AccessToken
-from auth0_blueprint.binding import Binding
-from auth0_blueprint.cli.ending import CommandError
+from auth0_blueprint.cli.command_errors import CommandError
 from auth0_blueprint.cli.finding import FAIL, OK, WARN, Finding
 from auth0_blueprint.cli.protection import AUTOMATIC, NONE, OPTIONAL, PUBLIC, STATIC, Protection
-from auth0_blueprint.credentials import BEARER, DPOP
-from auth0_blueprint.current import AppState
 from auth0_blueprint.errors import (
     Auth0Error,
     BindingMismatchError,
@@ -29,6 +25,10 @@ from auth0_blueprint.errors import (
     UnknownKeyError,
     UnsupportedAlgorithmError,
 )
+from auth0_blueprint.guards.authentication import AppState
+from auth0_blueprint.sender_constraining.binding import Binding
+from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.credentials import BEARER, DPOP
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,7 +48,7 @@ STEPS: dict[str, str] = {
     "binding": "it is a bearer token, and this app takes those",
     "rules": "the app has nothing against it",
 }
-DEMAND = "demand"
+REQUIREMENT = "demand"
 #: What is said instead of demands.
 _NOTHING: dict[str, str] = {
     OPTIONAL: "nothing: the route also takes requests without a token",
@@ -78,7 +78,7 @@ _STEP_OF_REASON: dict[tuple[type[Auth0Error], str], str] = {
 }
 
 
-class Walk(NamedTuple):
+class VerificationTrace(NamedTuple):
     """How far a token has come.
 
     Attributes:
@@ -102,7 +102,9 @@ def step_of(error: Auth0Error) -> str:
     return _STEP_OF_REASON.get((type(error), error.reason)) or _STEP_OF_ERROR[type(error)]
 
 
-def walk(state: AppState, token: str, environ: Mapping[str, Any], protection: Protection | None = None) -> Walk:
+def trace_verification(
+    state: AppState, token: str, environ: Mapping[str, Any], protection: Protection | None = None
+) -> VerificationTrace:
     """Let the app decide about *token*, as for a request.
 
     Args:
@@ -124,26 +126,28 @@ def walk(state: AppState, token: str, environ: Mapping[str, Any], protection: Pr
         step = "rules"
         _asked_of_app(state.rules.admit, access_token)
     except Auth0Error as exc:
-        unreached = [Finding(DEMAND, NOT_REACHED, text) for text in _demands_in_words(protection)]
-        return Walk([*_steps_until(step or step_of(exc), exc, _texts(state)), *unreached], access_token, exc)
+        unreached = [Finding(REQUIREMENT, NOT_REACHED, text) for text in _requirements_in_words(protection)]
+        return VerificationTrace(
+            [*_steps_until(step or step_of(exc), exc, _texts(state)), *unreached], access_token, exc
+        )
     passed = [Finding(name, OK, text) for name, text in _texts(state).items()]
     proof = Finding("binding", WARN, needed_proof)
     steps = [proof if needed_proof and found.check == proof.check else found for found in passed]
-    demands = protection.demands if protection is not None else ()
-    if not demands:
-        steps += [Finding(DEMAND, OK, text) for text in _demands_in_words(protection)]
+    requirements = protection.requirements if protection is not None else ()
+    if not requirements:
+        steps += [Finding(REQUIREMENT, OK, text) for text in _requirements_in_words(protection)]
     error = None
-    for demand in demands:
-        is_met = _asked_of_app(demand.is_met_by, access_token)
-        steps.append(Finding(DEMAND, OK if is_met else FAIL, demand.label))
-        error = error or (None if is_met else demand.refusal(()))
-    return Walk(steps, access_token, error)
+    for requirement in requirements:
+        is_met = _asked_of_app(requirement.is_met_by, access_token)
+        steps.append(Finding(REQUIREMENT, OK if is_met else FAIL, requirement.label))
+        error = error or (None if is_met else requirement.refusal(()))
+    return VerificationTrace(steps, access_token, error)
 
 
-def _demands_in_words(protection: Protection | None) -> list[str]:
+def _requirements_in_words(protection: Protection | None) -> list[str]:
     if protection is None:
         return []
-    return [demand.label for demand in protection.demands] or [_NOTHING[protection.guard]]
+    return [requirement.label for requirement in protection.requirements] or [_NOTHING[protection.guard]]
 
 
 def _texts(state: AppState) -> dict[str, str]:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from auth0_blueprint import base64url, strict_json
+from auth0_blueprint.jose import base64url, strict_json
 
 # What is copied along with a token: quotes, white space, a byte order mark, the name of the header, the scheme.
 _AROUND = "\"'` \t\r\n\f\v\ufeff"

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from auth0_blueprint.access_token import is_unix_time
+from auth0_blueprint.verification.access_token import is_unix_time
 
 _MAX_SHOWN = 300
 _TIMES = frozenset({"iat", "nbf", "exp", "auth_time"})

@@ -6,11 +6,11 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from auth0_blueprint.access_token import AccessToken, is_unix_time
-from auth0_blueprint.cli.inspection.case import Case, Mistake
+from auth0_blueprint.cli.inspection.inspected_token import InspectedToken, Mistake
 from auth0_blueprint.cli.inspection.values import duration, shown
 from auth0_blueprint.cli.output import printable
 from auth0_blueprint.errors import InsufficientPermissionsError
+from auth0_blueprint.verification.access_token import AccessToken, is_unix_time
 
 # Of a token for somebody else: one for this API may hold them as well.
 _SIGNS_OF_ID_TOKENS = ("nonce", "at_hash", "c_hash", "auth_time", "sid", "email_verified", "updated_at")
@@ -25,11 +25,11 @@ def _texts(value: Any) -> list[str]:
     return [text for text in values if isinstance(text, str)]
 
 
-def _is_for_us(case: Case) -> bool:
+def _is_for_us(case: InspectedToken) -> bool:
     return not set(case.settings.audience).isdisjoint(_texts(case.claims.get("aud")))
 
 
-def _id_token(case: Case) -> str | None:
+def _id_token(case: InspectedToken) -> str | None:
     audience = _texts(case.claims.get("aud"))
     if not audience or _is_for_us(case):
         return None
@@ -39,7 +39,7 @@ def _id_token(case: Case) -> str | None:
     return "This is an ID token: it tells an application who has logged in, and is for no API."
 
 
-def _audience_spelling(case: Case) -> str | None:
+def _audience_spelling(case: InspectedToken) -> str | None:
     if _is_for_us(case):
         return None
     ours = {_plain(audience): audience for audience in case.settings.audience}
@@ -50,7 +50,7 @@ def _audience_spelling(case: Case) -> str | None:
     return None
 
 
-def _other_audience(case: Case) -> str | None:
+def _other_audience(case: InspectedToken) -> str | None:
     audience = _texts(case.claims.get("aud"))
     if not audience or _is_for_us(case) or _id_token(case) or _audience_spelling(case):
         return None
@@ -58,7 +58,7 @@ def _other_audience(case: Case) -> str | None:
     return f"The token is for {', '.join(map(shown, audience))}, and AUTH0_AUDIENCE is {ours}."
 
 
-def _issuer_spelling(case: Case) -> str | None:
+def _issuer_spelling(case: InspectedToken) -> str | None:
     issuer = case.claims.get("iss")
     if not isinstance(issuer, str) or issuer in case.settings.issuers:
         return None
@@ -68,7 +68,7 @@ def _issuer_spelling(case: Case) -> str | None:
     return f"The token is from {shown(issuer)}, this app trusts {shown(ours[_plain(issuer)])}: each character counts."
 
 
-def _custom_domain(case: Case) -> str | None:
+def _custom_domain(case: InspectedToken) -> str | None:
     issuer = str(case.claims.get("iss"))
     if not _is_elsewhere(case) or not _is_of_tenant(issuer) ^ any(map(_is_of_tenant, case.settings.issuers)):
         return None
@@ -77,18 +77,18 @@ def _custom_domain(case: Case) -> str | None:
     )
 
 
-def _other_tenant(case: Case) -> str | None:
+def _other_tenant(case: InspectedToken) -> str | None:
     if not _is_elsewhere(case) or _custom_domain(case):
         return None
     return f"The token is from {shown(case.claims['iss'])}, and this app trusts {_known(case)}."
 
 
-def _is_elsewhere(case: Case) -> bool:
+def _is_elsewhere(case: InspectedToken) -> bool:
     issuer = case.claims.get("iss")
     return isinstance(issuer, str) and issuer not in case.settings.issuers and not _issuer_spelling(case)
 
 
-def _known(case: Case) -> str:
+def _known(case: InspectedToken) -> str:
     return ", ".join(map(shown, case.settings.issuers))
 
 
@@ -104,7 +104,7 @@ def _plain(url: str) -> str:
     return re.sub(r"^https?://", "", url.lower()).removesuffix("/")
 
 
-def _clock(case: Case) -> str | None:
+def _clock(case: InspectedToken) -> str | None:
     leeway = case.settings.leeway_seconds
     for name, verb in (("iat", "was issued"), ("nbf", "becomes valid")):
         value = case.claims.get(name)
@@ -118,20 +118,20 @@ def _clock(case: Case) -> str | None:
     return f"By the clock here the token has expired {duration(seconds)} ago; {leeway:g} s are allowed."
 
 
-def _expired(case: Case) -> str | None:
+def _expired(case: InspectedToken) -> str | None:
     seconds = _seconds_expired(case)
     if seconds <= case.settings.leeway_seconds + _CLOCK_SECONDS:
         return None
     return f"The token has expired {duration(seconds)} ago."
 
 
-def _seconds_expired(case: Case) -> float:
+def _seconds_expired(case: InspectedToken) -> float:
     """Return how long ago the token has expired; less than nothing if it has not."""
     value = case.claims.get("exp")
     return case.now - value if is_unix_time(value) else -1.0
 
 
-def _scope_as_permission(case: Case) -> str | None:
+def _scope_as_permission(case: InspectedToken) -> str | None:
     scope = case.claims.get("scope")
     scopes = scope.split(" ") if isinstance(scope, str) else _texts(scope)
     names = sorted(case.scopes.intersection(_texts(case.claims.get("permissions"))) - {*scopes})
@@ -140,14 +140,20 @@ def _scope_as_permission(case: Case) -> str | None:
     return f"Routes demand {shown(' '.join(names))} in scope, and the token has it in permissions only."
 
 
-def _permission_as_scope(case: Case) -> str | None:
+def _permission_as_scope(case: InspectedToken) -> str | None:
     token = case.access_token
     if token is None:
         return None
     # Only asked, never let out: the demand has to say itself whether it would be met the other way round.
     exchanged = AccessToken(token.claims, token.header, scopes=token.permissions, permissions=token.scopes)
-    demands = [demand for demand in case.demands if demand.error is InsufficientPermissionsError]
-    labels = [demand.label for demand in demands if not demand.is_met_by(token) and demand.is_met_by(exchanged)]
+    requirements = [
+        requirement for requirement in case.requirements if requirement.error is InsufficientPermissionsError
+    ]
+    labels = [
+        requirement.label
+        for requirement in requirements
+        if not requirement.is_met_by(token) and requirement.is_met_by(exchanged)
+    ]
     if not labels:
         return None
     return f"The route demands {' and '.join(map(printable, labels))}, and the token has it in scope only."

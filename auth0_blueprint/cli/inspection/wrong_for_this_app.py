@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from auth0_blueprint.access_token import AccessToken, is_unix_time
-from auth0_blueprint.algorithms import ALGORITHMS
-from auth0_blueprint.cli.inspection.case import Case, Mistake
+from auth0_blueprint.cli.inspection.inspected_token import InspectedToken, Mistake
 from auth0_blueprint.cli.inspection.values import shown
-from auth0_blueprint.client_certificate import THUMBPRINT as CERTIFICATE_THUMBPRINT
-from auth0_blueprint.dpop import THUMBPRINT as KEY_THUMBPRINT
 from auth0_blueprint.errors import InsufficientPermissionsError, InsufficientScopeError, UnsupportedAlgorithmError
+from auth0_blueprint.jose.algorithms import ALGORITHMS
+from auth0_blueprint.sender_constraining.client_certificate import THUMBPRINT as CERTIFICATE_THUMBPRINT
+from auth0_blueprint.sender_constraining.dpop import THUMBPRINT as KEY_THUMBPRINT
+from auth0_blueprint.verification.access_token import AccessToken, is_unix_time
 
 
-def _other_algorithm(case: Case) -> str | None:
+def _other_algorithm(case: InspectedToken) -> str | None:
     algorithm = case.header.get("alg")
     is_other = isinstance(case.error, UnsupportedAlgorithmError) and isinstance(algorithm, str)
     if not is_other or algorithm not in ALGORITHMS:
@@ -19,24 +19,24 @@ def _other_algorithm(case: Case) -> str | None:
     return f"The token is signed with {algorithm}, and AUTH0_ALGORITHMS is {','.join(case.settings.algorithms)}."
 
 
-def _key_binding(case: Case) -> str | None:
+def _key_binding(case: InspectedToken) -> str | None:
     if case.settings.dpop != "disabled" or not _is_bound_by(case, KEY_THUMBPRINT):
         return None
     return "The token is bound to a DPoP key, and AUTH0_DPOP is disabled."
 
 
-def _certificate_binding(case: Case) -> str | None:
+def _certificate_binding(case: InspectedToken) -> str | None:
     if case.settings.mtls_cert is not None or not _is_bound_by(case, CERTIFICATE_THUMBPRINT):
         return None
     return "The token is bound to a client certificate, and AUTH0_MTLS_CERT does not say where that is."
 
 
-def _is_bound_by(case: Case, member: str) -> bool:
+def _is_bound_by(case: InspectedToken, member: str) -> bool:
     confirmation = case.claims.get("cnf")
     return isinstance(confirmation, dict) and member in confirmation
 
 
-def _lifetime(case: Case) -> str | None:
+def _lifetime(case: InspectedToken) -> str | None:
     issued_at, expires_at = case.claims.get("iat"), case.claims.get("exp")
     limit = case.settings.max_token_lifetime_seconds
     if not (is_unix_time(issued_at) and is_unix_time(expires_at)) or expires_at - issued_at <= limit:
@@ -44,7 +44,7 @@ def _lifetime(case: Case) -> str | None:
     return f"The token is valid for {expires_at - issued_at:.12g} s, and AUTH0_MAX_TOKEN_LIFETIME is {limit:.12g}."
 
 
-def _other_organization(case: Case) -> str | None:
+def _other_organization(case: InspectedToken) -> str | None:
     ours = case.settings.organization
     organization = case.claims.get("org_id")
     if case.content.claims is None or not ours or organization in ours:
@@ -53,7 +53,7 @@ def _other_organization(case: Case) -> str | None:
     return f"The token is for {theirs}, and AUTH0_ORGANIZATION is {', '.join(map(shown, ours))}."
 
 
-def _not_granted(case: Case) -> str | None:
+def _not_granted(case: InspectedToken) -> str | None:
     token = case.access_token
     if token is None:
         return None
@@ -61,7 +61,11 @@ def _not_granted(case: Case) -> str | None:
     granted = token.scopes | token.permissions
     merged = AccessToken(token.claims, token.header, scopes=granted, permissions=granted)
     kinds = (InsufficientScopeError, InsufficientPermissionsError)
-    labels = [demand.label for demand in case.demands if demand.error in kinds and not demand.is_met_by(merged)]
+    labels = [
+        requirement.label
+        for requirement in case.requirements
+        if requirement.error in kinds and not requirement.is_met_by(merged)
+    ]
     if not labels:
         return None
     return f"The route demands {' and '.join(labels)}, and scope and permissions of the token together do not hold it."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from auth0_blueprint.cli.inspection.case import Case, Mistake
+from auth0_blueprint.cli.inspection.inspected_token import InspectedToken, Mistake
 from auth0_blueprint.cli.inspection.values import shown
 from auth0_blueprint.errors import UnknownKeyError
 
@@ -16,39 +16,39 @@ _HOLDS_TOKEN = re.compile(r'\{.*"access_token"\s*:', re.DOTALL)
 _MIN_RSA_BYTES = 256  # keys of less than 2048 bits are not used
 
 
-def _whole_answer(case: Case) -> str | None:
+def _whole_answer(case: InspectedToken) -> str | None:
     if not _HOLDS_TOKEN.match(case.content.token):
         return None
     return "This is the whole answer of Auth0, and the token is in it."
 
 
-def _not_a_token(case: Case) -> str | None:
+def _not_a_token(case: InspectedToken) -> str | None:
     text = case.content.token.lower()
     if (text not in _NOTHING and not text.startswith(_NO_BEGINNING)) or _whole_answer(case):
         return None
     return "This is not a token: nothing was filled in where one should be, or Auth0 has answered something else."
 
 
-def _too_long(case: Case) -> str | None:
+def _too_long(case: InspectedToken) -> str | None:
     limit = case.settings.max_token_bytes
     if len(case.content.token.encode("utf-8", "surrogatepass")) <= limit:
         return None
     return f"The token has more than {limit} bytes, the limit of this app; it was not read any further."
 
 
-def _line_break(case: Case) -> str | None:
+def _line_break(case: InspectedToken) -> str | None:
     if not any(character.isspace() for character in case.content.token):
         return None
     return "There is a line break or a space inside the token."
 
 
-def _refresh_token(case: Case) -> str | None:
+def _refresh_token(case: InspectedToken) -> str | None:
     if not case.content.token.startswith(_REFRESH_TOKEN):
         return None
     return "This is a refresh token, which is for Auth0 and for no API."
 
 
-def _opaque(case: Case) -> str | None:
+def _opaque(case: InspectedToken) -> str | None:
     content = case.content
     is_unreadable = content.segments in {1, 2} and content.header is None and not _refresh_token(case)
     if not is_unreadable and not _is_opaque_to_clients(case):
@@ -56,18 +56,18 @@ def _opaque(case: Case) -> str | None:
     return "The token is opaque: Auth0 gives such a one, for its /userinfo alone, when no audience was asked for."
 
 
-def _encrypted(case: Case) -> str | None:
+def _encrypted(case: InspectedToken) -> str | None:
     if "enc" not in case.header or _is_opaque_to_clients(case):
         return None
     return "The token is encrypted (JWE)."
 
 
-def _is_opaque_to_clients(case: Case) -> bool:
+def _is_opaque_to_clients(case: InspectedToken) -> bool:
     # What Auth0 encrypts with a secret of its own is for itself; what it encrypts for an API has a key of that API.
     return "enc" in case.header and case.header.get("alg") == "dir"
 
 
-def _cut_off(case: Case) -> str | None:
+def _cut_off(case: InspectedToken) -> str | None:
     content = case.content
     if content.header is None or content.segments > 3 or _line_break(case):
         return None
@@ -78,13 +78,13 @@ def _cut_off(case: Case) -> str | None:
     return "The token begins well and ends too soon, or has come to harm on its way."
 
 
-def _hmac(case: Case) -> str | None:
+def _hmac(case: InspectedToken) -> str | None:
     if not str(case.header.get("alg")).startswith("HS"):
         return None
     return "The token is signed with a secret (HS256 or its like), not with a key that the issuer publishes."
 
 
-def _unknown_key(case: Case) -> str | None:
+def _unknown_key(case: InspectedToken) -> str | None:
     if not isinstance(case.error, UnknownKeyError):
         return None
     key_id = shown(case.header.get("kid"))

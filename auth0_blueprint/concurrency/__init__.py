@@ -1,0 +1,1 @@
+"""Single flight, deadlines, and forked children."""

@@ -1,0 +1,144 @@
+"""`Auth0Blueprint`: checks everything first, then puts it onto the app."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Flask, Response, jsonify, request
+from flask.json.provider import DefaultJSONProvider
+from flask_caching import Cache
+from werkzeug.datastructures import Headers
+from werkzeug.local import LocalProxy
+
+from auth0_blueprint.challenge import response_body, response_headers
+from auth0_blueprint.errors import Auth0Error, ConfigurationError
+from auth0_blueprint.extension.assembly import assemble
+from auth0_blueprint.extension.cache_backend import check_cache_type, refuse_null_cache
+from auth0_blueprint.extension.commands import auth0
+from auth0_blueprint.extension.first_request_checks import check_at_first_request
+from auth0_blueprint.extension.jwt_manager import Auth0JWTManager
+from auth0_blueprint.guards.authentication import EXTENSION, app_state
+from auth0_blueprint.routes import add_route_for_metadata, add_routes
+from auth0_blueprint.routes.openapi import check_extra_is_installed
+from auth0_blueprint.settings import Settings, load_settings
+from auth0_blueprint.settings.resource_identifier import metadata_path, metadata_url
+from auth0_blueprint.verification.access_token import AccessToken
+
+
+class Auth0Blueprint(Blueprint):
+    """Protects the Flask apps it is registered on with Auth0 access tokens.
+
+    Registering it reads the ``AUTH0_*`` settings of the app (later changes are not seen), builds the per-app state in
+    ``app.extensions["auth0"]``, configures flask-jwt-extended, teaches ``jsonify`` access tokens, installs the error
+    handler (unless the app has its own for ``Auth0Error``) and adds the routes and the commands ``flask auth0 ...``.
+    It opens no connection and starts no thread. One instance can be registered on many apps, once on each.
+
+    Args:
+        name: of the blueprint, the prefix of its endpoints.
+        url_prefix: under which its routes are; starts with a slash.
+        cache: the host's flask-caching ``Cache``, to share key sets with other processes. Without it the package makes
+            one of its own from the app's ``CACHE_*`` settings.
+
+    Attributes:
+        jwt_manager: flask-jwt-extended's manager, for ``user_lookup_loader`` and its like.
+    """
+
+    def __init__(self, name: str = "auth0", *, url_prefix: str = "/auth", cache: Cache | None = None) -> None:
+        if not isinstance(url_prefix, str) or not url_prefix.startswith("/"):
+            raise ValueError("url_prefix= starts with a slash, such as '/auth'.")
+        if cache is not None and not isinstance(cache, Cache):
+            raise TypeError("cache= takes a flask_caching.Cache.")
+        super().__init__(name, __name__, url_prefix=url_prefix)
+        self.jwt_manager: Auth0JWTManager = Auth0JWTManager()
+        self._cache = cache
+        add_routes(self)
+
+    def register(self, app: Flask, options: dict[str, Any]) -> None:  # type: ignore[override]
+        """Check the app and its settings, then put everything onto it. Called by ``app.register_blueprint``.
+
+        Raises:
+            ConfigurationError: a setting is wrong, or something on the app stands in the way.
+            RuntimeError: the app has an Auth0Blueprint already.
+        """
+        if EXTENSION in app.extensions:
+            raise RuntimeError("This app has an Auth0Blueprint already: one protects all of its routes.")
+        settings = load_settings(app.config)
+        if settings.openapi:
+            check_extra_is_installed()
+        self.jwt_manager.check(app)
+        self.jwt_manager.probe()
+        check_cache_type(app, self._cache)
+        if settings.dpop == "required":
+            refuse_null_cache(app, self._cache)
+        state = assemble(app, settings, self._cache, self.jwt_manager)
+        self._rehearse(app, options, settings)
+        self._add_routes_to(app, options, settings)
+        # From here on nothing fails.
+        app.extensions[EXTENSION] = state
+        self.jwt_manager.init_app(app)
+        if Auth0Error not in app.error_handler_spec[None][None]:
+            app.register_error_handler(Auth0Error, _answer)
+        app.cli.add_command(auth0)
+        _teach_json(app)
+        check_at_first_request(app)
+
+    def _add_routes_to(self, app: Flask, options: dict[str, Any], settings: Settings) -> None:
+        super().register(app, options)
+        if settings.resource is not None:
+            # The name that Flask has just registered this one under: nested in another, it is longer.
+            name = f"{options.get('name_prefix', '')}.{options.get('name', self.name)}".lstrip(".")
+            add_route_for_metadata(app, name, metadata_path(settings.resource))
+
+    def _rehearse(self, app: Flask, options: dict[str, Any], settings: Settings) -> None:
+        """Register on an app of its own first, where a wrong option or a clash of endpoints leaves nothing behind."""
+        path = None if settings.resource is None else metadata_path(settings.resource)
+        if any(rule.rule == path for rule in app.url_map.iter_rules()):
+            raise ConfigurationError(
+                {"AUTH0_RESOURCE_METADATA": f"the app has a route at {path} already: remove it, or set this to false"}
+            )
+        stage = Flask(__name__, static_folder=None)
+        self._add_routes_to(stage, dict(options), settings)
+        clashes = sorted(stage.view_functions.keys() & app.view_functions.keys())
+        if clashes:
+            raise ConfigurationError({"endpoints": f"the app has {', '.join(clashes)} already: use another name="})
+
+
+def headers_for(error: Auth0Error) -> Headers:
+    """Return the headers of the answer to *error*, for an error handler of the app's own.
+
+    They are those of the current app and request: the challenge for each scheme that the app takes, that of the request
+    first, with its realm and, where that is on, the URL of its metadata.
+    """
+    state = app_state()
+    resource, authorization = state.settings.resource, request.environ.get("HTTP_AUTHORIZATION")
+    # Not pairs: of those, Flask keeps the last one of each name, and there may be two challenges.
+    return Headers(
+        response_headers(
+            error,
+            state.settings.realm,
+            schemes=state.binding.challenge_schemes(authorization),
+            resource_metadata=None if resource is None else metadata_url(resource),
+        )
+    )
+
+
+def _answer(error: Auth0Error) -> Response:
+    response = jsonify(response_body(error))
+    response.status_code = error.status
+    response.headers.update(headers_for(error))
+    return response
+
+
+def _teach_json(app: Flask) -> None:
+    """Let ``jsonify`` take access tokens, and proxies to them. Other providers than Flask's take ``dict(token)``."""
+    provider = app.json
+    if not isinstance(provider, DefaultJSONProvider):
+        return
+    default = provider.default
+
+    def with_access_tokens(value: Any) -> Any:
+        if isinstance(value, LocalProxy):
+            return value._get_current_object()
+        return value.claims if isinstance(value, AccessToken) else default(value)
+
+    provider.default = with_access_tokens

@@ -1,0 +1,51 @@
+"""Mistakes in how an app is put together, which show only once it is: looked for at the first request."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+
+from flask import Flask, current_app, request
+
+from auth0_blueprint.extension.jwt_manager import still_answers
+from auth0_blueprint.guards.authentication import app_state
+from auth0_blueprint.guards.decorators import guarded_functions
+from auth0_blueprint.guards.route_requirements import PUBLIC_ATTRIBUTE
+from auth0_blueprint.sharing.reach import NOT_SHARED, is_lost_between_processes
+
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
+
+
+def check_at_first_request(app: Flask) -> None:
+    """Have *app* checked before it answers its first request; requests after a good one pay nothing for it."""
+    untold = [NOT_SHARED]
+
+    def check() -> None:
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        state = app_state()
+        _check_that_guards_stand_in_front(app)
+        if not still_answers(app, state.rules):
+            raise RuntimeError(
+                "Another JWTManager, or another app_ctx_globals_class, was put onto this app after Auth0Blueprint(). "
+                "To solve this, use the blueprint's own .jwt_manager, and set the class before the blueprint is "
+                "registered."
+            )
+        state.cache.open()
+        if is_lost_between_processes(state.reach(), request.environ):
+            with suppress(IndexError):  # another of the first requests, which came at the same time, has told
+                logger.warning("%s", untold.pop())
+        # A new list: the old one may be in use by this very request.
+        app.before_request_funcs[None] = [hook for hook in app.before_request_funcs[None] if hook is not check]
+
+    # First in the row, before a hook of the app that answers by itself.
+    app.before_request_funcs.setdefault(None, []).insert(0, check)
+
+
+def _check_that_guards_stand_in_front(app: Flask) -> None:
+    for endpoint, view in app.view_functions.items():
+        if view in guarded_functions and not getattr(view, PUBLIC_ATTRIBUTE, False):
+            raise RuntimeError(
+                f"The guard of endpoint {endpoint!r} stands above its route decorator, so the route is open. To solve "
+                "this, put @app.route (or @blueprint.get ...) on top and the guard below it. If the view is meant to "
+                "be registered without its guard, mark it @public."
+            )

@@ -1,0 +1,112 @@
+"""Counters of this process, for `/auth/admin/stats`: counted without a lock, as requests do the counting."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Counts(Protocol):
+    """Who counts the same as a `Counters`, in a way of its own."""
+
+    def count_verified(self) -> object:
+        """Count a request, or a call of `verify_token`, whose token was accepted."""
+
+    def count_proven(self) -> object:
+        """Count a token that was good, and not in the token cache."""
+
+    def count_rejected(self, code: str) -> object:
+        """Count one that was refused with *code*."""
+
+    def count_key_fetch(self, issuer: str) -> object:
+        """Count a request for the key set of *issuer*."""
+
+
+class _Counter:
+    """Counts by `next` on an `itertools.count`, which no other thread can interrupt, unlike ``+= 1``."""
+
+    def __init__(self) -> None:
+        numbers = itertools.count()
+        self.add = numbers.__next__
+        self._lock = threading.Lock()
+        self._looks = 0
+
+    def value(self) -> int:
+        """Return how often was counted. Each look counts as well, and is taken off."""
+        with self._lock:
+            value = self.add() - self._looks
+            self._looks += 1
+        return value
+
+
+class Counters:
+    """What has happened in this process since it started."""
+
+    def __init__(self) -> None:
+        self._verified = _Counter()
+        #: Counts a request, or a call of `verify_token`, whose token was accepted.
+        self.count_verified: Callable[[], object] = self._verified.add
+        self._remembered = _Counter()
+        #: Counts a token that was in the token cache.
+        self.count_remembered: Callable[[], int] = self._remembered.add
+        self._key_fetches: dict[str, _Counter] = {}
+        self._rejected: dict[str, _Counter] = {}
+        self._others: list[Counts] = []
+
+    def count_along(self, other: Counts) -> None:
+        """Have *other* count as well, from now on."""
+        self._others.append(other)
+        # Every request counts this: while nobody counts along, it costs nothing more.
+        self.count_verified = _both(self.count_verified, other.count_verified)
+
+    def count_proven(self) -> None:
+        """Let the others count a token that was good, and not in the token cache."""
+        for other in self._others:
+            other.count_proven()
+
+    def count_rejected(self, code: str) -> None:
+        """Count one that was refused with *code*."""
+        _counter(self._rejected, code).add()
+        for other in self._others:
+            other.count_rejected(code)
+
+    def count_key_fetch(self, issuer: str) -> None:
+        """Count a request for the key set of *issuer*."""
+        _counter(self._key_fetches, issuer).add()
+        for other in self._others:
+            other.count_key_fetch(issuer)
+
+    @property
+    def key_fetches(self) -> dict[str, int]:
+        """How often each issuer was asked for its key set; one that never was is not in it."""
+        return {issuer: counter.value() for issuer, counter in self._key_fetches.copy().items()}
+
+    @property
+    def remembered(self) -> int:
+        """How many tokens were in the token cache."""
+        return self._remembered.value()
+
+    @property
+    def verified(self) -> int:
+        """How many were accepted."""
+        return self._verified.value()
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """How many were refused, by code."""
+        return {code: counter.value() for code, counter in sorted(self._rejected.copy().items())}
+
+
+def _counter(counters: dict[str, _Counter], name: str) -> _Counter:
+    # `setdefault` lets no two threads put a counter each, where the counts of one of them would be lost.
+    return counters.get(name) or counters.setdefault(name, _Counter())
+
+
+def _both(count: Callable[[], object], count_as_well: Callable[[], object]) -> Callable[[], object]:
+    def count_both() -> None:
+        count()
+        count_as_well()
+
+    return count_both

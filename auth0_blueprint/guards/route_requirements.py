@@ -1,0 +1,92 @@
+"""What the app knows about its routes: their views, the marks on them, and what the guards on them demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flask import Flask, current_app, request
+from werkzeug.routing import Rule
+
+from auth0_blueprint.guards.requirements import Requirement
+
+PUBLIC_ATTRIBUTE = "__auth0_public__"
+REQUIREMENTS_ATTRIBUTE = "__auth0_requirements__"
+
+
+def requirements_of(function: Any) -> tuple[Requirement, ...]:
+    """Return what the guards on *function* demand, outermost first."""
+    requirements: tuple[Requirement, ...] = getattr(function, REQUIREMENTS_ATTRIBUTE, ())
+    return requirements
+
+
+def requirements_of_route() -> Iterator[Requirement]:
+    """Yield what the route of this request demands: its hooks first, then its view."""
+    for scope_name in (None, *request.blueprints):
+        for function in current_app.before_request_funcs.get(scope_name, ()):
+            yield from requirements_of(function)
+    for function in functions_of(_view_of_route(), request.method):
+        yield from requirements_of(function)
+
+
+def scopes_of_app(app: Flask) -> list[str]:
+    """Return the scopes that the guards on any route of *app* name, each once."""
+    functions: list[Any] = [hook for hooks in app.before_request_funcs.values() for hook in hooks]
+    for view in app.view_functions.values():
+        functions += [view, *_functions_of_class(getattr(view, "view_class", None))]
+    return sorted(
+        {scope for function in functions for requirement in requirements_of(function) for scope in requirement.scopes}
+    )
+
+
+def is_public() -> bool:
+    """Tell whether the view of this request is marked as open on purpose."""
+    return is_marked_public(_view_of_route(), request.method)
+
+
+def is_marked_public(view: Any, method: str) -> bool:
+    """Tell whether *view* is marked as open on purpose, or what of it answers *method*."""
+    # Not getattr: a view class does not inherit the mark of its base, whose methods are others.
+    return any(marks_of(function).get(PUBLIC_ATTRIBUTE, False) for function in functions_of(view, method))
+
+
+def has_automatic_options(rule: Rule) -> bool:
+    """Tell whether Flask answers ``OPTIONS`` for *rule* by itself."""
+    return bool(getattr(rule, "provide_automatic_options", False))
+
+
+def is_static(app: Flask, rule: Rule) -> bool:
+    """Tell whether Flask's own view for static files answers *rule*; the endpoint's name alone says nothing."""
+    name, _, _ = rule.endpoint.rpartition(".")
+    owner = app.blueprints.get(name) if name else app
+    if owner is None or not owner.has_static_folder:
+        return False
+    return rule.endpoint == (f"{name}.static" if name else "static") and rule.rule.endswith("/<path:filename>")
+
+
+def marks_of(function: Any) -> Mapping[str, Any]:
+    """Return what is written on *function* itself."""
+    marks: Mapping[str, Any] = getattr(function, "__dict__", {})
+    return marks
+
+
+def functions_of(view: Any, method: str) -> list[Any]:
+    """Return *view*; of a class-based one also the class and its method that answers *method*, if there is one."""
+    view_class = getattr(view, "view_class", None)
+    if view_class is None:
+        return [view]
+    handler = getattr(view_class, method.lower(), None)
+    if handler is None and method == "HEAD":
+        handler = getattr(view_class, "get", None)  # as MethodView does
+    return [view, view_class] if handler is None else [view, view_class, handler]
+
+
+def _view_of_route() -> Any:
+    return current_app.view_functions.get(request.endpoint or "")
+
+
+def _functions_of_class(view_class: Any) -> list[Any]:
+    """Return *view_class*, if there is one, and its methods that answer requests."""
+    if view_class is None:
+        return []
+    return [view_class, *(getattr(view_class, method.lower(), None) for method in view_class.methods or ())]

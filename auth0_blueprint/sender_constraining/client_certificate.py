@@ -1,0 +1,90 @@
+"""The certificate that a client has shown, and tokens that are bound to it (RFC 8705 §3).
+
+The holder of the certificate's key is proven by the TLS handshake, to whoever ends TLS. What is left for the API is to
+compare: the certificate's thumbprint with the one in the token. Its issuer and dates are of no interest here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from auth0_blueprint.errors import BindingMismatchError
+from auth0_blueprint.jose import base64url
+from auth0_blueprint.settings.certificate_source import CertificateSource
+
+#: The member of ``cnf`` for certificates (RFC 8705 §3.1).
+THUMBPRINT = "x5t#S256"
+
+#: Servers cap a header at 8 KiB or so; certificates are 1 to 3.
+MAX_CHARACTERS = 16_384
+
+# One certificate and nothing else: of several, which has the handshake proven? White space is as proxies leave it.
+_PEM = r"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----\s*"
+
+
+def refuse_other_certificates(confirmation: Any, environ: Mapping[str, Any], source: CertificateSource) -> None:
+    """Refuse unless the client has shown the certificate that *confirmation*, a token's ``cnf``, names.
+
+    Raises:
+        BindingMismatchError: it has shown none, another one, one that cannot be read, or by way of somebody who is not
+            believed; or *confirmation* says something else as well.
+    """
+    shown = thumbprint(environ, source)
+    if shown is None:
+        raise BindingMismatchError("no_certificate")
+    if not matches(confirmation, shown):
+        raise BindingMismatchError("other_certificate")
+
+
+def thumbprint(environ: Mapping[str, Any], source: CertificateSource) -> str | None:
+    """Return the ``x5t#S256`` of the certificate in *environ*, or ``None`` where there is none.
+
+    Ask only for a token that is bound to a certificate: other requests may carry what they like.
+
+    Raises:
+        BindingMismatchError: there is something, and it is not to be believed or not to be read.
+    """
+    text = environ.get(source.key)
+    if not text:
+        return None
+    if not source.is_believed(environ):
+        raise BindingMismatchError("untrusted_proxy")
+    return base64url.encode(_certificate(text).fingerprint(SHA256()))
+
+
+def matches(confirmation: Any, shown: str) -> bool:
+    """Tell whether *confirmation* names the certificate with the thumbprint *shown*, and nothing else."""
+    # RFC 7800 §3.1: a confirmation stands for one key. What another member demands, nobody would check.
+    if not isinstance(confirmation, dict) or confirmation.keys() != {THUMBPRINT}:
+        return False
+    bound = confirmation[THUMBPRINT]
+    return isinstance(bound, str) and bound.isascii() and hmac.compare_digest(bound, shown)
+
+
+def _certificate(text: Any) -> x509.Certificate:
+    if not isinstance(text, str) or len(text) > MAX_CHARACTERS:
+        raise BindingMismatchError("unreadable_certificate")
+    try:
+        return x509.load_der_x509_certificate(_der(text))
+    # A serial number that is not positive is worth a warning to cryptography, and apps can turn those into errors.
+    except (ValueError, x509.InvalidVersion, Warning) as exc:
+        raise BindingMismatchError("unreadable_certificate") from exc
+
+
+def _der(text: str) -> bytes:
+    """Return the bytes in *text*: PEM, plain or with percent signs as nginx writes it, or RFC 9440's ``:base64:``."""
+    if text[0] == text[-1] == ":":
+        encoded = text[1:-1]
+    elif pem := re.fullmatch(_PEM, unquote(text), re.ASCII):
+        encoded = "".join(pem[1].split())
+    else:
+        raise ValueError("not one certificate")
+    return base64.b64decode(encoded, validate=True)

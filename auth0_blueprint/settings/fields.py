@@ -1,0 +1,196 @@
+"""The marshmallow fields of the settings: what a domain, an issuer, a list or a secret looks like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from marshmallow import ValidationError, fields
+
+from auth0_blueprint.jose.algorithms import ALGORITHMS
+from auth0_blueprint.settings.certificate_source import certificate_source
+from auth0_blueprint.settings.loopback import is_loopback
+
+_HOST = r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+"
+_SCOPE = r"[\x21\x23-\x5B\x5D-\x7E]+"  # RFC 6749 §3.3
+_ORGANIZATION_ID = r"org_[A-Za-z0-9_-]+"
+#: No percent-encoding, no empty segment: such a path is compared by clients, proxies and Flask in different ways.
+_PUBLIC_URL = r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*/?"
+_PRINTABLE_ASCII = r"[\x20-\x7E]+"
+_URL_TEXT = r"[\x21-\x7E]+"
+_NOT_A_DOMAIN = (
+    "has to be a bare host name such as example.eu.auth0.com, without https:// and slash, or a list of several: not a "
+    "set, as the first one counts"
+)
+_NOT_A_URL = "has to be a URL with https, without user, password or fragment"
+_NOT_A_PUBLIC_URL = "has to be scheme and host, perhaps a port and a path of plain characters, and nothing else"
+
+
+def is_scope_token(value: str) -> bool:
+    """Tell whether *value* is one RFC 6749 §3.3 scope-token."""
+    return re.fullmatch(_SCOPE, value) is not None
+
+
+def is_organization_id(value: str) -> bool:
+    """Tell whether *value* is the id of an Auth0 organization, and not its name."""
+    return re.fullmatch(_ORGANIZATION_ID, value) is not None
+
+
+def is_public_url(value: str) -> bool:
+    """Tell whether clients can have *value* as the URL of an API; see `PublicURL`."""
+    try:
+        PublicURL().deserialize(value)
+    except ValidationError:
+        return False
+    return True
+
+
+class _URL(fields.String):
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        url: str = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            parts = urlsplit(url)
+            is_sound = re.fullmatch(_URL_TEXT, url) and parts.port != 0 and self._is_sound(parts)
+        except ValueError as exc:
+            raise ValidationError(_NOT_A_URL) from exc
+        if not is_sound:
+            raise ValidationError(_NOT_A_URL)
+        if parts.scheme == "http" and not is_loopback(url):
+            raise ValidationError("may use http for this machine only: use https")
+        return url
+
+    def _is_sound(self, parts: SplitResult) -> bool:
+        return (
+            parts.scheme in {"https", "http"}
+            and bool(parts.hostname)
+            and parts.username is None
+            and parts.password is None
+            and not parts.fragment
+        )
+
+
+class KeySetURL(_URL):
+    """The URL of a key set."""
+
+
+class IssuerURL(_URL):
+    """An issuer identifier: a URL without a query (RFC 8414 §2)."""
+
+    def _is_sound(self, parts: SplitResult) -> bool:
+        return super()._is_sound(parts) and not parts.query
+
+
+class PublicURL(_URL):
+    """Where clients see an API: scheme, host and perhaps a path. Without the last slash, as paths are put behind it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        url = super()._deserialize(value, attr, data, **kwargs)
+        if not re.fullmatch(_PUBLIC_URL, url):
+            raise ValidationError(_NOT_A_PUBLIC_URL)
+        return url.removesuffix("/")
+
+
+class TextList(fields.Field[tuple[str, ...]]):
+    """Several texts: a list, or one text with commas."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[str, ...]:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, (list, tuple, set, frozenset)) or not all(isinstance(item, str) for item in items):
+            raise ValidationError("has to be a list of texts, or one text with commas")
+        texts = tuple(dict.fromkeys(item.strip() for item in items))
+        if not texts or not all(texts):
+            raise ValidationError("has to be a list without empty entries")
+        return texts
+
+
+class Domains(TextList):
+    """Bare host names, in the order in which they are given: a set has none. Each is kept once, in lower case."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[str, ...]:
+        if not isinstance(value, (str, list, tuple)):
+            raise ValidationError(_NOT_A_DOMAIN)
+        domains = tuple(domain.lower() for domain in super()._deserialize(value, attr, data, **kwargs))
+        if not all(re.fullmatch(_HOST, domain) for domain in domains):
+            raise ValidationError(_NOT_A_DOMAIN)
+        return tuple(dict.fromkeys(domains))
+
+
+class Algorithms(TextList):
+    """Names of asymmetric signature algorithms."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[str, ...]:
+        names = super()._deserialize(value, attr, data, **kwargs)
+        if not set(names) <= ALGORITHMS.keys():
+            raise ValidationError(
+                f"has to be among {', '.join(ALGORITHMS)}: symmetric algorithms and none are unsafe here"
+            )
+        return names
+
+
+class OrganizationIds(TextList):
+    """Ids of Auth0 organizations."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[str, ...]:
+        ids = super()._deserialize(value, attr, data, **kwargs)
+        if not all(map(is_organization_id, ids)):
+            raise ValidationError("has to be ids of organizations such as org_9ybsU1dN2dKfDkBi: not names")
+        return ids
+
+
+class Realm(fields.String):
+    """What fits into a quoted-string (RFC 9110 §5.6.4)."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        realm: str = super()._deserialize(value, attr, data, **kwargs)
+        if not re.fullmatch(_PRINTABLE_ASCII, realm):
+            raise ValidationError("has to be printable ASCII text")
+        return realm
+
+
+class ScopeToken(fields.String):
+    """One scope value."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        scope: str = super()._deserialize(value, attr, data, **kwargs)
+        if not is_scope_token(scope):
+            raise ValidationError("has to be one scope value, without spaces or quotes")
+        return scope
+
+
+class ClientCertificate(fields.String):
+    """Where client certificates come from. Checked here, and kept as the text that operators know."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            certificate_source(text)
+        except ValueError as exc:
+            raise ValidationError(str(exc)) from exc
+        return text
+
+
+class Secret(fields.Field[str]):
+    """A secret, as text or bytes."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        secret = secret_text(value)
+        if secret is None:
+            raise ValidationError("has to be text or bytes")
+        return secret
+
+
+def secret_text(value: Any) -> str | None:
+    """Return *value*, text or bytes, as text; ``None`` for anything else and for nothing."""
+    if isinstance(value, bytes):
+        value = value.hex()
+    return value if isinstance(value, str) and value else None

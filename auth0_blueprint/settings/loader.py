@@ -1,0 +1,246 @@
+"""The settings: read once, at registration, by one marshmallow schema, into one frozen object.
+
+``app.config`` wins over the environment, which wins over the default; ``None`` and empty text mean unset.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
+
+from marshmallow import Schema, ValidationError
+
+from auth0_blueprint.errors import ConfigurationError
+from auth0_blueprint.settings import fields as custom
+from auth0_blueprint.settings.resource_identifier import resource_identifier
+from auth0_blueprint.settings.schema import SettingsSchema, issuers_of
+
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
+
+
+class EffectiveSetting(NamedTuple):
+    """One setting: its key, its value, and where that comes from: ``app.config``, ``environment`` or ``default``."""
+
+    key: str
+    value: Any
+    source: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settings:
+    """The effective settings. Changing ``app.config`` afterwards changes nothing."""
+
+    #: Each issuer, and where its key set is. The first one names what processes share: see `assembly`.
+    key_set_urls: Mapping[str, str]
+    audience: tuple[str, ...]
+    algorithms: tuple[str, ...]
+    leeway_seconds: float
+    token_profile: str
+    required_claims: tuple[str, ...]
+    organization: tuple[str, ...]
+    max_token_lifetime_seconds: float
+    max_token_bytes: int
+    realm: str
+    jwks_ttl_seconds: float
+    jwks_refresh_ahead_seconds: float
+    jwks_max_stale_seconds: float
+    jwks_cooldown_seconds: float
+    jwks_timeout_seconds: float
+    jwks_max_bytes: int
+    token_cache_size: int
+    sync_interval_seconds: float
+    revocation: bool
+    revocation_max_stale_seconds: float
+    revocation_on_error: str
+    health_details: str
+    admin: bool
+    admin_scope: str
+    admin_rbac: bool
+    introspection_scope: str
+    #: For `certificate_source`.
+    mtls_cert: str | None
+    #: ``disabled``, ``allowed`` or ``required``.
+    dpop: str
+    openapi: bool
+    public_url: str | None
+    #: The resource identifier, where `AUTH0_RESOURCE_METADATA` is on.
+    resource: str | None
+    cache_secret: str | None = field(repr=False)
+    #: These two are only for the command line.
+    client_id: str | None
+    client_secret: str | None = field(repr=False)
+    #: Every setting as it is in force, for operators: secrets are masked.
+    effective: tuple[EffectiveSetting, ...] = field(repr=False)
+
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """The issuers whose tokens are accepted, in the order of ``AUTH0_DOMAIN``."""
+        return tuple(self.key_set_urls)
+
+
+def _key_set_urls(data: dict[str, Any]) -> dict[str, str]:
+    return {
+        issuer: data["AUTH0_JWKS_URL"] or f"{issuer.removesuffix('/')}/.well-known/jwks.json"
+        for issuer in issuers_of(data)
+    }
+
+
+_OTHER_NAMES = {"AUTH0_AUDIENCE": ("API_ID",), "AUTH0_CACHE_SECRET": ("SECRET_KEY",)}
+_WHO_ISSUES = ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL")
+
+
+def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from *config* and, where that says nothing, from *environ*.
+
+    Raises:
+        ConfigurationError: names every setting that is wrong, its value (secrets masked) and what would be right.
+    """
+    environ = os.environ if environ is None else environ
+    schema = SettingsSchema()
+    if any(not _is_unset(config.get(key)) for key in _WHO_ISSUES):
+        # One answer to "who issues?": an app that says it is not mixed with an environment that says it otherwise.
+        environ = {key: value for key, value in environ.items() if key not in _WHO_ISSUES}
+    raw = {key: value for key in schema.fields if not _is_unset(value := _raw(key, config, environ))}
+    if "AUTH0_AUDIENCE" not in raw and not _is_unset(alias := _raw("API_ID", config, environ)):
+        logger.warning("API_ID is an old name: call the setting AUTH0_AUDIENCE")
+        raw["AUTH0_AUDIENCE"] = alias
+    _log_probable_typos({*config, *environ}, set(schema.fields))
+    try:
+        # Flask's own, for the one setting that depends on it.
+        data = cast("dict[str, Any]", schema.load({**raw, "TRUSTED_HOSTS": config.get("TRUSTED_HOSTS")}))
+    except ValidationError as exc:
+        raise ConfigurationError(_problems(schema, raw, exc)) from exc
+    if data["AUTH0_CACHE_SECRET"] is None:
+        data["AUTH0_CACHE_SECRET"] = custom.secret_text(config.get("SECRET_KEY"))
+    settings = _settings(data, _sources(schema, config, environ))
+    _warn_about_loose_settings(settings)
+    return settings
+
+
+def _raw(key: str, config: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
+    value = config.get(key)
+    return environ.get(key) if _is_unset(value) else value
+
+
+def _is_unset(value: Any) -> bool:
+    return value is None or (isinstance(value, (str, bytes, list, tuple, set, frozenset)) and len(value) == 0)
+
+
+def _sources(schema: Schema, config: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return where each setting comes from that is set."""
+    sources: dict[str, str] = {}
+    for key in schema.fields:
+        names = (key, *_OTHER_NAMES.get(key, ()))
+        for name in names:
+            if not _is_unset(config.get(name)):
+                sources.setdefault(key, "app.config")
+            elif name != "SECRET_KEY" and not _is_unset(environ.get(name)):  # Flask's, which is never read from there
+                sources.setdefault(key, "environment")
+    return sources
+
+
+def _effective(
+    data: dict[str, Any], sources: dict[str, str], key_set_urls: dict[str, str]
+) -> tuple[EffectiveSetting, ...]:
+    values = {**data, "AUTH0_ISSUER": _one_or_all(key_set_urls), "AUTH0_JWKS_URL": _one_or_all(key_set_urls.values())}
+    secret = {key for key, found in SettingsSchema().fields.items() if found.metadata.get("secret")}
+    return tuple(
+        EffectiveSetting(key, "***" if key in secret and value is not None else value, sources.get(key, "default"))
+        for key, value in values.items()
+    )
+
+
+def _one_or_all(texts: Iterable[str]) -> str | list[str]:
+    """Return the one text, as it may be set, or all."""
+    values = list(texts)
+    return values if len(values) > 1 else values[0]
+
+
+def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
+    key_set_urls = _key_set_urls(data)
+    return Settings(
+        key_set_urls=MappingProxyType(key_set_urls),
+        audience=data["AUTH0_AUDIENCE"],
+        algorithms=data["AUTH0_ALGORITHMS"],
+        leeway_seconds=data["AUTH0_LEEWAY"],
+        token_profile=data["AUTH0_TOKEN_PROFILE"],
+        required_claims=data["AUTH0_REQUIRED_CLAIMS"],
+        organization=data["AUTH0_ORGANIZATION"],
+        max_token_lifetime_seconds=data["AUTH0_MAX_TOKEN_LIFETIME"],
+        max_token_bytes=data["AUTH0_MAX_TOKEN_BYTES"],
+        realm=data["AUTH0_REALM"],
+        jwks_ttl_seconds=data["AUTH0_JWKS_TTL"],
+        jwks_refresh_ahead_seconds=data["AUTH0_JWKS_REFRESH_AHEAD"],
+        jwks_max_stale_seconds=data["AUTH0_JWKS_MAX_STALE"],
+        jwks_cooldown_seconds=data["AUTH0_JWKS_COOLDOWN"],
+        jwks_timeout_seconds=data["AUTH0_JWKS_TIMEOUT"],
+        jwks_max_bytes=data["AUTH0_JWKS_MAX_BYTES"],
+        token_cache_size=data["AUTH0_TOKEN_CACHE_SIZE"],
+        sync_interval_seconds=data["AUTH0_SYNC_INTERVAL"],
+        revocation=data["AUTH0_REVOCATION"],
+        revocation_max_stale_seconds=data["AUTH0_REVOCATION_MAX_STALE"],
+        revocation_on_error=data["AUTH0_REVOCATION_ON_ERROR"],
+        health_details=data["AUTH0_HEALTH_DETAILS"],
+        admin=data["AUTH0_ADMIN"],
+        admin_scope=data["AUTH0_ADMIN_SCOPE"],
+        admin_rbac=data["AUTH0_ADMIN_RBAC"],
+        introspection_scope=data["AUTH0_INTROSPECTION_SCOPE"],
+        mtls_cert=data["AUTH0_MTLS_CERT"],
+        dpop=data["AUTH0_DPOP"],
+        openapi=data["AUTH0_OPENAPI"],
+        public_url=data["AUTH0_PUBLIC_URL"],
+        resource=_resource(data),
+        cache_secret=data["AUTH0_CACHE_SECRET"],
+        client_id=data["AUTH0_CLIENT_ID"],
+        client_secret=data["AUTH0_CLIENT_SECRET"],
+        effective=_effective(data, sources, key_set_urls),
+    )
+
+
+def _resource(data: dict[str, Any]) -> str | None:
+    if not data["AUTH0_RESOURCE_METADATA"]:
+        return None
+    return resource_identifier(data["AUTH0_PUBLIC_URL"], data["AUTH0_AUDIENCE"])
+
+
+def _problems(schema: Schema, raw: dict[str, Any], exc: ValidationError) -> dict[str, str]:
+    problems: dict[str, str] = {}
+    by_key: dict[str, Any] = exc.messages_dict
+    for key, messages in by_key.items():
+        text = "; ".join(str(message) for message in (messages if isinstance(messages, list) else [messages]))
+        if key in raw:
+            is_secret = schema.fields[key].metadata.get("secret", False)
+            text = f"{text} (it is {'***' if is_secret else ascii(raw[key])[:200]})"
+        problems[key] = text
+    return problems
+
+
+def _log_probable_typos(present: set[str], known: set[str]) -> None:
+    for key in sorted(key for key in present if key.startswith("AUTH0_") and key not in known):
+        close = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
+        if close:
+            logger.warning("%.80r is not a setting: did you mean %s?", key, close[0])
+
+
+def _warn_about_loose_settings(settings: Settings) -> None:
+    if not settings.admin_rbac:
+        logger.warning("AUTH0_ADMIN_RBAC is false: whoever may ask for the scope %s is an admin", settings.admin_scope)
+    if not settings.revocation:
+        logger.warning("AUTH0_REVOCATION is false: a stolen token is good until it expires")
+    if settings.health_details == "always":
+        logger.warning("AUTH0_HEALTH_DETAILS is always: everybody sees the details of the health endpoint")
+    if settings.jwks_cooldown_seconds < 1:
+        logger.warning("AUTH0_JWKS_COOLDOWN is under a second: whoever sends random key ids makes this API ask Auth0")
+    if settings.resource is not None and settings.resource not in settings.audience:
+        logger.warning(
+            "AUTH0_RESOURCE_METADATA names the resource %s, which is not in AUTH0_AUDIENCE: clients that ask Auth0 for "
+            "a token for it (RFC 8707) get none that is accepted here",
+            settings.resource,
+        )
+    if any(f"{issuer}api/v2/" in settings.audience for issuer in settings.issuers):
+        logger.warning("AUTH0_AUDIENCE holds Auth0's Management API: its tokens are meant for Auth0, not for this API")

@@ -1,0 +1,1 @@
+"""Credentials and token text to a verified `AccessToken`. Knows no Flask."""

@@ -1,0 +1,276 @@
+"""Token text to `AccessToken`, or a refusal: what makes a token valid, cheapest check first.
+
+1. size, shape, strict JSON (`jws`)                          no key is looked for before 3 is done
+2. algorithm, key id, header extensions, type
+3. the issuer it claims to be from
+4. the key (`keysets.source`), 5. the signature
+6. the claims (RFC 7519 §4.1, RFC 9068 §4)
+7. whether it is withdrawn (`revocation`)
+8. what it is bound to
+
+A token that has passed before is remembered (`token_cache`): then 1 to 3, 5 and what can be said of the claims for good
+have been decided; the key set, the times, 7 and 8 are asked again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol, cast
+
+from auth0_blueprint.errors import (
+    BindingMismatchError,
+    ExpiredTokenError,
+    InvalidClaimsError,
+    InvalidSignatureError,
+    MalformedTokenError,
+    TokenNotYetValidError,
+    UnsupportedAlgorithmError,
+)
+from auth0_blueprint.jose import jws
+from auth0_blueprint.jose.algorithms import ALGORITHMS, Algorithm
+from auth0_blueprint.jose.jwk import is_key_id
+from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
+from auth0_blueprint.settings import Settings
+from auth0_blueprint.verification.access_token import AccessToken, is_unix_time
+from auth0_blueprint.verification.token_cache import RememberedToken, TokenCache, digest_of
+
+#: How many JOSE headers are remembered. An issuer has one for each of its keys.
+MAX_KNOWN_HEADERS = 64
+
+_ACCESS_TOKEN_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+_TYPES_OF_PROFILE = {
+    "any": _ACCESS_TOKEN_TYPES | {None},
+    "auth0": frozenset({"jwt"}),
+    "rfc9068": frozenset({"at+jwt", "application/at+jwt"}),
+}
+_CLAIMS_OF_PROFILE = {"any": (), "auth0": ("azp",), "rfc9068": ("client_id", "jti")}
+_NO_SCOPE = frozenset({""})  # what two spaces have between them
+_IDENTIFIERS = ("jti", "client_id", "azp", "org_id")
+
+
+class KeyFinder(Protocol):
+    """Where the verification keys of one issuer come from."""
+
+    def key_for(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
+        """Return the key, however long that reasonably takes."""
+        ...
+
+    def cached_key(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
+        """Return the key if it is known, without any wait."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Return the key set in which `key_for` would look, however long that reasonably takes."""
+        ...
+
+
+class _KnownHeader(NamedTuple):
+    header: dict[str, Any]
+    algorithm: Algorithm
+
+
+class Verifier:
+    """Verifies access tokens for one API.
+
+    Args:
+        settings: what is accepted.
+        keys: the issuers whose tokens are accepted, each with its own keys.
+        clock: Unix time.
+        remembered: the tokens that have passed before.
+        sync_if_due: learns what other processes have done, before anything is decided by it.
+        refuse_revoked: raises for a token that is withdrawn; gets its text as well.
+        on_remembered: told that a token did not have to be proven again.
+        on_proven: told that a token was proven, which was not remembered.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        keys: Mapping[str, KeyFinder],
+        clock: Callable[[], float] = time.time,
+        *,
+        remembered: TokenCache | None = None,
+        sync_if_due: Callable[[], None] = lambda: None,
+        refuse_revoked: Callable[[AccessToken, str], None] = lambda _access_token, _token: None,
+        on_remembered: Callable[[], object] = lambda: None,
+        on_proven: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._keys = dict(keys)
+        self._remembered = TokenCache(0) if remembered is None else remembered
+        self._known_headers: dict[bytes, _KnownHeader] = {}
+        self._keep_up = sync_if_due
+        #: Refuses an access token that is withdrawn; gets the text that has proven it as well.
+        self.check_not_revoked = refuse_revoked
+        self._on_remembered = on_remembered
+        self._on_proven = on_proven
+        self._clock = clock
+        self._max_bytes = settings.max_token_bytes
+        self._algorithms = {name: ALGORITHMS[name] for name in _with_both_names(settings.algorithms)}
+        self._types = _TYPES_OF_PROFILE[settings.token_profile]
+        self._audience = frozenset(settings.audience)
+        self._organizations = frozenset(settings.organization)
+        self._leeway_seconds = settings.leeway_seconds
+        self._max_lifetime_seconds = settings.max_token_lifetime_seconds
+        self._required_claims = (*_CLAIMS_OF_PROFILE[settings.token_profile], *settings.required_claims)
+
+    def verify(self, token: str, *, cached_only: bool = False) -> AccessToken:
+        """Prove *token* as a bearer token.
+
+        Args:
+            token: the compact serialization, as it came.
+            cached_only: use only what is known already, cause no fetch and wait for none.
+
+        Raises:
+            InvalidTokenError: it is not acceptable; the subclass says why.
+            UnavailableError: it cannot be decided now.
+        """
+        access_token = self.prove(token, cached_only=cached_only)
+        self.check_not_revoked(access_token, token)
+        if access_token.is_bound:
+            raise BindingMismatchError
+        return access_token
+
+    def prove(self, token: str, *, cached_only: bool = False) -> AccessToken:
+        """Prove that an issuer of ours has issued *token* for this API, and that it has not expired. No more than that.
+
+        Raises:
+            InvalidTokenError: it is not acceptable; the subclass says why.
+            KeySetUnavailableError: it cannot be decided now.
+        """
+        text = token.encode("utf-8", "surrogatepass")  # no encoding of anything else reads as a token
+        if cached_only or len(text) > self._max_bytes:
+            return self._prove_anew(text, cached_only=cached_only).access_token
+        digest = digest_of(text)
+        known = self._remembered.find(digest)
+        if known is not None:
+            self._keep_up()
+            if known.generation == known.keys.snapshot().generation:
+                try:
+                    self._check_time(known)
+                except ExpiredTokenError:
+                    self._remembered.forget(digest)
+                    raise
+                self._on_remembered()
+                return known.access_token
+        known = self._prove_anew(text)
+        self._remembered.remember(digest, known, self._clock() - self._leeway_seconds)
+        self._on_proven()
+        return known.access_token
+
+    def _prove_anew(self, token: bytes, *, cached_only: bool = False) -> RememberedToken:
+        header_segment = token.partition(b".")[0]
+        known = self._known_headers.get(header_segment)
+        unverified = jws.parse(token, self._max_bytes, known.header if known else None)
+        algorithm = known.algorithm if known else self._check_header(unverified.header)
+        # The unverified issuer only decides whether looking for a key makes sense, and at which of our issuers.
+        issuer = unverified.claims.get("iss")
+        keys = self._keys.get(issuer) if isinstance(issuer, str) else None
+        if keys is None:
+            raise InvalidClaimsError("issuer")
+        if not cached_only:
+            self._keep_up()
+        find_key = keys.cached_key if cached_only else keys.key_for
+        found = find_key(unverified.header.get("kid"), algorithm)
+        if not algorithm.verify(unverified.signing_input, found.key.public_key, unverified.signature):
+            raise InvalidSignatureError
+        # Only now: nobody but the issuer decides what is remembered.
+        if known is None:
+            self._remember_header(header_segment, _KnownHeader(unverified.header, algorithm))
+        access_token = self._check_claims(unverified.claims, unverified.header)
+        proven = RememberedToken(access_token, *_times(unverified.claims), found.generation, keys)
+        self._check_time(proven)
+        if proven.expires_at - proven.issued_at > self._max_lifetime_seconds:
+            raise InvalidClaimsError("lifetime")
+        return proven
+
+    def _remember_header(self, segment: bytes, header: _KnownHeader) -> None:
+        if len(self._known_headers) >= MAX_KNOWN_HEADERS:
+            self._known_headers.clear()
+        self._known_headers[segment] = header
+
+    def _check_header(self, header: dict[str, Any]) -> Algorithm:
+        name = header.get("alg")
+        algorithm = self._algorithms.get(name) if isinstance(name, str) else None
+        if algorithm is None:
+            raise UnsupportedAlgorithmError
+        if "kid" in header and not is_key_id(header["kid"]):
+            raise MalformedTokenError("key_id")
+        # RFC 7515 §4.1.11: no extension is understood here, so none may be critical. RFC 7797: b64 is one of them.
+        if "crit" in header or "b64" in header:
+            raise MalformedTokenError("critical_extension")
+        token_type = header.get("typ")
+        if isinstance(token_type, str):
+            token_type = token_type.lower()  # RFC 7515 §4.1.9: media types know no case
+        elif "typ" in header:
+            raise MalformedTokenError("type")
+        if token_type not in self._types:
+            raise MalformedTokenError("type")
+        return algorithm
+
+    def _check_claims(self, claims: dict[str, Any], header: dict[str, Any]) -> AccessToken:
+        self._check_audience(claims.get("aud"))
+        subject = claims.get("sub")
+        if not isinstance(subject, str) or not subject:
+            raise InvalidClaimsError("subject")
+        for name in self._required_claims:
+            if name not in claims:
+                raise InvalidClaimsError("missing_claim")
+        for name in _IDENTIFIERS:
+            if name in claims and not isinstance(claims[name], str):
+                raise InvalidClaimsError("identifier")
+        if self._organizations and claims.get("org_id") not in self._organizations:
+            raise InvalidClaimsError("organization")
+        scopes, permissions = _scopes(claims.get("scope", "")), _permissions(claims.get("permissions", []))
+        return AccessToken(claims, header, scopes=scopes, permissions=permissions)
+
+    def _check_audience(self, audience: Any) -> None:
+        values = [audience] if isinstance(audience, str) else audience
+        if not _are_texts(values) or self._audience.isdisjoint(values):
+            raise InvalidClaimsError("audience")
+
+    def _check_time(self, token: RememberedToken) -> None:
+        now, leeway = self._clock(), self._leeway_seconds
+        if token.expires_at <= now - leeway:
+            raise ExpiredTokenError
+        if token.not_before > now + leeway:
+            raise TokenNotYetValidError("nbf")
+        if token.issued_at > now + leeway:
+            raise TokenNotYetValidError("iat")
+
+
+def _with_both_names(names: tuple[str, ...]) -> set[str]:
+    twins = {"EdDSA", "Ed25519"}
+    return set(names) | twins if twins & set(names) else set(names)
+
+
+def _times(claims: dict[str, Any]) -> tuple[float, float, float]:
+    """Return ``iat``, ``nbf`` (or the beginning of time) and ``exp``."""
+    times: Any = (claims.get("iat"), claims.get("nbf", 0), claims.get("exp"))
+    for value in times:
+        if not is_unix_time(value):
+            raise InvalidClaimsError("time")
+    return cast("tuple[float, float, float]", times)
+
+
+def _are_texts(values: Any) -> bool:
+    if not isinstance(values, list):
+        return False
+    for value in values:  # noqa: SIM110 - all() with a generator takes three times as long
+        if not isinstance(value, str):
+            return False
+    return True
+
+
+def _scopes(scope: Any) -> frozenset[str]:
+    if isinstance(scope, str):
+        scope = scope.split(" ")
+    elif not _are_texts(scope):
+        raise InvalidClaimsError("scope")
+    return frozenset(scope) - _NO_SCOPE
+
+
+def _permissions(values: Any) -> frozenset[str]:
+    if not _are_texts(values):
+        raise InvalidClaimsError("permissions")
+    return frozenset(values)

@@ -1,0 +1,245 @@
+"""One piece of work under way at a time, in the background: who joins it, who starts the next, who waits how long."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+
+import pytest
+from conftest import MovableClock
+from servers import complete, in_a_child_process
+from waits import Waits
+
+from auth0_blueprint.concurrency.single_flight import Call, SingleFlight
+
+
+def waits_for(event: threading.Event) -> Callable[[Call], None]:
+    """Return work that ends when *event* is set."""
+
+    def work(_call: Call) -> None:
+        event.wait(5)
+
+    return work
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_work_that_breaks_lets_the_next_flight_start() -> None:
+    """A flight lands whatever happens in it."""
+    single_flight = SingleFlight()
+    worked: list[Call] = []
+
+    def break_down(_call: Call) -> None:
+        raise RuntimeError("broken work")
+
+    first = single_flight.join_or_start(break_down, lambda: True)
+    assert first is not None
+    first.wait(5)
+    assert first.is_complete
+    complete()
+    second = single_flight.join_or_start(worked.append, lambda: True)
+    complete()
+    assert worked == [second]
+
+
+def test_landing_an_old_flight_does_not_end_the_current_one() -> None:
+    """A flight that landed early lands once more when its thread ends."""
+    single_flight = SingleFlight()
+    may_end = threading.Event()
+
+    def land_early(call: Call) -> None:
+        single_flight.complete(call)
+        may_end.wait(5)
+
+    first = single_flight.join_or_start(land_early, lambda: True)
+    assert first is not None
+    first.wait(5)
+    current_may_end = threading.Event()
+    second = single_flight.join_or_start(waits_for(current_may_end), lambda: True)
+    assert second is not first
+    single_flight.complete(first)
+    assert single_flight.current is second
+    may_end.set()
+    current_may_end.set()
+
+
+def test_whoever_comes_during_a_flight_joins_it() -> None:
+    """No second flight, whatever the permission says."""
+    single_flight = SingleFlight()
+    may_end = threading.Event()
+    first = single_flight.join_or_start(waits_for(may_end), lambda: True)
+    assert single_flight.join_or_start(waits_for(may_end), lambda: True) is first
+    may_end.set()
+
+
+def test_permission_is_asked_for_once_more_under_the_lock() -> None:
+    """Who comes just after a flight has landed does not start a second one."""
+    single_flight = SingleFlight()
+    assert single_flight.join_or_start(lambda _call: None, lambda: False) is None
+    assert single_flight.current is None
+
+
+def test_a_flight_has_landed_when_its_outcome_is_known() -> None:
+    """Not before."""
+    call = Call()
+    assert not call.is_complete
+    call.complete()
+    assert call.is_complete
+
+
+Waited = list[tuple[str, float | None]]
+
+
+class Recorded(threading.Event):
+    """Says whether it had happened when it was waited for, and does not wait."""
+
+    def __init__(self, waited: Waited) -> None:
+        super().__init__()
+        self._waited = waited
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._waited.append(("happened" if self.is_set() else "still to come", timeout))
+        return self.is_set()
+
+
+@pytest.fixture
+def waited() -> Waited:
+    """What has been waited for, and for how long."""
+    return []
+
+
+def test_news_wakes_up_who_waits_for_news_only(waited: Waited) -> None:
+    """The outcome is still to come."""
+    call = Call(lambda: Recorded(waited))
+    call.wait_for_progress(2)
+    call.notify_progress()
+    call.wait_for_progress(2)
+    call.wait(1)
+    assert waited == [("still to come", 2), ("happened", 2), ("still to come", 1)]
+
+
+def test_the_outcome_wakes_up_who_waits_for_news_or_for_it(waited: Waited) -> None:
+    """There will be no news any more."""
+    call = Call(lambda: Recorded(waited))
+    call.complete()
+    call.wait_for_progress(2)
+    call.wait(1)
+    assert waited == [("happened", 2), ("happened", 1)]
+
+
+def test_a_flight_that_cannot_take_off_wakes_up_who_waits_and_has_no_outcome(waited: Waited) -> None:
+    """There is no thread left; the next one may find some."""
+    no_threads = True
+
+    def start(work: Callable[[], None]) -> None:
+        if no_threads:
+            raise RuntimeError("can't start new thread")
+        work()
+
+    single_flight = SingleFlight(start, lambda: Recorded(waited))
+    call = single_flight.join_or_start(lambda _call: None, lambda: True)
+    assert call is not None
+    call.wait(1)
+    assert (waited, call.is_complete, single_flight.current) == ([("happened", 1)], False, None)
+    no_threads = False
+    call = single_flight.join_or_start(lambda _call: None, lambda: True)
+    assert call is not None
+    assert call.is_complete
+
+
+def test_no_flight_keeps_the_interpreter_from_going_down() -> None:
+    """Nobody waits for what it may bring."""
+    seen: list[threading.Thread] = []
+    SingleFlight().join_or_start(lambda _call: seen.append(threading.current_thread()), lambda: True)
+    complete()
+    (thread,) = seen
+    assert thread.daemon
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_child_forked_in_mid_flight_can_start_its_own() -> None:
+    """The parent's thread would never land there, nor let go of the lock."""
+    single_flight = SingleFlight()
+    may_end = threading.Event()
+    single_flight.join_or_start(waits_for(may_end), lambda: True)
+
+    def fly() -> str:
+        done: list[str] = []
+        call = single_flight.join_or_start(works(done, "done"), lambda: True)
+        assert call is not None
+        call.wait(5)
+        return "".join(done)
+
+    with single_flight._lock:
+        assert in_a_child_process(fly) == "done"
+    may_end.set()
+
+
+# Joining one, and starting another
+
+
+def works(done: list[str], name: str) -> Callable[[Call], None]:
+    """Return work that says when it is done."""
+    return lambda _call: done.append(name)
+
+
+def test_work_is_begun_at_once_where_nothing_is_under_way(clock: MovableClock) -> None:
+    """And waited for."""
+    waits, done = Waits(clock, takes_seconds=2), list[str]()
+    call = waits.single_flight.join_then_start(works(done, "own"), lambda: True, 3)
+    assert call is not None
+    assert (call.is_complete, done, waits.max_wait) == (True, ["own"], [3])
+
+
+def test_work_is_begun_once_the_flight_under_way_has_landed(clock: MovableClock) -> None:
+    """It may have been for another reason. The patience is for both."""
+    waits, done = Waits(clock, takes_seconds=2), list[str]()
+    waits.single_flight.join_or_start(works(done, "other"), lambda: True)
+    call = waits.single_flight.join_then_start(works(done, "own"), lambda: True, 5)
+    assert call is not None
+    assert (call.is_complete, done, waits.max_wait) == (True, ["other", "own"], [5, 3])
+
+
+def test_no_work_is_begun_where_the_flight_under_way_was_enough(clock: MovableClock) -> None:
+    """Permission is asked for when it has landed, and it is what was waited for."""
+    waits, done = Waits(clock), list[str]()
+    other = waits.single_flight.join_or_start(works(done, "other"), lambda: True)
+    assert waits.single_flight.join_then_start(works(done, "own"), lambda: not done, 3) is other
+    assert (done, waits.begun, waits.max_wait) == (["other"], [], [3])
+
+
+def test_who_would_need_no_more_does_not_join_the_next_flight(clock: MovableClock) -> None:
+    """Another one may have begun it in the same moment."""
+    waits, done = Waits(clock), list[str]()
+
+    def is_followed(call: Call) -> None:
+        waits.single_flight.complete(call)
+        waits.single_flight.join_or_start(works(done, "next"), lambda: True)
+
+    first = waits.single_flight.join_or_start(is_followed, lambda: True)
+    assert waits.single_flight.join_then_start(works(done, "own"), lambda: False, 3) is first
+    assert (done, waits.max_wait) == ([], [3])
+
+
+def test_a_flight_that_takes_too_long_is_not_doubled(clock: MovableClock) -> None:
+    """Whoever has waited for as long as they would sees that it has not landed."""
+    waits, done = Waits(clock, takes_seconds=4), list[str]()
+    other = waits.single_flight.join_or_start(works(done, "other"), lambda: True)
+    assert waits.single_flight.join_then_start(works(done, "own"), lambda: True, 3) is other
+    assert (done, len(waits.begun), waits.max_wait) == ([], 1, [3, 0])
+
+
+def test_nobody_waits_for_less_than_no_time(clock: MovableClock) -> None:
+    """A flight may land later than the wait for it was to end: events need not know negative times."""
+    waits, done = Waits(clock), list[str]()
+    waits.single_flight.join_or_start(lambda _call: clock.move(7), lambda: True)
+    assert waits.single_flight.join_then_start(works(done, "own"), lambda: True, 3) is not None
+    assert waits.max_wait == [3, 0]
+
+
+def test_nobody_waits_where_nothing_is_under_way_and_nothing_may_begin(clock: MovableClock) -> None:
+    """There is nothing to wait for."""
+    waits, done = Waits(clock), list[str]()
+    assert waits.single_flight.join_then_start(works(done, "own"), lambda: False, 3) is None
+    assert (done, waits.max_wait) == ([], [])
