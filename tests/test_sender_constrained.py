@@ -24,6 +24,7 @@ from auth0_blueprint import (
 )
 from auth0_blueprint.jose.algorithms import PROOF_ALGORITHMS
 from auth0_blueprint.testing import LocalIssuer
+from auth0_blueprint.verification.sequence import Presentation
 
 API = "https://api.example.com"
 URI = f"{API}/messages"
@@ -256,12 +257,12 @@ def test_a_proof_beside_a_plain_token_is_refused(make_app: AppFactory, issuer: L
 
 
 def test_a_plain_token_has_nothing_to_prove(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """Guards do not ask about such requests, to be fast; the answer would be the same."""
+    """A request without a proof passes, as the token is bound to nothing."""
     app = make_app(AUTH0_DPOP="allowed", AUTH0_PUBLIC_URL=API)
     token = issuer.token()
     with app.app_context():
         access_token = verify_token(token)
-    app.extensions["auth0"].binding.refuse_unproven(access_token, token, "bearer", {})
+    app.extensions["auth0"].binding.check(access_token, Presentation(token, environ={}))
 
 
 def test_a_scope_that_is_missing_is_told_on_the_scheme_of_the_request(

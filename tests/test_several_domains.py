@@ -339,14 +339,14 @@ class TestRememberedTokens:
         verifier = Verifier(settings, keys, remembered=TokenCache(9), on_remembered=lambda: hits.append("hit"))
         withdrawn, kept = domains[changed].token(), domains[not changed].token()
         for _ in range(2):
-            assert [verifier.verify(token).subject for token in (withdrawn, kept)] == ["auth0|local-user"] * 2
+            assert [verifier.prove(token).subject for token in (withdrawn, kept)] == ["auth0|local-user"] * 2
         assert hits == ["hit", "hit"]
         domains[changed].remove_key(domains[changed].key_ids[-1])
         keys[domains[changed].issuer].generation += 1
         with pytest.raises(Auth0Error) as caught:
-            verifier.verify(withdrawn)
+            verifier.prove(withdrawn)
         assert caught.value.code == "unknown_key"
-        verifier.verify(kept)
+        verifier.prove(kept)
         assert len(hits) == 3
 
     def test_a_remembered_token_is_not_taken_for_one_of_the_other_domain(

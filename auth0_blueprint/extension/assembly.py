@@ -30,7 +30,7 @@ from auth0_blueprint.settings.certificate_source import certificate_source
 from auth0_blueprint.sharing.fleet_sync import RETRY_SECONDS, FleetSync
 from auth0_blueprint.sharing.shared_cache import Outage, SharedCache
 from auth0_blueprint.sharing.signed_cache import SignedCache
-from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.sequence import Step, VerificationSequence
 from auth0_blueprint.verification.token_cache import TokenCache
 from auth0_blueprint.verification.verifier import Verifier
 
@@ -77,21 +77,22 @@ def assemble(
         fleet_sync.subscribe(refreshed(issuer), source.on_ordered_refresh)
     reach = reach_of(app, cache, is_signed=settings.cache_secret is not None)
     revocations = _revocations(app, settings, fleet_sync, entries, reach) if settings.revocation else None
+    binding = _binding(app, settings, entries, reach)
+    verifier = Verifier(
+        settings,
+        key_sources,
+        remembered=token_cache,
+        sync_if_due=fleet_sync.sync_if_due,
+        on_remembered=counters.count_remembered,
+        on_proven=counters.count_proven,
+    )
     return AppState(
         settings=settings,
         cache=shared_cache,
         reach=reach,
         key_sources=key_sources,
-        verifier=Verifier(
-            settings,
-            key_sources,
-            remembered=token_cache,
-            sync_if_due=fleet_sync.sync_if_due,
-            refuse_revoked=_refuse_none if revocations is None else revocations.refuse_revoked,
-            on_remembered=counters.count_remembered,
-            on_proven=counters.count_proven,
-        ),
-        binding=_binding(app, settings, entries, reach),
+        sequence=VerificationSequence(verifier.prove, _steps(revocations, binding, rules)),
+        binding=binding,
         rules=rules,
         fleet_sync=fleet_sync,
         revocations=revocations,
@@ -99,8 +100,10 @@ def assemble(
     )
 
 
-def _refuse_none(_access_token: AccessToken, _token: str) -> None:
-    """Stand in for revocations where there are none."""
+def _steps(revocations: Revocations | None, binding: Binding, rules: AppRules) -> tuple[Step, ...]:
+    """Return what may refuse a proven token, in order. A step added here binds whoever verifies tokens."""
+    revocation = () if revocations is None else (Step("revocation", revocations.check_not_revoked),)
+    return (*revocation, Step("binding", binding.check), Step("rules", rules.check_app_rules))
 
 
 def _binding(app: Flask, settings: Settings, entries: SignedCache, reach: Callable[[], str]) -> Binding:

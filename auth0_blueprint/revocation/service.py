@@ -13,6 +13,7 @@ from auth0_blueprint.revocation.index import Revocation, RevocationIndex, token_
 from auth0_blueprint.revocation.log import HEAD, RevocationLog
 from auth0_blueprint.sharing.fleet_sync import CacheUnavailableError, FleetSync
 from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.sequence import Presentation
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -74,7 +75,7 @@ class Revocations:
         self._restored_at = -math.inf
         fleet_sync.subscribe(HEAD, self._on_change)
 
-    def refuse_revoked(self, access_token: AccessToken, token: str) -> None:
+    def check_not_revoked(self, access_token: AccessToken, presentation: Presentation) -> None:
         """Refuse *access_token* if it is withdrawn.
 
         Raises:
@@ -83,7 +84,7 @@ class Revocations:
         """
         if self._is_denying and self._is_out_of_touch():
             raise RevocationUnavailableError
-        if self._index.known and self._index.is_revoked(access_token, lambda: token_digest(token)):
+        if self._index.known and self._index.is_revoked(access_token, lambda: token_digest(presentation.token)):
             raise RevokedTokenError
 
     def revoke_token(self, access_token: AccessToken, token: str, reason: str | None) -> Revocation:

@@ -24,8 +24,8 @@ _SETTINGS_REQUIREMENTS_ATTRIBUTE = "__auth0_settings_requirements__"
 
 
 def holds(access_token: AccessToken, value: str, settings: Settings) -> bool:
-    """Tell whether *access_token* holds *value* as ``AUTH0_ADMIN_RBAC`` demands."""
-    return value in access_token.scopes and (not settings.admin_rbac or value in access_token.permissions)
+    """Tell whether *access_token* holds *value* as ``AUTH0_ADMIN_RBAC`` requires."""
+    return all(requirement.is_met_by(access_token) for requirement in _requirements(value, settings))
 
 
 def for_admins(view: View) -> View:

@@ -10,11 +10,10 @@ from flask import Response, jsonify, request
 from marshmallow import Schema, fields, validate
 
 from auth0_blueprint.errors import Auth0Error, KeySetUnavailableError
-from auth0_blueprint.guards.authentication import AppState, app_state, prove_request
+from auth0_blueprint.guards.authentication import AppState, app_state, verify_request
 from auth0_blueprint.keysets.snapshot import KeySourceStatus
 from auth0_blueprint.routes.access import holds
 from auth0_blueprint.sharing.reach import NOT_SHARED, is_lost_between_processes
-from auth0_blueprint.verification.access_token import AccessToken
 
 MAX_WAIT_SECONDS = 1.0
 OUT_OF_TOUCH = "the shared cache was not reached for AUTH0_REVOCATION_MAX_STALE: what others revoked is not known here"
@@ -186,12 +185,8 @@ def _may_see_details(state: AppState) -> bool:
     if state.settings.health_details != "authorized":
         return state.settings.health_details == "always"
     try:
-        # With the keys at hand: a token must not make this answer wait, or cause a fetch.
-        return _is_admin(state, prove_request(state, request.environ, cached_only=True))
+        # With cached keys only: a token must not make this answer wait, or cause a fetch.
+        access_token = verify_request(state, request.environ, cached_only=True)
     except Auth0Error:
         return False
-
-
-def _is_admin(state: AppState, access_token: AccessToken) -> bool:
-    state.rules.check_app_rules(access_token)
     return holds(access_token, state.settings.admin_scope, state.settings)

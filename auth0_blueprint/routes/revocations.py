@@ -89,7 +89,7 @@ def _revocations() -> Revocations:
 
 def _revoke_token(revocations: Revocations, token: str, reason: str | None) -> Revocation:
     try:
-        access_token = app_state().verifier.prove(token)
+        access_token = app_state().sequence.prove(token)
     except InvalidTokenError as exc:
         raise InvalidRequestError("token_not_ours") from exc
     return revocations.revoke_token(access_token, token, reason)

@@ -5,11 +5,10 @@
 3. the issuer it claims to be from
 4. the key (`keysets.source`), 5. the signature
 6. the claims (RFC 7519 §4.1, RFC 9068 §4)
-7. whether it is withdrawn (`revocation`)
-8. what it is bound to
 
-A token that has passed before is remembered (`token_cache`): then 1 to 3, 5 and what can be said of the claims for good
-have been decided; the key set, the times, 7 and 8 are asked again.
+What may still refuse a proven token, such as a revocation or a binding, is the rest of the `sequence`. A token that has
+passed before is remembered (`token_cache`): 1 to 3, 5 and what is true of the claims for good are decided then; the key
+set and the times are checked again.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, cast
 
 from auth0_blueprint.errors import (
-    BindingMismatchError,
     ExpiredTokenError,
     InvalidClaimsError,
     InvalidSignatureError,
@@ -79,7 +77,6 @@ class Verifier:
         clock: Unix time.
         remembered: the tokens that have passed before.
         sync_if_due: learns what other processes have done, before anything is decided by it.
-        refuse_revoked: raises for a token that is withdrawn; gets its text as well.
         on_remembered: told that a token did not have to be proven again.
         on_proven: told that a token was proven, which was not remembered.
     """
@@ -92,16 +89,13 @@ class Verifier:
         *,
         remembered: TokenCache | None = None,
         sync_if_due: Callable[[], None] = lambda: None,
-        refuse_revoked: Callable[[AccessToken, str], None] = lambda _access_token, _token: None,
         on_remembered: Callable[[], object] = lambda: None,
         on_proven: Callable[[], object] = lambda: None,
     ) -> None:
         self._keys = dict(keys)
         self._remembered = TokenCache(0) if remembered is None else remembered
         self._known_headers: dict[bytes, _KnownHeader] = {}
-        self._keep_up = sync_if_due
-        #: Refuses an access token that is withdrawn; gets the text that has proven it as well.
-        self.check_not_revoked = refuse_revoked
+        self._sync_if_due = sync_if_due
         self._on_remembered = on_remembered
         self._on_proven = on_proven
         self._clock = clock
@@ -114,25 +108,12 @@ class Verifier:
         self._max_lifetime_seconds = settings.max_token_lifetime_seconds
         self._required_claims = (*_CLAIMS_OF_PROFILE[settings.token_profile], *settings.required_claims)
 
-    def verify(self, token: str, *, cached_only: bool = False) -> AccessToken:
-        """Prove *token* as a bearer token.
+    def prove(self, token: str, *, cached_only: bool = False) -> AccessToken:
+        """Prove that an issuer of ours issued *token* for this API, and that it has not expired. No more than that.
 
         Args:
             token: the compact serialization, as it came.
-            cached_only: use only what is known already, cause no fetch and wait for none.
-
-        Raises:
-            InvalidTokenError: it is not acceptable; the subclass says why.
-            UnavailableError: it cannot be decided now.
-        """
-        access_token = self.prove(token, cached_only=cached_only)
-        self.check_not_revoked(access_token, token)
-        if access_token.is_bound:
-            raise BindingMismatchError
-        return access_token
-
-    def prove(self, token: str, *, cached_only: bool = False) -> AccessToken:
-        """Prove that an issuer of ours has issued *token* for this API, and that it has not expired. No more than that.
+            cached_only: use only what is known already: cause no fetch and wait for none.
 
         Raises:
             InvalidTokenError: it is not acceptable; the subclass says why.
@@ -144,7 +125,7 @@ class Verifier:
         digest = digest_of(text)
         known = self._remembered.find(digest)
         if known is not None:
-            self._keep_up()
+            self._sync_if_due()
             if known.generation == known.keys.snapshot().generation:
                 try:
                     self._check_time(known)
@@ -169,7 +150,7 @@ class Verifier:
         if keys is None:
             raise InvalidClaimsError("issuer")
         if not cached_only:
-            self._keep_up()
+            self._sync_if_due()
         find_key = keys.cached_key if cached_only else keys.key_for
         found = find_key(unverified.header.get("kid"), algorithm)
         if not algorithm.verify(unverified.signing_input, found.key.public_key, unverified.signature):

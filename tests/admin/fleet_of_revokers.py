@@ -17,6 +17,7 @@ from auth0_blueprint.sharing.fleet_sync import FleetSync
 from auth0_blueprint.sharing.shared_cache import SharedCache
 from auth0_blueprint.sharing.signed_cache import SignedCache
 from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.sequence import Presentation
 
 INTERVAL, STALE, LIFETIME, LEEWAY = 5, 60, 86_400, 5
 
@@ -111,7 +112,7 @@ class Process:
         self.fleet_sync.sync_if_due()
         token = AccessToken({"sub": "s", "iat": int(self._fleet.clock()), "jti": token_id, **claims}, {})
         try:
-            self.revocations.refuse_revoked(token, "h.p.s")
+            self.revocations.check_not_revoked(token, Presentation("h.p.s"))
         except RevokedTokenError:
             return False
         return True

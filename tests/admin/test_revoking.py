@@ -193,7 +193,7 @@ def test_a_revocation_lasts_as_long_as_the_token_can_be_used(
     app = make_app(AUTH0_LEEWAY=leeway)
     clock = MovableClock(float(int(time.time())))
     state = app.extensions["auth0"]
-    for clocked in (state.verifier, state.revocations, state.revocations._index, state.revocations._log):
+    for clocked in (state.sequence.prove.__self__, state.revocations, state.revocations._index, state.revocations._log):
         clocked._clock = clock
     state.fleet_sync._monotonic = clock
     client, index = guarded(app), state.revocations._index

@@ -21,11 +21,13 @@ from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.revocation.log import RevocationLog
 from auth0_blueprint.revocation.service import Revocations
+from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import Settings, load_settings
 from auth0_blueprint.sharing.fleet_sync import FleetSync
 from auth0_blueprint.sharing.shared_cache import SharedCache
 from auth0_blueprint.sharing.signed_cache import SignedCache
 from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.sequence import Presentation, Step, VerificationSequence
 from auth0_blueprint.verification.token_cache import TokenCache
 from auth0_blueprint.verification.verifier import Verifier
 
@@ -47,6 +49,7 @@ KEY_IDS = ("a", "b")
 MATERIALS = ("first", "second")
 
 MakeVerifier = Callable[..., Verifier]
+MakeSequence = Callable[[Verifier, tuple[Step, ...]], VerificationSequence]
 
 
 @functools.cache
@@ -116,10 +119,21 @@ class Tenant:
         return document(self.keys)
 
 
+def sequence_of(verifier: Verifier, steps: tuple[Step, ...]) -> VerificationSequence:
+    return VerificationSequence(verifier.prove, steps)
+
+
 class GuardedApp:
     """One app's verification, on its own: key source, revocations and, maybe, remembered tokens."""
 
-    def __init__(self, tenant: Tenant, settings: dict[str, Any], cache: TokenCache, make: MakeVerifier) -> None:
+    def __init__(
+        self,
+        tenant: Tenant,
+        settings: dict[str, Any],
+        cache: TokenCache,
+        make: MakeVerifier,
+        make_sequence: MakeSequence = sequence_of,
+    ) -> None:
         loaded = _loaded(tuple(settings.items()))
         shared_cache = SharedCache(DictBackend, monotonic=tenant.monotonic, call_within=lambda _seconds, call: call())
         at_once = SingleFlight(start=lambda work: work())
@@ -151,18 +165,14 @@ class GuardedApp:
             clock=tenant.wall,
         )
         self.cache = cache
-        self.verifier = make(
-            loaded,
-            {loaded.issuers[0]: self.source},
-            tenant.wall,
-            remembered=cache,
-            refuse_revoked=self.revocations.refuse_revoked,
-        )
+        verifier = make(loaded, {loaded.issuers[0]: self.source}, tenant.wall, remembered=cache)
+        steps = (Step("revocation", self.revocations.check_not_revoked), Step("binding", Binding().check))
+        self.sequence = make_sequence(verifier, steps)
 
     def answer(self, token: str, requirement: Requirement | None) -> tuple[AccessToken | None, object]:
         """Return the verified token, and all that a client or a view can see of the answer."""
         try:
-            access_token = self.verifier.verify(token)
+            access_token = self.sequence.verify(Presentation(token))
             if requirement is not None and not requirement.is_met_by(access_token):
                 raise requirement.error()
         except Auth0Error as exc:

@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 from auth0_blueprint.cli.inspection.inspected_token import InspectedToken, Mistake
 from auth0_blueprint.cli.inspection.values import duration, shown
 from auth0_blueprint.cli.output import printable
-from auth0_blueprint.errors import InsufficientPermissionsError
-from auth0_blueprint.verification.access_token import AccessToken, is_unix_time
+from auth0_blueprint.verification.access_token import is_unix_time
 
 # Of a token for somebody else: one for this API may hold them as well.
 _SIGNS_OF_ID_TOKENS = ("nonce", "at_hash", "c_hash", "auth_time", "sid", "email_verified", "updated_at")
@@ -144,15 +143,12 @@ def _permission_as_scope(case: InspectedToken) -> str | None:
     token = case.access_token
     if token is None:
         return None
-    # Only asked, never let out: the demand has to say itself whether it would be met the other way round.
-    exchanged = AccessToken(token.claims, token.header, scopes=token.permissions, permissions=token.scopes)
-    requirements = [
-        requirement for requirement in case.requirements if requirement.error is InsufficientPermissionsError
-    ]
     labels = [
         requirement.label
-        for requirement in requirements
-        if not requirement.is_met_by(token) and requirement.is_met_by(exchanged)
+        for requirement in case.requirements
+        if requirement.kind == "permission"
+        and not requirement.is_met_by_values(token.permissions)
+        and requirement.is_met_by_values(token.scopes)
     ]
     if not labels:
         return None
