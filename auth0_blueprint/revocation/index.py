@@ -1,16 +1,28 @@
-"""Which tokens are withdrawn, as this process knows it: looked up in memory, for each request."""
+"""Which tokens are revoked, as this process knows it: looked up in memory, for each request.
+
+The set is a map from kind and value to the latest change about them, so merging two of them is safe in any order. It is
+kept small: one tuple for each entry, and no second copy of anything.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from auth0_blueprint.concurrency.after_fork import reset_in_children
 from auth0_blueprint.verification.access_token import AccessToken
 
 KINDS = ("token", "jti", "subject", "client_id")
+
+#: What expires within the same stretch of time is forgotten together, so that nothing is ever searched for.
+_BUCKET_SECONDS = 600
+
+#: ``issued_up_to``, ``expires_at``, ``changed_at``, ``reason``, ``is_lifted`` of a `Revocation`.
+Entry = tuple[int | None, float, float, str | None, bool]
 
 
 def token_digest(token: str) -> str:
@@ -19,14 +31,14 @@ def token_digest(token: str) -> str:
 
 
 class Revocation(NamedTuple):
-    """What is withdrawn, or no longer.
+    """What is revoked, or no longer.
 
     Attributes:
         kind: ``token``, ``jti``, ``subject`` or ``client_id``.
         value: the token's digest, or the claim.
-        issued_up_to: for subjects and clients, the last second (Unix time) whose tokens are withdrawn.
+        issued_up_to: for subjects and clients, the last second (Unix time) whose tokens are revoked.
         expires_at: when the last token that it could match has expired, in Unix time.
-        changed_at: when it was made or lifted, in Unix time: of two that concern the same, the later one counts.
+        changed_at: when it was made or lifted, in Unix time: of two changes about the same, the later one counts.
         reason: why, in the operator's words.
         is_lifted: whether it no longer holds.
     """
@@ -39,9 +51,17 @@ class Revocation(NamedTuple):
     reason: str | None = None
     is_lifted: bool = False
 
-    def outranks(self, other: Revocation | None) -> bool:
-        """Tell whether this one counts, rather than *other* about the same."""
-        return other is None or (self.changed_at, self.is_lifted) > (other.changed_at, other.is_lifted)
+    @property
+    def entry(self) -> Entry:
+        """What is kept under kind and value."""
+        return self[2:]
+
+
+def outranks(entry: Entry, other: Entry | None) -> bool:
+    """Tell whether *entry* counts, rather than *other* about the same; of two from the same moment, the lifting."""
+    if other is None:
+        return True
+    return entry[2] > other[2] if entry[2] != other[2] else entry[4] > other[4]
 
 
 class RevocationIndex:
@@ -49,36 +69,45 @@ class RevocationIndex:
 
     Args:
         clock: Unix time.
+
+    Attributes:
+        entries: by kind, then by value; read without a lock.
+        in_force: how many are in force, or were until they expired just now.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        #: By kind and value.
-        self.known: dict[tuple[str, str], Revocation] = {}
-        # What a request is looked up in: value to the second up to which it is withdrawn.
-        self._in_force: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
-        # Before then nothing has to be looked through.
-        self._first_expires_at = math.inf
+        self.entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
+        self.in_force: int = 0
+        # Values by the stretch of time in which they expire, and by kind.
+        self._expiring: dict[int, dict[str, list[str]]] = {}
+        self._lock = threading.Lock()
+        reset_in_children(self)
 
     def __len__(self) -> int:
-        return sum(map(len, self._in_force.values()))
+        """Return how many there are, those lifted as well."""
+        return sum(map(len, self.entries.values()))
 
     def __iter__(self) -> Iterator[Revocation]:
         """Iterate over all that have not expired, those lifted as well."""
         now = self._clock()
-        return iter([known for known in list(self.known.values()) if known.expires_at > now])
+        for kind, entries in self.entries.items():
+            for value, entry in list(entries.items()):
+                if entry[1] > now:
+                    yield Revocation(kind, value, *entry)
 
-    def apply(self, revocations: Iterable[Revocation]) -> list[Revocation]:
-        """Take over what is newer than what is known; return those."""
-        now = self._clock()
-        taken = []
-        for revocation in revocations:
-            key = (revocation.kind, revocation.value)
-            if revocation.expires_at > now and revocation.outranks(self.known.get(key)):
-                self.known[key] = revocation
-                self._first_expires_at = min(self._first_expires_at, revocation.expires_at)
-                self._put_in_force(revocation)
-                taken.append(revocation)
+    def apply(self, kind: str, changes: Iterable[tuple[str, Entry]]) -> list[str]:
+        """Take over what is later than what is known of the same; return the values that changed."""
+        now, entries, taken = self._clock(), self.entries[kind], list[str]()
+        with self._lock:
+            for value, entry in changes:
+                known = entries.get(value)
+                if entry[1] > now and (known is None or outranks(entry, known)):
+                    entries[value] = entry
+                    taken.append(value)
+                    self.in_force += (not entry[4]) - (known is not None and not known[4])
+                    if known is None or known[1] != entry[1]:
+                        self._note_expiry(kind, value, entry[1])
         return taken
 
     def successor(self, revocation: Revocation) -> Revocation:
@@ -86,9 +115,10 @@ class RevocationIndex:
 
         The clock of whoever made the one that is known may have been ahead of ours.
         """
-        known = self.known.get((revocation.kind, revocation.value))
-        if known is None:
+        entry = self.entries[revocation.kind].get(revocation.value)
+        if entry is None:
             return revocation
+        known = Revocation(revocation.kind, revocation.value, *entry)
         changed_at = max(revocation.changed_at, math.nextafter(known.changed_at, math.inf))
         if known.is_lifted or revocation.is_lifted:
             return revocation._replace(changed_at=changed_at)
@@ -100,43 +130,57 @@ class RevocationIndex:
 
     def find(self, kind: str, value: str) -> Revocation | None:
         """Return the revocation of *value* that is in force."""
-        known = self.known.get((kind, value))
-        return known if known and not known.is_lifted and known.expires_at > self._clock() else None
+        entry = self.entries[kind].get(value)
+        return None if entry is None or entry[4] or entry[1] <= self._clock() else Revocation(kind, value, *entry)
 
     def is_revoked(self, access_token: AccessToken, digest: Callable[[], str]) -> bool:
-        """Tell whether *access_token* is withdrawn. *digest* returns its `token_digest`; called only if needed."""
-        in_force = self._in_force
-        if in_force["token"] and digest() in in_force["token"]:
+        """Tell whether *access_token* is revoked. *digest* returns its `token_digest`; called only if needed."""
+        tokens, token_ids, subjects, clients = (self.entries[kind] for kind in KINDS)
+        if tokens and _is_in_force(tokens.get(digest())):
             return True
         token_id = access_token.token_id
-        if token_id is not None and token_id in in_force["jti"]:
+        if token_id is not None and _is_in_force(token_ids.get(token_id)):
             return True
-        # Whole seconds, as issuers write them: whatever was issued in the second of the call is withdrawn as well.
+        # Whole seconds, as issuers write them: whatever was issued in the second of the call is revoked as well.
         issued_at = math.floor(access_token["iat"])
-        if issued_at <= in_force["subject"].get(access_token.subject, -math.inf):
+        if _is_in_force(subjects.get(access_token.subject), issued_at):
             return True
         # Both, where a token names its client twice: neither may hide the other.
-        clients = in_force["client_id"]
         return bool(clients) and any(
-            issued_at <= clients.get(access_token.get(claim, ""), -math.inf) for claim in ("client_id", "azp")
+            _is_in_force(clients.get(access_token.get(claim, "")), issued_at) for claim in ("client_id", "azp")
         )
 
     def forget_expired(self) -> None:
         """Let go of what no token can match any more."""
         now = self._clock()
-        if now < self._first_expires_at:
-            return
-        self._first_expires_at = math.inf
-        for key, known in list(self.known.items()):
-            if known.expires_at <= now:
-                del self.known[key]
-                self._in_force[known.kind].pop(known.value, None)
-            else:
-                self._first_expires_at = min(self._first_expires_at, known.expires_at)
+        due = [bucket for bucket in list(self._expiring) if bucket * _BUCKET_SECONDS <= now]
+        with self._lock:
+            for bucket in due:
+                for kind, values in self._expiring.pop(bucket, {}).items():
+                    self._forget(kind, values, now)
 
-    def _put_in_force(self, revocation: Revocation) -> None:
-        values = self._in_force[revocation.kind]
-        if revocation.is_lifted:
-            values.pop(revocation.value, None)
-        else:
-            values[revocation.value] = math.inf if revocation.issued_up_to is None else revocation.issued_up_to
+    def reset_after_fork(self) -> None:
+        """Replace the lock, which a fork may have copied while it was held."""
+        self._lock = threading.Lock()
+
+    def _forget(self, kind: str, values: list[str], now: float) -> None:
+        entries = self.entries[kind]
+        for value in values:
+            entry = entries.get(value)
+            if entry is None:
+                continue
+            if entry[1] > now:  # later in this stretch of time, or changed since
+                self._note_expiry(kind, value, entry[1])
+            else:
+                del entries[value]
+                self.in_force -= not entry[4]
+
+    def _note_expiry(self, kind: str, value: str, expires_at: float) -> None:
+        bucket = int(expires_at // _BUCKET_SECONDS)
+        self._expiring.setdefault(bucket, {}).setdefault(kind, []).append(value)
+
+
+def _is_in_force(entry: Entry | None, issued_at: int | None = None) -> bool:
+    if entry is None or entry[4]:
+        return False
+    return entry[0] is None or issued_at is None or issued_at <= entry[0]

@@ -1,0 +1,252 @@
+"""The store on Redis: its own atomic operations, on the primary, under keys of one hash slot.
+
+The log is one hash, so that no part of it can be evicted, restored or lost by itself. Its fields: ``incarnation``,
+``version``, ``digest``, ``layout``; ``c:<version>`` for each change, the digest after it (40 characters) and its blob; and
+``n:<name>`` for each notice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from auth0_blueprint.sharing.store import Head, LayoutChangedError, StoreError
+
+T = TypeVar("T")
+
+_HEAD = ("incarnation", "version", "digest", "layout")
+_DIGEST_LENGTH = 40
+#: How many blobs are read in one operation: of a thousand entries each about 2 MB.
+_BATCH = 20
+_STAGING_MILLISECONDS = 60_000
+
+# Each script may run twice. A value is its own proof that it was stored.
+_TAKE = """
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+return redis.call('GET', KEYS[1]) == ARGV[1] and 1 or 0
+"""
+_GIVE_BACK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+_APPEND = """
+local key, keep = KEYS[1], tonumber(ARGV[2])
+if redis.call('HGET', key, 'incarnation') ~= ARGV[1] then return {} end
+local version, digest = tonumber(redis.call('HGET', key, 'version')), redis.call('HGET', key, 'digest')
+for number = 3, #ARGV do
+  version, digest = version + 1, redis.sha1hex(digest .. ARGV[number])
+  redis.call('HSET', key, 'c:' .. version, digest .. ARGV[number])
+end
+redis.call('HSET', key, 'version', version, 'digest', digest)
+if redis.call('PTTL', key) < keep then redis.call('PEXPIRE', key, keep) end
+return redis.call('HMGET', key, 'incarnation', 'version', 'digest', 'layout')
+"""
+# What was staged becomes the log, whole. Notices of a log that is gone go with it.
+_BEGIN = """
+local there = redis.call('HGET', KEYS[1], 'incarnation')
+if there then redis.call('DEL', KEYS[2]) return there == ARGV[1] and 1 or 0 end
+if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
+redis.call('RENAME', KEYS[2], KEYS[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1
+"""
+_MERGE = """
+if redis.call('HGET', KEYS[1], 'incarnation') ~= ARGV[1] then return 0 end
+if redis.call('HGET', KEYS[1], 'layout') ~= ARGV[2] then return redis.call('HGET', KEYS[1], 'merged') == ARGV[3] and 1 or 0 end
+local last = redis.call('HGET', KEYS[1], 'c:' .. ARGV[#ARGV])
+if not last then return 0 end
+for number = 5, #ARGV do redis.call('HDEL', KEYS[1], 'c:' .. ARGV[number]) end
+if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'c:' .. ARGV[#ARGV], string.sub(last, 1, 40) .. ARGV[4]) end
+redis.call('HINCRBY', KEYS[1], 'layout', 1)
+redis.call('HSET', KEYS[1], 'merged', ARGV[3])
+return 1
+"""
+
+
+class RedisStore:
+    """The store of one fleet.
+
+    Args:
+        client: finds the connected redis-py client of the primary; called for each operation.
+        name: tells this fleet from others; the hash tag of all keys.
+        prefix: what the keys of the backend begin with.
+    """
+
+    reach = "fleet"
+
+    def __init__(self, client: Callable[[], Any], *, name: str, prefix: str = "") -> None:
+        self._client = client
+        self._prefix = f"{prefix}auth0:{{{name}}}:"
+        self._log = f"{self._prefix}log"
+
+    def take(self, name: str, value: str, seconds: float) -> bool:
+        """Store *value* under *name* unless another value is there; tell whether *value* is there now."""
+        return bool(self._run(_TAKE, [self._prefix + name], [value, _milliseconds(seconds)]))
+
+    def value_of(self, name: str) -> str | None:
+        """Return the value under *name*."""
+        value: str | None = _text(self._do(lambda client: client.get(self._prefix + name)))
+        return value
+
+    def put(self, name: str, value: str, seconds: float) -> None:
+        """Store *value* under *name*, whatever is there."""
+        self._do(lambda client: client.set(self._prefix + name, value, px=_milliseconds(seconds)))
+
+    def give_back(self, name: str, value: str) -> None:
+        """Remove *value*, if it is still what is under *name*."""
+        self._run(_GIVE_BACK, [self._prefix + name], [value])
+
+    def look(self, notices: list[str]) -> tuple[Head | None, list[str | None]]:
+        """Return where the log stands, ``None`` if there is none, and the *notices* of these names."""
+        fields = [*_HEAD, *(f"n:{notice}" for notice in notices)]
+        values = self._fields(fields)
+        return _head(values[: len(_HEAD)]), [_text(value) for value in values[len(_HEAD) :]]
+
+    def post(self, notice: str, value: str) -> None:
+        """Put *value* where `look` finds it, under the name *notice*."""
+        self._do(lambda client: client.hset(self._log, f"n:{notice}", value))
+
+    def begin(self, incarnation: str, blobs: list[str], keep_seconds: float) -> bool:
+        """Begin a log that holds *blobs*, all at once, unless there is one; tell whether it is ours."""
+        staging = f"{self._log}:{incarnation}"
+        fields: dict[str, Any] = {"incarnation": incarnation, "version": 0, "digest": "", "layout": 0}
+        self._do(lambda client: client.hset(staging, mapping=fields))
+        self._do(lambda client: client.pexpire(staging, _STAGING_MILLISECONDS))
+        for number in range(0, len(blobs), _BATCH):
+            self._run(_APPEND, [staging], [incarnation, _STAGING_MILLISECONDS, *blobs[number : number + _BATCH]])
+        return bool(self._run(_BEGIN, [self._log, staging], [incarnation, _milliseconds(keep_seconds)]))
+
+    def append(self, incarnation: str, blobs: list[str], keep_seconds: float) -> Head | None:
+        """Append *blobs* to the log of that *incarnation*; ``None`` if there is no such log."""
+        values = self._run(_APPEND, [self._log], [incarnation, _milliseconds(keep_seconds), *blobs])
+        return _head(values) if values else None
+
+    def changes(self, since: Head, until: Head) -> list[str] | None:
+        """Return what was appended between two heads; ``None`` if that is not known any more, or never was so."""
+        fields = [f"c:{version}" for version in range(since.version, until.version + 1)]
+        first, *values = self._fields(fields)
+        if since.version and (first is None or _text(first)[:_DIGEST_LENGTH] != since.digest):
+            return None
+        return None if None in values else [_text(value)[_DIGEST_LENGTH:] for value in values]
+
+    def contents(self, head: Head) -> Iterator[dict[int, str]]:
+        """Yield all blobs of the log by their versions, some at a time."""
+        fields = [field for field in self._do(lambda client: client.hkeys(self._log)) if field.startswith(b"c:")]
+        for number in range(0, len(fields), _BATCH):
+            batch = fields[number : number + _BATCH]
+            values = self._fields(batch)
+            if None in values:
+                raise LayoutChangedError
+            yield {int(field[2:]): _text(value)[_DIGEST_LENGTH:] for field, value in zip(batch, values, strict=True)}
+        now, _ = self.look([])
+        if now is None or (now.incarnation, now.layout) != (head.incarnation, head.layout):
+            raise LayoutChangedError
+
+    def merge(self, head: Head, versions: list[int], blob: str | None) -> bool:
+        """Put *blob* in the place of the changes with these *versions*, unless the layout has changed; tell whether."""
+        arguments = [head.incarnation, head.layout, secrets.token_hex(8), blob or "", *sorted(versions)]
+        return bool(self._run(_MERGE, [self._log], arguments))
+
+    def _fields(self, fields: list[Any]) -> list[Any]:
+        values: list[Any] = self._do(lambda client: client.hmget(self._log, fields))
+        return values
+
+    def _run(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
+        digest = _SHA1[script]
+
+        def run(client: Any) -> Any:
+            from redis.exceptions import NoScriptError  # redis-py is an optional dependency
+
+            try:
+                return client.evalsha(digest, len(keys), *keys, *arguments)
+            except NoScriptError:
+                return client.eval(script, len(keys), *keys, *arguments)
+
+        return self._do(run)
+
+    def _do(self, operation: Callable[[Any], T]) -> T:
+        """Run *operation* with the client of the primary.
+
+        Raises:
+            StoreError: it failed.
+        """
+        client = self._client()
+        try:
+            try:
+                return operation(client)
+            except Exception as exc:
+                if _code_of(exc) != "read_only":
+                    raise
+                # After a failover behind one address the pool still leads to the old primary: dial again.
+                client.connection_pool.disconnect(inuse_connections=False)
+                return operation(client)
+        except Exception as exc:
+            code = _code_of(exc)
+            # The text of the error may hold an address or a password.
+            raise StoreError(code, REASONS[code]) from None
+
+
+#: Why an operation failed, and what to do.
+REASONS = {
+    "unreachable": "Redis cannot be reached",
+    "timeout": "Redis did not answer in time",
+    "read_only": "Redis accepts no writes: this is a read-only replica, or too few replicas are in sync",
+    "full": "Redis is full and accepts no writes (maxmemory)",
+    "denied": "the Redis user may not run the command or use the key: see the ACL rules in docs/how-to/redis.md",
+    "password": "Redis rejects the user name or password",
+    "wrong_type": "a key of ours in Redis holds another type of value",
+    "failed": "Redis answered with an error",
+}
+
+
+def _code_of(exc: Exception) -> str:
+    from redis import exceptions
+
+    by_class = (
+        (exceptions.AuthenticationError, "password"),
+        (exceptions.NoPermissionError, "denied"),
+        (exceptions.ReadOnlyError, "read_only"),
+        (exceptions.OutOfMemoryError, "full"),
+        ((exceptions.TimeoutError, TimeoutError), "timeout"),
+        ((exceptions.ConnectionError, OSError), "unreachable"),
+    )
+    for classes, code in by_class:
+        if isinstance(exc, classes):
+            return code
+    # Within a script, older servers and clients give the class of the inner error away only in the text.
+    text = str(exc)
+    by_text = (
+        ("READONLY", "read_only"),
+        ("NOREPLICAS", "read_only"),
+        ("OOM", "full"),
+        ("NOPERM", "denied"),
+        ("NOAUTH", "password"),
+        ("WRONGPASS", "password"),
+        ("WRONGTYPE", "wrong_type"),
+        ("MISCONF", "read_only"),
+    )
+    return next((code for word, code in by_text if word in text), "failed")
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1000, math.ceil(seconds * 1000))
+
+
+def _text(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _head(values: list[Any]) -> Head | None:
+    incarnation, version, digest, layout = map(_text, values)
+    if incarnation is None:
+        return None
+    try:
+        return Head(incarnation, int(version), digest or "", int(layout))
+    except (TypeError, ValueError):
+        raise StoreError("failed", "the log in Redis is damaged") from None
+
+
+_SHA1 = {
+    script: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
+    for script in (_TAKE, _GIVE_BACK, _APPEND, _BEGIN, _MERGE)
+}
