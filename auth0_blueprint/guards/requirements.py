@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import (
     Auth0Error,
     InsufficientClaimsError,
@@ -128,9 +128,7 @@ def acr_requirement(values: tuple[str, ...], *, claim: str) -> Requirement:
     return Requirement(is_met_by, InsufficientUserAuthenticationError, label, "acr", acr_values=acr_values)
 
 
-def recent_login_requirement(
-    max_age_seconds: int, *, claim: str, clock: Callable[[], float] = time.time
-) -> Requirement:
+def recent_login_requirement(max_age_seconds: int, *, claim: str, clock: Clock = SYSTEM_CLOCK) -> Requirement:
     """Requirement that *claim*, the time of the login, is at most *max_age_seconds* ago by *clock* (RFC 9470 §3)."""
     if isinstance(max_age_seconds, bool) or not isinstance(max_age_seconds, int):
         raise TypeError("max_age= takes whole seconds, such as 300.")
@@ -140,7 +138,7 @@ def recent_login_requirement(
     _check_claim(claim)
 
     def is_met_by(token: AccessToken) -> bool:
-        auth_time, now = token.get(claim), clock()
+        auth_time, now = token.get(claim), clock.time()
         # By the issuer's clock, which may be ahead of ours as far as the verifier lets `iat` be.
         return is_unix_time(auth_time) and now - max_age_seconds <= auth_time <= max(now, token["iat"])
 
