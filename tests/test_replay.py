@@ -289,7 +289,7 @@ def test_while_the_cache_is_away_nothing_passes_where_the_app_says_so(
     backend.is_away = True
     for name in "ab":
         with pytest.raises(ReplayMemoryUnavailableError) as caught:
-            memory.use(proof(name), clock() + 300)
+            memory.use(proof(name), clock.now + 300)
         assert_unavailable(caught.value, CANNOT_TELL)
     backend.is_away = False
     clock.move(60)

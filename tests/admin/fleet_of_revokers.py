@@ -92,7 +92,7 @@ class Process:
         self.fleet_sync = FleetSync(
             entries, interval_seconds=fleet.interval, monotonic=clock, single_flight=single_flight
         )
-        own_clock = lambda: clock() + ahead_seconds  # noqa: E731
+        own_clock = lambda: clock.now + ahead_seconds  # noqa: E731
         self.changed: list[Revocation] = []
         self.revocations = Revocations(
             RevocationLog(entries, keep_seconds=LIFETIME + 2 * LEEWAY, clock=own_clock),
@@ -109,7 +109,7 @@ class Process:
     def lets_in(self, token_id: str, **claims: Any) -> bool:
         """Answer a request with a token of that ``jti``, as the verifier does."""
         self.fleet_sync.sync_if_due()
-        token = AccessToken({"sub": "s", "iat": int(self._fleet.clock()), "jti": token_id, **claims}, {})
+        token = AccessToken({"sub": "s", "iat": int(self._fleet.clock.now), "jti": token_id, **claims}, {})
         try:
             self.revocations.refuse_revoked(token, "h.p.s")
         except RevokedTokenError:
