@@ -54,7 +54,9 @@ def make_source(
         "max_stale_seconds": MAX_STALE,
         "cooldown_seconds": COOLDOWN,
     }
-    return KeySource(fetch=fetch, clock=clock, shared=shared or make_shared(clock), **{**arguments, **changes})
+    return KeySource(
+        fetch=fetch, clock=clock, shared=shared or make_shared(clock, secret=None), **{**arguments, **changes}
+    )
 
 
 class DictBackend:

@@ -65,12 +65,12 @@ def make_fleet_sync(clock: MovableClock, backend: Backend, waits: Waits) -> Make
 
     def make(interval_seconds: float = INTERVAL, single_flight: SingleFlight | None = None) -> FleetSync:
         cache = SharedCache(
-            lambda: backend, monotonic=clock, pause_seconds=1, call_within=lambda _seconds, operation: operation()
+            lambda: backend, clock=clock, pause_seconds=1, call_within=lambda _seconds, operation: operation()
         )
         return FleetSync(
             SignedCache(cache, secret=SECRET, names=("fleet",)),
             interval_seconds=interval_seconds,
-            monotonic=clock,
+            clock=clock,
             single_flight=single_flight or waits.single_flight,
         )
 

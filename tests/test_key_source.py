@@ -42,7 +42,6 @@ def scripted() -> ScriptedIssuer:
 @pytest.fixture
 def make_source(scripted: ScriptedIssuer, clock: MovableClock) -> MakeSource:
     """Return a factory of sources that share nothing, on the clock that the test moves."""
-
     return partial(shared_sources.make_source, fetch=scripted, clock=clock)
 
 
