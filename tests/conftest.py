@@ -33,11 +33,9 @@ def session_issuer() -> Iterator[LocalIssuer]:
 @pytest.fixture
 def issuer(session_issuer: LocalIssuer) -> Iterator[LocalIssuer]:
     """The session's issuer, as it was: same keys, no fetches counted."""
-    before = dict(session_issuer._keys)
     session_issuer.fetch_count = 0
     yield session_issuer
-    session_issuer._keys.clear()
-    session_issuer._keys.update(before)
+    session_issuer.reset()
 
 
 @pytest.fixture

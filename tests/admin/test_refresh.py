@@ -92,8 +92,7 @@ def test_an_issuer_that_fails_is_asked_all_the_same(make_app: AppFactory, clock:
     token = issuer.token()
     admin = admin_headers(issuer)
     assert passes(client, token)
-    keys = dict(issuer._keys)
-    issuer._keys.clear()  # a key set without keys is a failure
+    issuer.remove_key(issuer.key_ids[0])  # a key set without keys is a failure
     asked = issuer.fetch_count
     for _ in range(2):
         clock.move(5)
@@ -103,7 +102,7 @@ def test_an_issuer_that_fails_is_asked_all_the_same(make_app: AppFactory, clock:
     assert issuer.fetch_count == asked + 2
     assert source.status().consecutive_failures == 2
     assert passes(client, token)
-    issuer._keys.update(keys)
+    issuer.rotate()
     clock.move(5)
     assert client.post(REFRESH, headers=admin).status_code == 200
     assert source.status().consecutive_failures == 0
@@ -131,11 +130,9 @@ def test_a_refresh_by_a_clock_that_is_ahead_is_heeded_once(
 
 def test_a_key_set_dated_in_the_future_is_refreshed(make_app: AppFactory, own_issuer: LocalIssuer) -> None:
     """It may come from a machine whose clock is ahead: what an operator asks for is asked of the issuer."""
-    client = guarded(make_app(**own_issuer.settings))
+    clock = MovableClock(time.time() + 4)
+    client = guarded(make_app(clock=clock, **own_issuer.settings))
     assert passes(client, own_issuer.token())
-    source = key_source(client.application)
-    snapshot = source._store.snapshot
-    assert snapshot is not None
-    source._store.install(snapshot.key_set, snapshot.fetched_at + 4, snapshot.monotonic_fetched_at, "cache")
+    clock.now -= 4
     assert refresh(client, own_issuer).status_code == 200
     assert own_issuer.fetch_count == 2
