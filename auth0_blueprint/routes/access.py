@@ -35,7 +35,7 @@ def guarded(route: Route) -> View:
     def view(*args: str, **kwargs: str) -> Response:
         settings = app_state().settings
         refuse_if_hidden(route, settings)
-        for requirement in _requirements(route, settings):
+        for requirement in _requirements_of(route, settings):
             admit(requirement)
         if not route.is_on(settings):
             raise NotFoundError
@@ -75,16 +75,17 @@ def settings_requirements(view: Any, settings: Settings) -> tuple[Requirement, .
         return ()
     if route.is_hidden(settings) or (route.is_open and not route.is_on(settings)):
         return None
-    return _requirements(route, settings)
+    return _requirements_of(route, settings)
 
 
-def _requirements(route: Route, settings: Settings) -> tuple[Requirement, ...]:
+def _requirements_of(route: Route, settings: Settings) -> tuple[Requirement, ...]:
     """Return what is demanded of whoever uses *route*, in the order in which it is asked."""
     if route.is_open:
         return ()
-    if route.guard == "token":
-        return (ANY_TOKEN,)
-    value: str = getattr(settings, route.guard)
+    return (ANY_TOKEN,) if route.guard == "token" else _requirements(getattr(settings, route.guard), settings)
+
+
+def _requirements(value: str, settings: Settings) -> tuple[Requirement, ...]:
     # Without RBAC any client may ask for any scope. Whoever has a scope and not the permission did just that.
     return (
         (scope_requirement((value,)), permission_requirement((value,)))
