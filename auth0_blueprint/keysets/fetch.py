@@ -1,4 +1,4 @@
-"""One request for a key set, and what of its answer is acceptable."""
+"""One request for a key set, and whether its answer is acceptable."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def fetch(url: str, timeout_seconds: float, max_bytes: int) -> bytes:
 
 
 def _body(response: requests.Response, max_bytes: int) -> bytes:
-    if response.status_code != 200:  # a redirect, too, is a failure
+    if response.status_code != 200:  # a redirect is a failure, too
         raise FetchError(f"HTTP status {response.status_code}", _retry_after_seconds(response))
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise FetchError("an encoded answer that was not asked for")

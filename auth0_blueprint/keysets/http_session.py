@@ -1,7 +1,4 @@
-"""A session of requests for one exchange with an issuer, which ends in time whatever the server does.
-
-Every request that this package sends goes through it.
-"""
+"""The session for every HTTP request that this package sends. It ends in time, whatever the server does."""
 
 from __future__ import annotations
 
@@ -24,20 +21,20 @@ _CHUNK_BYTES = 16384
 
 
 class AnswerTooLargeError(Exception):
-    """The body is longer than it may be."""
+    """The body is longer than allowed."""
 
 
 class DirectSession(requests.Session):
     """A session for one exchange with *url* itself.
 
-    It follows no redirect, and sends nothing that a netrc file says. An environment's proxies and certificate
-    authorities are used, except for loopback, where they make no sense.
+    Redirects are not followed, and netrc files are ignored. Proxies and certificate authorities of the environment
+    are used, except for loopback, where they make no sense.
 
     Args:
         url: where the one request goes.
         timeout_seconds: for the whole exchange: name resolution, connection, TLS, header and body together. Name
-            resolution knows no timeout, and a socket's timeout starts anew with each byte: hence the thread of its own,
-            and the sockets that are shut down at the deadline.
+            resolution has no timeout, and that of a socket starts again with each byte: hence a separate thread, and
+            sockets that are shut down at the deadline.
     """
 
     def __init__(self, url: str, timeout_seconds: float) -> None:
@@ -52,19 +49,19 @@ class DirectSession(requests.Session):
         self.mount("http://", adapter)
 
     def exchange(self, method: str, read: Callable[[requests.Response], T], **arguments: Any) -> T:
-        """Send the request; return what *read* makes of the answer, whose body it has still to read.
+        """Send the request, and return what *read* makes of the answer.
 
         Args:
             method: of the request.
-            read: called with the answer, whatever its status, in the thread of the exchange.
-            arguments: more of the request, as ``requests.Session.request`` takes it.
+            read: called with the answer, whatever its status, in the thread of the exchange. The body is still unread.
+            arguments: of ``requests.Session.request``, such as ``headers`` and ``data``.
 
         Raises:
             TimeoutError: there was no complete answer in time.
-            requests.RequestException: there was none.
-            urllib3.exceptions.HTTPError: it broke off.
-            OSError: the connection did.
-            ValueError: it is not HTTP.
+            requests.RequestException: the request failed.
+            urllib3.exceptions.HTTPError: the answer broke off.
+            OSError: the connection broke.
+            ValueError: the answer is not valid HTTP.
         """
         try:
             return call_within(self._timeout_seconds, lambda: self._exchange(method, read, arguments))
@@ -88,16 +85,16 @@ class DirectSession(requests.Session):
             self._sockets.close()
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Say that there is none: to find out, requests would read the whole body of a redirect."""
+        """Return ``None``: to find out, requests would read the whole body of a redirect."""
 
 
 def body_of(response: requests.Response, max_bytes: int, *, decode: bool = False) -> bytes:
     """Return the body of *response*, read piece by piece.
 
     Args:
-        response: an answer whose body has not been read yet.
-        max_bytes: how long the body may be.
-        decode: undo the ``Content-Encoding``; *max_bytes* is for what comes out then.
+        response: an answer whose body is still unread.
+        max_bytes: the maximum length of the body.
+        decode: undo its ``Content-Encoding``; *max_bytes* is then for the decoded body.
 
     Raises:
         AnswerTooLargeError: it is longer than *max_bytes*.
@@ -143,7 +140,7 @@ class _Sockets:
 
 
 class _NotingAdapter(HTTPAdapter):
-    """requests' adapter, with connections that note their socket as soon as it exists."""
+    """An adapter whose connections note their socket as soon as it exists."""
 
     def __init__(self, sockets: _Sockets) -> None:
         self._sockets = sockets
@@ -156,9 +153,9 @@ class _NotingAdapter(HTTPAdapter):
 
 
 def _noting(base: Any, sockets: _Sockets) -> Any:
-    """Return *base*, the class of a pool's connections, such that each notes its socket.
+    """Return a subclass of *base*, the class of a pool's connections, that notes each socket.
 
-    It is the pool's own: that of a SOCKS proxy, of a recording or of a mock connects in its own way.
+    The pool's own class is the base: for a SOCKS proxy, a recorder or a mock, it connects differently.
     """
 
     class NotingConnection(base):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""The package's own routes. All answer JSON that is never stored, and read their credentials from the header only."""
+"""The package's own routes. All answer JSON with ``no-store``, and read credentials only from the header."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class AnyTextConverter(PathConverter):
-    """The rest of a path, whatever it is: a subject may begin with a slash, or hold a line break."""
+    """The rest of a path, unrestricted: a subject may begin with a slash or contain a line break."""
 
     part_isolating = False
     regex = "(?s:.*)"
@@ -30,7 +30,7 @@ def add_routes(blueprint: Blueprint) -> None:
 
 
 def add_route_for_metadata(app: Flask, blueprint: str, path: str) -> None:
-    """Add the route for the metadata to *app*, at its root: as one of *blueprint*, but for the prefix."""
+    """Add the metadata route to *app*, at its root: a route of *blueprint*, but without its prefix."""
     _add(app, RESOURCE_METADATA._replace(path=path), prefix=f"{blueprint}.")
 
 
@@ -46,14 +46,14 @@ def _add(owner: Blueprint | Flask, route: Route, *, prefix: str = "") -> None:
             view,
             methods=methods,
             provide_automatic_options=False,
-            merge_slashes=False,  # a subject may hold slashes, also two in a row
+            merge_slashes=False,  # a subject may contain slashes, even two in a row
         )
 
 
 def _answer_to_other_methods(route: Route) -> View:
-    """Return what refuses the methods that *route* does not have, and answers ``OPTIONS``.
+    """Return the view that answers ``OPTIONS``, and 405 to the methods that *route* does not have.
 
-    A blueprint's error handler is not asked when no route has the method, and the app's own is not ours to replace.
+    A blueprint's error handler does not run when no route has the method, and the app's is not ours to replace.
     """
     allowed = (*route.methods, "HEAD", "OPTIONS") if "GET" in route.methods else (*route.methods, "OPTIONS")
 
@@ -62,7 +62,7 @@ def _answer_to_other_methods(route: Route) -> View:
         refuse_if_hidden(route, app_state().settings)
         if request.method != "OPTIONS":
             raise MethodNotAllowedError(allowed)
-        # Flask's own answer would count the refused ones as allowed.
+        # Flask's own answer would list the refused methods as allowed.
         return Response(headers={"Allow": ", ".join(allowed), "Cache-Control": "no-store"})
 
     mark_as_refusing(answer_other_methods)

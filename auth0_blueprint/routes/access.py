@@ -1,6 +1,6 @@
-"""Who may use the package's own routes, as their rows in `routes.table` say it.
+"""Access to the package's own routes, as their rows in `routes.table` say.
 
-The routes for operators are for whoever has their value in ``scope``, and with RBAC in ``permissions``.
+The operator routes need their value in the token's ``scope`` and, with RBAC, in its ``permissions``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REFUSES_ATTRIBUTE = "__auth0_only_refuses__"
 
 
 def holds(access_token: AccessToken, value: str, settings: Settings) -> bool:
-    """Tell whether *access_token* holds *value* as ``AUTH0_ADMIN_RBAC`` demands."""
+    """Return whether *access_token* has *value* as ``AUTH0_ADMIN_RBAC`` requires."""
     return value in access_token.scopes and (not settings.admin_rbac or value in access_token.permissions)
 
 
@@ -46,7 +46,7 @@ def guarded(route: Route) -> View:
 
 
 def refuse_if_hidden(route: Route, settings: Settings) -> None:
-    """Refuse whatever is asked of *route* if with *settings* there is none.
+    """Refuse every request to *route* while *settings* hide it.
 
     Raises:
         NotFoundError: ``AUTH0_ADMIN`` is off, and *route* is for admins.
@@ -56,18 +56,18 @@ def refuse_if_hidden(route: Route, settings: Settings) -> None:
 
 
 def mark_as_refusing(view: View) -> None:
-    """Write on *view*, for `settings_requirements`, that it does nothing but refuse."""
+    """Record on *view*, for `settings_requirements`, that it only refuses."""
     setattr(view, _REFUSES_ATTRIBUTE, True)
 
 
 def route_of(view: Any) -> Route | None:
-    """Return the row that *view*, registered on an app, was made from."""
+    """Return the row of which `guarded` made *view*, if it did."""
     route: Route | None = marks_of(view).get(_ROUTE_ATTRIBUTE)
     return route
 
 
 def settings_requirements(view: Any, settings: Settings) -> tuple[Requirement, ...] | None:
-    """Return what *view* demands because *settings* say so, or ``None`` if with these it only refuses."""
+    """Return what *settings* make *view* require, or ``None`` if it only refuses or they turn it off."""
     if marks_of(view).get(_REFUSES_ATTRIBUTE, False):
         return None
     route = route_of(view)
@@ -79,14 +79,14 @@ def settings_requirements(view: Any, settings: Settings) -> tuple[Requirement, .
 
 
 def _requirements_of(route: Route, settings: Settings) -> tuple[Requirement, ...]:
-    """Return what is demanded of whoever uses *route*, in the order in which it is asked."""
+    """Return what *route* requires, in the order in which it is checked."""
     if route.is_open:
         return ()
     return (ANY_TOKEN,) if route.guard == "token" else _requirements(getattr(settings, route.guard), settings)
 
 
 def _requirements(value: str, settings: Settings) -> tuple[Requirement, ...]:
-    # Without RBAC any client may ask for any scope. Whoever has a scope and not the permission did just that.
+    # Without RBAC any client may request any scope. A scope without its permission was obtained just like that.
     return (
         (scope_requirement((value,)), permission_requirement((value,)))
         if settings.admin_rbac

@@ -41,7 +41,7 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     "kind": {"schema": {"type": "string", "enum": list(KINDS)}},
     "value": {
         "schema": {"type": "string", "minLength": 1},
-        "description": "percent-encoded, slashes too; for a token its digest",
+        "description": "percent-encoded, including slashes; for a token, its digest",
     },
 }
 #: What a schema cannot say by its fields alone.

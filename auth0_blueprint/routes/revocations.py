@@ -81,7 +81,7 @@ def look_up_or_lift(kind: str, value: str) -> Response:
 
 
 def _revocations() -> Revocations:
-    # The switch of these routes, AUTH0_REVOCATION, is on.
+    # AUTH0_REVOCATION, the switch of these routes, is on.
     return cast("Revocations", app_state().revocations)
 
 

@@ -1,4 +1,4 @@
-"""What a row of `routes.table` is made of: a path, who may use it, and what each of its methods takes and answers."""
+"""The rows of `routes.table`: a path, who may use it, and what each of its methods accepts and returns."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ JSON, FORM, HEALTH_JSON = "application/json", "application/x-www-form-urlencoded
 
 View = Callable[..., Response]
 
-#: Who may: ``anyone``; ``optional``, anyone, but a token may show more; ``token``, whoever has a valid one; or whoever
-#: holds the value of this member of `Settings`. Routes for ``admin_scope`` exist only with ``AUTH0_ADMIN``.
+#: Who may use a route: ``anyone``; ``optional``: anyone, and some tokens show more; ``token``: any valid token;
+#: otherwise the member of `Settings` with the scope that a token needs. With ``AUTH0_ADMIN`` off, there are no routes for
+#: ``admin_scope``.
 Guard = Literal["anyone", "optional", "token", "admin_scope", "introspection_scope"]
 
 
@@ -27,11 +28,11 @@ class Operation(NamedTuple):
         name: of the operation, in the OpenAPI document.
         method: in capitals.
         summary: what it is for.
-        answers: status to schema of what is no error.
+        answers: status to schema, for every answer that is not an error.
         body: schema of the request.
         body_type: media type of the request.
         answer_type: media type of the answers.
-        refusals: errors beside those of the guard.
+        refusals: its errors, apart from those of the guard.
     """
 
     name: str
@@ -49,10 +50,10 @@ class Route(NamedTuple):
 
     Attributes:
         path: below the prefix of the blueprint, as a rule of werkzeug.
-        view: answers every method of the route. Its name is the last part of the endpoint.
+        view: for all methods. Its name is the last part of the endpoint.
         guard: who may use it.
-        operations: what its methods do, one each.
-        switch: the member of `Settings` without which whoever may use the route gets 404.
+        operations: one for each method.
+        switch: the member of `Settings` that turns the route on. While it is off, those who may use the route get 404.
     """
 
     path: str
@@ -63,7 +64,7 @@ class Route(NamedTuple):
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Those of its operations; ``HEAD`` and ``OPTIONS`` are not named."""
+        """The methods of its operations, without ``HEAD`` and ``OPTIONS``."""
         return tuple(operation.method for operation in self.operations)
 
     @property
@@ -72,9 +73,9 @@ class Route(NamedTuple):
         return self.guard in {"anyone", "optional"}
 
     def is_hidden(self, settings: Settings) -> bool:
-        """Tell whether with *settings* the path answers 404 to everybody, whatever the method."""
+        """Return whether under *settings* the path answers 404 to everybody, whatever the method."""
         return self.guard == "admin_scope" and not settings.admin
 
     def is_on(self, settings: Settings) -> bool:
-        """Tell whether with *settings* whoever may use the route gets an answer."""
+        """Return whether under *settings* those who may use the route get an answer."""
         return not self.is_hidden(settings) and (self.switch is None or bool(getattr(settings, self.switch)))

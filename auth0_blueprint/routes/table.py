@@ -1,4 +1,4 @@
-"""The package's own routes, a row each: what is registered, who may use it, and what the OpenAPI document says of it.
+"""The package's own routes, a row each: the source of registration, of the guards and of the OpenAPI document.
 
 A new route is a view in a module of its concern and a row here.
 """
@@ -66,7 +66,7 @@ ROUTES = (
         "/admin/jwks",
         jwks,
         "admin_scope",
-        (Operation("jwks", "GET", "The key set as this process has it", {200: KeySetsSchema}),),
+        (Operation("jwks", "GET", "The key sets that this process has", {200: KeySetsSchema}),),
     ),
     Route(
         "/admin/jwks/refresh",
@@ -74,7 +74,7 @@ ROUTES = (
         "admin_scope",
         (
             Operation(
-                *("refresh", "POST", "Fetch the key set now, for the whole fleet"),
+                *("refresh", "POST", "Fetch every key set now, in all processes"),
                 {200: KeySetsSchema},
                 refusals=(RateLimitedError,),
             ),
@@ -84,7 +84,7 @@ ROUTES = (
         "/admin/stats",
         stats,
         "admin_scope",
-        (Operation("stats", "GET", "What this process has counted", {200: StatsSchema}),),
+        (Operation("stats", "GET", "The counters of this process", {200: StatsSchema}),),
     ),
     Route(
         "/admin/revocations",
@@ -92,7 +92,7 @@ ROUTES = (
         "admin_scope",
         (
             Operation(
-                *("revoke", "POST", "Withdraw a token, or what was issued so far for a subject or to a client"),
+                *("revoke", "POST", "Revoke a token, or all tokens issued so far for a subject or to a client"),
                 {201: RevocationSchema},
                 body=RevocationRequestSchema,
                 refusals=(InvalidRequestError,),
@@ -107,7 +107,7 @@ ROUTES = (
         (
             Operation("look_up", "GET", "Look a revocation up", {200: RevocationSchema}, refusals=(NotFoundError,)),
             Operation(
-                *("lift", "DELETE", "Lift a revocation: let the tokens in again"),
+                *("lift", "DELETE", "Lift a revocation: accept the tokens again"),
                 {200: RevocationSchema},
                 refusals=(NotFoundError,),
             ),
@@ -116,7 +116,7 @@ ROUTES = (
     ),
 )
 
-#: At the root of the app, not below the prefix: the path of the resource identifier follows (RFC 9728 §3.1).
+#: At the root of the app, not below the prefix; the path of the resource identifier is appended (RFC 9728 §3.1).
 RESOURCE_METADATA = Route(
     "/.well-known/oauth-protected-resource",
     resource_metadata,
