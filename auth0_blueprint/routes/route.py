@@ -16,8 +16,8 @@ JSON, FORM, HEALTH_JSON = "application/json", "application/x-www-form-urlencoded
 View = Callable[..., Response]
 
 #: Who may use a route: ``anyone``; ``optional``: anyone, and some tokens show more; ``token``: any valid token;
-#: otherwise the member of `Settings` with the scope that a token needs. With ``AUTH0_ADMIN`` off, there are no routes for
-#: ``admin_scope``.
+#: otherwise the member of `Settings` with the scope that a token needs. Routes for ``admin_scope`` exist only with
+#: ``AUTH0_ADMIN``.
 Guard = Literal["anyone", "optional", "token", "admin_scope", "introspection_scope"]
 
 
