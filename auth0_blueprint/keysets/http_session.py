@@ -42,8 +42,8 @@ class DirectSession(requests.Session):
         self._url = url
         self._timeout_seconds = timeout_seconds
         self._sockets = _Sockets()
-        self.trust_env = not is_loopback(url)
-        self.auth = _no_credentials  # without auth of our own, requests would send what a netrc file says
+        self.trust_env: bool = not is_loopback(url)
+        self.auth: Any = _no_credentials  # without auth of our own, requests would send what a netrc file says
         adapter = _NotingAdapter(self._sockets)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
