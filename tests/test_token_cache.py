@@ -195,7 +195,7 @@ def rig(issuer: LocalIssuer, clock: MovableClock) -> Rig:
     verifier = Verifier(
         load_settings(issuer.settings, {}),
         {issuer.issuer: keys},
-        clock,
+        clock=clock,
         remembered=cache,
         sync_if_due=lambda: happened.append("kept up"),
         on_remembered=lambda: happened.append("remembered"),

@@ -70,7 +70,7 @@ def make_verifier(issuer: LocalIssuer, keys: Keys, clock: MovableClock) -> MakeV
 
     def make(own_keys: Keys | None = None, **settings: Any) -> Verifier:
         loaded = load_settings({**issuer.settings, **settings}, {})
-        return Verifier(loaded, {issuer.issuer: own_keys or keys}, clock)
+        return Verifier(loaded, {issuer.issuer: own_keys or keys}, clock=clock)
 
     return make
 
@@ -824,7 +824,7 @@ class TestOrder:
                 raise KeySetUnavailableError
 
         with pytest.raises(KeySetUnavailableError):
-            Verifier(load_settings(issuer.settings, {}), {issuer.issuer: NoKeys()}, clock).prove(mint())
+            Verifier(load_settings(issuer.settings, {}), {issuer.issuer: NoKeys()}, clock=clock).prove(mint())
 
 
 def test_a_tenants_key_never_signs_for_another_tenant(
@@ -832,7 +832,7 @@ def test_a_tenants_key_never_signs_for_another_tenant(
 ) -> None:
     """A verifier for one issuer refuses another's token, although the keys are the same."""
     settings = load_settings({**issuer.settings, "AUTH0_ISSUER": "http://localhost:1/"}, {})
-    assert refusal(Verifier(settings, {settings.issuers[0]: keys}, clock), mint()) == ("invalid_claims", "issuer")
+    assert refusal(Verifier(settings, {settings.issuers[0]: keys}, clock=clock), mint()) == ("invalid_claims", "issuer")
 
 
 def test_verification_agrees_with_another_library(issuer: LocalIssuer, verifier: Verifier, mint: Mint) -> None:

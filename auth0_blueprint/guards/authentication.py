@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, cast
 from flask import Flask, current_app, has_request_context, request
 from werkzeug.local import LocalProxy
 
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import Auth0Error, MissingCredentialsError
 from auth0_blueprint.guards.counters import Counters
 from auth0_blueprint.keysets.source import KeySource
@@ -60,6 +61,7 @@ class AppState:
     #: ``None`` where ``AUTH0_REVOCATION`` is off.
     revocations: Revocations | None
     counters: Counters
+    clock: Clock = SYSTEM_CLOCK
 
 
 class RequestState(NamedTuple):

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-from auth0_blueprint.guards.authentication import authenticate, current_token, notify_rejected
+from auth0_blueprint.guards.authentication import app_state, authenticate, current_token, notify_rejected
 from auth0_blueprint.guards.requirements import (
     ANY_TOKEN,
     Requirement,
@@ -143,7 +143,7 @@ def public(view: V) -> V:
 
 def admit(requirement: Requirement) -> None:
     """Verify the request's token, and check that it meets *requirement*."""
-    if not requirement.is_met_by(authenticate()):
+    if not requirement.is_met_by(authenticate(), app_state().clock):
         error = requirement.refusal(requirements_of_route())
         notify_rejected(error)
         raise error

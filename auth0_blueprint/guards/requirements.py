@@ -8,11 +8,11 @@ permissions are two kinds, and are never merged.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import (
     Auth0Error,
     InsufficientClaimsError,
@@ -25,9 +25,6 @@ from auth0_blueprint.settings.fields import is_organization_id, is_scope_token
 from auth0_blueprint.verification.access_token import AccessToken, is_unix_time
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
-
-#: Returns Unix time.
-Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -52,8 +49,8 @@ class Requirement:
     check: Callable[[Any], object] | None = None
     max_age_seconds: int | None = None
 
-    def is_met_by(self, access_token: AccessToken, clock: Clock = time.time) -> bool:
-        """Tell whether *access_token* has what is required, now by *clock* (Unix time)."""
+    def is_met_by(self, access_token: AccessToken, clock: Clock = SYSTEM_CLOCK) -> bool:
+        """Tell whether *access_token* has what is required, now by *clock*."""
         return _KINDS[self.kind].is_met(self, access_token, clock)
 
     def is_met_by_values(self, granted: frozenset[str]) -> bool:
@@ -196,7 +193,7 @@ def _has_acr(requirement: Requirement, access_token: AccessToken, _clock: Clock)
 
 
 def _has_recent_login(requirement: Requirement, access_token: AccessToken, clock: Clock) -> bool:
-    auth_time, now = access_token.get(requirement.claim), clock()
+    auth_time, now = access_token.get(requirement.claim), clock.time()
     # By the issuer's clock, which may be ahead of ours as far as the verifier lets `iat` be.
     latest = max(now, access_token["iat"])
     return is_unix_time(auth_time) and now - (requirement.max_age_seconds or 0) <= auth_time <= latest

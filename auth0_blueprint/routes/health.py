@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from typing import Any, cast
 
@@ -121,12 +120,12 @@ def _answer(body: dict[str, Any]) -> Response:
 
 
 def _have_key_sets_fetched(state: AppState) -> None:
-    until = time.monotonic() + MAX_WAIT_SECONDS
+    until = state.clock.monotonic() + MAX_WAIT_SECONDS
     # First all of them are asked, then waited for: one that hangs must not make the others look as if they did.
     for is_waiting in (False, True):
         for source in state.key_sources.values():
             with suppress(KeySetUnavailableError):
-                source.snapshot(max(0.0, until - time.monotonic()) if is_waiting else 0.0)
+                source.snapshot(max(0.0, until - state.clock.monotonic()) if is_waiting else 0.0)
 
 
 def _status_of_all(key_sets: list[KeySourceStatus]) -> str:

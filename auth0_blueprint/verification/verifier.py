@@ -13,10 +13,10 @@ set and the times are checked again.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, cast
 
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import (
     ExpiredTokenError,
     InvalidClaimsError,
@@ -74,7 +74,7 @@ class Verifier:
     Args:
         settings: what is accepted.
         keys: the issuers whose tokens are accepted, each with its own keys.
-        clock: Unix time.
+        clock: tells the time.
         remembered: the tokens that have passed before.
         sync_if_due: learns what other processes have done, before anything is decided by it.
         on_remembered: told that a token did not have to be proven again.
@@ -85,8 +85,8 @@ class Verifier:
         self,
         settings: Settings,
         keys: Mapping[str, KeyFinder],
-        clock: Callable[[], float] = time.time,
         *,
+        clock: Clock = SYSTEM_CLOCK,
         remembered: TokenCache | None = None,
         sync_if_due: Callable[[], None] = lambda: None,
         on_remembered: Callable[[], object] = lambda: None,
@@ -98,7 +98,7 @@ class Verifier:
         self._sync_if_due = sync_if_due
         self._on_remembered = on_remembered
         self._on_proven = on_proven
-        self._clock = clock
+        self._time = clock.time
         self._max_bytes = settings.max_token_bytes
         self._algorithms = {name: ALGORITHMS[name] for name in _with_both_names(settings.algorithms)}
         self._types = _TYPES_OF_PROFILE[settings.token_profile]
@@ -135,7 +135,7 @@ class Verifier:
                 self._on_remembered()
                 return known.access_token
         known = self._prove_anew(text)
-        self._remembered.remember(digest, known, self._clock() - self._leeway_seconds)
+        self._remembered.remember(digest, known, self._time() - self._leeway_seconds)
         self._on_proven()
         return known.access_token
 
@@ -211,7 +211,7 @@ class Verifier:
             raise InvalidClaimsError("audience")
 
     def _check_time(self, token: RememberedToken) -> None:
-        now, leeway = self._clock(), self._leeway_seconds
+        now, leeway = self._time(), self._leeway_seconds
         if token.expires_at <= now - leeway:
             raise ExpiredTokenError
         if token.not_before > now + leeway:

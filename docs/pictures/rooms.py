@@ -1,7 +1,7 @@
 """Draws ``rooms.dot`` from the imports of the package: ``python docs/pictures/rooms.py`` writes it anew.
 
-A box is what lies directly in ``auth0_blueprint/``: a package with its modules, or a module. An arrow is an import; none
-is drawn where a longer way along other arrows leads to the same box. A test fails when the file and the code differ.
+A box is what lies directly in ``auth0_blueprint/``: a package with its modules, or a module. An arrow is an import;
+none is drawn where a longer way along other arrows leads to the same box. A test fails when file and code differ.
 """
 
 from __future__ import annotations

@@ -11,14 +11,12 @@ from conftest import MovableClock
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt import PyJWS
 from jwt.algorithms import OKPAlgorithm
-from shared_sources import SECRET, DictBackend
+from shared_sources import SECRET, DictBackend, make_source
 
 from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import Auth0Error
 from auth0_blueprint.guards.requirements import Requirement, permission_requirement, scope_requirement
 from auth0_blueprint.keysets.fetch import FetchError
-from auth0_blueprint.keysets.shared import SharedKeySet
-from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.revocation.log import RevocationLog
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.sender_constraining.binding import Binding
@@ -106,10 +104,10 @@ def _loaded(items: tuple[tuple[str, Any], ...]) -> Settings:
 
 
 class Tenant:
-    """Both clocks, and what the issuer answers."""
+    """The clock, and what the issuer answers."""
 
     def __init__(self) -> None:
-        self.wall, self.monotonic = MovableClock(NOW), MovableClock(1000)
+        self.clock = MovableClock(NOW)
         self.keys = {"a": "first"}
         self.is_away = False
 
@@ -135,37 +133,33 @@ class GuardedApp:
         make_sequence: MakeSequence = sequence_of,
     ) -> None:
         loaded = _loaded(tuple(settings.items()))
-        shared_cache = SharedCache(DictBackend, monotonic=tenant.monotonic, call_within=lambda _seconds, call: call())
+        clock = tenant.clock
+        shared_cache = SharedCache(DictBackend, clock=clock, call_within=lambda _seconds, call: call())
         at_once = SingleFlight(start=lambda work: work())
         # Nothing purges the cache when a key set comes: it has to be right without.
-        self.source = KeySource(
-            loaded.issuers[0],
+        self.source = make_source(
+            tenant.fetch,
+            clock,
+            issuer=loaded.issuers[0],
             ttl_seconds=loaded.jwks_ttl_seconds,
             refresh_ahead_seconds=loaded.jwks_refresh_ahead_seconds,
             max_stale_seconds=loaded.jwks_max_stale_seconds,
             cooldown_seconds=loaded.jwks_cooldown_seconds,
-            fetch=tenant.fetch,
-            shared=SharedKeySet(
-                shared_cache, issuer=loaded.issuers[0], url="", secret=None, keep_seconds=1, attempt_seconds=1
-            ),
-            clock=tenant.wall,
-            monotonic=tenant.monotonic,
-            uniform=lambda low, high: (low + high) / 2,
             single_flight=at_once,
         )
         entries = SignedCache(shared_cache, secret=SECRET, names=())
         self.revocations = Revocations(
-            RevocationLog(entries, keep_seconds=3600, clock=tenant.wall),
-            FleetSync(entries, interval_seconds=5, monotonic=tenant.monotonic, single_flight=at_once),
+            RevocationLog(entries, keep_seconds=3600, clock=clock),
+            FleetSync(entries, interval_seconds=5, clock=clock, single_flight=at_once),
             reach=lambda: "process",
             max_lifetime_seconds=3600,
             leeway_seconds=loaded.leeway_seconds,
             max_stale_seconds=60,
             is_denying=False,
-            clock=tenant.wall,
+            clock=clock,
         )
         self.cache = cache
-        verifier = make(loaded, {loaded.issuers[0]: self.source}, tenant.wall, remembered=cache)
+        verifier = make(loaded, {loaded.issuers[0]: self.source}, clock=clock, remembered=cache)
         steps = (Step("revocation", self.revocations.check_not_revoked), Step("binding", Binding().check))
         self.sequence = make_sequence(verifier, steps)
 

@@ -76,12 +76,11 @@ class SideBySide(RuleBasedStateMachine):
 
     @rule(seconds=_MOVES)
     def time_passes(self, seconds: float) -> None:
-        self.tenant.wall.move(seconds)
-        self.tenant.monotonic.move(seconds)
+        self.tenant.clock.move(seconds)
 
     @rule(seconds=_MOVES)
     def the_wall_clock_is_set(self, seconds: float) -> None:
-        self.tenant.wall.move(-seconds)
+        self.tenant.clock.now -= seconds
 
     @rule(key_id=st.sampled_from(KEY_IDS), material=st.sampled_from(MATERIALS))
     def a_key_comes(self, key_id: str, material: str) -> None:
