@@ -1,7 +1,7 @@
 """Revocations as text that processes share: compact, and signed as a whole.
 
-A blob holds any number of changes. It is bound to its fleet and to the incarnation of the log, so that nobody without the
-secret can make one, or carry one over from elsewhere.
+A blob holds any number of changes. It is bound to its fleet and to the incarnation of the log, so that nobody without
+the secret can make one, or carry one over from elsewhere.
 """
 
 from __future__ import annotations
@@ -78,4 +78,4 @@ class BlobSigner:
 
 def _entry(row: list[Any]) -> Entry:
     """Return the entry of a row that we have written: its defaults are left out."""
-    return (*row[1:], *_DEFAULTS[len(row) - 4 :]) if len(row) < 6 else tuple(row[1:])  # type: ignore[return-value]
+    return (*row[1:], *_DEFAULTS[len(row) - 4 :]) if len(row) < 6 else tuple(row[1:])

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from auth0_blueprint.concurrency.after_fork import reset_in_children
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.verification.access_token import AccessToken
 
 KINDS = ("token", "jti", "subject", "client_id")
@@ -68,14 +68,14 @@ class RevocationIndex:
     """The revocations that are in force, and those lifted, until they expire.
 
     Args:
-        clock: Unix time.
+        clock: tells the time.
 
     Attributes:
         entries: by kind, then by value; read without a lock.
         in_force: how many are in force, or were until they expired just now.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
         self.entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self.in_force: int = 0
@@ -90,7 +90,7 @@ class RevocationIndex:
 
     def __iter__(self) -> Iterator[Revocation]:
         """Iterate over all that have not expired, those lifted as well."""
-        now = self._clock()
+        now = self._clock.time()
         for kind, entries in self.entries.items():
             for value, entry in list(entries.items()):
                 if entry[1] > now:
@@ -98,7 +98,7 @@ class RevocationIndex:
 
     def apply(self, kind: str, changes: Iterable[tuple[str, Entry]]) -> list[str]:
         """Take over what is later than what is known of the same; return the values that changed."""
-        now, entries, taken = self._clock(), self.entries[kind], list[str]()
+        now, entries, taken = self._clock.time(), self.entries[kind], list[str]()
         with self._lock:
             for value, entry in changes:
                 known = entries.get(value)
@@ -131,7 +131,7 @@ class RevocationIndex:
     def find(self, kind: str, value: str) -> Revocation | None:
         """Return the revocation of *value* that is in force."""
         entry = self.entries[kind].get(value)
-        return None if entry is None or entry[4] or entry[1] <= self._clock() else Revocation(kind, value, *entry)
+        return None if entry is None or entry[4] or entry[1] <= self._clock.time() else Revocation(kind, value, *entry)
 
     def is_revoked(self, access_token: AccessToken, digest: Callable[[], str]) -> bool:
         """Tell whether *access_token* is revoked. *digest* returns its `token_digest`; called only if needed."""
@@ -152,7 +152,7 @@ class RevocationIndex:
 
     def forget_expired(self) -> None:
         """Let go of what no token can match any more."""
-        now = self._clock()
+        now = self._clock.time()
         due = [bucket for bucket in list(self._expiring) if bucket * _BUCKET_SECONDS <= now]
         with self._lock:
             for bucket in due:

@@ -1,8 +1,8 @@
 """The store on Redis: its own atomic operations, on the primary, under keys of one hash slot.
 
 The log is one hash, so that no part of it can be evicted, restored or lost by itself. Its fields: ``incarnation``,
-``version``, ``digest``, ``layout``; ``c:<version>`` for each change, the digest after it (40 characters) and its blob; and
-``n:<name>`` for each notice.
+``version``, ``digest``, ``layout``; ``c:<version>`` for each change, the digest after it (40 characters) and its blob;
+``n:<name>`` for each notice; and ``merged``, which tells the last merging from one that was sent twice.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ return 1
 """
 _MERGE = """
 if redis.call('HGET', KEYS[1], 'incarnation') ~= ARGV[1] then return 0 end
-if redis.call('HGET', KEYS[1], 'layout') ~= ARGV[2] then return redis.call('HGET', KEYS[1], 'merged') == ARGV[3] and 1 or 0 end
+if redis.call('HGET', KEYS[1], 'layout') ~= ARGV[2] then
+  return redis.call('HGET', KEYS[1], 'merged') == ARGV[3] and 1 or 0
+end
 local last = redis.call('HGET', KEYS[1], 'c:' .. ARGV[#ARGV])
 if not last then return 0 end
 for number = 5, #ARGV do redis.call('HDEL', KEYS[1], 'c:' .. ARGV[number]) end
@@ -142,6 +144,12 @@ class RedisStore:
         if now is None or (now.incarnation, now.layout) != (head.incarnation, head.layout):
             raise LayoutChangedError
 
+    def blobs(self, versions: list[int]) -> dict[int, str]:
+        """Return the blobs of those *versions* that are in the log."""
+        values = self._fields([f"c:{version}" for version in versions])
+        found = zip(versions, values, strict=True)
+        return {version: _text(value)[_DIGEST_LENGTH:] for version, value in found if value is not None}
+
     def merge(self, head: Head, versions: list[int], blob: str | None) -> bool:
         """Put *blob* in the place of the changes with these *versions*, unless the layout has changed; tell whether."""
         arguments = [head.incarnation, head.layout, secrets.token_hex(8), blob or "", *sorted(versions)]
@@ -180,7 +188,7 @@ class RedisStore:
                 # After a failover behind one address the pool still leads to the old primary: dial again.
                 client.connection_pool.disconnect(inuse_connections=False)
                 return operation(client)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - redis-py, its pools and sockets each have their own errors
             code = _code_of(exc)
             # The text of the error may hold an address or a password.
             raise StoreError(code, REASONS[code]) from None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from auth0_blueprint.sharing.store import Head, LayoutChangedError, StoreError
+from auth0_blueprint.sharing.store import Head, LayoutChangedError, StoreError, chained
 
 _BUSY_SECONDS = 0.5
 _BATCH = 20
@@ -124,6 +123,15 @@ class SQLiteStore:
             last = rows[-1][0]
             yield dict(rows)
 
+    def blobs(self, versions: list[int]) -> dict[int, str]:
+        """Return the blobs of those *versions* that are in the log."""
+        with self._transaction() as database:
+            found = (
+                database.execute("SELECT version, blob FROM change WHERE version = ?", (version,)).fetchone()
+                for version in versions
+            )
+            return {row[0]: row[1] for row in found if row is not None}
+
     def merge(self, head: Head, versions: list[int], blob: str | None) -> bool:
         """Put *blob* in the place of the changes with these *versions*, unless the layout has changed; tell whether."""
         last = max(versions)
@@ -172,7 +180,7 @@ def _head(database: sqlite3.Connection) -> Head | None:
 def _append(database: sqlite3.Connection, head: Head, blobs: list[str]) -> Head:
     version, digest = head.version, head.digest
     for blob in blobs:
-        version, digest = version + 1, hashlib.sha256((digest + blob).encode()).hexdigest()
+        version, digest = version + 1, chained(digest, blob)
         database.execute("INSERT INTO change VALUES (?, ?, ?)", (version, digest, blob))
     database.execute("UPDATE head SET version = ?, digest = ?", (version, digest))
     return head._replace(version=version, digest=digest)

@@ -1,11 +1,12 @@
 """What the processes of one app share beyond key sets: on an engine that has atomic operations of its own.
 
-A store holds single values, each of which can be taken once, and one log of changes. The log is a sequence of blobs, and
-is known by its `Head`. Every operation may be sent twice without harm, as clients do when a reply was lost.
+A store holds single values, each of which can be taken once, and one log of changes. The log is a sequence of blobs,
+and is known by its `Head`. Every operation may be sent twice without harm, as clients do when a reply was lost.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -39,8 +40,13 @@ class Head(NamedTuple):
     layout: int
 
 
+def chained(digest: str, blob: str) -> str:
+    """Return the digest of a history with *digest*, and *blob* after it. Guards against accidents, not attacks."""
+    return hashlib.sha1(f"{digest}{blob}".encode(), usedforsecurity=False).hexdigest()
+
+
 class Store(Protocol):
-    """An engine. Each operation raises `StoreError` when it fails; whether a failed write has happened is not certain."""
+    """An engine. An operation that fails raises `StoreError`; whether a failed write took effect is not certain."""
 
     @property
     def reach(self) -> str:
@@ -67,7 +73,7 @@ class Store(Protocol):
         ...
 
     def look(self, notices: list[str]) -> tuple[Head | None, list[str | None]]:
-        """Return where the log stands, ``None`` if there is none, and the *notices* of these names, in one round trip."""
+        """Return where the log stands, ``None`` if there is none, and the *notices* of these names: one round trip."""
         ...
 
     def post(self, notice: str, value: str) -> None:
@@ -95,6 +101,10 @@ class Store(Protocol):
         Raises:
             LayoutChangedError: changes were merged meanwhile, so that some may be missing.
         """
+        ...
+
+    def blobs(self, versions: list[int]) -> dict[int, str]:
+        """Return the blobs of those *versions* that are in the log."""
         ...
 
     def merge(self, head: Head, versions: list[int], blob: str | None) -> bool:
