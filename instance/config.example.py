@@ -1,7 +1,7 @@
 """Every setting of auth0_blueprint, with its default. Copy to instance/config.py and set the first two."""
 
 # The domain of your tenant (or your custom domain) and the identifier of your API.
-AUTH0_DOMAIN = "example.eu.auth0.com"  # or several: ["example.eu.auth0.com", "login.example.com"]; the first one matters
+AUTH0_DOMAIN = "example.eu.auth0.com"  # or several: ["example.eu.auth0.com", "login.example.com"]; the first matters
 AUTH0_AUDIENCE = "https://api.example.com"
 
 # Origins of browser front ends (used by the reference app, wsgi.py).
