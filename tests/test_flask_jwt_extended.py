@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 
 from auth0_blueprint import Auth0Blueprint, ConfigurationError, InvalidTokenError, current_token, requires_scope
-from auth0_blueprint.extension.jwt_manager import jwt_requirements
+from auth0_blueprint.extension.jwt_required import jwt_requirements
 from auth0_blueprint.testing import LocalIssuer
 
 

@@ -7,15 +7,13 @@ What it would answer itself, in its own words and status codes, is answered as o
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from flask import Flask, current_app, g, has_app_context, has_request_context, request
 from flask.typing import ResponseReturnValue
-from flask_jwt_extended import JWTManager, decode_token, verify_jwt_in_request, view_decorators
-from flask_jwt_extended.config import config
+from flask_jwt_extended import JWTManager, decode_token, verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException, NoAuthorizationError
 
 from auth0_blueprint.errors import (
@@ -25,6 +23,8 @@ from auth0_blueprint.errors import (
     RevokedTokenError,
     UserNotFoundError,
 )
+from auth0_blueprint.extension.refused_loaders import RefusedLoaders
+from auth0_blueprint.extension.request_globals import MARK, claims_with_defaults, globals_class
 from auth0_blueprint.guards.authentication import AppState, authenticate, request_state, verify_token
 from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.verification.access_token import AccessToken
@@ -66,7 +66,7 @@ class _BearerScheme(str):
         # ours has been refused, or counts as none, when we are done.
         if not has_request_context():
             return True
-        if not hasattr(g, "_answers_for_auth0"):
+        if not hasattr(g, MARK):
             raise RuntimeError(
                 "This app context was pushed before Auth0Blueprint() was registered, and would mix up the callers of "
                 "its requests. To solve this, push it after the app is complete."
@@ -94,17 +94,7 @@ class _ProbeVerifier:
     verify = prove
 
 
-def _refuse_loader(name: str) -> Any:
-    def refuse(_self: Any, callback: Any) -> NoReturn:  # noqa: ARG001 - the name is part of the signature
-        raise RuntimeError(
-            f"{name} has no effect with auth0_blueprint. To render errors your own way, use "
-            "@app.errorhandler(Auth0Error); tokens are issued by Auth0 and verified with its keys only."
-        )
-
-    return refuse
-
-
-class Auth0JWTManager(JWTManager):
+class Auth0JWTManager(RefusedLoaders, JWTManager):
     """A ``JWTManager`` whose tokens are Auth0's access tokens.
 
     ``user_lookup_loader``, ``token_in_blocklist_loader`` and ``token_verification_loader`` work, and bind every guard
@@ -121,7 +111,7 @@ class Auth0JWTManager(JWTManager):
         """Put the extension onto *app*: its defaults, our error answers, and a ``g`` that knows the request's token."""
         super().init_app(app, add_context_processor)
         app.config["JWT_HEADER_TYPE"] = _BearerScheme("Bearer")
-        app.app_ctx_globals_class = _globals_class(app.app_ctx_globals_class)
+        app.app_ctx_globals_class = globals_class(app.app_ctx_globals_class)
         if has_app_context() and current_app._get_current_object() is app:  # type: ignore[attr-defined]
             # A context that was pushed before has a g of the old class, which would keep one caller for the next.
             # By object's own way: that of g would store an attribute.
@@ -142,8 +132,8 @@ class Auth0JWTManager(JWTManager):
         state = request_state()
         if state and state.access_token and encoded_token == _token_of_request():
             # A custom claim of Auth0's called "type" or "fresh" is not what flask-jwt-extended takes it for.
-            return {**_claims_with_defaults(state.access_token), "type": "access", "fresh": False}
-        return _claims_with_defaults(verify_token(encoded_token))
+            return {**claims_with_defaults(state.access_token), "type": "access", "fresh": False}
+        return claims_with_defaults(verify_token(encoded_token))
 
     def _encode_jwt_from_config(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise RuntimeError(
@@ -165,19 +155,6 @@ class Auth0JWTManager(JWTManager):
         """Set the function that says whether the app takes a token at all; if not: ``invalid_claims``."""
         self._is_acceptable = callback
         return callback
-
-    additional_claims_loader: Any = _refuse_loader("additional_claims_loader")
-    additional_headers_loader: Any = _refuse_loader("additional_headers_loader")
-    decode_key_loader: Any = _refuse_loader("decode_key_loader")
-    encode_key_loader: Any = _refuse_loader("encode_key_loader")
-    expired_token_loader: Any = _refuse_loader("expired_token_loader")
-    invalid_token_loader: Any = _refuse_loader("invalid_token_loader")
-    needs_fresh_token_loader: Any = _refuse_loader("needs_fresh_token_loader")
-    revoked_token_loader: Any = _refuse_loader("revoked_token_loader")
-    token_verification_failed_loader: Any = _refuse_loader("token_verification_failed_loader")
-    unauthorized_loader: Any = _refuse_loader("unauthorized_loader")
-    user_identity_loader: Any = _refuse_loader("user_identity_loader")
-    user_lookup_error_loader: Any = _refuse_loader("user_lookup_error_loader")
 
     def check_app_rules(self, access_token: AccessToken) -> None:
         """Ask the app's own blocklist and rule.
@@ -248,33 +225,9 @@ class Auth0JWTManager(JWTManager):
                 raise _unknown_release()
 
 
-def jwt_requirements(function: Any, method: str) -> list[bool]:
-    """Return for each ``@jwt_required()`` on *function* that is asked for *method* whether it demands a token.
-
-    What is not recognised is left out, so that a view counts as open rather than as guarded.
-    """
-    if method in config.exempt_methods:
-        return []
-    requirements = []
-    while (inner := getattr(function, "__wrapped__", None)) is not None:
-        requirement = jwt_requirement(function)
-        if requirement is not None:
-            requirements.append(requirement)
-        function = inner
-    return requirements
-
-
-def jwt_requirement(function: Any) -> bool | None:
-    """Tell whether *function* itself, as a ``@jwt_required()``, demands a token; ``None`` if it is none."""
-    if not hasattr(function, "__wrapped__") or getattr(function, "__globals__", None) is not vars(view_decorators):
-        return None
-    is_optional = inspect.getclosurevars(function).nonlocals.get("optional")
-    return not is_optional if isinstance(is_optional, bool) else None
-
-
 def still_answers(app: Flask, manager: object) -> bool:
     """Tell whether nobody has put another manager, or another kind of ``g``, onto *app* since registration."""
-    return app.extensions.get(EXTENSION) is manager and hasattr(app.app_ctx_globals_class, "_answers_for_auth0")
+    return app.extensions.get(EXTENSION) is manager and hasattr(app.app_ctx_globals_class, MARK)
 
 
 def _unknown_release() -> ConfigurationError:
@@ -288,12 +241,7 @@ def _token_of_request() -> str:
 
 
 def _arguments(access_token: AccessToken) -> tuple[dict[str, Any], dict[str, Any]]:
-    return access_token.header, _claims_with_defaults(access_token)
-
-
-def _claims_with_defaults(access_token: AccessToken) -> dict[str, Any]:
-    """Return the claims with what flask-jwt-extended promises to be in every token."""
-    return {"type": "access", "fresh": False, "jti": None, **access_token.claims}
+    return access_token.header, claims_with_defaults(access_token)
 
 
 def _answer_in_our_words(exc: JWTExtendedException) -> ResponseReturnValue:
@@ -310,44 +258,3 @@ def _answer_in_our_words(exc: JWTExtendedException) -> ResponseReturnValue:
 
 def _is_about_header(exc: JWTExtendedException) -> bool:
     return isinstance(exc, NoAuthorizationError) and str(exc) == _NO_HEADER
-
-
-_CLAIMS, _HEADER = "_jwt_extended_jwt", "_jwt_extended_jwt_header"
-_USER, _LOCATION = "_jwt_extended_jwt_user", "_jwt_extended_jwt_location"
-_NAMES = frozenset({_CLAIMS, _HEADER, _USER, _LOCATION})
-
-
-def _answer_from_request(name: str) -> Any:
-    state = request_state()
-    if state is None:
-        return None
-    token = state.access_token
-    if name == _CLAIMS:
-        return _claims_with_defaults(token) if token else {}
-    if name == _HEADER:
-        return token.header
-    if name == _LOCATION:
-        return "headers" if token else None
-    return state.user if token else {"loaded_user": None}
-
-
-def _globals_class(base: type[Any]) -> type[Any]:
-    """Return a class for ``g`` that answers flask-jwt-extended from the request object, and stores nothing for it."""
-
-    class Auth0AppCtxGlobals(base):  # type: ignore[misc]
-        _answers_for_auth0 = True
-
-        def get(self, name: str, default: Any = None) -> Any:
-            if name not in _NAMES:
-                return super().get(name, default)
-            answer = _answer_from_request(name)
-            return default if answer is None else answer
-
-        def __setattr__(self, name: str, value: Any) -> None:
-            if name not in _NAMES:
-                super().__setattr__(name, value)
-            elif name == _CLAIMS:
-                # verify_jwt_in_request() is done. What it has found has to be what our own guards find.
-                authenticate(optional=not value, ignore_other_schemes=True)
-
-    return Auth0AppCtxGlobals
