@@ -193,7 +193,7 @@ class TestWhoIsBelieved:
 
         def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
             assert environ["REMOTE_ADDR"] != peer
-            if PROXY.is_believed(environ):
+            if PROXY.is_trusted(environ):
                 seen.append(thumbprint(environ, PROXY))
             start_response("204 No Content", [])
             return []
@@ -215,7 +215,7 @@ class TestSetting:
         assert certificate_source(" environ:SSL_CLIENT_CERT ").key == "SSL_CLIENT_CERT"
         assert certificate_source("environ:HTTPS_CC").key == "HTTPS_CC"
         assert certificate_source("header:Client-Cert from ::1").key == "HTTP_CLIENT_CERT"
-        assert certificate_source("header:x-a from  unix ,10.0.0.1 ").is_believed({"REMOTE_ADDR": "10.0.0.1"})
+        assert certificate_source("header:x-a from  unix ,10.0.0.1 ").is_trusted({"REMOTE_ADDR": "10.0.0.1"})
 
     @pytest.mark.parametrize(
         ("text", "said"),

@@ -1,4 +1,4 @@
-"""One request to the issuer, by requests, whatever its status; for commands, where a person waits for the answer."""
+"""One HTTP request to the issuer, of any outcome; for commands, where a person waits for the answer."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ MAX_BYTES = 262_144
 
 
 class ExchangeError(Exception):
-    """There was no answer. The text is fixed and safe to print."""
+    """There was no usable answer. The text is fixed and safe to print."""
 
 
 class Answer(NamedTuple):
-    """What the server said. *headers* are looked up in any case."""
+    """The response. *headers* are case-insensitive."""
 
     status: int
     headers: Any
@@ -26,7 +26,7 @@ class Answer(NamedTuple):
 
 
 def exchange(method: str, url: str, timeout_seconds: float, *, form: dict[str, str] | None = None) -> Answer:
-    """Return the answer of *url* itself: no redirect is followed, and nothing is sent that a netrc file says.
+    """Return the answer of *url* itself: redirects are not followed, and netrc files are ignored.
 
     Raises:
         ExchangeError: there was none in time, or one that is broken or too large.

@@ -1,4 +1,4 @@
-"""Settings to the state of one app: the parts, and what each of them is told by the others."""
+"""Builds the state of one app from its settings: creates the parts and connects them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def assemble(
         fetch: gets a key set, as `keysets.fetch.fetch` does.
     """
     if settings.cache_secret is None and is_configured(app, cache):
-        logger.warning("nothing is shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign what goes into the cache")
+        logger.warning(
+            "nothing is shared between processes: set AUTH0_CACHE_SECRET or SECRET_KEY, to sign cache entries"
+        )
     counters = Counters()
     outage = Outage()
     shared_cache = SharedCache(backend_opener(app, cache), outage=outage)

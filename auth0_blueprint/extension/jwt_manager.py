@@ -1,8 +1,8 @@
-"""flask-jwt-extended, configured: the only room that knows its internals.
+"""flask-jwt-extended, configured to verify Auth0's access tokens; this package alone knows its internals.
 
 Its ``jwt_required``, ``verify_jwt_in_request`` and ``decode_token`` all decode through one method of the manager, which
-here asks our verifier. It reads its verified state from ``g``, which here answers from the state of the request object.
-What it would answer itself, in its own words and status codes, is answered as ours.
+here calls our verifier. It reads its verified state from ``g``, which here answers from the request object (see
+`request_globals`). Its own error answers are replaced by ours.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ EXTENSION = "flask-jwt-extended"
 
 _NO_HEADER = "Missing Authorization Header"
 
-# A token is looked for where and how our own guards look for it, and nowhere else.
+# Tokens are read from where our own guards read them, and nowhere else.
 _FIXED_SETTINGS: dict[str, tuple[Any, ...]] = {
     "JWT_TOKEN_LOCATION": ("headers", ["headers"], ("headers",), {"headers"}),
     "JWT_HEADER_NAME": ("Authorization",),
@@ -57,26 +57,26 @@ Callback = Callable[[dict[str, Any], dict[str, Any]], Any]
 
 
 class _BearerScheme(str):
-    """The value of ``JWT_HEADER_TYPE``: has the header read by our parser before flask-jwt-extended reads it."""
+    """The value of ``JWT_HEADER_TYPE``: makes our parser read the header before flask-jwt-extended does."""
 
     __slots__ = ()
 
     def __bool__(self) -> bool:
-        # Asked just before the header is taken apart, in a way that fails on ", ,". Whatever is not one credential of
-        # ours has been refused, or counts as none, when we are done.
+        # Evaluated just before flask-jwt-extended splits the header, in a way that fails on ", ,". By the time this
+        # returns, anything but one credential of ours was refused or counts as none.
         if not has_request_context():
             return True
         if not hasattr(g, MARK):
             raise RuntimeError(
                 "This app context was pushed before Auth0Blueprint() was registered, and would mix up the callers of "
-                "its requests. To solve this, push it after the app is complete."
+                "its requests. To solve this, push it once the app is complete."
             )
         if not authenticate(optional=True, ignore_other_schemes=True):
             raise NoAuthorizationError(_NO_HEADER)
         return True
 
     def __eq__(self, other: object) -> bool:
-        # RFC 9110 §11.1: schemes know no case. The other one is here only if our parser has taken it.
+        # RFC 9110 §11.1: schemes are case-insensitive. DPoP gets here only if our parser has accepted it.
         return isinstance(other, str) and other.lower() in {BEARER, DPOP}
 
     def __hash__(self) -> int:
@@ -84,7 +84,7 @@ class _BearerScheme(str):
 
 
 class _ProbeReachedError(Exception):
-    """The probe's verifier was asked: what had to be shown."""
+    """The probe's verifier was called, which is what the probe must show."""
 
 
 class _ProbeVerifier:
@@ -97,8 +97,8 @@ class _ProbeVerifier:
 class Auth0JWTManager(RefusedLoaders, JWTManager):
     """A ``JWTManager`` whose tokens are Auth0's access tokens.
 
-    ``user_lookup_loader``, ``token_in_blocklist_loader`` and ``token_verification_loader`` work, and bind every guard
-    of this package just as ``@jwt_required()``. The loaders that make tokens, keys or answers are refused.
+    ``user_lookup_loader``, ``token_in_blocklist_loader`` and ``token_verification_loader`` work, and apply to every
+    guard of this package as well as to ``@jwt_required()``. Loaders that create tokens, keys or answers are refused.
     """
 
     def __init__(self) -> None:
@@ -108,13 +108,13 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
         self._look_up_user: Callback | None = None
 
     def init_app(self, app: Flask, add_context_processor: bool = False) -> None:
-        """Put the extension onto *app*: its defaults, our error answers, and a ``g`` that knows the request's token."""
+        """Set up *app*: the extension's defaults, our error answers, and a ``g`` that knows the request's token."""
         super().init_app(app, add_context_processor)
         app.config["JWT_HEADER_TYPE"] = _BearerScheme("Bearer")
         app.app_ctx_globals_class = globals_class(app.app_ctx_globals_class)
         if has_app_context() and current_app._get_current_object() is app:  # type: ignore[attr-defined]
-            # A context that was pushed before has a g of the old class, which would keep one caller for the next.
-            # By object's own way: that of g would store an attribute.
+            # A context pushed earlier has a g of the old class, which would hand one request's caller to the next.
+            # By object.__setattr__: that of g would store an attribute.
             object.__setattr__(g._get_current_object(), "__class__", app.app_ctx_globals_class)
 
     def _set_error_handler_callbacks(self, app: Flask) -> None:
@@ -126,18 +126,18 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
     ) -> dict[str, Any]:
         if csrf_value is not None or allow_expired:
             raise RuntimeError(
-                "Access tokens are read from the Authorization header only, and expired ones are never accepted: "
+                "Access tokens are read only from the Authorization header, and expired ones are never accepted: "
                 "call decode_token() without csrf_value and allow_expired."
             )
         state = request_state()
         if state and state.access_token and encoded_token == _token_of_request():
-            # A custom claim of Auth0's called "type" or "fresh" is not what flask-jwt-extended takes it for.
+            # In an Auth0 token, a custom claim "type" or "fresh" does not mean what it means to flask-jwt-extended.
             return {**claims_with_defaults(state.access_token), "type": "access", "fresh": False}
         return claims_with_defaults(verify_token(encoded_token))
 
     def _encode_jwt_from_config(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise RuntimeError(
-            "This app accepts tokens of Auth0 only and cannot create any. To solve this, have Auth0 issue the token; "
+            "This app only accepts tokens from Auth0 and cannot create any. To solve this, get the token from Auth0; "
             "in tests, use auth0_blueprint.testing.LocalIssuer."
         )
 
@@ -147,21 +147,21 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
         return callback
 
     def token_in_blocklist_loader(self, callback: Callback) -> Callback:
-        """Set the function that says whether a token was withdrawn: ``token_revoked``."""
+        """Set the function that says whether a token was revoked; if so: ``token_revoked``."""
         self._is_in_blocklist = callback
         return callback
 
     def token_verification_loader(self, callback: Callback) -> Callback:
-        """Set the function that says whether the app takes a token at all; if not: ``invalid_claims``."""
+        """Set the function that says whether the app accepts a token; if not: ``invalid_claims``."""
         self._is_acceptable = callback
         return callback
 
     def check_app_rules(self, access_token: AccessToken) -> None:
-        """Ask the app's own blocklist and rule.
+        """Apply the app's own blocklist and verification callback.
 
         Raises:
-            RevokedTokenError: the blocklist holds it.
-            InvalidClaimsError: the rule does not take it.
+            RevokedTokenError: the token is on the blocklist.
+            InvalidClaimsError: the callback rejects it.
         """
         if self._is_in_blocklist is not None and self._is_in_blocklist(*_arguments(access_token)):
             raise RevokedTokenError
@@ -169,7 +169,7 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
             raise InvalidClaimsError("app")
 
     def admit(self, access_token: AccessToken) -> dict[str, Any] | None:
-        """Ask them, and return ``{"loaded_user": user}``, or ``None`` if the app has no ``user_lookup_loader``.
+        """Apply them, and return ``{"loaded_user": user}``, or ``None`` if the app has no ``user_lookup_loader``.
 
         Raises:
             RevokedTokenError, InvalidClaimsError: see `check_app_rules`.
@@ -185,17 +185,17 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
         return {"loaded_user": user}
 
     def check(self, app: Flask) -> None:
-        """Refuse an app on which flask-jwt-extended could not answer from our verification.
+        """Refuse an app on which flask-jwt-extended cannot use our verification.
 
         Raises:
-            ConfigurationError: names what stands in the way.
+            ConfigurationError: names each obstacle.
         """
         if EXTENSION in app.extensions:
             raise ConfigurationError(
-                {"JWTManager": "the app has one already: remove it and use that of Auth0Blueprint(), .jwt_manager"}
+                {"JWTManager": "the app already has one: remove it and use the .jwt_manager of Auth0Blueprint()"}
             )
         problems = {
-            name: f"has to be {allowed[0]!r}, or be left out: tokens are read from the Authorization header only"
+            name: f"must be {allowed[0]!r} or unset: tokens are read only from the Authorization header"
             for name, allowed in _FIXED_SETTINGS.items()
             if app.config.get(name) is not None and app.config[name] not in allowed
         }
@@ -203,13 +203,15 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
             raise ConfigurationError(problems)
         without_effect = [name for name in _SETTINGS_WITHOUT_EFFECT if app.config.get(name) is not None]
         if without_effect:
-            logger.warning("settings without effect, AUTH0_* decide instead: %s", ", ".join(without_effect))
+            logger.warning(
+                "these settings have no effect, AUTH0_* settings apply instead: %s", ", ".join(without_effect)
+            )
 
     def probe(self) -> None:
-        """Show, on an app of its own, that flask-jwt-extended decodes through our verifier.
+        """Check, on a throwaway app, that flask-jwt-extended decodes through our verifier.
 
         Raises:
-            ConfigurationError: it does not: this release of it has other internals.
+            ConfigurationError: it does not, because this release has other internals.
         """
         app = Flask("auth0_blueprint", static_folder=None)
         app.extensions["auth0"] = AppState(None, None, None, None, _ProbeVerifier(), Binding(), self, None, None, None)  # type: ignore[arg-type]
@@ -226,13 +228,13 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
 
 
 def still_answers(app: Flask, manager: object) -> bool:
-    """Tell whether nobody has put another manager, or another kind of ``g``, onto *app* since registration."""
+    """Return whether *app* still has our manager and our kind of ``g``, as set at registration."""
     return app.extensions.get(EXTENSION) is manager and hasattr(app.app_ctx_globals_class, MARK)
 
 
 def _unknown_release() -> ConfigurationError:
     return ConfigurationError(
-        {"flask-jwt-extended": "this release does not ask our verifier; install one that pyproject.toml allows"}
+        {"flask-jwt-extended": "this release does not call our verifier: install one that pyproject.toml allows"}
     )
 
 
@@ -251,7 +253,7 @@ def _answer_in_our_words(exc: JWTExtendedException) -> ResponseReturnValue:
         except Auth0Error as error:
             return current_app.handle_user_exception(error)
     raise RuntimeError(
-        "jwt_required() and verify_jwt_in_request() take no fresh=, refresh= or locations= with auth0_blueprint: "
+        "jwt_required() and verify_jwt_in_request() do not accept fresh=, refresh= or locations= with auth0_blueprint: "
         "Auth0's access tokens are read from the Authorization header, and are neither fresh nor refresh tokens."
     ) from exc
 

@@ -1,4 +1,4 @@
-"""The package's own routes. All answer JSON that is never stored, and read their credentials from the header only."""
+"""The package's own routes. All answer JSON with ``no-store``, and read credentials only from the header."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class AnyTextConverter(PathConverter):
-    """The rest of a path, whatever it is: a subject may begin with a slash, or hold a line break."""
+    """The rest of a path, unrestricted: a subject may begin with a slash or contain a line break."""
 
     part_isolating = False
     regex = "(?s:.*)"
@@ -45,7 +45,7 @@ def add_routes(blueprint: Blueprint) -> None:
 
 
 def add_route_for_metadata(app: Flask, blueprint: str, path: str) -> None:
-    """Add the route for the metadata to *app*, at its root: as one of *blueprint*, but for the prefix."""
+    """Add the metadata route to *app*, at its root: a route of *blueprint*, but without its prefix."""
     _add(app, path, ("GET",), resource_metadata, prefix=f"{blueprint}.")
 
 
@@ -64,13 +64,13 @@ def _add(
 ) -> None:
     allowed = (*methods, "HEAD", "OPTIONS") if "GET" in methods else (*methods, "OPTIONS")
 
-    # A blueprint's handler is not asked when no route has the method, and the app's own is not ours to replace.
+    # A blueprint's error handler does not run when no route has the method, and the app's is not ours to replace.
     @public
     def answer_other_methods(**_names: str) -> Response:
         refuse()
         if request.method != "OPTIONS":
             raise MethodNotAllowedError(allowed)
-        # Flask's own answer would count the refused ones as allowed.
+        # Flask's own answer would list the refused methods as allowed.
         return Response(headers={"Allow": ", ".join(allowed), "Cache-Control": "no-store"})
 
     mark_requirements(answer_other_methods, lambda _settings: None)  # it only refuses
@@ -85,5 +85,5 @@ def _add(
             function,
             methods=of_rule,
             provide_automatic_options=False,
-            merge_slashes=False,  # a subject may hold slashes, also two in a row
+            merge_slashes=False,  # a subject may contain slashes, even two in a row
         )

@@ -1,4 +1,4 @@
-"""Who may use the routes for operators: whoever has their value in ``scope``, and with RBAC in ``permissions``."""
+"""Access to the operator routes: the token needs their value in ``scope`` and, with RBAC, in ``permissions``."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from auth0_blueprint.settings import Settings
 from auth0_blueprint.verification.access_token import AccessToken
 
 View = Callable[..., Response]
-#: What is demanded by the settings, or ``None`` where with these there is no such route.
+#: What the settings require for a route; ``None`` where they turn the route off.
 SettingsRequirements = Callable[[Settings], tuple[Requirement, ...] | None]
 
 _SETTINGS_REQUIREMENTS_ATTRIBUTE = "__auth0_settings_requirements__"
 
 
 def holds(access_token: AccessToken, value: str, settings: Settings) -> bool:
-    """Tell whether *access_token* holds *value* as ``AUTH0_ADMIN_RBAC`` demands."""
+    """Return whether *access_token* has *value* as ``AUTH0_ADMIN_RBAC`` requires."""
     return value in access_token.scopes and (not settings.admin_rbac or value in access_token.permissions)
 
 
 def for_admins(view: View) -> View:
-    """Guard *view* by ``AUTH0_ADMIN_SCOPE``; without ``AUTH0_ADMIN`` there is no such route."""
+    """Guard *view* by ``AUTH0_ADMIN_SCOPE``; with ``AUTH0_ADMIN`` off, it answers 404."""
     return _guarded(view, lambda settings: _requirements(settings.admin_scope, settings) if settings.admin else None)
 
 
@@ -39,7 +39,7 @@ def for_introspection(view: View) -> View:
 
 
 def refuse_if_off() -> None:
-    """Refuse whatever is asked of a route for admins where there are none.
+    """Refuse every request to an admin route while these are off.
 
     Raises:
         NotFoundError: ``AUTH0_ADMIN`` is off.
@@ -49,12 +49,12 @@ def refuse_if_off() -> None:
 
 
 def mark_requirements(view: View, requirements: SettingsRequirements) -> None:
-    """Write on *view*, for `settings_requirements`, what it makes of the settings."""
+    """Record on *view*, for `settings_requirements`, what it requires under given settings."""
     setattr(view, _SETTINGS_REQUIREMENTS_ATTRIBUTE, requirements)
 
 
 def settings_requirements(view: Any, settings: Settings) -> tuple[Requirement, ...] | None:
-    """Return what *view* demands because *settings* say so, or ``None`` if with these it only refuses."""
+    """Return what *settings* make *view* require, or ``None`` if they turn it off."""
     requirements: SettingsRequirements = marks_of(view).get(_SETTINGS_REQUIREMENTS_ATTRIBUTE, lambda _settings: ())
     return requirements(settings)
 
@@ -74,7 +74,7 @@ def _guarded(view: View, requirements_of: SettingsRequirements) -> View:
 
 
 def _requirements(value: str, settings: Settings) -> tuple[Requirement, ...]:
-    # Without RBAC any client may ask for any scope. Whoever has a scope and not the permission did just that.
+    # Without RBAC any client may request any scope. A scope without its permission was obtained just like that.
     return (
         (scope_requirement((value,)), permission_requirement((value,)))
         if settings.admin_rbac

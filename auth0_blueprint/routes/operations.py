@@ -1,4 +1,4 @@
-"""What the package's own routes take and answer, a row each: what the OpenAPI document is made of."""
+"""What the package's own routes accept and return, a row each: the source of the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -113,15 +113,15 @@ OPERATIONS = (
         switches=(),
     ),
     Operation(*("config", "config", "get", "The settings in force"), {200: ConfigSchema}),
-    Operation(*("jwks", "jwks", "get", "The key set as this process has it"), {200: KeySetsSchema}),
+    Operation(*("jwks", "jwks", "get", "The key sets that this process has"), {200: KeySetsSchema}),
     Operation(
-        *("refresh", "refresh", "post", "Fetch the key set now, for the whole fleet"),
+        *("refresh", "refresh", "post", "Fetch every key set now, in all processes"),
         {200: KeySetsSchema},
         refusals=(errors.RateLimitedError,),
     ),
-    Operation(*("stats", "stats", "get", "What this process has counted"), {200: StatsSchema}),
+    Operation(*("stats", "stats", "get", "The counters of this process"), {200: StatsSchema}),
     Operation(
-        *("revoke", "revoke", "post", "Withdraw a token, or what was issued so far for a subject or to a client"),
+        *("revoke", "revoke", "post", "Revoke a token, or all tokens issued so far for a subject or to a client"),
         {201: RevocationSchema},
         body=RevocationRequestSchema,
         refusals=(errors.InvalidRequestError,),
@@ -134,7 +134,7 @@ OPERATIONS = (
         switches=("admin", "revocation"),
     ),
     Operation(
-        *("lift", "look_up_or_lift", "delete", "Lift a revocation: let the tokens in again"),
+        *("lift", "look_up_or_lift", "delete", "Lift a revocation: accept the tokens again"),
         {200: RevocationSchema},
         refusals=(errors.NotFoundError,),
         switches=("admin", "revocation"),
@@ -145,7 +145,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "kind": {"schema": {"type": "string", "enum": list(KINDS)}},
     "value": {
         "schema": {"type": "string", "minLength": 1},
-        "description": "percent-encoded, slashes too; for a token its digest",
+        "description": "percent-encoded, including slashes; for a token, its digest",
     },
 }
 
