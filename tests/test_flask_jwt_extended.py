@@ -323,7 +323,7 @@ def test_registration_finds_a_release_that_does_not_ask_our_verifier(issuer: Loc
     blueprint.jwt_manager._decode_jwt_from_config = lambda *_: {"sub": "anybody"}  # type: ignore[method-assign]
     app = Flask("tested")
     app.config.update(issuer.settings)
-    with pytest.raises(ConfigurationError, match="does not ask our verifier"):
+    with pytest.raises(ConfigurationError, match="does not call our verifier"):
         app.register_blueprint(blueprint)
     assert not app.extensions
 
@@ -338,7 +338,7 @@ def test_registration_finds_a_release_that_fails_before_it_asks_us(issuer: Local
     blueprint.jwt_manager._decode_jwt_from_config = fail  # type: ignore[method-assign,assignment]
     app = Flask("tested")
     app.config.update(issuer.settings)
-    with pytest.raises(ConfigurationError, match="does not ask our verifier"):
+    with pytest.raises(ConfigurationError, match="does not call our verifier"):
         app.register_blueprint(blueprint)
     assert not app.extensions
 

@@ -131,7 +131,7 @@ def _content(key_set: KeySet, settings: Settings, how: str) -> Finding:
         kinds = ", ".join(sorted({key.algorithm.name if key.algorithm else key.key_type for key in key_set.keys}))
         text = f"no key for {accepted}: the published keys are for {kinds}"
         return Finding("key set", FAIL, text, "set AUTH0_ALGORITHMS to the signing algorithm of the API in Auth0")
-    text = f"{len(fitting)} usable for {accepted}, {how}"
+    text = f"{len(fitting)} usable for {accepted} {how}"
     if key_set.skipped:
         return Finding("key set", WARN, f"{text}; not used: {', '.join(sorted(set(key_set.skipped)))}")
     return Finding("key set", OK, text)

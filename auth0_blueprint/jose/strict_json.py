@@ -1,6 +1,6 @@
 """A strict JSON parser for tokens and key sets: it accepts only what every parser reads the same way.
 
-Python's own parser accepts duplicate member names, ``NaN``, lone surrogates and any depth. Forged tokens exploit parsers
+Python's own parser accepts duplicate names, ``NaN``, lone surrogates and any depth. Forged tokens exploit parsers
 that disagree, so anything ambiguous is refused here (RFC 8259 §4, RFC 7493).
 """
 

@@ -87,8 +87,8 @@ def target_uri(base: str, environ: Mapping[str, Any]) -> TargetURI:
     path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}".encode("latin-1") or b"/"
     raw_uri = str(environ.get("REQUEST_URI") or environ.get("RAW_URI", ""))
     raw_path = raw_uri.partition("?")[0].encode("latin-1")
-    # The app acts on the decoded path. The raw one is used only where it says the same in more detail: it differs behind
-    # middleware that moves the app, and where the request line had a whole URI.
+    # The app acts on the decoded path. The raw one is used only where it says the same in more detail: behind
+    # middleware that moves the app, or where the request line had a whole URI, it differs.
     tells_slashes = unquote_to_bytes(raw_path) == path
     segments = _segments(raw_path) if tells_slashes else path.split(b"/")
     try:

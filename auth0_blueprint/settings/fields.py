@@ -47,7 +47,13 @@ def is_public_url(value: str) -> bool:
     return True
 
 
-class _URL(fields.String):
+class Text(fields.String):
+    """Any string."""
+
+    default_error_messages = {"invalid": "must be a string"}  # noqa: RUF012 - as marshmallow declares it
+
+
+class _URL(Text):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         url: str = super()._deserialize(value, attr, data, **kwargs)
         try:
@@ -147,7 +153,7 @@ class OrganizationIds(TextList):
         return ids
 
 
-class Realm(fields.String):
+class Realm(Text):
     """Text that fits into a quoted-string (RFC 9110 §5.6.4)."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
@@ -157,7 +163,7 @@ class Realm(fields.String):
         return realm
 
 
-class ScopeToken(fields.String):
+class ScopeToken(Text):
     """One scope value."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
@@ -167,7 +173,7 @@ class ScopeToken(fields.String):
         return scope
 
 
-class ClientCertificate(fields.String):
+class ClientCertificate(Text):
     """Where client certificates come from. Checked here, but kept as the operator wrote it."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:

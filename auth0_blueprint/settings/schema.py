@@ -199,14 +199,12 @@ class SettingsSchema(Schema):
         "Serves `/.well-known/oauth-protected-resource` (RFC 9728) and names it in every challenge. Needs "
         "`AUTH0_PUBLIC_URL`, or an `AUTH0_AUDIENCE` that is the URL of this API.",
     )
-    AUTH0_CLIENT_ID = fields.String(
+    AUTH0_CLIENT_ID = custom.Text(
         load_default=None,
-        error_messages={"invalid": "must be a string"},
         metadata={"description": "Only for [`flask auth0 token`](command-line.md#token): the client id to use."},
     )
-    AUTH0_CLIENT_SECRET = fields.String(
+    AUTH0_CLIENT_SECRET = custom.Text(
         load_default=None,
-        error_messages={"invalid": "must be a string"},
         metadata={
             "secret": True,
             "description": "Only for `flask auth0 token`: the client secret to use.",
