@@ -50,7 +50,7 @@ def is_public_url(value: str) -> bool:
 class Text(fields.String):
     """Any string."""
 
-    default_error_messages = {"invalid": "must be a string"}  # noqa: RUF012 - as marshmallow declares it
+    default_error_messages: dict[str, str | list[Any] | dict[Any, Any]] = {"invalid": "must be a string"}  # noqa: RUF012
 
 
 class _URL(Text):
