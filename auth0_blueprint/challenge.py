@@ -13,7 +13,13 @@ from auth0_blueprint.jose.algorithms import PROOF_ALGORITHMS
 
 
 def response_body(error: Auth0Error) -> dict[str, str]:
-    """Return ``error`` (where RFC 6750 has one), ``error_description`` and ``code``."""
+    """Return the body of the answer to *error*, for an error handler of the app's own: what the package itself answers.
+
+    Returns:
+        Ready for ``jsonify``. ``error``: the error code of OAuth (RFC 6750 §3.1), absent where the request has no
+        usable credentials, as it is from the challenge. ``error_description``: one fixed sentence for each reason.
+        ``code``: finer than ``error``; it never changes. Nothing of the token or the request is in them.
+    """
     body = {"error_description": error.description, "code": error.code}
     return body if error.error is None else {"error": error.error, **body}
 

@@ -7,7 +7,6 @@ are known before the first request: none comes from a token or a request.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -140,6 +139,7 @@ class AppMetrics:
     def __init__(self, app: Flask, state: AppState, collectors: Collectors) -> None:
         self._key_sources = state.key_sources
         self._revocations = state.revocations
+        self._time = state.clock.time
         self._collectors = collectors
         self.count_verified: Callable[[], None] = collectors.verified.inc
         self.count_proven: Callable[[], None] = collectors.cache_misses.inc
@@ -173,7 +173,7 @@ class AppMetrics:
         age_seconds = self._key_sources[issuer].status().age_seconds
         if age_seconds is not None:
             # Only now: until a key set was fetched there is no time to report, and 0 would mean 1970.
-            self._collectors.fetched_at.labels(issuer).set(time.time() - age_seconds)
+            self._collectors.fetched_at.labels(issuer).set(self._time() - age_seconds)
 
     def _count_look(self, has_worked: bool) -> None:
         self._collectors.looks.inc()

@@ -64,26 +64,3 @@ def run_block(page: Path, code: str, **namespace: Any) -> dict[str, Any]:
     module = {"__name__": page.stem.replace("-", "_"), **namespace}
     exec(compile(code, str(page), "exec"), module)
     return module
-
-
-class Rooms(NamedTuple):
-    """What ``docs/pictures/rooms.dot`` shows.
-
-    Attributes:
-        of_module: module to room; modules as the picture names them, such as ``keysets/source.py``.
-        arrows: pairs of rooms.
-    """
-
-    of_module: dict[str, str]
-    arrows: set[tuple[str, str]]
-
-
-def rooms() -> Rooms:
-    """Read the picture of the rooms."""
-    source = (PICTURES / "rooms.dot").read_text(encoding="utf-8")
-    of_module: dict[str, str] = {}
-    for room, label in re.findall(r"^  (\w+) \[label=<(.*?)>\]", source, re.DOTALL | re.MULTILINE):
-        for module in re.findall(r">([\w/]+\.py)<", label):
-            assert module not in of_module, f"{module} stands in two rooms"
-            of_module[module] = room
-    return Rooms(of_module, set(re.findall(r"^  (\w+) -> (\w+)$", source, re.MULTILINE)))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from refusals import segment, unsegment
 
 from auth0_blueprint.challenge import response_body
+from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.errors import BindingMismatchError, InvalidProofError
 from auth0_blueprint.jose.algorithms import ALGORITHMS, PROOF_ALGORITHMS
 from auth0_blueprint.sender_constraining.dpop import ProofChecker
@@ -29,7 +30,7 @@ NOW = 1_800_000_000
 BOUND_TO_OTHER_KEY = "The access token is bound to a different key than the one in the DPoP proof."
 
 
-def memory(clock: Callable[[], float]) -> ReplayMemory:
+def memory(clock: Clock) -> ReplayMemory:
     """Return the memory of a process that shares nothing."""
     entries = SignedCache(SharedCache(lambda: None), secret=None, names=())
     return ReplayMemory(entries, reach=lambda: "process", is_denying=False, clock=clock)

@@ -101,7 +101,7 @@ def test_a_cache_that_raises_is_left_alone_for_30_seconds(
 ) -> None:
     """Each failure costs one call; the first one of a row is logged, without the error's own text."""
     backend = BadBackend(raising(error))
-    cache = SharedCache(lambda: backend, monotonic=clock)
+    cache = SharedCache(lambda: backend, clock=clock)
     for seconds, calls in ((0, 1), (0, 1), (29.9, 1), (0.1 + 1e-6, 2)):
         clock.move(seconds)
         assert operate(cache) is None
@@ -117,7 +117,7 @@ def test_a_cache_that_hangs_costs_one_second_and_is_left_alone(
 ) -> None:
     """No operation takes over a second, and the next ones take none."""
     backend = BadBackend(hang)
-    cache = SharedCache(lambda: backend, monotonic=clock)
+    cache = SharedCache(lambda: backend, clock=clock)
     begin = time.monotonic()
     for _ in range(3):
         assert operate(cache) is None
@@ -130,7 +130,7 @@ def test_a_cache_that_works_again_is_used_again(clock: MovableClock, caplog: pyt
     """After the pause, one good answer is all it takes, and the log says so once."""
     caplog.set_level(logging.INFO)
     backend = BadBackend(raising(OSError()))
-    cache = SharedCache(lambda: backend, monotonic=clock)
+    cache = SharedCache(lambda: backend, clock=clock)
     cache.get("key")
     backend.misbehave = lambda: "value"
     clock.move(30)
@@ -152,7 +152,7 @@ def test_what_a_backend_cannot_read_is_an_entry_that_nobody_signed(clock: Movabl
 
 def test_a_backend_that_says_it_has_stored_nothing_has_failed(clock: MovableClock) -> None:
     """Cachelib's file system swallows its errors, as when the disk is full."""
-    cache = SharedCache(lambda: BadBackend(lambda: False), monotonic=clock)
+    cache = SharedCache(lambda: BadBackend(lambda: False), clock=clock)
     cache.set("key", "value", 60)
     assert cache.has_failed
 
@@ -160,7 +160,7 @@ def test_a_backend_that_says_it_has_stored_nothing_has_failed(clock: MovableCloc
 def test_a_cache_that_has_failed_is_tried_again_only_after_the_pause(clock: MovableClock) -> None:
     """For health: a cache that nobody else asks would be called away for ever."""
     backend = BadBackend(raising(OSError()))
-    cache = SharedCache(lambda: backend, monotonic=clock)
+    cache = SharedCache(lambda: backend, clock=clock)
     cache.try_again()
     assert backend.calls == 0
     cache.get("key")
@@ -181,7 +181,7 @@ def test_threads_that_open_a_cache_at_once_open_it_once(clock: MovableClock) -> 
         opened.append(DictBackend())
         return opened[-1]
 
-    cache = SharedCache(open_backend, monotonic=clock)
+    cache = SharedCache(open_backend, clock=clock)
 
     def open_with_all() -> object:
         everybody.wait(10)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,7 +56,7 @@ def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool
     _enter_request(app, path or "/", method)
     protection = None if path is None else _protection_of_route(app, state.settings)
     requirements = () if protection is None else protection.requirements
-    now = time.time()
+    now = state.clock.time()
     content = take_apart(token, state.settings.max_token_bytes)
     trace = trace_verification(state, token, request.environ, protection)
     scopes = (

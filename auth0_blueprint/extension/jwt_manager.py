@@ -29,6 +29,7 @@ from auth0_blueprint.guards.authentication import AppState, authenticate, reques
 from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.credentials import BEARER, DPOP, scheme_and_token
+from auth0_blueprint.verification.sequence import Presentation, VerificationSequence
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -84,14 +85,14 @@ class _BearerScheme(str):
 
 
 class _ProbeReachedError(Exception):
-    """The probe's verifier was called, which is what the probe must show."""
+    """The probe reached our verification, as it must."""
 
 
-class _ProbeVerifier:
-    def prove(self, _token: str, **_options: object) -> NoReturn:
-        raise _ProbeReachedError
+def _prove_in_probe(_token: str, *, cached_only: bool = False) -> NoReturn:  # noqa: ARG001 - as `Prove` has it
+    raise _ProbeReachedError
 
-    verify = prove
+
+_PROBE = VerificationSequence(_prove_in_probe, ())
 
 
 class Auth0JWTManager(RefusedLoaders, JWTManager):
@@ -156,7 +157,7 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
         self._is_acceptable = callback
         return callback
 
-    def check_app_rules(self, access_token: AccessToken) -> None:
+    def check_app_rules(self, access_token: AccessToken, _presentation: Presentation) -> None:
         """Apply the app's own blocklist and verification callback.
 
         Raises:
@@ -168,15 +169,12 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
         if self._is_acceptable is not None and not self._is_acceptable(*_arguments(access_token)):
             raise InvalidClaimsError("app")
 
-    def admit(self, access_token: AccessToken) -> dict[str, Any] | None:
-        """Apply them, and return ``{"loaded_user": user}``, or ``None`` if the app has no ``user_lookup_loader``.
+    def look_up_user(self, access_token: AccessToken) -> dict[str, Any] | None:
+        """Return ``{"loaded_user": user}``, or ``None`` if the app has no ``user_lookup_loader``.
 
         Raises:
-            RevokedTokenError, InvalidClaimsError: see `check_app_rules`.
             UserNotFoundError: the app knows no such user.
         """
-        if self._is_in_blocklist is not None or self._is_acceptable is not None:
-            self.check_app_rules(access_token)
         if self._look_up_user is None:
             return None
         user = self._look_up_user(*_arguments(access_token))
@@ -214,7 +212,7 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
             ConfigurationError: it does not, because this release has other internals.
         """
         app = Flask("auth0_blueprint", static_folder=None)
-        app.extensions["auth0"] = AppState(None, None, None, None, _ProbeVerifier(), Binding(), self, None, None, None)  # type: ignore[arg-type]
+        app.extensions["auth0"] = AppState(None, None, None, None, _PROBE, Binding(), self, None, None, None)  # type: ignore[arg-type]
         self.init_app(app)
         with app.test_request_context(headers={"Authorization": "bearer probe"}):
             for entrance in (verify_jwt_in_request, lambda: decode_token("another")):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable
 from functools import partial
 
+from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.keysets.backoff import MIN_BACKOFF_SECONDS, Backoff
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.fleet import Failure, Lease
@@ -32,8 +32,7 @@ class Refresh:
         backoff: when the issuer may be asked again.
         fetch: returns the document, or raises `FetchError`, in bounded time.
         shared: what other processes see, and what they did.
-        clock: Unix time.
-        monotonic: seconds that never go back.
+        clock: tells the time.
         on_refreshed: told the key ids that came and went.
         on_failed: told why an attempt of this process failed.
     """
@@ -46,8 +45,7 @@ class Refresh:
         backoff: Backoff,
         fetch: Callable[[], bytes],
         shared: SharedKeySet,
-        clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock,
         on_refreshed: Callable[[tuple[str, ...], tuple[str, ...]], None],
         on_failed: Callable[[str], None],
     ) -> None:
@@ -57,7 +55,6 @@ class Refresh:
         self._fetch = fetch
         self._shared = shared
         self._clock = clock
-        self._monotonic = monotonic
         self._on_refreshed = on_refreshed
         self._on_failed = on_failed
         self._followed: Failure | None = None
@@ -65,7 +62,7 @@ class Refresh:
 
     def may_learn(self) -> bool:
         """Tell whether a look at what other processes know is worth it: at most one in a second."""
-        return self._monotonic() >= self._learned_at + LEARN_INTERVAL_SECONDS and self._shared.is_readable
+        return self._clock.monotonic() >= self._learned_at + LEARN_INTERVAL_SECONDS and self._shared.is_readable
 
     def get_newer(
         self, is_needed: Callable[[], bool], on_learned: Callable[[], None], on_outcome: Callable[[], None]
@@ -100,7 +97,7 @@ class Refresh:
 
     def _learn(self) -> list[Step]:
         """Take over what other processes have got, or have failed to get."""
-        self._learned_at = self._monotonic()
+        self._learned_at = self._clock.monotonic()
         afterwards = self._adopt(self._shared.read())
         failure = self._shared.fleet.last_failure()
         if failure is not None and failure != self._followed:
@@ -116,17 +113,17 @@ class Refresh:
             logger.error("getting the key set of %s failed in an unexpected way", self._issuer, exc_info=exc)
         self._log_failure(reason)
         asked_for = getattr(exc, "retry_after_seconds", MIN_BACKOFF_SECONDS)
-        delay = self._backoff.failed(self._monotonic(), reason, asked_for)
-        now = self._clock()
+        delay = self._backoff.failed(self._clock.monotonic(), reason, asked_for)
+        now = self._clock.time()
         return Failure(attempted_at=now, retry_at=now + delay, failures=self._backoff.failures, reason=reason)
 
     def _ask_issuer(self, lease: Lease) -> list[Step]:
-        attempted_at = self._clock()
-        self._backoff.attempted(self._monotonic())
+        attempted_at = self._clock.time()
+        self._backoff.attempted(self._clock.monotonic())
         try:
             document = self._fetch()
             # Ages count from the answer, here and in every copy.
-            fetched_at, monotonic_fetched_at = self._clock(), self._monotonic()
+            fetched_at, monotonic_fetched_at = self._clock.time(), self._clock.monotonic()
             announce = self._install(parse_key_set(document), fetched_at, monotonic_fetched_at, "network")
         except Exception as exc:  # noqa: BLE001 - whatever it is, the fleet has to know, and the lease goes back
             failure = self._note_failure(exc)._replace(attempted_at=attempted_at)
@@ -143,14 +140,14 @@ class Refresh:
             key_set = parse_key_set(entry.document.encode("utf-8"))
         except KeySetError:
             return []
-        monotonic_fetched_at = self._monotonic() - max(0.0, self._clock() - entry.fetched_at)
+        monotonic_fetched_at = self._clock.monotonic() - max(0.0, self._clock.time() - entry.fetched_at)
         if self._backoff.attempted(monotonic_fetched_at):  # the other process asked the issuer then, and was answered
             self._succeeded()
         return [self._install(key_set, entry.fetched_at, monotonic_fetched_at, "cache")]
 
     def _follow(self, failure: Failure) -> None:
         """Keep the pace of the fleet after an attempt of another process that failed."""
-        now, wall_now = self._monotonic(), self._clock()
+        now, wall_now = self._clock.monotonic(), self._clock.time()
         if self._backoff.attempted(now - max(0.0, wall_now - failure.attempted_at)):
             self._log_failure(failure.reason)
             self._backoff.follow_failure(now + failure.retry_at - wall_now, failure.failures, failure.reason)

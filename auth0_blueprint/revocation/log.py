@@ -12,10 +12,10 @@ emptied or restarted, is begun anew, under another epoch, by a process that stil
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.revocation.index import Revocation
 from auth0_blueprint.sharing.fleet_sync import BOARD, CacheUnavailableError
 from auth0_blueprint.sharing.signed_cache import SignedCache
@@ -59,10 +59,10 @@ class RevocationLog:
     Args:
         entries: where it is.
         keep_seconds: how long entries live: as long as a token at most.
-        clock: Unix time.
+        clock: tells the time.
     """
 
-    def __init__(self, entries: SignedCache, *, keep_seconds: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, entries: SignedCache, *, keep_seconds: int, clock: Clock = SYSTEM_CLOCK) -> None:
         self._entries = entries
         self._keep_seconds = keep_seconds
         self._clock = clock
@@ -92,7 +92,7 @@ class RevocationLog:
         whole_log = None
         if self._whole_log is not None:
             self._whole_log += revocations
-            if self._clock() >= head.filled_at:
+            if self._clock.time() >= head.filled_at:
                 whole_log, self._whole_log = tuple(self._whole_log), None
         needs_repair = head.next < begin or bool(self._unconfirmed)
         return LogChanges(tuple(revocations), whole_log=whole_log, needs_repair=needs_repair)
@@ -126,7 +126,7 @@ class RevocationLog:
         Raises:
             CacheUnavailableError: the cache is away.
         """
-        head = self._begin(filled_at=self._clock() + _FILLING_SECONDS)
+        head = self._begin(filled_at=self._clock.time() + _FILLING_SECONDS)
         if head.next == 0:
             self._append(head, revocations, filled_at=0)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from contextlib import suppress
 from typing import Any
 
@@ -174,7 +173,7 @@ def _limit_rate(state: AppState) -> None:
     with suppress(CacheUnavailableError):
         posted = [state.fleet_sync.read(refreshed(issuer)) for issuer in state.key_sources]
         # These times are by other machines' clocks, which may be ahead.
-        ages += [abs(time.time() - entry["fetched_at"]) for entry in posted if entry is not None]
+        ages += [abs(state.clock.time() - entry["fetched_at"]) for entry in posted if entry is not None]
     wait_seconds = REFRESH_INTERVAL_SECONDS - min(ages)
     if wait_seconds > 0:
         raise RateLimitedError(retry_after_seconds=math.ceil(wait_seconds))

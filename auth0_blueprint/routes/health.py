@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from typing import Any, cast
 
@@ -10,11 +9,10 @@ from flask import Response, jsonify, request
 from marshmallow import Schema, fields, validate
 
 from auth0_blueprint.errors import Auth0Error, KeySetUnavailableError
-from auth0_blueprint.guards.authentication import AppState, app_state, prove_request
+from auth0_blueprint.guards.authentication import AppState, app_state, verify_request
 from auth0_blueprint.keysets.snapshot import KeySourceStatus
 from auth0_blueprint.routes.access import holds
 from auth0_blueprint.sharing.reach import NOT_SHARED, is_lost_between_processes
-from auth0_blueprint.verification.access_token import AccessToken
 
 MAX_WAIT_SECONDS = 1.0
 OUT_OF_TOUCH = (
@@ -122,12 +120,12 @@ def _answer(body: dict[str, Any]) -> Response:
 
 
 def _have_key_sets_fetched(state: AppState) -> None:
-    until = time.monotonic() + MAX_WAIT_SECONDS
+    until = state.clock.monotonic() + MAX_WAIT_SECONDS
     # All fetches start before any is waited for: one that hangs must not make the others look unavailable.
     for is_waiting in (False, True):
         for source in state.key_sources.values():
             with suppress(KeySetUnavailableError):
-                source.snapshot(max(0.0, until - time.monotonic()) if is_waiting else 0.0)
+                source.snapshot(max(0.0, until - state.clock.monotonic()) if is_waiting else 0.0)
 
 
 def _status_of_all(key_sets: list[KeySourceStatus]) -> str:
@@ -187,11 +185,7 @@ def _may_see_details(state: AppState) -> bool:
         return state.settings.health_details == "always"
     try:
         # With cached keys only: a token must not make this answer wait, or cause a fetch.
-        return _is_admin(state, prove_request(state, request.environ, cached_only=True))
+        access_token = verify_request(state, request.environ, cached_only=True)
     except Auth0Error:
         return False
-
-
-def _is_admin(state: AppState, access_token: AccessToken) -> bool:
-    state.rules.check_app_rules(access_token)
     return holds(access_token, state.settings.admin_scope, state.settings)

@@ -9,7 +9,6 @@ from flask import Response, jsonify
 from marshmallow import INCLUDE, Schema, fields, post_dump
 
 from auth0_blueprint.guards.authentication import current_token
-from auth0_blueprint.guards.decorators import requires_auth
 
 
 class ClaimsSchema(Schema):
@@ -31,7 +30,6 @@ class ClaimsSchema(Schema):
         return {**original, **data}
 
 
-@requires_auth
 def me() -> Response:
     """Return the caller's verified claims."""
     response = jsonify(ClaimsSchema().dump(current_token.claims))

@@ -9,33 +9,34 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from flask import Flask, Response, current_app, request
+from marshmallow import Schema, fields
 
-from auth0_blueprint.errors import ConfigurationError, NotFoundError
+from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.guards.authentication import app_state
-from auth0_blueprint.guards.decorators import public
-from auth0_blueprint.routes.access import mark_requirements
 from auth0_blueprint.routes.bodies import answer
 
 # A route does not change once its app is served.
 _documents: WeakKeyDictionary[Flask, dict[str, Any]] = WeakKeyDictionary()
 
 
-@public
+class DocumentSchema(Schema):
+    """An OpenAPI document."""
+
+    openapi: fields.String = fields.String(required=True)
+    info: fields.Dict = fields.Dict(required=True)
+    paths: fields.Dict = fields.Dict(required=True)
+    components: fields.Dict = fields.Dict(required=True)
+    servers: fields.List[Any] = fields.List(fields.Dict(), required=True)
+
+
 def openapi() -> Response:
-    """Return the document, where ``AUTH0_OPENAPI`` is on."""
-    settings = app_state().settings
-    if not settings.openapi:
-        raise NotFoundError
+    """Return the document."""
     from auth0_blueprint.routes.openapi_document import document
-    from auth0_blueprint.routes.operations import DocumentSchema
 
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     if app not in _documents:
-        _documents[app] = document(app, str(request.blueprint), settings)
+        _documents[app] = document(app, str(request.blueprint), app_state().settings)
     return answer(DocumentSchema(), {**_documents[app], "servers": [{"url": request.script_root or "/"}]})
-
-
-mark_requirements(openapi, lambda settings: () if settings.openapi else None)
 
 
 def check_extra_is_installed() -> None:

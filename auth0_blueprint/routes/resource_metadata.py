@@ -8,7 +8,6 @@ from flask import Flask, Response, current_app
 from marshmallow import Schema, fields
 
 from auth0_blueprint.guards.authentication import app_state
-from auth0_blueprint.guards.decorators import public
 from auth0_blueprint.guards.route_requirements import scopes_of_app
 from auth0_blueprint.jose.algorithms import PROOF_ALGORITHMS
 from auth0_blueprint.routes.bodies import answer
@@ -28,7 +27,6 @@ class ResourceMetadataSchema(Schema):
     )
 
 
-@public
 def resource_metadata() -> Response:
     """Return the metadata. Its scopes are those of the guards, without those of the operator routes."""
     settings = app_state().settings

@@ -21,7 +21,8 @@ from auth0_blueprint.sender_constraining.client_certificate import refuse_other_
 from auth0_blueprint.sender_constraining.dpop import THUMBPRINT as KEY_THUMBPRINT
 from auth0_blueprint.settings.certificate_source import CertificateSource
 from auth0_blueprint.verification.access_token import AccessToken
-from auth0_blueprint.verification.credentials import DPOP, is_by_dpop
+from auth0_blueprint.verification.credentials import BEARER, DPOP, is_by_dpop
+from auth0_blueprint.verification.sequence import Presentation
 
 #: The WSGI environ key of the proof.
 PROOF = "HTTP_DPOP"
@@ -65,24 +66,29 @@ class Binding:
             return ("DPoP",)
         return ("DPoP", "Bearer") if is_by_dpop(authorization) else ("Bearer", "DPoP")
 
-    def refuse_unproven(self, access_token: AccessToken, token: str, scheme: str, environ: Mapping[str, Any]) -> None:
-        """Refuse unless the request proves what *access_token* is bound to, using the right scheme.
+    def check(self, access_token: AccessToken, presentation: Presentation) -> None:
+        """Refuse unless the request proves what *access_token* is bound to, with the right scheme.
 
-        Args:
-            access_token: the verified token.
-            token: its text.
-            scheme: the scheme it was sent with.
-            environ: the request, as WSGI describes it.
+        Outside of a request nothing can be proven, so every bound token is refused.
 
         Raises:
             BindingMismatchError: the request does not prove it.
             InvalidProofError: its DPoP proof is invalid.
             ReplayMemoryUnavailableError: earlier use of the proof cannot be checked.
         """
+        environ = presentation.environ
+        if environ is None:
+            if access_token.is_bound:
+                raise BindingMismatchError
+        elif access_token.is_bound or presentation.scheme != BEARER or PROOF in environ or self.is_proof_required:
+            self._check_request(access_token, presentation, environ)
+
+    def _check_request(self, access_token: AccessToken, presentation: Presentation, environ: Mapping[str, Any]) -> None:
+        scheme = presentation.scheme
         confirmation = access_token.confirmation
         members = confirmation.keys() if isinstance(confirmation, dict) else None
         if members == {KEY_THUMBPRINT} and self._check_proof is not None and scheme == DPOP:
-            self._check_proof(environ, token, confirmation)
+            self._check_proof(environ, presentation.token, confirmation)
         elif scheme != DPOP and PROOF in environ:
             raise BindingMismatchError("proof_beside_bearer")
         elif self.is_proof_required:

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import BindingMismatchError, InvalidProofError, InvalidTokenError
 from auth0_blueprint.jose import base64url, jws
 from auth0_blueprint.jose.algorithms import ALGORITHMS, PROOF_ALGORITHMS, Algorithm
@@ -55,7 +54,7 @@ class ProofChecker:
         replay_memory: the proofs already used.
         algorithms: the names of the accepted ones.
         max_bytes: longer proofs are refused before parsing.
-        clock: Unix time.
+        clock: tells the time.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class ProofChecker:
         *,
         algorithms: tuple[str, ...] = PROOF_ALGORITHMS,
         max_bytes: int = MAX_PROOF_BYTES,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._replay_memory = replay_memory
         self._algorithms = frozenset(ALGORITHMS[name] for name in algorithms)
@@ -145,7 +144,7 @@ class ProofChecker:
         value = claims.get("iat")
         if not is_unix_time(value):
             raise InvalidProofError("time")
-        now = self._clock()
+        now = self._clock.time()
         if value < now - MAX_AGE_SECONDS:
             raise InvalidProofError("too_old")
         if value > now + MAX_AHEAD_SECONDS:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from auth0_blueprint.concurrency.after_fork import reset_in_children
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.errors import ConfigurationError
 
@@ -70,7 +70,7 @@ class SharedCache:
     Args:
         open_backend: finds the backend at first use: hosts initialise their cache late, and some backends connect. It
             returns ``None`` where there is nothing to share.
-        monotonic: seconds that never go back.
+        clock: tells the time.
         call_within: runs an operation within a number of seconds.
         pause_seconds: how long it is left alone after a failure.
         outage: what the log has been told, where several of these have one backend.
@@ -79,7 +79,7 @@ class SharedCache:
     def __init__(
         self,
         open_backend: Callable[[], CacheBackend | None],
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
         call_within: Callable[[float, Callable[[], Any]], Any] = call_within,
         pause_seconds: float = PAUSE_AFTER_FAILURE_SECONDS,
         outage: Outage | None = None,
@@ -87,7 +87,7 @@ class SharedCache:
         self._outage = Outage() if outage is None else outage
         self._pause_seconds = pause_seconds
         self._open_backend = open_backend
-        self._monotonic = monotonic
+        self._clock = clock
         self._call_within = call_within
         self._backend: CacheBackend | None = None
         self._is_open = False
@@ -100,7 +100,7 @@ class SharedCache:
     @property
     def is_reachable(self) -> bool:
         """Whether it may be asked: the last operation worked, or none was tried yet, or the pause is over."""
-        return self._monotonic() >= self._left_alone_until
+        return self._clock.monotonic() >= self._left_alone_until
 
     @property
     def has_failed(self) -> bool:
@@ -196,7 +196,7 @@ class SharedCache:
         except ConfigurationError:
             raise
         except Exception as exc:  # noqa: BLE001 - each backend has its own errors, and none may reach a request
-            self._left_alone_until = self._monotonic() + self._pause_seconds
+            self._left_alone_until = self._clock.monotonic() + self._pause_seconds
             self._has_failed = True
             self._outage.begin(exc)
             return otherwise

@@ -5,21 +5,19 @@
 3. the issuer it claims to be from
 4. the key (`keysets.source`), 5. the signature
 6. the claims (RFC 7519 §4.1, RFC 9068 §4)
-7. whether it is revoked (`revocation`)
-8. what it is bound to
 
-A token that has passed before is remembered (`token_cache`): 1 to 3, 5 and the unchanging part of 6 are then decided;
-the key set, the times, 7 and 8 are checked again.
+What may still refuse a proven token, such as a revocation or a binding, is the rest of the `sequence`. A token that has
+passed before is remembered (`token_cache`): 1 to 3, 5 and the unchanging part of 6 are then decided; the key set and
+the times are checked again.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, cast
 
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import (
-    BindingMismatchError,
     ExpiredTokenError,
     InvalidClaimsError,
     InvalidSignatureError,
@@ -76,10 +74,9 @@ class Verifier:
     Args:
         settings: what is accepted.
         keys: the issuers whose tokens are accepted, each with its own keys.
-        clock: Unix time.
+        clock: tells the time.
         remembered: the tokens that have passed before.
         sync_if_due: fetches what other processes have changed, before a decision depends on it.
-        refuse_revoked: raises for a revoked token; called with its text as well.
         on_remembered: called when a token was remembered, so not proven again.
         on_proven: called when a token was not remembered, so proven.
     """
@@ -88,11 +85,10 @@ class Verifier:
         self,
         settings: Settings,
         keys: Mapping[str, KeyFinder],
-        clock: Callable[[], float] = time.time,
         *,
+        clock: Clock = SYSTEM_CLOCK,
         remembered: TokenCache | None = None,
         sync_if_due: Callable[[], None] = lambda: None,
-        refuse_revoked: Callable[[AccessToken, str], None] = lambda _access_token, _token: None,
         on_remembered: Callable[[], object] = lambda: None,
         on_proven: Callable[[], object] = lambda: None,
     ) -> None:
@@ -100,11 +96,9 @@ class Verifier:
         self._remembered = TokenCache(0) if remembered is None else remembered
         self._known_headers: dict[bytes, _KnownHeader] = {}
         self._sync_if_due = sync_if_due
-        #: Refuses a revoked access token; called with its text as well.
-        self.check_not_revoked = refuse_revoked
         self._on_remembered = on_remembered
         self._on_proven = on_proven
-        self._clock = clock
+        self._time = clock.time
         self._max_bytes = settings.max_token_bytes
         self._algorithms = {name: ALGORITHMS[name] for name in _with_both_names(settings.algorithms)}
         self._types = _TYPES_OF_PROFILE[settings.token_profile]
@@ -114,25 +108,12 @@ class Verifier:
         self._max_lifetime_seconds = settings.max_token_lifetime_seconds
         self._required_claims = (*_CLAIMS_OF_PROFILE[settings.token_profile], *settings.required_claims)
 
-    def verify(self, token: str, *, cached_only: bool = False) -> AccessToken:
-        """Verify *token* as a bearer token.
+    def prove(self, token: str, *, cached_only: bool = False) -> AccessToken:
+        """Prove that a trusted issuer issued *token* for this API, and that it has not expired; nothing more.
 
         Args:
             token: the compact serialization, as received.
-            cached_only: use only cached keys; cause no fetch and wait for none.
-
-        Raises:
-            InvalidTokenError: it is not acceptable; the subclass says why.
-            UnavailableError: it cannot be decided now.
-        """
-        access_token = self.prove(token, cached_only=cached_only)
-        self.check_not_revoked(access_token, token)
-        if access_token.is_bound:
-            raise BindingMismatchError
-        return access_token
-
-    def prove(self, token: str, *, cached_only: bool = False) -> AccessToken:
-        """Prove that a trusted issuer issued *token* for this API, and that it has not expired; nothing more.
+            cached_only: use only cached keys: cause no fetch and wait for none.
 
         Raises:
             InvalidTokenError: it is not acceptable; the subclass says why.
@@ -154,7 +135,7 @@ class Verifier:
                 self._on_remembered()
                 return known.access_token
         known = self._prove_anew(text)
-        self._remembered.remember(digest, known, self._clock() - self._leeway_seconds)
+        self._remembered.remember(digest, known, self._time() - self._leeway_seconds)
         self._on_proven()
         return known.access_token
 
@@ -230,7 +211,7 @@ class Verifier:
             raise InvalidClaimsError("audience")
 
     def _check_time(self, token: RememberedToken) -> None:
-        now, leeway = self._clock(), self._leeway_seconds
+        now, leeway = self._time(), self._leeway_seconds
         if token.expires_at <= now - leeway:
             raise ExpiredTokenError
         if token.not_before > now + leeway:

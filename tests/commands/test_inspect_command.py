@@ -25,12 +25,14 @@ from auth0_blueprint import (
     requires_permission,
     requires_scope,
 )
-from auth0_blueprint.cli.inspection.steps import STEPS
+from auth0_blueprint.cli.inspection.steps import PROOF_STEPS
 from auth0_blueprint.cli.inspection.unverified import bare_token
 from auth0_blueprint.extension.assembly import assemble
 from auth0_blueprint.keysets.fetch import fetch
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
+
+ALL_STEPS = [*PROOF_STEPS, "revocation", "binding", "rules"]
 
 
 def run(app: Flask, *arguments: str, **options: Any) -> Any:
@@ -200,7 +202,7 @@ class TestWhatIsPrinted:
         assert '  alg  "RS256"' in lines
         assert '  scope  "read:messages"' in lines
         assert any(line.startswith("  exp    ") and line.endswith(" UTC (in 60 min)") for line in lines)
-        assert [line.split()[1] for line in lines if line.startswith("ok")] == list(STEPS)
+        assert [line.split()[1] for line in lines if line.startswith("ok")] == ALL_STEPS
         assert lines[-1] == "This app: accepted"
 
     def test_json_says_the_same(self, app: Flask, issuer: LocalIssuer) -> None:
@@ -208,7 +210,7 @@ class TestWhatIsPrinted:
         printed = document(app, issuer.token(sub="auth0|a"))
         assert (printed["accepted"], printed["code"], printed["reason"], printed["signed"]) == (True, None, None, True)
         assert (printed["header"]["alg"], printed["claims"]["sub"]) == ("RS256", "auth0|a")
-        assert [step["status"] for step in printed["steps"]] == ["ok"] * len(STEPS)
+        assert [step["status"] for step in printed["steps"]] == ["ok"] * len(ALL_STEPS)
         assert printed["mistakes"] == []
 
     def test_what_is_not_proven_is_marked(self, app: Flask, issuer: LocalIssuer) -> None:
@@ -370,10 +372,10 @@ class TestRoute:
         [
             ("/any", "any valid token"),
             ("/jwt", "jwt_required"),
-            ("/optional", "nothing: the route also takes requests without a token"),
+            ("/optional", "nothing: the route also accepts requests without a token"),
             ("/public", "nothing: the view is marked @public"),
-            ("/static/a.txt", "nothing: it is one of Flask's own static files"),
-            ("/open", "nothing: no guard of this route demands anything"),
+            ("/static/a.txt", "nothing: one of Flask's own static files"),
+            ("/open", "nothing: no guard of this route requires anything"),
             ("/scope --method OPTIONS", "nothing: Flask answers OPTIONS by itself"),
             ("/auth/me", "any valid token"),
             ("/auth/health", "nothing: the view is marked @public"),
@@ -390,13 +392,13 @@ class TestRoute:
         routed.add_url_rule("/open", "open", lambda: "")
         for token, status in ((issuer.token(), "ok"), (issuer.forged_token(), "-")):
             steps = document(routed, "--path", *path.split(), token)["steps"]
-            assert steps[len(STEPS) :] == [{"step": "demand", "status": status, "text": text}]
+            assert steps[len(ALL_STEPS) :] == [{"step": "demand", "status": status, "text": text}]
 
     def test_routes_of_ours_demand_what_the_settings_say(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
         """Scope and permission."""
         app = make_app(AUTH0_ADMIN_SCOPE="operate")
         printed = document(app, "--path", "/auth/admin/config", issuer.token(scope="operate"))
-        assert [(step["status"], step["text"]) for step in printed["steps"][len(STEPS) :]] == [
+        assert [(step["status"], step["text"]) for step in printed["steps"][len(ALL_STEPS) :]] == [
             ("ok", "scope operate"),
             ("fail", "permission operate"),
         ]
@@ -555,7 +557,7 @@ class TestAppsOwnRules:
         blueprint.jwt_manager.user_lookup_loader(lambda header, claims: 1 / 0)
         result = run(make_app(blueprint), issuer.token())
         assert (result.exit_code, result.stdout) == (1, "")
-        assert result.stderr == "Error: A function of the app that judges tokens has failed, with ZeroDivisionError.\n"
+        assert result.stderr == "Error: A function of the app that judges tokens raised ZeroDivisionError.\n"
 
     def test_a_check_that_breaks_is_a_sentence(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
         """That of `requires_claim`, where a guard would not catch it."""

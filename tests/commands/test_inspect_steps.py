@@ -16,13 +16,19 @@ from refusals import by_hand, claims_of, header_of, segment
 from servers import RawServer, respond
 
 from auth0_blueprint import Auth0Blueprint, errors
-from auth0_blueprint.cli.inspection.steps import NOT_REACHED, STEPS, VerificationTrace, step_of, trace_verification
+from auth0_blueprint.cli.inspection.steps import (
+    NOT_REACHED,
+    PROOF_STEPS,
+    VerificationTrace,
+    step_of,
+    trace_verification,
+)
 from auth0_blueprint.jose import jws
 from auth0_blueprint.keysets import source
 from auth0_blueprint.testing import DPoPKey, LocalIssuer
 from auth0_blueprint.verification import verifier
 
-NAMES = list(STEPS)
+NAMES = [*PROOF_STEPS, "revocation", "binding", "rules"]
 
 
 def trace(app: Flask, token: str) -> VerificationTrace:
@@ -112,10 +118,10 @@ def test_every_error_of_the_verifier_has_a_step() -> None:
     """With each of its reasons. A new one needs an entry."""
     names = set().union(*(errors_raised_in(module) for module in (jws, verifier, source)))
     assert "KeySetUnavailableError" in names
-    for name in names - {"BindingMismatchError"}:  # that of verify(), which is not used here
+    for name in names:
         error = getattr(errors, name)
         for reason in error.descriptions:
-            assert step_of(error(reason)) in STEPS
+            assert step_of(error(reason)) in PROOF_STEPS
 
 
 def with_claims(**claims: Any) -> Callable[[LocalIssuer], str]:
@@ -255,8 +261,8 @@ def test_a_token_that_is_said_to_pass_with_a_proof_does(make_app: AppFactory, is
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"AUTH0_REVOCATION": False}, "not looked for: AUTH0_REVOCATION is off"),
-        ({}, "none is known here, where no shared cache tells those of other processes"),
+        ({"AUTH0_REVOCATION": False}, "not checked: AUTH0_REVOCATION is off"),
+        ({}, "none known here: without a shared cache, revocations of other processes are unknown"),
     ],
 )
 def test_nobody_is_told_that_a_token_is_not_revoked_where_that_is_not_known(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 import threading
@@ -15,7 +16,7 @@ import pytest
 from conftest import AppFactory, bearer
 from flask import Flask
 from programs import typed
-from servers import RawServer, respond
+from servers import RawServer, drip, respond
 
 from auth0_blueprint.cli.exchange import MAX_BYTES, ExchangeError, exchange
 from auth0_blueprint.testing import LocalIssuer
@@ -203,6 +204,26 @@ def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
         exchange("GET", server.url, 5)
     with RawServer(respond(body=b" " * MAX_BYTES)) as server:
         assert len(exchange("GET", server.url, 5).body) == MAX_BYTES
+
+
+def test_the_size_of_a_compressed_answer_is_that_of_its_text() -> None:
+    """A small body that becomes a large one is too large."""
+
+    def compressed(size: int) -> Any:
+        return respond(body=gzip.compress(b" " * size), Content_Encoding="gzip")
+
+    with RawServer(compressed(MAX_BYTES + 1)) as server, pytest.raises(ExchangeError, match="too large"):
+        exchange("GET", server.url, 5)
+    with RawServer(compressed(MAX_BYTES)) as server:
+        assert exchange("GET", server.url, 5).body == b" " * MAX_BYTES
+
+
+def test_a_connection_is_shut_down_at_the_deadline() -> None:
+    """A command leaves no thread and no socket with a server that drips."""
+    with RawServer(drip(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b" ")) as server:
+        with pytest.raises(ExchangeError, match="no complete answer in time"):
+            exchange("GET", server.url, 0.3)
+        assert server.connection_ended.wait(2)
 
 
 @pytest.mark.parametrize("token", [None, "", 1, "two words", "red\x1b[31m", "ü"])

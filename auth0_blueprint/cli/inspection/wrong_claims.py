@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 from auth0_blueprint.cli.inspection.inspected_token import InspectedToken, Mistake
 from auth0_blueprint.cli.inspection.values import duration, shown
 from auth0_blueprint.cli.output import printable
-from auth0_blueprint.errors import InsufficientPermissionsError
-from auth0_blueprint.verification.access_token import AccessToken, is_unix_time
+from auth0_blueprint.verification.access_token import is_unix_time
 
 # Only in a token for another audience: one for this API may have these claims as well.
 _SIGNS_OF_ID_TOKENS = ("nonce", "at_hash", "c_hash", "auth_time", "sid", "email_verified", "updated_at")
@@ -102,7 +101,7 @@ def _is_of_tenant(issuer: str) -> bool:
 
 
 def _plain(url: str) -> str:
-    """Return *url* without what is often mistaken: the scheme, upper case and a trailing slash."""
+    """Return *url* without what is often mistaken: the scheme, upper inspected and a trailing slash."""
     return re.sub(r"^https?://", "", url.lower()).removesuffix("/")
 
 
@@ -145,15 +144,12 @@ def _permission_as_scope(inspected: InspectedToken) -> str | None:
     token = inspected.access_token
     if token is None:
         return None
-    # Never leaves this function: the requirement itself must say whether it would be met the other way round.
-    exchanged = AccessToken(token.claims, token.header, scopes=token.permissions, permissions=token.scopes)
-    requirements = [
-        requirement for requirement in inspected.requirements if requirement.error is InsufficientPermissionsError
-    ]
     labels = [
         requirement.label
-        for requirement in requirements
-        if not requirement.is_met_by(token) and requirement.is_met_by(exchanged)
+        for requirement in inspected.requirements
+        if requirement.kind == "permission"
+        and not requirement.is_met_by_values(token.permissions)
+        and requirement.is_met_by_values(token.scopes)
     ]
     if not labels:
         return None

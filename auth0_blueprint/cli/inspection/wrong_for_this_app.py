@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from auth0_blueprint.cli.inspection.inspected_token import InspectedToken, Mistake
 from auth0_blueprint.cli.inspection.values import shown
-from auth0_blueprint.errors import InsufficientPermissionsError, InsufficientScopeError, UnsupportedAlgorithmError
+from auth0_blueprint.errors import UnsupportedAlgorithmError
 from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.sender_constraining.client_certificate import THUMBPRINT as CERTIFICATE_THUMBPRINT
 from auth0_blueprint.sender_constraining.dpop import THUMBPRINT as KEY_THUMBPRINT
-from auth0_blueprint.verification.access_token import AccessToken, is_unix_time
+from auth0_blueprint.verification.access_token import is_unix_time
 
 
 def _other_algorithm(inspected: InspectedToken) -> str | None:
@@ -57,14 +57,12 @@ def _not_granted(inspected: InspectedToken) -> str | None:
     token = inspected.access_token
     if token is None:
         return None
-    # Both merged: a value in the wrong one of the two is another mistake.
+    # Both together: a value in the wrong one of the two is another mistake.
     granted = token.scopes | token.permissions
-    merged = AccessToken(token.claims, token.header, scopes=granted, permissions=granted)
-    kinds = (InsufficientScopeError, InsufficientPermissionsError)
     labels = [
         requirement.label
         for requirement in inspected.requirements
-        if requirement.error in kinds and not requirement.is_met_by(merged)
+        if requirement.kind in {"scope", "permission"} and not requirement.is_met_by_values(granted)
     ]
     if not labels:
         return None
