@@ -127,7 +127,7 @@ def _other_answer() -> str:
 
 def _verdict(trace: VerificationTrace) -> str:
     if trace.error is None:
-        return "accepted, with the required proof" if worst(trace.steps) == WARN else "accepted"
+        return "accepted, with its proof" if worst(trace.steps) == WARN else "accepted"
     is_open = isinstance(trace.error, UnavailableError)
     return f"{'cannot be decided now' if is_open else 'refused'} ({trace.error.code})"
 

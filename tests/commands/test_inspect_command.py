@@ -243,7 +243,7 @@ class TestWhatIsPrinted:
         result = run(app, issuer.token(cnf={"jkt": "x"}))
         assert result.exit_code == 0
         assert "warn  binding     accepted only with a DPoP proof by the key that it is bound to" in result.stdout
-        assert result.stdout.splitlines()[-1] == "This app: accepted, with the required proof"
+        assert result.stdout.splitlines()[-1] == "This app: accepted, with its proof"
 
     @pytest.mark.parametrize("arguments", [[], ["--json"], ["--path", "/nowhere"], ["--no-such-option"]])
     def test_no_output_holds_the_token_or_its_signature(
