@@ -315,7 +315,7 @@ def test_memcached_is_never_read(make_app: AppFactory, caplog: pytest.LogCapture
 
 def test_a_cache_type_that_is_no_class_is_refused(make_app: AppFactory) -> None:
     """Nothing but a class of cache can be set up."""
-    with pytest.raises(ConfigurationError, match="is not a class of cache: try RedisCache"):
+    with pytest.raises(ConfigurationError, match="is not a cache class: try RedisCache"):
         make_app(CACHE_TYPE="flask_caching.make_template_fragment_key")
 
 
