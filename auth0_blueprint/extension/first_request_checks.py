@@ -12,6 +12,7 @@ from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.guards.decorators import guarded_functions
 from auth0_blueprint.guards.route_requirements import PUBLIC_ATTRIBUTE
 from auth0_blueprint.sharing.reach import NOT_SHARED, is_lost_between_processes
+from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -30,7 +31,8 @@ def check_at_first_request(app: Flask) -> None:
                 "To solve this, use the blueprint's own .jwt_manager, and set the class before the blueprint is "
                 "registered."
             )
-        state.cache.open()
+        with suppress(CacheUnavailableError):
+            state.cache.open()
         if is_lost_between_processes(state.reach(), request.environ):
             with suppress(IndexError):  # another of the first requests, which came at the same time, has told
                 logger.warning("%s", untold.pop())

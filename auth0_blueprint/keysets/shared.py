@@ -1,4 +1,4 @@
-"""The shared copy of a key set: what another process got from the issuer, and when."""
+"""The shared copy of a key set: what another process fetched from the issuer, and when."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import math
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from auth0_blueprint.keysets.fleet import Fleet
-from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.sharing.shared_cache import CacheUnavailableError, SharedCache
 from auth0_blueprint.sharing.signed_cache import SignedCache
 
 MAX_FUTURE_SECONDS = 5.0
@@ -18,13 +19,13 @@ _KIND = "key-set"
 
 
 def _sleep(seconds: float) -> None:
-    # Looked up at each call: gevent replaces it, and only after this import where gunicorn preloads the app. The
-    # original would stop every request of the process.
+    # Looked up at each call: gevent replaces it, after this import if gunicorn preloads the app. The original would
+    # block every request of the process.
     time.sleep(seconds)
 
 
 class SharedEntry(NamedTuple):
-    """A key set document, and when the issuer gave it (Unix time)."""
+    """A key set document, and when it was fetched (Unix time)."""
 
     document: str
     fetched_at: float
@@ -34,8 +35,8 @@ class SharedKeySet:
     """The shared copy of one issuer's key set.
 
     Args:
-        cache: what the processes share.
-        issuer, url, secret: only processes with the same three meet. Without a secret nothing is shared.
+        cache: the cache that the processes share.
+        issuer, url, secret: processes share a key set if all three are equal. Without a secret nothing is shared.
         keep_seconds: how long the cache keeps an entry.
         attempt_seconds: how long one attempt to fetch may take.
         clock: Unix time.
@@ -44,7 +45,7 @@ class SharedKeySet:
         uniform: the jitter.
 
     Attributes:
-        fleet: the attempts of all these processes.
+        fleet: coordinates the attempts of these processes.
     """
 
     def __init__(
@@ -77,17 +78,19 @@ class SharedKeySet:
 
     @property
     def ignored(self) -> int:
-        """How many entries were not believed."""
+        """How many entries were rejected."""
         return self._entries.ignored
 
     @property
     def is_readable(self) -> bool:
-        """Whether asking has a chance: there is a secret, a cache, and it can be reached."""
+        """Whether a read makes sense: there is a secret and a cache, and the cache is not paused after a failure."""
         return self._entries.is_readable
 
     def read(self) -> SharedEntry | None:
-        """Return the entry, if there is one that can be believed and is not older than one seen before."""
-        value = self._entries.read(_KIND)
+        """Return the entry, if the cache has one that can be trusted and is not older than one seen before."""
+        value = None
+        with suppress(CacheUnavailableError):
+            value = self._entries.read(_KIND)
         if value is None:
             return None
         entry = SharedEntry(str(value["document"]), float(value["fetched_at"]))
@@ -98,6 +101,7 @@ class SharedKeySet:
         return entry
 
     def write(self, entry: SharedEntry) -> None:
-        """Share *entry* with the fleet."""
+        """Share *entry* with the fleet, if the cache is available."""
         self._newest_seen = max(self._newest_seen, entry.fetched_at)
-        self._entries.write(_KIND, entry._asdict(), self._keep_seconds)
+        with suppress(CacheUnavailableError):
+            self._entries.write(_KIND, entry._asdict(), self._keep_seconds)

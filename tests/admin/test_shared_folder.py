@@ -26,12 +26,13 @@ def test_a_cache_that_could_not_be_opened_at_first_is_opened_later(make_app: App
     (tmp_path / "no").write_text("a file")
     app = make_app(**shared)
     state = app.extensions["auth0"]
-    state.cache.open()
+    state.cache.probe()
+    assert state.cache.has_failed
     state.fleet_sync.sync_if_due()
-    assert state.fleet_sync.is_away
+    assert state.fleet_sync.is_failing
     (tmp_path / "no").unlink()
     state.fleet_sync._retry_at = float("-inf")
-    state.fleet_sync._entries._cache._left_alone_until = float("-inf")
+    state.fleet_sync._entries._cache._paused_until = float("-inf")
     state.revocations.revoke("jti", "a", None)
     other = make_app(**shared).extensions["auth0"]
     assert other.revocations.find("jti", "a") is not None

@@ -614,7 +614,7 @@ def test_several_workers_without_a_cache_to_share_are_a_warning(
     monkeypatch.setenv(name, value)
     status, said = one(make_app(), "workers")
     assert status == "warn"
-    assert said.startswith("4 by the environment: several worker processes, and no cache that they share")
+    assert said.startswith("4 by the environment: Several worker processes but no shared cache")
 
 
 def test_several_workers_with_a_cache_to_share_are_fine(
