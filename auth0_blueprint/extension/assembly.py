@@ -15,7 +15,8 @@ from auth0_blueprint import signals
 from auth0_blueprint.extension.cache_backend import backend_opener, is_configured, reach_of
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
-from auth0_blueprint.keysets.fetch import fetch
+from auth0_blueprint.keysets.fetch import FetchError, fetch
+from auth0_blueprint.keysets.key_set import KeySetError
 from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.source import KeySource, refreshed
 from auth0_blueprint.revocation.index import Revocation
@@ -184,8 +185,9 @@ def _key_source(
         token_cache.purge()
         signals.key_set_refreshed.send(app, issuer=issuer, added=added, removed=removed)
 
-    def notify_failed(reason: str) -> None:
-        signals.key_set_refresh_failed.send(app, issuer=issuer, reason=reason)
+    def notify_failed(error: FetchError | KeySetError) -> None:
+        counters.count_key_fetch_failure(issuer, error.code, getattr(error, "status", None))
+        signals.key_set_refresh_failed.send(app, issuer=issuer, reason=str(error))
 
     return KeySource(
         issuer,

@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -26,12 +26,27 @@ class FetchError(Exception):
     """The issuer gave no usable answer. The text is fixed and safe to log.
 
     Attributes:
+        code: why, a key of ``descriptions``.
+        status: the HTTP status, if *code* is ``http_status``.
         retry_after_seconds: what the issuer asked for (RFC 9110 §10.2.3), else 0.
     """
 
-    def __init__(self, reason: str, retry_after_seconds: float = 0) -> None:
+    descriptions: ClassVar[dict[str, str]] = {
+        "timeout": "no complete answer in time",
+        "tls": "no trustworthy TLS connection",
+        "connection": "no connection, or a broken answer",
+        "http_status": "HTTP status {status}",
+        "encoded": "an encoded answer that was not asked for",
+        "too_large": "an answer that is too large",
+        #: Not raised by `fetch`: stands for an error that nobody expected.
+        "unexpected": "an unexpected error",
+    }
+
+    def __init__(self, code: str, *, status: int | None = None, retry_after_seconds: float = 0) -> None:
+        self.code = code
+        self.status = status
         self.retry_after_seconds = retry_after_seconds
-        super().__init__(reason)
+        super().__init__(self.descriptions[code].format(status=status))
 
 
 def fetch(url: str, timeout_seconds: float, max_bytes: int) -> bytes:
@@ -49,7 +64,7 @@ def fetch(url: str, timeout_seconds: float, max_bytes: int) -> bytes:
         return call_within(timeout_seconds, lambda: _exchange(url, timeout_seconds, max_bytes, sockets))
     except TimeoutError as exc:
         sockets.shut_down()
-        raise FetchError("no complete answer in time") from exc
+        raise FetchError("timeout") from exc
 
 
 def _exchange(url: str, timeout_seconds: float, max_bytes: int, sockets: _Sockets) -> bytes:
@@ -69,26 +84,26 @@ def _exchange(url: str, timeout_seconds: float, max_bytes: int, sockets: _Socket
             ) as response:
                 return _body(response, max_bytes)
     except requests.exceptions.SSLError as exc:
-        raise FetchError("no trustworthy TLS connection") from exc
+        raise FetchError("tls") from exc
     except (requests.Timeout, SocketTimeoutError) as exc:
         # A socket's own timeout is as long as the deadline, and may be noticed first.
-        raise FetchError("no complete answer in time") from exc
+        raise FetchError("timeout") from exc
     except (requests.RequestException, HTTPError, OSError, ValueError) as exc:
-        raise FetchError("no connection, or a broken answer") from exc
+        raise FetchError("connection") from exc
     finally:
         sockets.close()
 
 
 def _body(response: requests.Response, max_bytes: int) -> bytes:
     if response.status_code != 200:
-        raise FetchError(f"HTTP status {response.status_code}", _retry_after_seconds(response))
+        raise FetchError("http_status", status=response.status_code, retry_after_seconds=_retry_after_seconds(response))
     if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise FetchError("an encoded answer that was not asked for")
+        raise FetchError("encoded")
     body = bytearray()
     while chunk := response.raw.read(_CHUNK_BYTES, decode_content=False):
         body += chunk
         if len(body) > max_bytes:
-            raise FetchError("an answer that is too large")
+            raise FetchError("too_large")
     return bytes(body)
 
 
