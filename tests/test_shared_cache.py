@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from servers import ScriptedIssuer, complete, document, in_a_child_process
 from shared_sources import EDDSA, SECRET, DictBackend, Fleet
 
 from auth0_blueprint import Auth0Blueprint, ConfigurationError
+from auth0_blueprint.errors import KeySetUnavailableError
 from auth0_blueprint.extension.cache_backend import backend_opener
+from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.sharing.shared_cache import OPERATION_TIMEOUT_SECONDS, CacheUnavailableError, SharedCache
 from auth0_blueprint.testing import LocalIssuer
 
@@ -309,12 +312,31 @@ def test_threads_that_open_a_cache_at_once_open_it_once(clock: MovableClock) -> 
     assert len(opened) == 1
 
 
-def test_a_cache_that_is_away_costs_nothing_but_the_sharing(fleet: Fleet) -> None:
-    """Each process fetches for itself."""
-    fleet.backend = BadBackend(raising(ConnectionError()))
-    for _ in range(2):
-        assert fleet.warm_process().key_for("a", EDDSA).key.key_id == "a"
-    assert fleet.scripted.fetch_count == 2
+@pytest.mark.parametrize("fails_after", [0, 1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("answer", [document("a"), FetchError("http_status", status=503)], ids=["keys", "outage"])
+def test_a_cache_that_is_away_costs_nothing_but_the_sharing(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture, answer: Any, fails_after: int
+) -> None:
+    """Each process fetches for itself, whichever operation fails first, and the log says nothing else of it."""
+    fleet.scripted.answer = answer
+
+    def misbehave() -> object:
+        if fleet.backend.calls > fails_after:
+            raise ConnectionError
+        return None
+
+    fleet.backend = BadBackend(misbehave)
+    for number in range(1, 3):
+        fleet.backend.calls = 0
+        process = fleet.process()
+        with suppress(KeySetUnavailableError):
+            assert process.key_for("a", EDDSA).key.key_id == "a"
+        complete()
+        assert fleet.scripted.fetch_count == number
+    assert {message.partition(":")[0] for message in caplog.messages} <= {
+        "shared cache unavailable (ConnectionError)",
+        "the key set of https",
+    }
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
