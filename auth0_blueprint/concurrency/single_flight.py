@@ -14,7 +14,7 @@ class Event(Protocol):
     """The part of `threading.Event` that is used."""
 
     def is_set(self) -> bool:
-        """Tell whether the event has happened."""
+        """Return whether the event has happened."""
         ...
 
     def set(self) -> None:

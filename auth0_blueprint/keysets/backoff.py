@@ -35,11 +35,11 @@ class Backoff:
         return self.failures > 0
 
     def is_in_backoff(self, now: float) -> bool:
-        """Tell whether the next attempt must wait because the last ones failed."""
+        """Return whether the next attempt must wait because the last ones failed."""
         return now < self._retry_at
 
     def is_in_cooldown(self, now: float) -> bool:
-        """Tell whether an unknown key id must not cause an attempt yet. Every attempt counts, also a failed one."""
+        """Return whether an unknown key id must not cause an attempt yet. Every attempt counts, also a failed one."""
         return now < self._search_at
 
     def retry_after_seconds(self, now: float) -> int:

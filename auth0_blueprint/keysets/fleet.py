@@ -109,7 +109,7 @@ class Fleet:
         return None
 
     def share_failure(self, failure: Failure) -> None:
-        """Tell the other processes that an attempt failed, if the cache is available."""
+        """Share that an attempt failed, if the cache is available."""
         with suppress(CacheUnavailableError):
             self._entries.write(_FAILURE, failure._asdict(), self._keep_seconds)
 

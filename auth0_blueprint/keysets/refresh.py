@@ -64,7 +64,7 @@ class Refresh:
         self._learned_at = -math.inf
 
     def may_learn(self) -> bool:
-        """Tell whether to read what other processes have fetched: at most once per second."""
+        """Return whether to read what other processes have fetched: at most once per second."""
         return self._monotonic() >= self._learned_at + LEARN_INTERVAL_SECONDS and self._shared.is_readable
 
     def get_newer(
@@ -73,8 +73,8 @@ class Refresh:
         """Read what the fleet knows, and ask the issuer if *is_needed* still returns true then.
 
         One process of the fleet asks at a time. The others wait, and adopt its result. *on_learned* is called each time
-        something may have been adopted, *on_outcome* when nothing more will come: whoever waits for keys does not wait
-        for the cache and the listeners, too.
+        something may have been adopted, *on_outcome* when nothing more will come: requests that wait for keys do not
+        wait for the cache and the listeners, too.
         """
         try:
             follow_ups = self._learn_or_ask(is_needed, on_learned)

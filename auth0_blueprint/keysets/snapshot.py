@@ -102,16 +102,16 @@ class SnapshotStore:
         return None if self.snapshot is None else self.snapshot.select(key_id, algorithm)
 
     def is_due(self) -> bool:
-        """Tell whether a refresh is due."""
+        """Return whether a refresh is due."""
         snapshot = self.snapshot
         return snapshot is None or not self.is_fresh(snapshot)
 
     def is_fresh(self, snapshot: Snapshot) -> bool:
-        """Tell whether no refresh is due yet, by either clock: see `age_seconds`."""
+        """Return whether no refresh is due yet, by either clock: see `age_seconds`."""
         return self._clock() < snapshot.due_at and self._monotonic() < snapshot.monotonic_due_at
 
     def is_stale(self) -> bool:
-        """Tell whether requests should wait for a newer key set."""
+        """Return whether requests should wait for a newer key set."""
         snapshot = self.snapshot
         return snapshot is None or self.age_seconds(snapshot) >= self._ttl_seconds
 
@@ -125,7 +125,7 @@ class SnapshotStore:
         return "fresh" if self.is_fresh(snapshot) else "due"
 
     def would_take(self, fetched_at: float) -> bool:
-        """Tell whether a copy that was fetched at *fetched_at* (Unix time) is newer, and not too old."""
+        """Return whether a copy that was fetched at *fetched_at* (Unix time) is newer, and not too old."""
         return fetched_at > self.fetched_at and self._clock() - fetched_at <= self._max_stale_seconds
 
     def install(self, key_set: KeySet, fetched_at: float, monotonic_fetched_at: float, source: str) -> bool:

@@ -40,7 +40,7 @@ class Revocation(NamedTuple):
     is_lifted: bool = False
 
     def outranks(self, other: Revocation | None) -> bool:
-        """Tell whether this one counts, rather than *other* for the same kind and value."""
+        """Return whether this one counts, rather than *other* for the same kind and value."""
         return other is None or (self.changed_at, self.is_lifted) > (other.changed_at, other.is_lifted)
 
 
@@ -104,7 +104,7 @@ class RevocationIndex:
         return known if known and not known.is_lifted and known.expires_at > self._clock() else None
 
     def is_revoked(self, access_token: AccessToken, digest: Callable[[], str]) -> bool:
-        """Tell whether *access_token* is revoked. *digest* returns its `token_digest`; called only if needed."""
+        """Return whether *access_token* is revoked. *digest* returns its `token_digest`; called only if needed."""
         in_force = self._in_force
         if in_force["token"] and digest() in in_force["token"]:
             return True

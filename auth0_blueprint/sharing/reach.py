@@ -13,5 +13,5 @@ NOT_SHARED = (
 
 
 def is_lost_between_processes(reach: str, environ: Mapping[str, Any]) -> bool:
-    """Tell whether this is one of several processes (by the WSGI *environ* of a request) and shares with none."""
+    """Return whether this is one of several processes (by the WSGI *environ* of a request) and shares with none."""
     return reach == "process" and bool(environ.get("wsgi.multiprocess"))

@@ -1,6 +1,6 @@
 """Wraps the shared cache backend: no operation hangs, and every failure is the same exception.
 
-Whoever shares something decides what a `CacheUnavailableError` costs. Mostly that is the sharing only.
+The caller decides what a `CacheUnavailableError` means. For most callers the app only loses sharing.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class CacheBackend(Protocol):
 
 
 class Outage:
-    """Logs that a cache became unavailable, or available again: once for each change, whoever notices it first."""
+    """Logs that a cache became unavailable, or available again: once for each change, by the first one to notice."""
 
     def __init__(self) -> None:
         self._is_logged = False
@@ -210,11 +210,12 @@ class SharedCache:
             outcome: T = self._call_within(OPERATION_TIMEOUT_SECONDS, operation)
         except ConfigurationError:
             raise
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - each backend has its own errors
             self._paused_until = self._monotonic() + self._pause_seconds
             self._has_failed = True
             self._outage.begin(exc, self._pause_seconds)
-            raise CacheUnavailableError(type(exc).__name__) from exc
+            # Not chained, so that no traceback shows the text of the backend's error: see Outage.begin().
+            raise CacheUnavailableError(type(exc).__name__) from None
         self._has_failed = False
         self._outage.end()
         return outcome
