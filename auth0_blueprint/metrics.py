@@ -16,6 +16,8 @@ from flask import Flask
 
 from auth0_blueprint import errors, signals
 from auth0_blueprint.guards.authentication import EXTENSION, AppState
+from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.key_set import KeySetError
 
 try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
@@ -30,21 +32,11 @@ METRICS_EXTENSION = "auth0_metrics"
 #: Stands for a code or a reason that this package does not define.
 OTHER = "other"
 
-_REASON_OF_TEXT = {
-    "no complete answer in time": "timeout",
-    "no trustworthy TLS connection": "tls",
-    "no connection, or a broken answer": "connection",
-    "an encoded answer that was not asked for": "encoded",
-    "an answer that is too large": "too_large",
-    "the answer is not JSON of the required form": "not_json",
-    "the answer is not a JWK Set": "not_a_key_set",
-    "the key set holds no usable key": "no_usable_key",
-    "an unexpected error": "unexpected",
-}
-_HTTP_REASONS = {f"HTTP status {digit}": f"http_{digit}xx" for digit in "12345"}
+_HTTP_STATUS = "http_status"
+_FETCH_CODES = {**FetchError.descriptions, **KeySetError.descriptions}.keys() - {_HTTP_STATUS}
 
-#: Why a key set could not be fetched, one word each.
-REASONS = (*_REASON_OF_TEXT.values(), *_HTTP_REASONS.values(), OTHER)
+#: Why a key set could not be fetched: the code of the error, or the class of the HTTP status.
+REASONS = (*sorted(_FETCH_CODES), *(f"http_{digit}xx" for digit in "12345"), OTHER)
 
 
 def _codes() -> Iterator[str]:
@@ -153,7 +145,6 @@ class AppMetrics:
         state.counters.count_along(self)
         # blinker holds these weakly, through this object: they are freed with the app.
         signals.key_set_refreshed.connect(self._note_key_set, sender=app)
-        signals.key_set_refresh_failed.connect(self._count_fetch_failure, sender=app)
         if state.revocations is not None:
             signals.revocation_changed.connect(self._note_revocations, sender=app)
             state.fleet_sync.subscribe_to_outcomes(self._count_look)
@@ -166,8 +157,9 @@ class AppMetrics:
         """Count a request for the key set of *issuer*."""
         self._fetches[issuer].inc()
 
-    def _count_fetch_failure(self, _app: Flask, *, issuer: str, reason: str) -> None:
-        self._fetch_failures[issuer, reason_of(reason)].inc()
+    def count_key_fetch_failure(self, issuer: str, code: str, status: int | None) -> None:
+        """Count a request for the key set of *issuer* that failed."""
+        self._fetch_failures[issuer, reason_of(code, status)].inc()
 
     def _note_key_set(self, _app: Flask, *, issuer: str, **_key_ids: Any) -> None:
         age_seconds = self._key_sources[issuer].status().age_seconds
@@ -187,6 +179,7 @@ class AppMetrics:
             self._collectors.revocations.set(self._revocations.status().known)
 
 
-def reason_of(text: str) -> str:
-    """Return the one of `REASONS` that stands for the text that `key_set_refresh_failed` carries."""
-    return _REASON_OF_TEXT.get(text) or _HTTP_REASONS.get(text[:13], OTHER)
+def reason_of(code: str, status: int | None) -> str:
+    """Return one of `REASONS` for the *code* and HTTP *status* of a `FetchError` or `KeySetError`."""
+    reason = f"http_{(status or 0) // 100}xx" if code == _HTTP_STATUS else code
+    return reason if reason in REASONS else OTHER

@@ -14,30 +14,34 @@ from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.guards.authentication import AppState
 from auth0_blueprint.sharing.reach import NOT_SHARED
-from auth0_blueprint.sharing.shared_cache import OPERATION_TIMEOUT_SECONDS, CacheBackend, SharedCache
+from auth0_blueprint.sharing.shared_cache import (
+    OPERATION_TIMEOUT_SECONDS,
+    CacheBackend,
+    CacheUnavailableError,
+    SharedCache,
+)
 
 _KEEP_SECONDS = 60
+_REMEDY = "check that it is running, and the CACHE_* settings"
 _WHOM = {"process": "this process only", "machine": "all processes on this machine", "fleet": "the whole fleet"}
 _WORKERS = re.compile(r"(?:^|\s)(?:-w|--workers)[\s=]*(\d+)")
 
 
 def examine_cache(state: AppState, config: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the findings about the cache of an app with *config*."""
+    cache = state.cache
     try:
-        backend = state.cache.open()
         reach = state.reach()
+        found, backend = _examine_use(cache, config, reach)
     except ConfigurationError as exc:
         yield Finding("cache", FAIL, printable("; ".join(f"{key} {text}" for key, text in exc.problems.items())))
         return
-    if backend is None and not state.cache.has_failed:
-        yield _without_cache(config)
-    else:
-        yield _round_trip(state.cache, backend, reach)
-        if state.settings.cache_secret is None:
-            remedy = "set AUTH0_CACHE_SECRET or SECRET_KEY to the same random text in all processes"
-            yield Finding("cache", WARN, "not used for sharing: there is no secret to sign entries with", remedy)
-        if reach == "fleet" and not state.cache.has_failed and _has_to_last(state):  # only Redis reaches that far
-            yield _eviction(backend)
+    yield found
+    if cache.has_backend and state.settings.cache_secret is None:
+        remedy = "set AUTH0_CACHE_SECRET or SECRET_KEY to the same random text in all processes"
+        yield Finding("cache", WARN, "not used for sharing: there is no secret to sign entries with", remedy)
+    if backend is not None and reach == "fleet" and _has_to_last(state):  # only Redis reaches that far
+        yield _eviction(backend)
     yield _workers(reach)
 
 
@@ -48,20 +52,35 @@ def _without_cache(config: Mapping[str, Any]) -> Finding:
     return Finding("cache", WARN, printable(f"{name} cannot be shared: nothing is shared between processes"))
 
 
-def _round_trip(cache: SharedCache, backend: CacheBackend | None, reach: str) -> Finding:
-    name = "the cache" if backend is None else type(backend).__name__
+def _examine_use(cache: SharedCache, config: Mapping[str, Any], reach: str) -> tuple[Finding, CacheBackend | None]:
+    """Return whether the cache can be used, and its backend if it answers.
+
+    Raises:
+        ConfigurationError: the cache cannot be used safely, or was never initialised.
+    """
+    try:
+        backend = cache.open()
+        return _without_cache(config) if backend is None else _round_trip(cache, backend, reach), backend
+    except CacheUnavailableError:
+        name = "the cache" if cache.backend is None else type(cache.backend).__name__
+        return Finding("cache", FAIL, f"{name} cannot be reached, or does not answer within a second", _REMEDY), None
+
+
+def _round_trip(cache: SharedCache, backend: CacheBackend, reach: str) -> Finding:
+    """Write, read and delete an entry.
+
+    Raises:
+        CacheUnavailableError: one of these failed.
+    """
+    name = type(backend).__name__
     key, value = f"auth0-doctor-{secrets.token_hex(8)}", secrets.token_hex(8)
-    remedy = "check that it is running, and the CACHE_* settings"
     cache.set(key, value, _KEEP_SECONDS)
-    found = None if cache.has_failed else cache.get(key)
-    if not cache.has_failed:
-        cache.delete(key)
-    if cache.has_failed:
-        return Finding("cache", FAIL, f"{name} cannot be reached, or does not answer within 1 s", remedy)
+    found = cache.get(key)
+    cache.delete(key)
     if found != value:
         return Finding("cache", FAIL, f"{name} does not keep what is written", "set CACHE_TYPE to RedisCache")
     if cache.get(key) is not None:
-        return Finding("cache", FAIL, f"{name} does not delete entries", remedy)
+        return Finding("cache", FAIL, f"{name} does not delete entries", _REMEDY)
     return Finding("cache", OK, f"{name} writes, reads and deletes; shared by {_WHOM[reach]}")
 
 

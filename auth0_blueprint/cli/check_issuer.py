@@ -118,7 +118,7 @@ def _key_set(url: str, settings: Settings) -> Finding:
         milliseconds = (time.monotonic() - began) * 1000
         key_set = parse_key_set(document)
     except FetchError as exc:
-        return Finding("key set", FAIL, f"{exc} from {url}", _remedy_for(str(exc)))
+        return Finding("key set", FAIL, f"{exc} from {url}", _remedy_for(exc))
     except KeySetError as exc:
         return Finding("key set", FAIL, f"{exc}: {url}", "check AUTH0_DOMAIN: this is not the key set of an issuer")
     return _content(key_set, settings, f"from {url} in {milliseconds:.0f} ms")
@@ -137,15 +137,15 @@ def _content(key_set: KeySet, settings: Settings, how: str) -> Finding:
     return Finding("key set", OK, text)
 
 
-def _remedy_for(reason: str) -> str:
-    status = reason.removeprefix("HTTP status ")
-    if status.startswith("3"):
+def _remedy_for(error: FetchError) -> str:
+    status = error.status or 0
+    if status // 100 == 3:
         return "the key set has moved, and redirects are not followed: set AUTH0_DOMAIN as in the tokens' iss"
-    if status.startswith("4") and status != "429":
+    if status // 100 == 4 and status != 429:
         return "no keys are published there: check AUTH0_DOMAIN"
-    if status == reason and "too large" in reason:
+    if error.code == "too_large":
         return "raise AUTH0_JWKS_MAX_BYTES if this is the right key set"
-    if status == reason and "TLS" in reason:
+    if error.code == "tls":
         return "check AUTH0_DOMAIN and the proxy"
     return "try again; if it persists, check https://status.auth0.com, the firewall and the proxy"
 

@@ -17,7 +17,8 @@ from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.extension.cache_backend import backend_opener, is_configured, reach_of
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
-from auth0_blueprint.keysets.fetch import fetch
+from auth0_blueprint.keysets.fetch import FetchError, fetch
+from auth0_blueprint.keysets.key_set import KeySetError
 from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.source import KeySource, refreshed
 from auth0_blueprint.revocation.index import Revocation
@@ -218,8 +219,9 @@ def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:
         parts.token_cache.purge()
         signals.key_set_refreshed.send(parts.app, issuer=issuer, added=added, removed=removed)
 
-    def notify_failed(reason: str) -> None:
-        signals.key_set_refresh_failed.send(parts.app, issuer=issuer, reason=reason)
+    def notify_failed(error: FetchError | KeySetError) -> None:
+        parts.counters.count_key_fetch_failure(issuer, error.code, getattr(error, "status", None))
+        signals.key_set_refresh_failed.send(parts.app, issuer=issuer, reason=str(error))
 
     return KeySource(
         issuer,

@@ -12,6 +12,7 @@ from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.guards.decorators import guarded_functions
 from auth0_blueprint.guards.route_requirements import PUBLIC_ATTRIBUTE
 from auth0_blueprint.sharing.reach import NOT_SHARED, is_lost_between_processes
+from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -29,7 +30,8 @@ def check_at_first_request(app: Flask) -> None:
                 "Another JWTManager or app_ctx_globals_class was set on this app after Auth0Blueprint(). To solve "
                 "this, use the blueprint's own .jwt_manager, and set the class before registering the blueprint."
             )
-        state.cache.open()
+        with suppress(CacheUnavailableError):
+            state.cache.open()
         if is_lost_between_processes(state.reach(), request.environ):
             with suppress(IndexError):  # a concurrent first request has already logged it
                 logger.warning("%s", pending.pop())

@@ -1,4 +1,4 @@
-"""Which tokens are withdrawn, as this process knows it: looked up in memory, for each request."""
+"""The revocations that this process knows, in memory: each request looks up its token here."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ KINDS = ("token", "jti", "subject", "client_id")
 
 
 def token_digest(token: str) -> str:
-    """Return what names *token*: the SHA-256 of its signing input (RFC 7515 §5.1), whatever follows the last dot."""
+    """Return the SHA-256 of *token*'s signing input (RFC 7515 §5.1), whatever the encoding of its signature."""
     return hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
 
 
 class Revocation(NamedTuple):
-    """What is withdrawn, or no longer.
+    """A revocation, or the lifting of one.
 
     Attributes:
         kind: ``token``, ``jti``, ``subject`` or ``client_id``.
         value: the token's digest, or the claim.
-        issued_up_to: for subjects and clients, the last second (Unix time) whose tokens are withdrawn.
-        expires_at: when the last token that it could match has expired, in Unix time.
-        changed_at: when it was made or lifted, in Unix time: of two that concern the same, the later one counts.
+        issued_up_to: for subjects and clients, the last second (Unix time) whose tokens are revoked.
+        expires_at: when the last token that it can match has expired, in Unix time.
+        changed_at: when it was made or lifted, in Unix time: of two for the same kind and value, the later one counts.
         reason: why, in the operator's words.
-        is_lifted: whether it no longer holds.
+        is_lifted: whether it is no longer in force.
     """
 
     kind: str
@@ -40,12 +40,12 @@ class Revocation(NamedTuple):
     is_lifted: bool = False
 
     def outranks(self, other: Revocation | None) -> bool:
-        """Tell whether this one counts, rather than *other* about the same."""
+        """Return whether this one counts, rather than *other* for the same kind and value."""
         return other is None or (self.changed_at, self.is_lifted) > (other.changed_at, other.is_lifted)
 
 
 class RevocationIndex:
-    """The revocations that are in force, and those lifted, until they expire.
+    """The revocations in force, and the lifted ones, until they expire.
 
     Args:
         clock: tells the time.
@@ -55,21 +55,21 @@ class RevocationIndex:
         self._clock = clock
         #: By kind and value.
         self.known: dict[tuple[str, str], Revocation] = {}
-        # What a request is looked up in: value to the second up to which it is withdrawn.
+        # By kind, what a request is looked up in: value to the last second whose tokens are revoked.
         self._in_force: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
-        # Before then nothing has to be looked through.
+        # Nothing expires before then.
         self._first_expires_at = math.inf
 
     def __len__(self) -> int:
         return sum(map(len, self._in_force.values()))
 
     def __iter__(self) -> Iterator[Revocation]:
-        """Iterate over all that have not expired, those lifted as well."""
+        """Iterate over all that have not expired, including the lifted ones."""
         now = self._clock.time()
         return iter([known for known in list(self.known.values()) if known.expires_at > now])
 
     def apply(self, revocations: Iterable[Revocation]) -> list[Revocation]:
-        """Take over what is newer than what is known; return those."""
+        """Apply those that are newer than what is known; return them."""
         now = self._clock.time()
         taken = []
         for revocation in revocations:
@@ -82,9 +82,9 @@ class RevocationIndex:
         return taken
 
     def successor(self, revocation: Revocation) -> Revocation:
-        """Return *revocation* so that it counts, and lets nothing in again, whatever is known of the same.
+        """Return *revocation*, changed so that it outranks the known one and keeps every token out that this one did.
 
-        The clock of whoever made the one that is known may have been ahead of ours.
+        The known one may come from a process whose clock is ahead of ours.
         """
         known = self.known.get((revocation.kind, revocation.value))
         if known is None:
@@ -99,30 +99,30 @@ class RevocationIndex:
         return revocation._replace(changed_at=changed_at, issued_up_to=issued_up_to, expires_at=expires_at)
 
     def find(self, kind: str, value: str) -> Revocation | None:
-        """Return the revocation of *value* that is in force."""
+        """Return the revocation of *value*, if one is in force."""
         known = self.known.get((kind, value))
         return known if known and not known.is_lifted and known.expires_at > self._clock.time() else None
 
     def is_revoked(self, access_token: AccessToken, digest: Callable[[], str]) -> bool:
-        """Tell whether *access_token* is withdrawn. *digest* returns its `token_digest`; called only if needed."""
+        """Return whether *access_token* is revoked. *digest* returns its `token_digest`; called only if needed."""
         in_force = self._in_force
         if in_force["token"] and digest() in in_force["token"]:
             return True
         token_id = access_token.token_id
         if token_id is not None and token_id in in_force["jti"]:
             return True
-        # Whole seconds, as issuers write them: whatever was issued in the second of the call is withdrawn as well.
+        # Issuers write whole seconds: tokens issued in the same second as the revocation are revoked as well.
         issued_at = math.floor(access_token["iat"])
         if issued_at <= in_force["subject"].get(access_token.subject, -math.inf):
             return True
-        # Both, where a token names its client twice: neither may hide the other.
+        # A token may name its client in both claims: neither may hide the other.
         clients = in_force["client_id"]
         return bool(clients) and any(
             issued_at <= clients.get(access_token.get(claim, ""), -math.inf) for claim in ("client_id", "azp")
         )
 
     def forget_expired(self) -> None:
-        """Let go of what no token can match any more."""
+        """Forget revocations that no token can match any more."""
         now = self._clock.time()
         if now < self._first_expires_at:
             return

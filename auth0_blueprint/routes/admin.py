@@ -17,7 +17,7 @@ from auth0_blueprint.keysets.source import KeySource, refreshed
 from auth0_blueprint.routes.audit import notify_admin_acted
 from auth0_blueprint.routes.bodies import answer
 from auth0_blueprint.routes.health import KeySetStateSchema, key_set_check
-from auth0_blueprint.sharing.fleet_sync import CacheUnavailableError
+from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 
 REFRESH_INTERVAL_SECONDS = 5.0
 
@@ -103,7 +103,8 @@ def refresh() -> Response:
     failure: KeySetUnavailableError | None = None
     for issuer, outcome in _fetched_now(state).items():
         if isinstance(outcome, Snapshot):
-            state.fleet_sync.post(refreshed(issuer), {"fetched_at": outcome.fetched_at}, keep_seconds)
+            with suppress(CacheUnavailableError):  # then it takes effect in this process only
+                state.fleet_sync.post(refreshed(issuer), {"fetched_at": outcome.fetched_at}, keep_seconds)
             notify_admin_acted("refresh", f"key set of {issuer}", None)
         else:
             failure = outcome

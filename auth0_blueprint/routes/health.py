@@ -150,8 +150,8 @@ def key_set_check(key_set: KeySourceStatus) -> dict[str, Any]:
 
 
 def _cache_check(state: AppState) -> dict[str, Any]:
-    state.cache.try_again()
-    backend = state.cache.open()
+    state.cache.probe()
+    backend = state.cache.backend
     is_signed = state.settings.cache_secret is not None
     is_healthy = not state.cache.has_failed and (backend is None or is_signed)
     return {

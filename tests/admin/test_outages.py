@@ -61,6 +61,16 @@ def test_while_the_cache_is_away_nothing_can_be_changed(
     assert passes(client, other)
 
 
+def test_while_the_cache_is_away_key_sets_are_refreshed_all_the_same(
+    make_app: AppFactory, issuer: LocalIssuer, tmp_path: Path
+) -> None:
+    """In the process that is asked, though no other one learns of it."""
+    app, client = on_folder(make_app, tmp_path)
+    break_fleet_sync(app, FragileBackend())
+    response = client.post("/auth/admin/jwks/refresh", headers=admin_headers(issuer))
+    assert (response.status_code, len(response.get_json()["key_sets"])) == (200, 1)
+
+
 @pytest.mark.parametrize("on_error", ["allow", "deny"])
 def test_a_process_out_of_touch_does_as_it_is_told(
     make_app: AppFactory, issuer: LocalIssuer, tmp_path: Path, on_error: str

@@ -28,10 +28,12 @@ def test_a_cache_that_could_not_be_opened_at_first_is_opened_later(
     """A file lies where the folder is to be: until it is gone, nothing can be revoked; then it is for the machine."""
     shared = {"SECRET_KEY": "s", "CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "no" / "cache")}
     (tmp_path / "no").write_text("a file")
-    state = make_app(**shared, clock=clock.monotonic_only).extensions["auth0"]
-    state.cache.open()
+    app = make_app(**shared, clock=clock.monotonic_only)
+    state = app.extensions["auth0"]
+    assert app.test_client().get("/auth/health/live").status_code == 200
+    assert state.cache.has_failed
     state.fleet_sync.sync_if_due()
-    assert state.fleet_sync.is_away
+    assert state.fleet_sync.is_failing
     (tmp_path / "no").unlink()
     clock.move(PAUSE_AFTER_FAILURE_SECONDS)
     state.revocations.revoke("jti", "a", None)

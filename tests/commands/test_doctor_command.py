@@ -27,7 +27,9 @@ from processes import TESTED_PACKAGE
 from servers import RawServer, document, respond
 
 from auth0_blueprint import Auth0Blueprint
+from auth0_blueprint.cli import check_issuer
 from auth0_blueprint.extension.commands import auth0
+from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.testing import LocalIssuer
 
 CHECKS = ["app", "settings", "dns", "tls", "key set", "discovery", "clock", "cache", "workers"]
@@ -142,6 +144,7 @@ def test_a_domain_that_does_not_exist_is_named(make_app: AppFactory) -> None:
     [
         ("404 Not Found", b"", "HTTP status 404 from {url}: no keys are published there: check AUTH0_DOMAIN"),
         ("302 Found", b"", "HTTP status 302 from {url}: the key set has moved, and redirects are not followed"),
+        ("429 Too Many Requests", b"", "HTTP status 429 from {url}: try again"),
         ("503 Service Unavailable", b"", "HTTP status 503 from {url}: try again"),
         ("200 OK", b"<html>", "the answer is not JSON of the required form: {url}: check AUTH0_DOMAIN"),
         ("200 OK", b'{"keys": []}', "the key set holds no usable key: {url}: check AUTH0_DOMAIN"),
@@ -157,6 +160,11 @@ def test_a_key_set_that_cannot_be_used_is_explained(make_app: AppFactory, status
         assert run(app).exit_code == 1
     assert got == "fail"
     assert said.startswith(text.format(url=server.url))
+
+
+def test_a_failed_tls_connection_has_a_remedy_of_its_own() -> None:
+    """The check of TLS before it leaves out what a proxy presents."""
+    assert check_issuer._remedy_for(FetchError("tls")).startswith("check AUTH0_DOMAIN and")
 
 
 def test_an_issuer_that_takes_no_connection_is_a_failure(make_app: AppFactory) -> None:
@@ -621,7 +629,7 @@ def test_several_workers_without_a_cache_to_share_are_a_warning(
     monkeypatch.setenv(name, value)
     status, said = one(make_app(), "workers")
     assert status == "warn"
-    assert said.startswith("4 according to the environment. several worker processes, and no cache that they share")
+    assert said.startswith("4 according to the environment. Several worker processes but no shared cache")
 
 
 def test_several_workers_with_a_cache_to_share_are_fine(
