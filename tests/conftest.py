@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.routing import Rule
 
 from auth0_blueprint import Auth0Blueprint
 from auth0_blueprint.keysets.source import KeySource
@@ -19,6 +20,37 @@ from auth0_blueprint.testing import LocalIssuer
 sys.path.insert(0, str(Path(__file__).parent.parent))  # for wsgi.py
 
 AppFactory = Callable[..., Flask]
+
+
+def _compile_each_route_once() -> None:
+    """Let werkzeug compile what builds the URLs of a route once, and not again for each app that has the same route.
+
+    Thousands of tests make an app of their own, and that took half of their time.
+    """
+    compile_builder, builders = Rule._compile_builder, {}
+
+    def compile_or_recall(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        if rule.defaults:  # are in what is compiled
+            return compile_builder(rule, append_unknown)
+        key = rule.rule, tuple(rule._trace), append_unknown
+        if key not in builders:
+            builders[key] = compile_builder(rule, append_unknown)
+        return builders[key]
+
+    Rule._compile_builder = compile_or_recall  # type: ignore[assignment,method-assign]
+
+
+_compile_each_route_once()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run in several processes, keep those of a file in one, and all that start servers in one.
+
+    Their fleets would take the processors from each other, and some of them have to answer in time.
+    """
+    for item in items:
+        starts_servers = item.path.parent.name in {"fleet", "integration"}
+        item.add_marker(pytest.mark.xdist_group("servers" if starts_servers else str(item.path)))
 
 
 @pytest.fixture(scope="session")
@@ -92,6 +124,17 @@ def clock() -> MovableClock:
 def bearer(token: str) -> dict[str, str]:
     """Return the header that carries *token*."""
     return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def unmeasured() -> Iterator[None]:
+    """Measure no coverage: it doubles the time of tests that do the same thousands of times. Others run those lines."""
+    measure, measure_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    yield
+    sys.settrace(measure)
+    threading.settrace(measure_threads)
 
 
 @pytest.fixture(autouse=True)

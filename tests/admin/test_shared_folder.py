@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from conftest import AppFactory
 
 from auth0_blueprint.revocation.index import Revocation
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 
 def test_more_revocations_than_a_folder_usually_keeps_are_kept(make_app: AppFactory, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from .servers import KeySetServer, workers
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 NOT_SHARED = "several worker processes, and no cache that they share"
 
 
