@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
+from xdist.scheduler import LoadFileScheduling
 
 from auth0_blueprint import Auth0Blueprint
 from auth0_blueprint.keysets.source import KeySource
@@ -20,6 +21,8 @@ from auth0_blueprint.testing import LocalIssuer
 sys.path.insert(0, str(Path(__file__).parent.parent))  # for wsgi.py
 
 AppFactory = Callable[..., Flask]
+
+WITH_SERVERS = ("tests/fleet/", "tests/integration/")
 
 
 def _compile_each_route_once() -> None:
@@ -43,14 +46,16 @@ def _compile_each_route_once() -> None:
 _compile_each_route_once()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, keep those of a file in one, and all that start servers in one.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Keep the tests of a file in one process, and all that start servers in one.
 
-    Their fleets would take the processors from each other, and some of them have to answer in time.
+    Fleets side by side would take the processors from each other, and some must answer in time.
     """
-    for item in items:
-        starts_servers = item.path.parent.name in {"fleet", "integration"}
-        item.add_marker(pytest.mark.xdist_group("servers" if starts_servers else str(item.path)))
+    scheduling = LoadFileScheduling(config, log)
+    file_of = scheduling._split_scope
+    scheduling._split_scope = lambda nodeid: "servers" if nodeid.startswith(WITH_SERVERS) else file_of(nodeid)
+    return scheduling
 
 
 @pytest.fixture(scope="session")
