@@ -676,6 +676,7 @@ def _decided(proof: str) -> str:
     return "passes"
 
 
+@pytest.mark.usefixtures("unmeasured")
 @_BOUNDED
 @given(header=_HEADERS, claims=_CLAIMS)
 def test_whatever_is_signed_gets_one_of_the_documented_answers(header: dict[str, Any], claims: dict[str, Any]) -> None:

@@ -171,6 +171,7 @@ def without_hits(stats: dict[str, Any]) -> dict[str, Any]:
     return stats
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_no_count_is_lost_between_threads(make_app: AppFactory, issuer: LocalIssuer) -> None:
     """Eight of them, which begin at the same moment."""
     app = guarded(make_app()).application

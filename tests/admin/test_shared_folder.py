@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
 from conftest import AppFactory, MovableClock
 
 from auth0_blueprint.revocation.index import Revocation
 from auth0_blueprint.sharing.shared_cache import PAUSE_AFTER_FAILURE_SECONDS
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 
 def test_more_revocations_than_a_folder_usually_keeps_are_kept(make_app: AppFactory, tmp_path: Path) -> None:

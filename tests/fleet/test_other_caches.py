@@ -8,6 +8,8 @@ import pytest
 
 from .servers import KeySetServer, workers
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 NOT_SHARED = "Several worker processes but no shared cache"
 
 
