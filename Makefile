@@ -8,6 +8,7 @@ PICTURES := docs/pictures
 
 BENCHMARKS ?= guard server memory import_time
 PYTHONS ?= 3.11 3.12 3.13
+OLDEST_PYTHON ?= 3.13
 PYTEST_ARGS ?=
 
 .PHONY: run test test-oldest test-pythons test-openapi test-system fuzz mutants lint typing bench bench-fleet packages docs \
@@ -17,15 +18,18 @@ PYTEST_ARGS ?=
 run: $(VENV)/.ready
 	$(BIN)/python -m auth0_blueprint.testing.demo wsgi:create_app
 
-## test: the whole suite
+# tests/conftest.py says what must stay together.
+## test: the whole suite, in as many processes as there are processors
 test: $(VENV)/.ready provider
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n logical --dist loadfile --no-loadscope-reorder
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered
 
-## test-oldest: the suite with the oldest dependencies that pyproject.toml allows
+## test-oldest: the suite with the oldest dependencies that pyproject.toml allows, under Python $(OLDEST_PYTHON) if it is
+## found: make test has another one already
 test-oldest: .venv-oldest/.ready provider
+	@.venv-oldest/bin/python -c 'import sys; print("The oldest dependencies, under Python", sys.version.split()[0])'
 	.venv-oldest/bin/python -m pytest $(PYTEST_ARGS)
 
 ## test-pythons: the suite under every Python of PYTHONS that is found, with the newest dependencies
@@ -100,7 +104,7 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	$(call make_venv,$(PYTHON),$(VENV),$<)
 
 .venv-oldest/.ready: requirements/oldest.txt pyproject.toml
-	$(call make_venv,$(PYTHON),.venv-oldest,$<)
+	$(call make_venv,$(or $(call find_python,$(OLDEST_PYTHON)),$(PYTHON)),.venv-oldest,$<)
 
 .venv-openapi/.ready: requirements/openapi.txt pyproject.toml
 	$(call make_venv,$(PYTHON),.venv-openapi,$<)

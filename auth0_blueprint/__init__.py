@@ -1,4 +1,4 @@
-"""Protect a Flask API with Auth0: register `Auth0Blueprint`, guard views with `requires_scope` and its like.
+"""Protect a Flask API with Auth0: register `Auth0Blueprint`, guard views with `requires_scope` and the like.
 
 PYTEST_DONT_REWRITE: nothing here asserts, and pytest would warn wherever an app is imported before pytest starts.
 """

@@ -78,14 +78,14 @@ class SimulatedIssuer:
         self.asked_at.append(self._time.now)
         if self.asked[second] > REQUESTS_PER_SECOND:
             self._time.sleep(self._uniform(*_ANSWER_SECONDS))
-            raise FetchError("HTTP status 429")
+            raise FetchError("http_status", status=429)
         if self.away == "hangs":
             self._time.sleep(FETCH_TIMEOUT)
-            raise FetchError("no complete answer in time")
+            raise FetchError("timeout")
         document, is_away = self._document, self.away is not None
         self._time.sleep(self._uniform(*_ANSWER_SECONDS))
         if is_away:
-            raise FetchError("HTTP status 503")
+            raise FetchError("http_status", status=503)
         return document
 
     def check(self, key_id: str, key: VerificationKey) -> None:

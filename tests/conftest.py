@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+from xdist.scheduler import LoadFileScheduling
 
 from auth0_blueprint import Auth0Blueprint
 from auth0_blueprint.concurrency.clock import Clock
@@ -21,6 +23,41 @@ from auth0_blueprint.testing import LocalIssuer
 sys.path.insert(0, str(Path(__file__).parent.parent))  # for wsgi.py
 
 AppFactory = Callable[..., Flask]
+
+WITH_SERVERS = ("tests/fleet/", "tests/integration/")
+
+
+def _compile_each_route_once() -> None:
+    """Let werkzeug compile what builds the URLs of a route once, and not again for each app that has the same route.
+
+    Thousands of tests make an app of their own, and that took half of their time.
+    """
+    compile_builder, builders = Rule._compile_builder, {}
+
+    def compile_or_recall(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        if rule.defaults:  # are in what is compiled
+            return compile_builder(rule, append_unknown)
+        key = rule.rule, tuple(rule._trace), append_unknown
+        if key not in builders:
+            builders[key] = compile_builder(rule, append_unknown)
+        return builders[key]
+
+    Rule._compile_builder = compile_or_recall  # type: ignore[assignment,method-assign]
+
+
+_compile_each_route_once()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Keep the tests of a file in one process, and all that start servers in one.
+
+    Fleets side by side would take the processors from each other, and some must answer in time.
+    """
+    scheduling = LoadFileScheduling(config, log)
+    file_of = scheduling._split_scope
+    scheduling._split_scope = lambda nodeid: "servers" if nodeid.startswith(WITH_SERVERS) else file_of(nodeid)
+    return scheduling
 
 
 @pytest.fixture(scope="session")
@@ -116,6 +153,17 @@ def clock() -> MovableClock:
 def bearer(token: str) -> dict[str, str]:
     """Return the header that carries *token*."""
     return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def unmeasured() -> Iterator[None]:
+    """Measure no coverage: it doubles the time of tests that do the same thousands of times. Others run those lines."""
+    measure, measure_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    yield
+    sys.settrace(measure)
+    threading.settrace(measure_threads)
 
 
 @pytest.fixture(autouse=True)

@@ -125,7 +125,7 @@ class ScriptedIssuer:
         released_in_time = self._released.wait(5)
         self._is_answering = False
         if not released_in_time:
-            raise FetchError("the test has never released its issuer")
+            raise FetchError("timeout")
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -145,7 +145,7 @@ class ScriptedIssuer:
 def complete() -> None:
     """Wait for the flights in the background."""
     for thread in threading.enumerate():
-        if thread.name == "auth0-key-set-flight":
+        if thread.name == "auth0-blueprint-background":
             thread.join(10)
 
 

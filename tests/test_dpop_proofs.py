@@ -27,7 +27,7 @@ from auth0_blueprint.sharing.signed_cache import SignedCache
 METHOD, URI = "GET", "https://api.example.com/messages"
 ACCESS_TOKEN = "header.payload.signature"
 NOW = 1_800_000_000
-BOUND_TO_OTHER_KEY = "The access token is bound to another key than that of the DPoP proof."
+BOUND_TO_OTHER_KEY = "The access token is bound to a different key than the one in the DPoP proof."
 
 
 def memory(clock: Clock) -> ReplayMemory:
@@ -569,7 +569,7 @@ def test_a_proof_is_good_once(resource: Resource) -> None:
     assert (caught.value.reason, caught.value.status) == ("replayed", 401)
     assert response_body(caught.value) == {
         "error": "invalid_dpop_proof",
-        "error_description": "The DPoP proof was used before; make a new one for each request.",
+        "error_description": "The DPoP proof was already used; make a new one for each request.",
         "code": "invalid_dpop_proof",
     }
 
@@ -676,6 +676,7 @@ def _decided(proof: str) -> str:
     return "passes"
 
 
+@pytest.mark.usefixtures("unmeasured")
 @_BOUNDED
 @given(header=_HEADERS, claims=_CLAIMS)
 def test_whatever_is_signed_gets_one_of_the_documented_answers(header: dict[str, Any], claims: dict[str, Any]) -> None:

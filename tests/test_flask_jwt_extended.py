@@ -14,7 +14,8 @@ from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 
 from auth0_blueprint import Auth0Blueprint, ConfigurationError, InvalidTokenError, current_token, requires_scope
-from auth0_blueprint.extension.jwt_manager import Auth0JWTManager, jwt_requirements
+from auth0_blueprint.extension.jwt_manager import Auth0JWTManager
+from auth0_blueprint.extension.jwt_required import jwt_requirements
 from auth0_blueprint.testing import LocalIssuer
 
 
@@ -328,7 +329,7 @@ def test_registration_finds_a_release_that_does_not_ask_our_verifier(issuer: Loc
     blueprint.jwt_manager = OtherRelease()
     app = Flask("tested")
     app.config.update(issuer.settings)
-    with pytest.raises(ConfigurationError, match="does not ask our verifier"):
+    with pytest.raises(ConfigurationError, match="does not call our verifier"):
         app.register_blueprint(blueprint)
     assert not app.extensions
 
@@ -344,7 +345,7 @@ def test_registration_finds_a_release_that_fails_before_it_asks_us(issuer: Local
     blueprint.jwt_manager = OtherRelease()
     app = Flask("tested")
     app.config.update(issuer.settings)
-    with pytest.raises(ConfigurationError, match="does not ask our verifier"):
+    with pytest.raises(ConfigurationError, match="does not call our verifier"):
         app.register_blueprint(blueprint)
     assert not app.extensions
 

@@ -18,7 +18,7 @@ from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.fleet import Failure
 from auth0_blueprint.keysets.source import KeySource
 
-OUTAGE = FetchError("HTTP status 503")
+OUTAGE = FetchError("http_status", status=503)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def ask(process: KeySource, key_id: str = "a") -> str:
 
 def fail(process: KeySource, fleet: Fleet, retry_after_seconds: float = 0) -> None:
     """Have an attempt of *process* fail."""
-    fleet.scripted.answer = FetchError("HTTP status 503", retry_after_seconds)
+    fleet.scripted.answer = FetchError("http_status", status=503, retry_after_seconds=retry_after_seconds)
     assert ask(process) == "key_set_unavailable"
     complete()
 
@@ -271,7 +271,7 @@ def test_a_stale_set_in_the_backoff_causes_no_look_into_the_cache(
     """It is used at once, and the next attempt will look."""
     process = fleet.warm_process()
     clock.move(TTL)
-    fleet.scripted.answer = FetchError("HTTP status 503", 300)
+    fleet.scripted.answer = FetchError("http_status", status=503, retry_after_seconds=300)
     process.snapshot()
     complete()
     calls = backend.calls

@@ -15,8 +15,8 @@ from shared_sources import SECRET, DictBackend
 from waits import Waits
 
 from auth0_blueprint.concurrency.single_flight import SingleFlight
-from auth0_blueprint.sharing.fleet_sync import CacheUnavailableError, FleetSync
-from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.sharing.fleet_sync import FleetSync
+from auth0_blueprint.sharing.shared_cache import CacheUnavailableError, SharedCache
 from auth0_blueprint.sharing.signed_cache import SignedCache
 
 INTERVAL = 5
@@ -40,6 +40,10 @@ class Backend(DictBackend):
         self.may_answer.wait(5)
         self._fail()
         return super().get_many(*keys)
+
+    def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
+        self._fail()
+        return super().set(key, value, timeout)
 
     def _fail(self) -> None:
         if self.is_away:
@@ -227,20 +231,20 @@ def test_nobody_waits_for_looks_that_fail_but_for_the_first_after_a_quiet_time(
 ) -> None:
     """A cache that is back is noticed by the first request of a process that had nothing to do meanwhile."""
     fleet_sync.subscribe("name", lambda _value: None)
-    assert not fleet_sync.is_away
+    assert not fleet_sync.is_failing
     backend.is_away = True
     fleet_sync.sync_if_due()
-    assert (len(waits.max_wait), fleet_sync.is_away) == (1, True)
+    assert (len(waits.max_wait), fleet_sync.is_failing) == (1, True)
     for seconds in (1, 1, 5.9):
         clock.move(seconds)
         fleet_sync.sync_if_due()
         assert (len(waits.max_wait), len(waits.begun)) == (1, 1)
         waits.begun.pop()()
-        assert fleet_sync.is_away
+        assert fleet_sync.is_failing
     backend.is_away = False
     clock.move(6)
     fleet_sync.sync_if_due()
-    assert (len(waits.max_wait), fleet_sync.is_away, fleet_sync.age_seconds) == (2, False, 0)
+    assert (len(waits.max_wait), fleet_sync.is_failing, fleet_sync.age_seconds) == (2, False, 0)
 
 
 def test_a_look_that_failed_is_made_again_after_a_second(
@@ -300,7 +304,7 @@ def test_a_subscriber_that_fails_is_asked_again_after_a_second(
     """Nobody else hears of it; what it has not expected is in the log."""
     fleet_sync.subscribe("name", on_change)
     fleet_sync.sync_now()
-    assert fleet_sync.is_away
+    assert fleet_sync.is_failing
     told = [("auth0_blueprint", logging.ERROR)] if is_logged else []
     assert [(record.name, record.levelno) for record in caplog.records] == told
     fleet_sync.sync_now()
@@ -322,7 +326,7 @@ def test_a_cache_that_answers_for_too_few_is_away(
     fleet_sync = make_fleet_sync(make_entries=TooFew)
     fleet_sync.subscribe("name", lambda _value: None)
     fleet_sync.sync_now()
-    assert (fleet_sync.is_away, len(caplog.records)) == (True, 1)
+    assert (fleet_sync.is_failing, len(caplog.records)) == (True, 1)
 
 
 # One name, right now
@@ -337,10 +341,12 @@ def test_processes_of_two_releases_have_one_board(fleet_sync: FleetSync, backend
 def test_what_stands_under_a_name_can_be_read_right_now(
     fleet_sync: FleetSync, backend: Backend, make_fleet_sync: MakeFleetSync
 ) -> None:
-    """Or it is said that the cache is away."""
+    """Or an exception says that the cache is unavailable; the same for what is posted."""
     assert fleet_sync.read("name") is None
     make_fleet_sync().post("name", {"it": "happened"}, 60)
     assert fleet_sync.read("name") == {"it": "happened"}
     backend.is_away = True
     with pytest.raises(CacheUnavailableError):
         fleet_sync.read("name")
+    with pytest.raises(CacheUnavailableError):
+        fleet_sync.post("name", {}, 60)

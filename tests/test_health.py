@@ -152,7 +152,7 @@ def test_several_workers_without_a_shared_cache_are_told_what_is_lost(
     for _ in range(2):
         body = client.get("/auth/health", headers=bearer(issuer.token(**ADMIN)), environ_overrides=many).get_json()
     (note,) = body["checks"]["cache"]["notes"]
-    assert note.startswith("several worker processes, and no cache that they share")
+    assert note.startswith("Several worker processes but no shared cache")
     assert (body["status"], caplog.text.count(note)) == ("pass", 1)
 
 

@@ -38,10 +38,29 @@ def get(server: RawServer, timeout_seconds: float = LONG) -> bytes:
 
 
 def failure(answer: Answer) -> FetchError:
-    """Return the error that *answer* leads to."""
+    """Return the error that *answer* leads to, whose text is that of its code."""
     with RawServer(answer) as server, pytest.raises(FetchError) as caught:
         get(server)
+    assert str(caught.value) == FetchError.descriptions[caught.value.code].format(status=caught.value.status)
     return caught.value
+
+
+def test_each_code_has_the_text_that_health_and_signals_have() -> None:
+    """A code is for programs, its text for people; neither changes without the other."""
+    errors: list[FetchError | KeySetError] = [FetchError(code, status=404) for code in FetchError.descriptions]
+    errors += [KeySetError(code) for code in KeySetError.descriptions]
+    assert {error.code: str(error) for error in errors} == {
+        "timeout": "no complete answer in time",
+        "tls": "no trustworthy TLS connection",
+        "connection": "no connection, or a broken answer",
+        "http_status": "HTTP status 404",
+        "encoded": "an encoded answer that was not asked for",
+        "too_large": "an answer that is too large",
+        "unexpected": "an unexpected error",
+        "not_json": "the answer is not JSON of the required form",
+        "not_a_key_set": "the answer is not a JWK Set",
+        "no_usable_key": "the key set holds no usable key",
+    }
 
 
 def test_the_body_of_a_good_answer_is_returned(issuer: LocalIssuer) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import pytest
 import shared_sources
@@ -70,7 +71,7 @@ def has(source: KeySource, key_id: str) -> bool:
 
 def fail(scripted: ScriptedIssuer, source: KeySource, retry_after_seconds: float = 0) -> None:
     """Have one attempt fail, in the background or not."""
-    scripted.answer = FetchError("HTTP status 503", retry_after_seconds)
+    scripted.answer = FetchError("http_status", status=503, retry_after_seconds=retry_after_seconds)
     with contextlib.suppress(KeySetUnavailableError):
         source.snapshot()
     complete()
@@ -151,7 +152,7 @@ def test_an_unexpected_error_of_a_fetch_is_a_failure(
         source.snapshot()
     assert source.status().last_error == "an unexpected error"
     assert [record.getMessage() for record in caplog.records if record.exc_info] == [
-        f"getting the key set of {ISSUER} failed in an unexpected way"
+        f"unexpected error while getting the key set of {ISSUER}"
     ]
 
 
@@ -367,7 +368,7 @@ def test_keys_that_expire_during_the_wait_are_not_used(make_source: MakeSource, 
 
     def fail_after_a_while() -> bytes:
         clock.move(2)
-        raise FetchError("HTTP status 503")
+        raise FetchError("http_status", status=503)
 
     fetches = iter([lambda: document("a"), fail_after_a_while])
     source = make_source(fetch=lambda: next(fetches)())
@@ -537,7 +538,7 @@ def test_a_failed_attempt_counts_for_the_cooldown(
 ) -> None:
     """An issuer in trouble is not asked once more for each unknown id (CVE-2026-48524)."""
     clock.move(COOLDOWN)
-    scripted.answer = FetchError("HTTP status 503")
+    scripted.answer = FetchError("http_status", status=503)
     for _ in range(1000):
         with pytest.raises(KeySetUnavailableError):
             warm.key_for("b", EDDSA)
@@ -555,7 +556,7 @@ def test_searches_that_failed_spread_out(
     clock.uniform = max
     source.snapshot()
     complete()
-    scripted.answer = FetchError("HTTP status 429")
+    scripted.answer = FetchError("http_status", status=429)
     for _ in range(failures):
         clock.move(2 * COOLDOWN)
         with pytest.raises(KeySetUnavailableError):
@@ -574,7 +575,7 @@ def test_a_lone_search_that_worked_is_not_spread(
 ) -> None:
     """The cooldown alone counts again, once the issuer has answered."""
     clock.uniform = max
-    scripted.answer = FetchError("HTTP status 429")
+    scripted.answer = FetchError("http_status", status=429)
     with pytest.raises(KeySetUnavailableError):
         source.snapshot()
     complete()
@@ -615,7 +616,7 @@ def test_known_keys_work_while_unknown_ones_are_unavailable(
 ) -> None:
     """An outage is nobody's fault who has a good token."""
     clock.move(COOLDOWN)
-    scripted.answer = FetchError("HTTP status 503")
+    scripted.answer = FetchError("http_status", status=503)
     with pytest.raises(KeySetUnavailableError):
         warm.key_for("b", EDDSA)
     assert warm.key_for("a", EDDSA).key.key_id == "a"
@@ -779,9 +780,10 @@ def test_listeners_learn_which_keys_came_and_went(
 
 def test_listeners_learn_why_a_fetch_failed(make_source: MakeSource, scripted: ScriptedIssuer) -> None:
     """In fixed words."""
-    told: list[str] = []
+    told: list[Any] = []
     fail(scripted, make_source(on_failed=told.append))
-    assert told == ["HTTP status 503"]
+    (error,) = told
+    assert (error.code, error.status, str(error)) == ("http_status", 503, "HTTP status 503")
 
 
 def _raise(*_arguments: object) -> None:
@@ -854,7 +856,7 @@ def test_unused_keys_are_logged_once(
         warm.snapshot()
         complete()
     assert [record.getMessage() for record in caplog.records] == [
-        f"keys of {ISSUER} that are not used: not a JSON object"
+        f"unusable keys in the key set of {ISSUER}: not a JSON object"
     ]
     assert warm.status().skipped == ("not a JSON object",)
 

@@ -169,9 +169,7 @@ def test_the_document_is_never_stored(documented: Flask) -> None:
 
 def test_without_the_setting_there_is_no_document(client: FlaskClient, issuer: LocalIssuer) -> None:
     """Whoever asks."""
-    nothing = Answer(
-        404, (), {"error": "not_found", "error_description": "There is nothing here.", "code": "not_found"}
-    )
+    nothing = Answer(404, (), {"error": "not_found", "error_description": "Not found.", "code": "not_found"})
     assert seen(client.get("/auth/openapi.json")) == nothing
     assert seen(client.get("/auth/openapi.json", headers=bearer(issuer.token()))) == nothing
 

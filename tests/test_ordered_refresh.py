@@ -15,7 +15,7 @@ from auth0_blueprint.errors import KeySetUnavailableError
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.source import KeySource, refreshed
 
-OUTAGE = FetchError("HTTP status 503")
+OUTAGE = FetchError("http_status", status=503)
 
 
 @pytest.fixture

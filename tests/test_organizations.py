@@ -18,7 +18,7 @@ from auth0_blueprint import (
 )
 from auth0_blueprint.testing import LocalIssuer
 
-NOT_ADMITTED = "The access token is not for an organization that this route admits."
+NOT_ADMITTED = "The access token is not for an organization that this route accepts."
 
 #: Claims of tokens that are not of the organization ``org_acme``. The name is the organization's own choice.
 OTHERS: list[dict[str, Any]] = [

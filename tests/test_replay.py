@@ -25,8 +25,8 @@ from auth0_blueprint.sharing.shared_cache import SharedCache
 from auth0_blueprint.sharing.signed_cache import SignedCache
 
 SECRET = "a secret of the fleet"
-CANNOT_TELL = "Whether the DPoP proof was used before cannot be told right now."
-CANNOT_REMEMBER = "No more DPoP proofs can be remembered right now."
+CANNOT_TELL = "The DPoP proof cannot be checked for earlier use right now."
+CANNOT_REMEMBER = "No further DPoP proofs can be accepted right now."
 
 
 def proof(name: object = "a") -> bytes:

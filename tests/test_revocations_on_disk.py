@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from conftest import AppFactory, bearer
 
 from auth0_blueprint.testing import LocalIssuer
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 
 def test_no_revocation_is_thrown_away_for_the_number_of_files(

@@ -101,7 +101,7 @@ class Network:
         self.asked.append(url)
         self.before(url)
         if not self.domains[url].is_running:
-            raise FetchError("no connection, or a broken answer")
+            raise FetchError("connection")
         return fetch(self.domains[url].url_on_loopback, timeout_seconds, max_bytes)
 
 

@@ -1,4 +1,4 @@
-"""The cache that processes share: what a bad one may cost, which one is used, and that it is never unpickled."""
+"""The shared cache: what a faulty one costs, which one is used, and that nothing is ever unpickled."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import pickle
 import struct
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import greenlet
 import pytest
 from cachelib.serializers import JSONSerializer
 from conftest import AppFactory, MovableClock, bearer
@@ -22,8 +25,10 @@ from servers import ScriptedIssuer, complete, document, in_a_child_process
 from shared_sources import EDDSA, SECRET, DictBackend, Fleet
 
 from auth0_blueprint import Auth0Blueprint, ConfigurationError
+from auth0_blueprint.errors import KeySetUnavailableError
 from auth0_blueprint.extension.cache_backend import backend_opener
-from auth0_blueprint.sharing.shared_cache import OPERATION_TIMEOUT_SECONDS, SharedCache
+from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.sharing.shared_cache import OPERATION_TIMEOUT_SECONDS, CacheUnavailableError, SharedCache
 from auth0_blueprint.testing import LocalIssuer
 
 
@@ -86,11 +91,11 @@ OPERATIONS = pytest.mark.parametrize(
     [
         lambda cache: cache.get("key"),
         lambda cache: cache.set("key", "value", 60),
-        # Without a cache nobody else can have added anything.
-        lambda cache: None if cache.add("key", "value", 60) else "an entry of somebody else",
+        lambda cache: cache.add("key", "value", 60),
         lambda cache: cache.delete("key"),
+        lambda cache: cache.get_many(["key"]),
     ],
-    ids=["get", "set", "add", "delete"],
+    ids=["get", "set", "add", "delete", "get_many"],
 )
 
 
@@ -104,11 +109,13 @@ def test_a_cache_that_raises_is_left_alone_for_30_seconds(
     cache = SharedCache(lambda: backend, clock=clock)
     for seconds, calls in ((0, 1), (0, 1), (29.9, 1), (0.1 + 1e-6, 2)):
         clock.move(seconds)
-        assert operate(cache) is None
+        with pytest.raises(CacheUnavailableError) as failed:
+            operate(cache)
+        assert "SPY" not in "".join(traceback.format_exception(failed.value))
         assert backend.calls == calls
     assert not cache.is_reachable
-    assert len(caplog.records) == 1
-    assert "SPY" not in caplog.text
+    reason = f"shared cache unavailable ({type(error).__name__})"
+    assert caplog.messages == [f"{reason}: not retried for 30 s; nothing is shared until then"]
 
 
 @OPERATIONS
@@ -120,7 +127,8 @@ def test_a_cache_that_hangs_costs_one_second_and_is_left_alone(
     cache = SharedCache(lambda: backend, clock=clock)
     begin = time.monotonic()
     for _ in range(3):
-        assert operate(cache) is None
+        with pytest.raises(CacheUnavailableError):
+            operate(cache)
     assert OPERATION_TIMEOUT_SECONDS == 1.0
     assert time.monotonic() - begin < 2 * OPERATION_TIMEOUT_SECONDS  # as one of them waited, and no other
     assert backend.calls == 1
@@ -131,13 +139,15 @@ def test_a_cache_that_works_again_is_used_again(clock: MovableClock, caplog: pyt
     caplog.set_level(logging.INFO)
     backend = BadBackend(raising(OSError()))
     cache = SharedCache(lambda: backend, clock=clock)
-    cache.get("key")
+    with pytest.raises(CacheUnavailableError):
+        cache.get("key")
     backend.misbehave = lambda: "value"
     clock.move(30)
     assert cache.has_failed
     assert [cache.get("key"), cache.get("key")] == ["value", "value"]
     assert not cache.has_failed
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert caplog.messages[-1] == "shared cache available again"
 
 
 @pytest.mark.parametrize("error", [ValueError("SPY"), RecursionError("SPY")], ids=repr)
@@ -153,7 +163,8 @@ def test_what_a_backend_cannot_read_is_an_entry_that_nobody_signed(clock: Movabl
 def test_a_backend_that_says_it_has_stored_nothing_has_failed(clock: MovableClock) -> None:
     """Cachelib's file system swallows its errors, as when the disk is full."""
     cache = SharedCache(lambda: BadBackend(lambda: False), clock=clock)
-    cache.set("key", "value", 60)
+    with pytest.raises(CacheUnavailableError):
+        cache.set("key", "value", 60)
     assert cache.has_failed
 
 
@@ -161,15 +172,123 @@ def test_a_cache_that_has_failed_is_tried_again_only_after_the_pause(clock: Mova
     """For health: a cache that nobody else asks would be called away for ever."""
     backend = BadBackend(raising(OSError()))
     cache = SharedCache(lambda: backend, clock=clock)
-    cache.try_again()
-    assert backend.calls == 0
-    cache.get("key")
+    cache.probe()
+    assert (backend.calls, cache.backend) == (0, backend)
+    with pytest.raises(CacheUnavailableError):
+        cache.get("key")
     backend.misbehave = lambda: None
-    cache.try_again()
+    cache.probe()
     assert cache.has_failed
     clock.move(30)
-    cache.try_again()
+    cache.probe()
     assert (cache.has_failed, backend.calls) == (False, 2)
+
+
+def test_where_there_is_no_backend_nothing_fails(clock: MovableClock) -> None:
+    """Reads find nothing, and nobody else can have taken a key."""
+    cache = SharedCache(lambda: None, clock=clock)
+    assert cache.has_backend
+    cache.set("key", "value", 60)
+    cache.delete("key")
+    assert (cache.get("key"), cache.get_many(["key", "other"])) == (None, [None, None])
+    assert [cache.add("key", "value", 60), cache.add("key", "value", 60)] == [True, True]
+    assert (cache.has_backend, cache.backend, cache.has_failed, cache.is_reachable) == (False, None, False, True)
+
+
+def test_a_backend_that_cannot_be_opened_is_unavailable(clock: MovableClock) -> None:
+    """Each operation says so, during the pause as well; health does not fail for it."""
+    opened = 0
+
+    def open_backend() -> DictBackend:
+        nonlocal opened
+        opened += 1
+        raise ConnectionError("SPY")
+
+    cache = SharedCache(open_backend, clock=clock)
+    for operate in (cache.open, lambda: cache.get("key"), lambda: cache.set("key", "value", 60)):
+        with pytest.raises(CacheUnavailableError):
+            operate()
+    cache.probe()
+    assert (opened, cache.has_failed, cache.has_backend, cache.backend) == (1, True, True, None)
+
+
+# Two users at once
+
+
+class MeetingBackend(DictBackend):
+    """Lets an operation on a key end when the test says, and then fail if the key says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked = {name: threading.Event() for name in ("good", "bad")}
+        self.may_end = {name: threading.Event() for name in ("good", "bad")}
+
+    def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
+        self.is_asked[key].set()
+        assert self.may_end[key].wait(0.9)
+        if key == "bad":
+            raise ConnectionError
+        return super().set(key, value, timeout)
+
+
+@pytest.mark.parametrize("first", ["good", "bad"])
+def test_of_two_users_at_once_each_learns_its_own_outcome(clock: MovableClock, first: str) -> None:
+    """Whichever operation ends first, a failed write is never taken for a done one, nor the other way round."""
+    backend = MeetingBackend()
+    cache = SharedCache(lambda: backend, clock=clock)
+    cache.open()
+    with ThreadPoolExecutor(2) as pool:
+        writes = {key: pool.submit(cache.set, key, "value", 60) for key in backend.is_asked}
+        assert all(is_asked.wait(5) for is_asked in backend.is_asked.values())
+        for key in sorted(writes, key=lambda key: key != first):
+            backend.may_end[key].set()
+            assert isinstance(writes[key].exception(5), CacheUnavailableError if key == "bad" else type(None))
+    assert backend.values == {"good": "value"}
+
+
+def test_two_greenlets_of_one_thread_learn_their_own_outcome(
+    clock: MovableClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As with gevent: the other one succeeds while the failure of the first is being logged."""
+    backend, outcomes = DictBackend(), list[str]()
+    hub = greenlet.getcurrent()
+
+    def call_later(_seconds: float, operation: Callable[[], Any]) -> Any:
+        hub.switch()
+        return operation()
+
+    cache = SharedCache(lambda: backend, clock=clock, call_within=call_later)
+
+    def write(value: Any) -> None:
+        try:
+            cache.set("key", value, 60)
+            outcomes.append("done")
+        except CacheUnavailableError:
+            outcomes.append("failed")
+
+    def fail_for_bad_values(key: str, value: Any, timeout: int | None = None) -> Any:
+        return value != "bad"
+
+    class SwitchingHandler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "unavailable" in record.getMessage():
+                hub.switch()
+
+    cache.open_now()
+    backend.set = fail_for_bad_values  # type: ignore[method-assign]
+    good, bad = greenlet.greenlet(lambda: write("good")), greenlet.greenlet(lambda: write("bad"))
+    handler = SwitchingHandler()
+    logger = logging.getLogger("auth0_blueprint")
+    logger.addHandler(handler)
+    try:
+        good.switch()  # both have started
+        bad.switch()
+        bad.switch()  # has failed, and logs it
+        good.switch()
+        bad.switch()
+    finally:
+        logger.removeHandler(handler)
+    assert outcomes == ["done", "failed"]
 
 
 def test_threads_that_open_a_cache_at_once_open_it_once(clock: MovableClock) -> None:
@@ -194,12 +313,31 @@ def test_threads_that_open_a_cache_at_once_open_it_once(clock: MovableClock) -> 
     assert len(opened) == 1
 
 
-def test_a_cache_that_is_away_costs_nothing_but_the_sharing(fleet: Fleet) -> None:
-    """Each process fetches for itself."""
-    fleet.backend = BadBackend(raising(ConnectionError()))
-    for _ in range(2):
-        assert fleet.warm_process().key_for("a", EDDSA).key.key_id == "a"
-    assert fleet.scripted.fetch_count == 2
+@pytest.mark.parametrize("fails_after", [0, 1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("answer", [document("a"), FetchError("http_status", status=503)], ids=["keys", "outage"])
+def test_a_cache_that_is_away_costs_nothing_but_the_sharing(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture, answer: Any, fails_after: int
+) -> None:
+    """Each process fetches for itself, whichever operation fails first, and the log says nothing else of it."""
+    fleet.scripted.answer = answer
+
+    def misbehave() -> object:
+        if fleet.backend.calls > fails_after:
+            raise ConnectionError
+        return None
+
+    fleet.backend = BadBackend(misbehave)
+    for number in range(1, 3):
+        fleet.backend.calls = 0
+        process = fleet.process()
+        with suppress(KeySetUnavailableError):
+            assert process.key_for("a", EDDSA).key.key_id == "a"
+        complete()
+        assert fleet.scripted.fetch_count == number
+    assert {message.partition(":")[0] for message in caplog.messages} <= {
+        "shared cache unavailable (ConnectionError)",
+        "the key set of https",
+    }
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
@@ -315,7 +453,7 @@ def test_memcached_is_never_read(make_app: AppFactory, caplog: pytest.LogCapture
 
 def test_a_cache_type_that_is_no_class_is_refused(make_app: AppFactory) -> None:
     """Nothing but a class of cache can be set up."""
-    with pytest.raises(ConfigurationError, match="is not a class of cache: try RedisCache"):
+    with pytest.raises(ConfigurationError, match="is not a cache class: try RedisCache"):
         make_app(CACHE_TYPE="flask_caching.make_template_fragment_key")
 
 

@@ -306,9 +306,11 @@ def test_an_entry_without_a_usable_key_is_not_adopted(fleet: Fleet) -> None:
 def test_listeners_are_told_of_a_stale_set_that_is_adopted_and_of_the_fetch_that_failed(fleet: Fleet) -> None:
     """First which keys came from the others, then why there are no newer ones."""
     fleet.shared().write(fleet.entry("a", seconds_ago=TTL))
-    fleet.scripted.answer = FetchError("HTTP status 503")
+    fleet.scripted.answer = FetchError("http_status", status=503)
     told: list[object] = []
-    process = fleet.process(on_failed=told.append, on_refreshed=lambda *came_and_went: told.append(came_and_went))
+    process = fleet.process(
+        on_failed=lambda error: told.append(str(error)), on_refreshed=lambda *came_and_went: told.append(came_and_went)
+    )
     process.snapshot()
     complete()
     assert told == [(("a",), ()), "HTTP status 503"]
@@ -327,7 +329,7 @@ def test_a_stale_entry_is_adopted_when_the_fetch_fails(fleet: Fleet, age: float)
     """A process that starts in an outage works with the keys of the others."""
     fleet.warm_process()
     fleet.clock.move(age)
-    fleet.scripted.answer = FetchError("HTTP status 503")
+    fleet.scripted.answer = FetchError("http_status", status=503)
     late = fleet.process()
     assert late.key_for("a", EDDSA).key.key_id == "a"
     complete()
@@ -339,7 +341,7 @@ def test_an_expired_entry_is_not_adopted_even_when_the_fetch_fails(fleet: Fleet)
     """Never older keys than MAX_STALE."""
     fleet.warm_process()
     fleet.clock.move(MAX_STALE + 1)
-    fleet.scripted.answer = FetchError("HTTP status 503")
+    fleet.scripted.answer = FetchError("http_status", status=503)
     late = fleet.process()
     with pytest.raises(KeySetUnavailableError):
         late.key_for("a", EDDSA)
@@ -348,7 +350,7 @@ def test_an_expired_entry_is_not_adopted_even_when_the_fetch_fails(fleet: Fleet)
 
 def test_a_fresh_entry_ends_an_outage(fleet: Fleet) -> None:
     """Another process has reached the issuer: nothing is failing any more."""
-    fleet.scripted.answer = FetchError("HTTP status 503")
+    fleet.scripted.answer = FetchError("http_status", status=503)
     process = fleet.process()
     with pytest.raises(KeySetUnavailableError):
         process.snapshot()

@@ -10,7 +10,7 @@ import pytest
 from conftest import MovableClock
 from shared_sources import DictBackend
 
-from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.sharing.shared_cache import CacheUnavailableError, SharedCache
 from auth0_blueprint.sharing.signed_cache import SignedCache
 
 SECRET = "a secret of the fleet"
@@ -90,7 +90,8 @@ def test_what_is_ignored_is_logged_once_in_a_row(backend: DictBackend, caplog: p
         assert len(caplog.records) == lines
     entries.ignore("lease")
     assert {(record.name, record.levelno) for record in caplog.records} == {("auth0_blueprint", logging.WARNING)}
-    assert [message.split()[1] for message in caplog.messages] == ["board", "board", "lease"]
+    message = "ignored a forged, damaged or outdated entry in the shared cache ({})"
+    assert caplog.messages == [message.format(kind) for kind in ("board", "board", "lease")]
 
 
 @pytest.mark.parametrize("secret", [None, ""])
@@ -103,7 +104,7 @@ def test_without_a_secret_a_process_is_alone(backend: DictBackend, secret: str |
     entries.delete("lease")
     assert entries.read("board") is None
     assert entries.read_many("board", ["one", "two"]) == [None, None]
-    assert (backend.calls, entries.is_readable, entries.is_away) == (0, False, False)
+    assert (backend.calls, entries.is_readable) == (0, False)
 
 
 def test_an_entry_is_added_once(backend: DictBackend) -> None:
@@ -126,15 +127,23 @@ def test_there_is_nothing_to_read_where_there_is_no_cache() -> None:
 def test_a_cache_that_is_away_is_not_readable_until_it_may_be_asked_again(
     backend: DictBackend, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And says that it has not answered."""
+    """And raises what says that it has not answered."""
     cache = SharedCache(lambda: backend, clock=clock, pause_seconds=30)
     entries = SignedCache(cache, secret=SECRET, names=())
-    assert (entries.is_readable, entries.is_away) == (True, False)
+    assert entries.is_readable
     with monkeypatch.context() as patched:
         patched.setattr(backend, "get", lambda _key: 1 / 0)
-        assert entries.read("board") is None
-        assert (entries.is_readable, entries.is_away) == (False, True)
+        with pytest.raises(CacheUnavailableError):
+            entries.read("board")
+        assert not entries.is_readable
+        for operate in (
+            lambda: entries.read_many("board", ["one"]),
+            lambda: entries.write("board", {}, 60),
+            lambda: entries.add("board", {}, 60),
+            lambda: entries.delete("board"),
+        ):
+            with pytest.raises(CacheUnavailableError):
+                operate()
     clock.move(30)
     assert entries.is_readable
     assert entries.read("board") is None
-    assert not entries.is_away

@@ -31,7 +31,7 @@ from auth0_blueprint.testing import LocalIssuer
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 MULTI_FACTOR = "http://schemas.openid.net/pape/policies/2007/06/multi-factor"
-OTHER_KIND = "This route requires a login of another kind than the one behind the access token."
+OTHER_KIND = "This route requires a different kind of login than the one behind the access token."
 TOO_LONG_AGO = "This route requires a more recent login than the one behind the access token."
 NO_SCOPE = "The access token lacks a scope that this route requires."
 

@@ -602,7 +602,7 @@ class TestClaims:
         "scope", [None, 1, True, {}, {"read:a": True}, ["read:a", 1], ["read:a", None], [["read:a"]]]
     )
     def test_an_ill_typed_scope_is_refused(self, verifier: Verifier, mint: Mint, scope: object) -> None:
-        """A scope is a text or a list of texts."""
+        """A scope is a string or a list of strings."""
         assert refusal(verifier, mint(scope=scope)) == ("invalid_claims", "scope")
 
     @pytest.mark.parametrize(

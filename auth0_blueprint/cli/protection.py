@@ -10,7 +10,7 @@ from flask import Flask
 from flask.views import MethodView
 from werkzeug.routing import Rule
 
-from auth0_blueprint.extension.jwt_manager import jwt_requirement, jwt_requirements
+from auth0_blueprint.extension.jwt_required import jwt_requirement, jwt_requirements
 from auth0_blueprint.guards.decorators import admit
 from auth0_blueprint.guards.protect import protect
 from auth0_blueprint.guards.requirements import JWT_REQUIRED, Requirement

@@ -1,4 +1,4 @@
-"""Objects to be put right in a forked child, which has their locks, but not the threads that held them."""
+"""Resets locks in a forked child, which inherits them (possibly held) without the threads that hold them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Protocol
 
 
 class ForkAware(Protocol):
-    """What can be put right."""
+    """An object that a forked child must reset."""
 
     def reset_after_fork(self) -> None:
-        """Forget what only the parent process has."""
+        """Forget the locks and threads of the parent process."""
 
 
 _to_reset: weakref.WeakSet[ForkAware] = weakref.WeakSet()
 
 
 def reset_in_children(thing: ForkAware) -> None:
-    """Have *thing* put right in every child process, for as long as it lives."""
+    """Call ``thing.reset_after_fork()`` in every forked child, for as long as *thing* lives."""
     _to_reset.add(thing)
 
 

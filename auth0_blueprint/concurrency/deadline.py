@@ -1,4 +1,4 @@
-"""Calls that may block for longer than anybody is willing to wait."""
+"""Run a blocking call with a timeout."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ T = TypeVar("T")
 def call_within(timeout_seconds: float, function: Callable[[], T]) -> T:
     """Return what *function* returns, or raise what it raises, within *timeout_seconds*.
 
-    It runs in a daemon thread of its own. After the deadline that thread is left to itself and its result is lost:
-    some waits (name resolution, a socket without timeout) cannot be ended from outside.
+    It runs in a daemon thread of its own. After the deadline that thread is abandoned and its result is lost: some
+    waits (name resolution, a socket without timeout) cannot be interrupted.
 
     Raises:
-        TimeoutError: *function* has not ended in time, or no thread could be started for it.
+        TimeoutError: *function* has not returned in time, or no thread could be started for it.
     """
     outcome: list[T] = []
     failure: list[BaseException] = []
@@ -25,7 +25,7 @@ def call_within(timeout_seconds: float, function: Callable[[], T]) -> T:
     def run() -> None:
         try:
             outcome.append(function())
-        except BaseException as exc:  # noqa: BLE001 - handed over to the caller, whatever it is
+        except BaseException as exc:  # noqa: BLE001 - whatever it is, the caller gets it
             failure.append(exc)
         finally:
             ended.set()

@@ -1,4 +1,4 @@
-"""Single flight: one piece of work under way in this process, which any number of requests can wait for."""
+"""Single flight: at most one call runs in the background of this process, and any number of requests wait for it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 
 
 class Event(Protocol):
-    """What is used of a `threading.Event`."""
+    """The part of `threading.Event` that is used."""
 
     def is_set(self) -> bool:
-        """Tell whether it has happened."""
+        """Return whether the event has happened."""
         ...
 
     def set(self) -> None:
-        """Say that it has happened."""
+        """Wake up whoever waits."""
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for it, at most *timeout* seconds."""
+        """Wait for the event, at most *timeout* seconds."""
         ...
 
 
 class Call:
-    """Work under way."""
+    """A call that runs in the background."""
 
     def __init__(self, make_event: Callable[[], Event] = threading.Event) -> None:
         self._completed = make_event()
@@ -35,7 +35,7 @@ class Call:
 
     @property
     def is_complete(self) -> bool:
-        """Whether its outcome is known."""
+        """Whether its outcome is known. It never is for a call that was cancelled."""
         return self._completed.is_set() and not self._is_cancelled
 
     def wait(self, seconds: float) -> None:
@@ -43,20 +43,20 @@ class Call:
         self._completed.wait(seconds)
 
     def wait_for_progress(self, seconds: float) -> None:
-        """Wait for the outcome, or for something on the way to it that is good enough, at most *seconds*."""
+        """Wait for the outcome, or for progress that is good enough, at most *seconds*."""
         self._has_progress.wait(seconds)
 
     def notify_progress(self) -> None:
-        """Wake up whoever waits for news."""
+        """Wake up whoever waits for progress."""
         self._has_progress.set()
 
     def complete(self) -> None:
-        """Wake up whoever waits."""
+        """Wake up everybody who waits."""
         self._completed.set()
         self._has_progress.set()
 
     def cancel(self) -> None:
-        """Say that it never took off, so that it has no outcome when it lands."""
+        """Note that it never started, so that it has no outcome when it completes."""
         self._is_cancelled = True
 
 
@@ -66,16 +66,16 @@ def start_thread(work: Callable[[], None]) -> None:
     Raises:
         RuntimeError: no thread can be started.
     """
-    threading.Thread(target=work, name="auth0-key-set-flight", daemon=True).start()
+    threading.Thread(target=work, name="auth0-blueprint-background", daemon=True).start()
 
 
 class SingleFlight:
-    """At most one `Flight` at a time, in the background. Works again in a child that was forked in mid-call.
+    """Runs at most one `Call` at a time, in the background. Works in a child that was forked during a call, too.
 
     Args:
-        start: does a piece of work in the background, or raises ``RuntimeError``.
-        make_event: makes what waits for it.
-        clock: tells the time, at the rate at which the events wait.
+        start: runs a function in the background, or raises ``RuntimeError``.
+        make_event: makes the events that callers wait for.
+        clock: tells the time.
     """
 
     def __init__(
@@ -93,19 +93,19 @@ class SingleFlight:
 
     @property
     def current(self) -> Call | None:
-        """The call under way."""
+        """The call under way, if any."""
         return self._current
 
     def join_or_start(self, work: Callable[[Call], None], may_start: Callable[[], bool]) -> Call | None:
-        """Return the call under way, or a new one that does *work*, or ``None`` where *may_start* says no.
+        """Return the call under way, else a new one that runs *work*, or ``None`` if *may_start* forbids one.
 
-        *work* gets its call, and lands it as soon as the outcome can be seen; it may go on after that. It must not
+        *work* receives its call. It may complete it before it returns, as soon as the outcome is visible. It must not
         raise.
         """
         with self._lock:
             if self._current is not None:
                 return self._current
-            # Asked again inside the lock: whoever held it may have just landed.
+            # Asked inside the lock: a call may have completed just now.
             if not may_start():
                 return None
             call = self._current = Call(self._make_event)
@@ -118,7 +118,7 @@ class SingleFlight:
 
         try:
             self._start(run)
-        except RuntimeError:  # no more threads, or the interpreter is going down
+        except RuntimeError:  # no more threads, or the interpreter is shutting down
             call.cancel()
             self.complete(call)
         return call
@@ -126,9 +126,9 @@ class SingleFlight:
     def join_then_start(
         self, work: Callable[[Call], None], may_start: Callable[[], bool], max_wait_seconds: float
     ) -> Call | None:
-        """Join the call under way, and once it has landed do as `join_or_start`: it may have been for another reason.
+        """Wait for the call under way, then for one of our own: the first may have had another purpose.
 
-        Waits for both, at most *max_wait_seconds* together; for the first one only, where *may_start* says no then.
+        There is no second call if *may_start* forbids one by then. Both waits together take at most *max_wait_seconds*.
 
         Returns:
             the call waited for last; ``None`` if none was under way and none may start.
@@ -145,13 +145,13 @@ class SingleFlight:
         return call
 
     def complete(self, call: Call) -> None:
-        """End *call*: a next one may start, and whoever waits goes on."""
+        """Complete *call*: another one may start, and whoever waits continues."""
         with self._lock:
             if self._current is call:
                 self._current = None
         call.complete()
 
     def reset_after_fork(self) -> None:
-        """Forget what only the parent process has: its threads, and who held the lock."""
+        """Forget the parent's call, whose thread does not exist here, and its lock, which may have been held."""
         self._lock = threading.Lock()
         self._current = None

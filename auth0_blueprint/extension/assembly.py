@@ -1,4 +1,4 @@
-"""Settings to the state of one app: the parts, and what each of them is told by the others."""
+"""Builds the state of one app from its settings: creates the parts and connects them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.extension.cache_backend import backend_opener, is_configured, reach_of
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
-from auth0_blueprint.keysets.fetch import fetch
+from auth0_blueprint.keysets.fetch import FetchError, fetch
+from auth0_blueprint.keysets.key_set import KeySetError
 from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.source import KeySource, refreshed
 from auth0_blueprint.revocation.index import Revocation
@@ -58,9 +59,9 @@ def assemble(
         app: the app.
         settings: its settings.
         cache: the host's cache, if it has one for us.
-        rules: what the app itself has to say about tokens.
+        rules: the app's own rules for tokens.
         fetch: gets a key set, as `keysets.fetch.fetch` does.
-        clock: tells all parts the time.
+        clock: the time for all parts.
     """
     parts = _common_parts(app, settings, cache, fetch, clock)
     key_sources = {issuer: _key_source(parts, issuer, url) for issuer, url in settings.key_set_urls.items()}
@@ -85,7 +86,7 @@ def assemble(
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _CommonParts:
-    """What the other parts are made of, or share."""
+    """What the other parts are built from, or share."""
 
     app: Flask
     settings: Settings
@@ -94,7 +95,7 @@ class _CommonParts:
     counters: Counters
     token_cache: TokenCache
     cache: SharedCache
-    #: What the fleet shares beside key sets.
+    #: What the fleet shares besides key sets.
     entries: SignedCache
     reach: Callable[[], str]
 
@@ -102,7 +103,7 @@ class _CommonParts:
 def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fetch, clock: Clock) -> _CommonParts:
     is_signed = settings.cache_secret is not None
     if not is_signed and is_configured(app, cache):
-        logger.warning("nothing is shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign what goes into the cache")
+        logger.warning("nothing is shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign the entries in the cache")
     outage = Outage()
     shared_cache = SharedCache(backend_opener(app, cache), clock=clock, outage=outage)
     return _CommonParts(
@@ -113,9 +114,9 @@ def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fe
         counters=Counters(),
         token_cache=TokenCache(settings.token_cache_size),
         cache=shared_cache,
-        # Reads for the board try again sooner than those for key sets: only they tell what was revoked.
-        # One for all domains of the tenant, whose users they share. Processes meet here by the first domain, so that in
-        # a rolling deployment those that know one more meet those that do not.
+        # Retried sooner than reads of key sets: only these entries say what was revoked. One set of entries for all
+        # domains of the tenant, which share their users. It is named after the first domain, so that in a rolling
+        # deployment processes with one more domain share it with those without.
         entries=SignedCache(
             SharedCache(shared_cache.open_now, clock=clock, pause_seconds=RETRY_SECONDS, outage=outage),
             secret=settings.cache_secret,
@@ -145,7 +146,7 @@ def _verifier(parts: _CommonParts, key_sources: Mapping[str, KeySource], fleet_s
 
 
 def _steps(revocations: Revocations | None, binding: Binding, rules: AppRules) -> tuple[Step, ...]:
-    """Return what may refuse a proven token, in order. A step added here binds whoever verifies tokens."""
+    """Return the steps that may refuse a proven token, in order. One added here applies wherever tokens are checked."""
     revocation = () if revocations is None else (Step("revocation", revocations.check_not_revoked),)
     return (*revocation, Step("binding", binding.check), Step("rules", rules.check_app_rules))
 
@@ -174,10 +175,10 @@ def _binding(parts: _CommonParts) -> Binding:
 
 
 def _base_url(environ: Mapping[str, Any], trusted_hosts: list[str]) -> str:
-    """Return scheme and authority, of which Flask has seen that they are trusted.
+    """Return scheme and authority, which Flask has checked against the trusted hosts.
 
     Raises:
-        SecurityError: they are not; Flask has answered 400 long before.
+        SecurityError: they are not trusted; Flask answers 400 before it gets here.
     """
     return base_of_host(environ["wsgi.url_scheme"], get_host(dict(environ), trusted_hosts), trusted_hosts)
 
@@ -202,7 +203,7 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
 
 
 def _keep_seconds(settings: Settings) -> int:
-    # Twice the leeway: a token may have been issued that much in the future, and is accepted that much after its end.
+    # Twice the leeway: a token may be issued that far in the future, and is accepted that long after it expired.
     return math.ceil(settings.max_token_lifetime_seconds + 2 * settings.leeway_seconds)
 
 
@@ -214,12 +215,13 @@ def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:
         return parts.fetch(url, settings.jwks_timeout_seconds, settings.jwks_max_bytes)
 
     def notify_refreshed(added: tuple[str, ...], removed: tuple[str, ...]) -> None:
-        # What a withdrawn key has proven goes at once, and an operator's refresh has all tokens proven anew.
+        # Tokens verified with a removed key are dropped at once; a refresh by an operator has all verified again.
         parts.token_cache.purge()
         signals.key_set_refreshed.send(parts.app, issuer=issuer, added=added, removed=removed)
 
-    def notify_failed(reason: str) -> None:
-        signals.key_set_refresh_failed.send(parts.app, issuer=issuer, reason=reason)
+    def notify_failed(error: FetchError | KeySetError) -> None:
+        parts.counters.count_key_fetch_failure(issuer, error.code, getattr(error, "status", None))
+        signals.key_set_refresh_failed.send(parts.app, issuer=issuer, reason=str(error))
 
     return KeySource(
         issuer,

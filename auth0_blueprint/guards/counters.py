@@ -23,6 +23,9 @@ class Counts(Protocol):
     def count_key_fetch(self, issuer: str) -> object:
         """Count a request for the key set of *issuer*."""
 
+    def count_key_fetch_failure(self, issuer: str, code: str, status: int | None) -> object:
+        """Count one that failed, with the *code* and HTTP *status* of its error."""
+
 
 class _Counter:
     """Counts by `next` on an `itertools.count`, which no other thread can interrupt, unlike ``+= 1``."""
@@ -77,6 +80,11 @@ class Counters:
         _counter(self._key_fetches, issuer).add()
         for other in self._others:
             other.count_key_fetch(issuer)
+
+    def count_key_fetch_failure(self, issuer: str, code: str, status: int | None) -> None:
+        """Let the others count a request that failed, with the *code* and HTTP *status* of its error."""
+        for other in self._others:
+            other.count_key_fetch_failure(issuer, code, status)
 
     @property
     def key_fetches(self) -> dict[str, int]:

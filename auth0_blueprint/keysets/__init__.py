@@ -1,1 +1,1 @@
-"""The issuer's keys: parsed (`key_set`), fetched (`fetch`), shared (`shared`), and kept current (`source`)."""
+"""The issuers' keys: parsed (`key_set`), fetched (`fetch`), shared (`shared`), and kept current (`source`)."""

@@ -1,4 +1,4 @@
-"""When the issuer may be asked again: backoff after failures, cooldown for unknown key ids."""
+"""Limits how often the issuer is asked: backoff after failures, cooldown for unknown key ids."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MAX_SPREAD_SECONDS = 5.0
 
 
 class Backoff:
-    """The attempts to fetch one key set, on the monotonic clock. Written by the one call under way, read by all.
+    """The attempts to fetch one key set, in monotonic time. Only the call under way writes; every thread reads.
 
     Attributes:
-        failures: how many attempts failed since the last that worked.
-        last_error: why the last one failed; ``None`` once one has worked.
+        failures: how many attempts have failed since the last success.
+        last_error: why the last attempt failed; ``None`` after a success.
     """
 
     def __init__(self, *, cooldown_seconds: float, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -35,19 +35,19 @@ class Backoff:
         return self.failures > 0
 
     def is_in_backoff(self, now: float) -> bool:
-        """Tell whether no attempt may be made yet, because the last ones failed."""
+        """Return whether the next attempt must wait because the last ones failed."""
         return now < self._retry_at
 
     def is_in_cooldown(self, now: float) -> bool:
-        """Tell whether an unknown key id may not cause an attempt yet. Any attempt counts, failed ones too."""
+        """Return whether an unknown key id must not cause an attempt yet. Every attempt counts, also a failed one."""
         return now < self._search_at
 
     def retry_after_seconds(self, now: float) -> int:
-        """Return when it is worth asking us again, as whole seconds, at least 1."""
+        """Return after how many whole seconds, at least 1, a client should ask us again."""
         return math.ceil(self._retry_at - now) if self.is_in_backoff(now) else 1
 
     def attempted(self, at: float) -> bool:
-        """Note that somebody asked the issuer; tell whether that was the last attempt known."""
+        """Note that a process asked the issuer; return whether this is the latest attempt known."""
         is_last = at > self._last_attempt_at
         if is_last:
             self._last_attempt_at = at
@@ -55,15 +55,15 @@ class Backoff:
         return is_last
 
     def succeeded(self) -> None:
-        """Note that the attempt worked."""
+        """Note that the attempt succeeded."""
         self.failures = 0
         self.last_error = None
         self._retry_at = -math.inf
 
     def failed(self, now: float, reason: str, retry_after_seconds: float) -> float:
-        """Note that the attempt failed; return how many seconds to wait before the next.
+        """Note that the attempt failed; return the delay before the next one, in seconds.
 
-        Full jitter up to 2, 4, 8 ... 30 s, never under 1 s or what the issuer asks.
+        Full jitter up to 2, 4, 8 ... 30 s, but at least 1 s and what the issuer asks for.
         """
         self.failures += 1
         self.last_error = reason
@@ -75,16 +75,16 @@ class Backoff:
         return delay
 
     def follow_failure(self, retry_at: float, failures: int, reason: str) -> None:
-        """Note that an attempt of another process failed: its pace is ours, within the bounds of our own."""
+        """Adopt the backoff of another process whose attempt failed, within our own limits."""
         self.failures = failures
         self.last_error = reason
         self._retry_at = min(retry_at, self._last_attempt_at + MAX_RETRY_AFTER_SECONDS)
         self._spread()
 
     def _spread(self) -> None:
-        """Choose how much longer than the cooldown the next search for a key waits.
+        """Extend the cooldown by a random time.
 
-        Processes without a shared cache meet a new key at the same moment. Were they refused for being too many, they
-        would come back all at once after each cooldown.
+        Processes without a shared cache see a new key at the same moment. If the issuer rejects them for their number,
+        they must not all return at once after each cooldown.
         """
         self._search_at += self._clock.uniform(0, min(MAX_SPREAD_SECONDS, self._cooldown_seconds))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import ClassVar
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -15,12 +16,27 @@ class FetchError(Exception):
     """The issuer gave no usable answer. The text is fixed and safe to log.
 
     Attributes:
+        code: why, a key of ``descriptions``.
+        status: the HTTP status, if *code* is ``http_status``.
         retry_after_seconds: what the issuer asked for (RFC 9110 §10.2.3), else 0.
     """
 
-    def __init__(self, reason: str, retry_after_seconds: float = 0) -> None:
+    descriptions: ClassVar[dict[str, str]] = {
+        "timeout": "no complete answer in time",
+        "tls": "no trustworthy TLS connection",
+        "connection": "no connection, or a broken answer",
+        "http_status": "HTTP status {status}",
+        "encoded": "an encoded answer that was not asked for",
+        "too_large": "an answer that is too large",
+        #: Not raised by `fetch`: stands for an error that nobody expected.
+        "unexpected": "an unexpected error",
+    }
+
+    def __init__(self, code: str, *, status: int | None = None, retry_after_seconds: float = 0) -> None:
+        self.code = code
+        self.status = status
         self.retry_after_seconds = retry_after_seconds
-        super().__init__(reason)
+        super().__init__(self.descriptions[code].format(status=status))
 
 
 def fetch(url: str, timeout_seconds: float, max_bytes: int) -> bytes:
@@ -38,20 +54,20 @@ def fetch(url: str, timeout_seconds: float, max_bytes: int) -> bytes:
             headers={"Accept": "application/json, application/jwk-set+json", "Accept-Encoding": "identity"},
         )
     except requests.exceptions.SSLError as exc:
-        raise FetchError("no trustworthy TLS connection") from exc
+        raise FetchError("tls") from exc
     except TimeoutError as exc:
-        raise FetchError("no complete answer in time") from exc
+        raise FetchError("timeout") from exc
     except AnswerTooLargeError as exc:
-        raise FetchError("an answer that is too large") from exc
+        raise FetchError("too_large") from exc
     except (requests.RequestException, HTTPError, OSError, ValueError) as exc:
-        raise FetchError("no connection, or a broken answer") from exc
+        raise FetchError("connection") from exc
 
 
 def _body(response: requests.Response, max_bytes: int) -> bytes:
     if response.status_code != 200:  # a redirect is a failure, too
-        raise FetchError(f"HTTP status {response.status_code}", _retry_after_seconds(response))
+        raise FetchError("http_status", status=response.status_code, retry_after_seconds=_retry_after_seconds(response))
     if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise FetchError("an encoded answer that was not asked for")
+        raise FetchError("encoded")
     return body_of(response, max_bytes)
 
 

@@ -1,26 +1,28 @@
-"""The attempts of all processes that share a cache: one at a time, and one pace after failures."""
+"""Coordinates the processes that share a cache: one asks the issuer at a time, and all back off after a failure."""
 
 from __future__ import annotations
 
 import math
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from auth0_blueprint.concurrency.clock import Clock
+from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 from auth0_blueprint.sharing.signed_cache import SignedCache
 
-# Clocks may differ by this much, as for the entries themselves.
+# How much the clocks of two machines may differ.
 MAX_SKEW_SECONDS = 5.0
-# The first look comes soon, for an answer takes a fifth of a second. Then ever more seldom: a thousand processes that
-# wait for an issuer that hangs are many for one cache.
+# An answer takes about 0.2 s, so polling starts fast. It slows down, as a thousand processes that wait for a hanging
+# issuer are a load on the cache.
 FIRST_POLL_SECONDS, MAX_POLL_SECONDS = 0.1, 1.0
 
 _LEASE, _FAILURE = "lease", "failure"
 
 
 class Failure(NamedTuple):
-    """An attempt that failed. Times in Unix time; *reason* is one of our fixed texts."""
+    """A failed attempt, as processes share it. Times are Unix time; *reason* is one of our fixed texts."""
 
     attempted_at: float
     retry_at: float
@@ -29,11 +31,11 @@ class Failure(NamedTuple):
 
 
 class Lease:
-    """The right to ask the issuer. It ends by itself, should its holder die.
+    """The right to ask the issuer. It expires by itself if its holder dies.
 
     Args:
-        entries: where it is.
-        holder: who has it; ``None`` who asks without, having waited for long enough.
+        entries: where the lease is stored.
+        holder: identifies the process that has it; ``None`` for one that asks without, after a long wait.
     """
 
     def __init__(self, entries: SignedCache, holder: str | None) -> None:
@@ -41,22 +43,23 @@ class Lease:
         self._holder = holder
 
     def release(self) -> None:
-        """Let the next process have it."""
-        held = self._entries.read(_LEASE)
-        if held is not None and held["holder"] == self._holder:
-            self._entries.delete(_LEASE)
+        """Let the next process have it. If the cache is unavailable, the lease expires instead."""
+        with suppress(CacheUnavailableError):
+            held = self._entries.read(_LEASE)
+            if held is not None and held["holder"] == self._holder:
+                self._entries.delete(_LEASE)
 
 
 class Fleet:
-    """The processes that share a cache, as far as they agree about when the issuer is asked.
+    """Decides, together with the other processes, when this one may ask the issuer.
 
-    Without a cache, or while it is away, each process is a fleet of its own.
+    Without a cache, or while it is unavailable, each process decides for itself.
 
     Args:
-        entries: what they share.
-        attempt_seconds: how long one attempt to fetch may take, and so how long a lease holds.
-        keep_seconds: how long a failure is remembered.
-        clock: tells the time, waits, and draws the jitter: two processes seldom do the same at the same time.
+        entries: the entries that the processes share.
+        attempt_seconds: how long one attempt to fetch may take, and so how long a lease is valid.
+        keep_seconds: how long a failure is kept.
+        clock: tells the time.
     """
 
     def __init__(
@@ -73,10 +76,10 @@ class Fleet:
         self._clock = clock
 
     def wait_for_turn(self) -> Iterator[Lease | None]:
-        """Yield ``None`` while another process may be about to bring news, and in the end the lease.
+        """Yield ``None`` for each time that the caller should check for a result of another process, then the lease.
 
-        At each one look for news: also at the last, which the news may have come just before. It takes no longer than
-        one attempt of a process that died, and one of the process that took over from it.
+        The caller checks when it has the lease, too: a result may have come just before. The wait takes no longer than
+        the attempt of a process that died and the attempt of the process that took over.
         """
         yield None
         give_up_at = self._clock.monotonic() + 2 * self._attempt_seconds
@@ -90,23 +93,28 @@ class Fleet:
         yield lease or Lease(self._entries, None)
 
     def last_failure(self) -> Failure | None:
-        """Return the last attempt of the fleet that failed."""
-        value = self._entries.read(_FAILURE)
-        return None if value is None else Failure(**value)
+        """Return the last failed attempt of the fleet, if it is known."""
+        with suppress(CacheUnavailableError):
+            value = self._entries.read(_FAILURE)
+            return None if value is None else Failure(**value)
+        return None
 
     def share_failure(self, failure: Failure) -> None:
-        """Let the fleet know that an attempt failed."""
-        self._entries.write(_FAILURE, failure._asdict(), self._keep_seconds)
+        """Share that an attempt failed, if the cache is available."""
+        with suppress(CacheUnavailableError):
+            self._entries.write(_FAILURE, failure._asdict(), self._keep_seconds)
 
     def _take(self) -> Lease | None:
         holder = secrets.token_hex()
         lease = {"holder": holder, "until": self._clock.time() + self._attempt_seconds}
         seconds = math.ceil(self._attempt_seconds)
-        if not self._entries.add(_LEASE, lease, seconds):
-            if self._is_in_force(self._entries.read(_LEASE)):
-                return None
-            # Expired, orphaned, unreadable, or gone since: overwritten. It may be won by two, and never by nobody.
-            self._entries.write(_LEASE, lease, seconds)
+        # While the cache is unavailable no other process can have the lease either: it counts as taken.
+        with suppress(CacheUnavailableError):
+            if not self._entries.add(_LEASE, lease, seconds):
+                if self._is_in_force(self._entries.read(_LEASE)):
+                    return None
+                # Expired, orphaned, unreadable or just released: overwritten. Two may get it, but never nobody.
+                self._entries.write(_LEASE, lease, seconds)
         return Lease(self._entries, holder)
 
     def _is_in_force(self, lease: Any) -> bool:

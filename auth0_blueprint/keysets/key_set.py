@@ -1,9 +1,10 @@
-"""JWK Set text to the keys that may verify an access token, and the choice among them (RFC 7517)."""
+"""Parses a JWK Set (RFC 7517) into the keys that may verify access tokens, and selects among them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import ClassVar
 
 from auth0_blueprint.jose import strict_json
 from auth0_blueprint.jose.algorithms import Algorithm
@@ -13,17 +14,31 @@ MAX_KEYS = 64
 
 
 class KeySetError(ValueError):
-    """The document is not a JWK Set, or holds no key that can be used. The text is fixed and safe to log."""
+    """The document is not a JWK Set, or holds no usable key. The text is fixed and safe to log.
+
+    Attributes:
+        code: why, a key of ``descriptions``.
+    """
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "not_json": "the answer is not JSON of the required form",
+        "not_a_key_set": "the answer is not a JWK Set",
+        "no_usable_key": "the key set holds no usable key",
+    }
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(self.descriptions[code])
 
 
 class KeySet:
-    """An immutable set of usable keys, made whole from one answer of the issuer.
+    """An immutable set of usable keys, from one answer of the issuer.
 
     Attributes:
         keys: the usable ones.
         key_ids: their key ids.
-        skipped: why the other members are not used, one fixed text for each.
-        identity: changes exactly when key material, key ids or algorithms change.
+        skipped: why the other members are not used, one fixed text each.
+        identity: differs exactly when key material, key ids or algorithms differ.
     """
 
     __slots__ = ("_by_key_id", "identity", "key_ids", "keys", "skipped")
@@ -47,7 +62,7 @@ class KeySet:
         ).hexdigest()
 
     def select(self, key_id: str | None, algorithm: Algorithm) -> VerificationKey | None:
-        """Return the one key for *key_id* that fits *algorithm*; without a key id, the only one that fits, if any."""
+        """Return the one key with *key_id* that fits *algorithm*; without a key id, the only one that fits."""
         named = self.keys if key_id is None else self._by_key_id.get(key_id, ())
         found: VerificationKey | None = None
         for key in named:
@@ -59,19 +74,19 @@ class KeySet:
 
 
 def parse_key_set(document: bytes) -> KeySet:
-    """Read a JWK Set.
+    """Parse a JWK Set.
 
-    Members that cannot be used are skipped one by one, so that one odd key does not lock everybody out.
+    Unusable members are skipped one by one, so that one odd key does not lock everybody out.
 
     Raises:
-        KeySetError: it is not a JWK Set in strict JSON, or no key in it can be used.
+        KeySetError: it is not a JWK Set in strict JSON, or holds no usable key.
     """
     try:
         members = strict_json.loads_object(document).get("keys")
     except strict_json.StrictJSONError as exc:
-        raise KeySetError("the answer is not JSON of the required form") from exc
+        raise KeySetError("not_json") from exc
     if not isinstance(members, list):
-        raise KeySetError("the answer is not a JWK Set")
+        raise KeySetError("not_a_key_set")
     keys: list[VerificationKey] = []
     skipped: list[str] = []
     for member in members:
@@ -85,7 +100,7 @@ def parse_key_set(document: bytes) -> KeySet:
         skipped.append(f"more than {MAX_KEYS} keys")
     key_set = KeySet(keys[:MAX_KEYS], skipped)
     if not key_set.keys:
-        raise KeySetError("the key set holds no usable key")
+        raise KeySetError("no_usable_key")
     return key_set
 
 

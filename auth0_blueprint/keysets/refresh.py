@@ -1,4 +1,4 @@
-"""How a newer key set is got: from another process if one has it, else from the issuer. Runs in calls only."""
+"""Gets a newer key set: from another process if one has it, else from the issuer. Runs in background calls only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from auth0_blueprint.concurrency.clock import Clock
-from auth0_blueprint.keysets.backoff import MIN_BACKOFF_SECONDS, Backoff
+from auth0_blueprint.keysets.backoff import Backoff
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.fleet import Failure, Lease
 from auth0_blueprint.keysets.key_set import KeySet, KeySetError, parse_key_set
@@ -19,22 +19,22 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 LEARN_INTERVAL_SECONDS = 1.0
 
-#: What is left to do once everybody who waits has the keys.
-Step = Callable[[], object]
+#: Something to do when everybody who waits has the keys.
+FollowUp = Callable[[], object]
 
 
 class Refresh:
     """Gets newer key sets for one issuer.
 
     Args:
-        issuer: for the log.
-        store: where they go.
-        backoff: when the issuer may be asked again.
+        issuer: the issuer, for the log.
+        store: receives the key sets.
+        backoff: limits how often the issuer is asked.
         fetch: returns the document, or raises `FetchError`, in bounded time.
-        shared: what other processes see, and what they did.
+        shared: the key set and the attempts of other processes.
         clock: tells the time.
-        on_refreshed: told the key ids that came and went.
-        on_failed: told why an attempt of this process failed.
+        on_refreshed: called with the key ids that were added and removed.
+        on_failed: called with the error of a failed attempt of this process.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Refresh:
         shared: SharedKeySet,
         clock: Clock,
         on_refreshed: Callable[[tuple[str, ...], tuple[str, ...]], None],
-        on_failed: Callable[[str], None],
+        on_failed: Callable[[FetchError | KeySetError], None],
     ) -> None:
         self._issuer = issuer
         self._store = store
@@ -61,79 +61,85 @@ class Refresh:
         self._learned_at = -math.inf
 
     def may_learn(self) -> bool:
-        """Tell whether a look at what other processes know is worth it: at most one in a second."""
+        """Return whether to read what other processes have fetched: at most once per second."""
         return self._clock.monotonic() >= self._learned_at + LEARN_INTERVAL_SECONDS and self._shared.is_readable
 
     def get_newer(
         self, is_needed: Callable[[], bool], on_learned: Callable[[], None], on_outcome: Callable[[], None]
     ) -> None:
-        """Learn what the fleet knows, and ask the issuer if *is_needed* is still true then.
+        """Read what the fleet knows, and ask the issuer if *is_needed* still returns true then.
 
-        At most one process of the fleet asks at a time. The others wait, and learn what it was told. *on_learned* is
-        called each time something may have been learnt, *on_outcome* as soon as there is nothing more to come: nobody
-        who waits for keys has to wait for the cache and the listeners as well.
+        One process of the fleet asks at a time. The others wait, and adopt its result. *on_learned* is called each time
+        something may have been adopted, *on_outcome* when nothing more will come: requests that wait for keys do not
+        wait for the cache and the listeners, too.
         """
         try:
-            afterwards = self._learn_or_ask(is_needed, on_learned)
-        except Exception as exc:  # noqa: BLE001 - somebody waits for the outcome; _note_failure() logs it
-            afterwards = [partial(self._on_failed, self._note_failure(exc).reason)]
+            follow_ups = self._learn_or_ask(is_needed, on_learned)
+        except Exception as exc:  # noqa: BLE001 - requests wait for the outcome; _expected() logs it
+            error = self._expected(exc)
+            self._note_failure(error)
+            follow_ups = [partial(self._on_failed, error)]
         on_outcome()
-        for step in afterwards:
+        for follow_up in follow_ups:
             try:
-                step()
+                follow_up()
             except Exception:
                 logger.exception("a listener of a key-set signal failed")
 
-    def _learn_or_ask(self, is_needed: Callable[[], bool], on_learned: Callable[[], None]) -> list[Step]:
-        afterwards: list[Step] = []
+    def _learn_or_ask(self, is_needed: Callable[[], bool], on_learned: Callable[[], None]) -> list[FollowUp]:
+        follow_ups: list[FollowUp] = []
         for lease in self._shared.fleet.wait_for_turn():
-            afterwards += self._learn()
+            follow_ups += self._learn()
             on_learned()
             if not is_needed():
-                return [*afterwards, lease.release] if lease else afterwards
+                return [*follow_ups, lease.release] if lease else follow_ups
             if lease is not None:
-                afterwards += self._ask_issuer(lease)
-        return afterwards
+                follow_ups += self._ask_issuer(lease)
+        return follow_ups
 
-    def _learn(self) -> list[Step]:
-        """Take over what other processes have got, or have failed to get."""
+    def _learn(self) -> list[FollowUp]:
+        """Adopt the result of other processes, be it a key set or a failure."""
         self._learned_at = self._clock.monotonic()
-        afterwards = self._adopt(self._shared.read())
+        follow_ups = self._adopt(self._shared.read())
         failure = self._shared.fleet.last_failure()
         if failure is not None and failure != self._followed:
-            self._followed = failure  # once: by a clock that goes ahead it may look new for a while
+            self._followed = failure  # only once: with a clock that is ahead it may look new for a while
             self._follow(failure)
-        return afterwards
+        return follow_ups
 
-    def _note_failure(self, exc: Exception) -> Failure:
+    def _expected(self, exc: Exception) -> FetchError | KeySetError:
+        """Return *exc* if it is one of ours, else log it and return an error with the code ``unexpected``."""
         if isinstance(exc, (FetchError, KeySetError)):
-            reason = str(exc)
-        else:
-            reason = "an unexpected error"
-            logger.error("getting the key set of %s failed in an unexpected way", self._issuer, exc_info=exc)
+            return exc
+        logger.error("unexpected error while getting the key set of %s", self._issuer, exc_info=exc)
+        return FetchError("unexpected")
+
+    def _note_failure(self, error: FetchError | KeySetError) -> Failure:
+        reason = str(error)
         self._log_failure(reason)
-        asked_for = getattr(exc, "retry_after_seconds", MIN_BACKOFF_SECONDS)
-        delay = self._backoff.failed(self._clock.monotonic(), reason, asked_for)
+        retry_after_seconds = error.retry_after_seconds if isinstance(error, FetchError) else 0
+        delay = self._backoff.failed(self._clock.monotonic(), reason, retry_after_seconds)
         now = self._clock.time()
         return Failure(attempted_at=now, retry_at=now + delay, failures=self._backoff.failures, reason=reason)
 
-    def _ask_issuer(self, lease: Lease) -> list[Step]:
+    def _ask_issuer(self, lease: Lease) -> list[FollowUp]:
         attempted_at = self._clock.time()
         self._backoff.attempted(self._clock.monotonic())
         try:
             document = self._fetch()
-            # Ages count from the answer, here and in every copy.
+            # The age counts from the answer, here and in every copy.
             fetched_at, monotonic_fetched_at = self._clock.time(), self._clock.monotonic()
             announce = self._install(parse_key_set(document), fetched_at, monotonic_fetched_at, "network")
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the fleet has to know, and the lease goes back
-            failure = self._note_failure(exc)._replace(attempted_at=attempted_at)
-            announce = partial(self._on_failed, failure.reason)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the fleet must know, and the lease be released
+            error = self._expected(exc)
+            failure = self._note_failure(error)._replace(attempted_at=attempted_at)
+            announce = partial(self._on_failed, error)
             return [partial(self._shared.fleet.share_failure, failure), lease.release, announce]
         self._succeeded()
         return [partial(self._shared.write, SharedEntry(document.decode("utf-8"), fetched_at)), lease.release, announce]
 
-    def _adopt(self, entry: SharedEntry | None) -> list[Step]:
-        """Install what another process got, if that is newer than what is here and not too old."""
+    def _adopt(self, entry: SharedEntry | None) -> list[FollowUp]:
+        """Install the key set of another process, if it is newer than ours and not too old."""
         if entry is None or not self._store.would_take(entry.fetched_at):
             return []
         try:
@@ -141,12 +147,12 @@ class Refresh:
         except KeySetError:
             return []
         monotonic_fetched_at = self._clock.monotonic() - max(0.0, self._clock.time() - entry.fetched_at)
-        if self._backoff.attempted(monotonic_fetched_at):  # the other process asked the issuer then, and was answered
+        if self._backoff.attempted(monotonic_fetched_at):  # the other process got an answer from the issuer then
             self._succeeded()
         return [self._install(key_set, entry.fetched_at, monotonic_fetched_at, "cache")]
 
     def _follow(self, failure: Failure) -> None:
-        """Keep the pace of the fleet after an attempt of another process that failed."""
+        """Back off with the fleet after another process's attempt failed."""
         now, wall_now = self._clock.monotonic(), self._clock.time()
         if self._backoff.attempted(now - max(0.0, wall_now - failure.attempted_at)):
             self._log_failure(failure.reason)
@@ -158,14 +164,16 @@ class Refresh:
         self._backoff.succeeded()
 
     def _log_failure(self, reason: str) -> None:
-        if not self._backoff.is_failing:  # once for each change of state, not for each attempt
+        if not self._backoff.is_failing:  # once per outage, not per attempt
             logger.warning("the key set of %s cannot be fetched: %s", self._issuer, reason)
 
-    def _install(self, key_set: KeySet, fetched_at: float, monotonic_fetched_at: float, source: str) -> Step:
+    def _install(self, key_set: KeySet, fetched_at: float, monotonic_fetched_at: float, source: str) -> FollowUp:
         old = self._store.snapshot
         is_new_material = self._store.install(key_set, fetched_at, monotonic_fetched_at, source)
         if key_set.skipped and is_new_material:
-            logger.warning("keys of %s that are not used: %s", self._issuer, "; ".join(sorted(set(key_set.skipped))))
+            logger.warning(
+                "unusable keys in the key set of %s: %s", self._issuer, "; ".join(sorted(set(key_set.skipped)))
+            )
         before = old.key_set.key_ids if old else frozenset[str]()
         added, removed = tuple(sorted(key_set.key_ids - before)), tuple(sorted(before - key_set.key_ids))
         return partial(self._on_refreshed, added, removed)

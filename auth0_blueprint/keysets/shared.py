@@ -1,13 +1,14 @@
-"""The shared copy of a key set: what another process got from the issuer, and when."""
+"""The shared copy of a key set: what another process fetched from the issuer, and when."""
 
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import NamedTuple
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.keysets.fleet import Fleet
-from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.sharing.shared_cache import CacheUnavailableError, SharedCache
 from auth0_blueprint.sharing.signed_cache import SignedCache
 
 MAX_FUTURE_SECONDS = 5.0
@@ -16,7 +17,7 @@ _KIND = "key-set"
 
 
 class SharedEntry(NamedTuple):
-    """A key set document, and when the issuer gave it (Unix time)."""
+    """A key set document, and when it was fetched (Unix time)."""
 
     document: str
     fetched_at: float
@@ -26,14 +27,14 @@ class SharedKeySet:
     """The shared copy of one issuer's key set.
 
     Args:
-        cache: what the processes share.
-        issuer, url, secret: only processes with the same three meet. Without a secret nothing is shared.
+        cache: the cache that the processes share.
+        issuer, url, secret: processes share a key set if all three are equal. Without a secret nothing is shared.
         keep_seconds: how long the cache keeps an entry.
         attempt_seconds: how long one attempt to fetch may take.
         clock: tells the time, waits, and draws the jitter.
 
     Attributes:
-        fleet: the attempts of all these processes.
+        fleet: coordinates the attempts of these processes.
     """
 
     def __init__(
@@ -60,17 +61,19 @@ class SharedKeySet:
 
     @property
     def ignored(self) -> int:
-        """How many entries were not believed."""
+        """How many entries were rejected."""
         return self._entries.ignored
 
     @property
     def is_readable(self) -> bool:
-        """Whether asking has a chance: there is a secret, a cache, and it can be reached."""
+        """Whether a read makes sense: there is a secret and a cache, and the cache is not paused after a failure."""
         return self._entries.is_readable
 
     def read(self) -> SharedEntry | None:
-        """Return the entry, if there is one that can be believed and is not older than one seen before."""
-        value = self._entries.read(_KIND)
+        """Return the entry, if the cache has one that can be trusted and is not older than one seen before."""
+        value = None
+        with suppress(CacheUnavailableError):
+            value = self._entries.read(_KIND)
         if value is None:
             return None
         entry = SharedEntry(str(value["document"]), float(value["fetched_at"]))
@@ -81,6 +84,7 @@ class SharedKeySet:
         return entry
 
     def write(self, entry: SharedEntry) -> None:
-        """Share *entry* with the fleet."""
+        """Share *entry* with the fleet, if the cache is available."""
         self._newest_seen = max(self._newest_seen, entry.fetched_at)
-        self._entries.write(_KIND, entry._asdict(), self._keep_seconds)
+        with suppress(CacheUnavailableError):
+            self._entries.write(_KIND, entry._asdict(), self._keep_seconds)

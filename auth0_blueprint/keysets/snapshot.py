@@ -1,4 +1,4 @@
-"""What a process holds of one issuer's keys, how old it is, and what may be said about it."""
+"""The key set that a process holds for one issuer, its age, and its status."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from auth0_blueprint.keysets.backoff import Backoff
 from auth0_blueprint.keysets.key_set import KeySet
 
 
-@dataclass(slots=True)  # frozen ones take five times as long to make
+@dataclass(slots=True)  # creating a frozen one takes five times as long
 class FoundKey:
-    """A key, and the generation of the key set that it was found in."""
+    """A key, and the generation of the key set that contains it."""
 
     key: VerificationKey
     generation: int
@@ -28,10 +28,10 @@ class Snapshot:
 
     Attributes:
         key_set: the keys.
-        fetched_at: when the issuer gave it, as Unix time; a copy never restarts that clock.
-        monotonic_fetched_at: the same moment on the monotonic clock.
-        refresh_after_seconds: the age from which a refresh is due, with jitter.
-        due_at, monotonic_due_at: when it has that age, by either clock.
+        fetched_at: when the issuer sent it, as Unix time; the same in every copy.
+        monotonic_fetched_at: the same moment in monotonic time.
+        refresh_after_seconds: the age at which a refresh is due, with jitter.
+        due_at, monotonic_due_at: when it reaches that age, by either clock.
         source: ``network`` or ``cache``.
         generation: rises only when key material changes.
     """
@@ -46,20 +46,20 @@ class Snapshot:
     generation: int
 
     def select(self, key_id: str | None, algorithm: Algorithm) -> FoundKey | None:
-        """Return the one key that *key_id* names and that fits *algorithm*."""
+        """Return the one key with *key_id* that fits *algorithm*."""
         key = self.key_set.select(key_id, algorithm)
         return None if key is None else FoundKey(key, self.generation)
 
 
 class SnapshotStore:
-    """The one snapshot that this process works with. Replaced by the one call under way, read by all.
+    """Holds the current snapshot. Only the call under way replaces it; every thread reads it.
 
     Args:
         ttl_seconds, refresh_ahead_seconds, max_stale_seconds: ``AUTH0_JWKS_*``.
         clock: tells the time, and draws the jitter.
 
     Attributes:
-        snapshot: the present one, if there is any.
+        snapshot: the current one, if there is any.
     """
 
     def __init__(
@@ -78,34 +78,34 @@ class SnapshotStore:
 
     @property
     def fetched_at(self) -> float:
-        """When the issuer gave it, as Unix time; before all times if there is none."""
+        """When the issuer sent the snapshot, as Unix time; minus infinity if there is none."""
         return -math.inf if self.snapshot is None else self.snapshot.fetched_at
 
     def age_seconds(self, snapshot: Snapshot) -> float:
-        """Return how long ago the issuer gave it."""
-        # The wall clock goes on while a machine sleeps, the monotonic one when somebody sets the clock back.
+        """Return how long ago the issuer sent *snapshot*."""
+        # Unix time advances while a machine sleeps; monotonic time also if somebody sets the clock back.
         return max(self._clock.time() - snapshot.fetched_at, self._clock.monotonic() - snapshot.monotonic_fetched_at)
 
     def usable(self) -> Snapshot | None:
-        """Return the snapshot, unless it is too old for any use."""
+        """Return the snapshot, unless it is too old to be used at all."""
         snapshot = self.snapshot
         return None if snapshot is None or self.age_seconds(snapshot) > self._max_stale_seconds else snapshot
 
     def select(self, key_id: str | None, algorithm: Algorithm) -> FoundKey | None:
-        """Return the one key that *key_id* names and that fits *algorithm*, however old it is."""
+        """Return the one key with *key_id* that fits *algorithm*, however old the snapshot is."""
         return None if self.snapshot is None else self.snapshot.select(key_id, algorithm)
 
     def is_due(self) -> bool:
-        """Tell whether a newer key set is wanted."""
+        """Return whether a refresh is due."""
         snapshot = self.snapshot
         return snapshot is None or not self.is_fresh(snapshot)
 
     def is_fresh(self, snapshot: Snapshot) -> bool:
-        """Tell whether no refresh is due yet, by either clock: see `age_seconds`."""
+        """Return whether no refresh is due yet, by either clock: see `age_seconds`."""
         return self._clock.time() < snapshot.due_at and self._clock.monotonic() < snapshot.monotonic_due_at
 
     def is_stale(self) -> bool:
-        """Tell whether a newer key set is worth waiting for."""
+        """Return whether requests should wait for a newer key set."""
         snapshot = self.snapshot
         return snapshot is None or self.age_seconds(snapshot) >= self._ttl_seconds
 
@@ -119,11 +119,11 @@ class SnapshotStore:
         return "fresh" if self.is_fresh(snapshot) else "due"
 
     def would_take(self, fetched_at: float) -> bool:
-        """Tell whether a copy that the issuer gave at *fetched_at* (Unix time) is newer, and not too old."""
+        """Return whether a copy that was fetched at *fetched_at* (Unix time) is newer, and not too old."""
         return fetched_at > self.fetched_at and self._clock.time() - fetched_at <= self._max_stale_seconds
 
     def install(self, key_set: KeySet, fetched_at: float, monotonic_fetched_at: float, source: str) -> bool:
-        """Replace the snapshot as a whole; tell whether key material has changed."""
+        """Replace the snapshot; return whether key material has changed."""
         old = self.snapshot
         is_new_material = old is None or old.key_set.identity != key_set.identity
         refresh_after_seconds = min(self._ttl_seconds, self._refresh_age_seconds * self._clock.uniform(0.9, 1.1))
@@ -141,7 +141,7 @@ class SnapshotStore:
 
 
 class KeySourceStatus(NamedTuple):
-    """What health and admin endpoints may say. Times in seconds; ``None`` where there is no key set."""
+    """What health and admin endpoints report. Times in seconds; ``None`` if there is no key set."""
 
     issuer: str
     consecutive_failures: int
@@ -156,7 +156,7 @@ class KeySourceStatus(NamedTuple):
 
     @classmethod
     def of(cls, issuer: str, store: SnapshotStore, backoff: Backoff) -> Self:
-        """Describe the present."""
+        """Describe the current state."""
         describe = partial(cls, issuer, backoff.failures, backoff.last_error)
         snapshot = store.snapshot
         if snapshot is None:
@@ -174,5 +174,5 @@ class KeySourceStatus(NamedTuple):
 
     @property
     def is_usable(self) -> bool:
-        """Whether tokens can be verified right now."""
+        """Whether tokens can be verified with it."""
         return self.state in {"fresh", "due", "stale"}

@@ -1,15 +1,15 @@
-"""One issuer's key set, kept current: the states of a snapshot by its age, and what a request does in each.
+"""Keeps one issuer's key set current. The age of the snapshot decides what a request does.
 
     age of the snapshot          a request
     ──────────────────────────   ─────────────────────────────────────────────────────────────
     fresh                        uses it
-    due (refresh ahead)          uses it; one refresh flies in the background
-    stale (TTL to MAX_STALE)     joins the call for a moment, then uses it all the same;
+    due (refresh ahead)          uses it; one refresh runs in the background
+    stale (TTL to MAX_STALE)     waits for the refresh for a moment, then uses the snapshot anyway;
                                  while fetches fail it does not wait
-    expired (over MAX_STALE)     joins the call for a moment; without a new snapshot: unavailable
+    expired (over MAX_STALE)     waits for the refresh for a moment; without a new snapshot: unavailable
     or none
 
-The request path reads one attribute and two clocks while the snapshot is fresh: no lock, no I/O.
+While the snapshot is fresh a request reads one attribute and two clocks: no lock, no I/O.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.jose.algorithms import Algorithm
 from auth0_blueprint.jose.jwk import VerificationKey
 from auth0_blueprint.keysets.backoff import Backoff
+from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.key_set import KeySetError
 from auth0_blueprint.keysets.refresh import Refresh
 from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.snapshot import FoundKey, KeySourceStatus, Snapshot, SnapshotStore
@@ -36,22 +38,22 @@ ORDERED_REFRESH_MAX_WAIT_SECONDS = 1.0
 
 
 def refreshed(issuer: str) -> str:
-    """Return where the board says that an operator had the key set of *issuer* refreshed."""
+    """Return the name under which `FleetSync` posts that an operator refreshed the key set of *issuer*."""
     return f"refreshed-{hashlib.sha256(issuer.encode()).hexdigest()[:16]}"
 
 
 class KeySource:
-    """Answers "which key?" for one issuer.
+    """Finds the key that verifies a token of one issuer.
 
     Args:
         issuer: the issuer, for logs and status.
         ttl_seconds, refresh_ahead_seconds, max_stale_seconds, cooldown_seconds: ``AUTH0_JWKS_*``.
         fetch: returns the document, or raises `FetchError`, in bounded time.
-        shared: what other processes see, and what they did.
-        clock: tells the time, and draws the jitter.
-        single_flight: runs what happens in the background.
-        on_refreshed: told the key ids that came and went, after a fetch.
-        on_failed: told why a fetch failed.
+        shared: the key set and the attempts of other processes.
+        clock: tells the time.
+        single_flight: runs the refreshes in the background.
+        on_refreshed: called after a fetch with the key ids that were added and removed.
+        on_failed: called with the error of a failed fetch.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class KeySource:
         clock: Clock = SYSTEM_CLOCK,
         single_flight: SingleFlight | None = None,
         on_refreshed: Callable[[tuple[str, ...], tuple[str, ...]], None] = lambda _added, _removed: None,
-        on_failed: Callable[[str], None] = lambda _reason: None,
+        on_failed: Callable[[FetchError | KeySetError], None] = lambda _error: None,
     ) -> None:
         self.issuer = issuer
         self._shared = shared
@@ -95,17 +97,17 @@ class KeySource:
         self._followed: float | None = None
 
     def key_for(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
-        """Return the one key that *key_id* names and that fits *algorithm*.
+        """Return the one key with *key_id* that fits *algorithm*.
 
         Raises:
-            UnknownKeyError: there is none, and the issuer was asked lately.
-            KeySetUnavailableError: there is no usable key set, or no telling whether there is such a key.
+            UnknownKeyError: there is none, and the issuer was asked recently.
+            KeySetUnavailableError: there is no usable key set, or whether there is such a key is unknown.
         """
         found = self.snapshot().select(key_id, algorithm)
-        return self._key_after_another_look(key_id, algorithm) if found is None else found
+        return self._key_after_refetch(key_id, algorithm) if found is None else found
 
     def cached_key(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
-        """Do as `key_for`, with what this process holds right now: no wait, and nothing is caused."""
+        """Return what `key_for` does, from what this process holds: no wait, no fetch."""
         found = self._usable_snapshot().select(key_id, algorithm)
         if found is None:
             raise UnknownKeyError
@@ -115,27 +117,27 @@ class KeySource:
         """Return the snapshot to work with; see the table at the top.
 
         Raises:
-            KeySetUnavailableError: none is usable, and none came within *max_wait_seconds*.
+            KeySetUnavailableError: none is usable, and none arrived within *max_wait_seconds*.
         """
         snapshot = self._store.snapshot
-        # As SnapshotStore.is_fresh has it: this is where every request comes along.
+        # The same as SnapshotStore.is_fresh, inlined: every request passes here.
         if snapshot is not None and self._time() < snapshot.due_at and self._monotonic() < snapshot.monotonic_due_at:
             return snapshot
         return self._snapshot_when_due(max_wait_seconds)
 
     def refresh_now(self, max_wait_seconds: float) -> Snapshot:
-        """Ask the issuer, whatever the pace, and return what it says.
+        """Ask the issuer regardless of backoff and cooldown, and return its answer.
 
         Raises:
-            KeySetUnavailableError: it has given no key set within *max_wait_seconds*.
+            KeySetUnavailableError: no key set arrived within *max_wait_seconds*.
         """
         self._refreshed_at = self._monotonic()
-        # Not the one at hand in any case: a clock that is ahead may have dated it in the future.
+        # Never the current one: a clock that was ahead may have dated it in the future.
         return self._snapshot_since(self._time(), max_wait_seconds, unwanted=self._store.snapshot)
 
     @property
     def seconds_since_refresh(self) -> float:
-        """How long ago `refresh_now` was called; infinite if never."""
+        """How long ago `refresh_now` was called; infinite if never called."""
         return self._monotonic() - self._refreshed_at
 
     def cached_keys(self) -> tuple[VerificationKey, ...]:
@@ -144,33 +146,33 @@ class KeySource:
         return () if snapshot is None else snapshot.key_set.keys
 
     def on_ordered_refresh(self, refreshed: Any) -> None:
-        """Work with no older key set than the one that an operator had fetched. Called at each look at the board."""
+        """Replace a key set that is older than the one that an operator had fetched. Called at each sync."""
         if refreshed is None or self._store.snapshot is None or refreshed["fetched_at"] == self._followed:
             return
         moment = refreshed["fetched_at"]
         with suppress(KeySetUnavailableError):
-            # The other's clock may be ahead: what the issuer says from now on is new enough.
+            # The other process's clock may be ahead: what the issuer sends from now on is new enough.
             self._snapshot_since(min(moment, self._time()), ORDERED_REFRESH_MAX_WAIT_SECONDS)
             self._followed = moment
 
     def status(self) -> KeySourceStatus:
-        """Describe the present, and cause nothing."""
+        """Describe the current state, without side effects."""
         return KeySourceStatus.of(self.issuer, self._store, self._backoff)
 
     @property
     def ignored_entries(self) -> int:
-        """How many entries of the shared cache were not believed."""
+        """How many entries of the shared cache were rejected."""
         return self._shared.ignored
 
     def _snapshot_when_due(self, max_wait_seconds: float) -> Snapshot:
         call = self._refreshing_call()
-        if call is not None and self._has_to_wait():
+        if call is not None and self._must_wait():
             call.wait_for_progress(max_wait_seconds)
-        # Asked again: it may be a new one, or the old one may have expired meanwhile.
+        # Read again: it may be a new one, or the old one may have expired meanwhile.
         return self._usable_snapshot()
 
-    def _has_to_wait(self) -> bool:
-        # While fetches fail, there is nothing better to wait for than what can be used.
+    def _must_wait(self) -> bool:
+        # While fetches fail, waiting brings nothing better than a usable snapshot.
         return self._store.usable() is None if self._backoff.is_failing else self._store.is_stale()
 
     def _refreshing_call(self) -> Call | None:
@@ -181,7 +183,7 @@ class KeySource:
         if self._may_refresh():
             return self._single_flight.join_or_start(get_newer, self._may_refresh)
         if self._store.usable() is None:
-            # In the backoff the answer comes at once. The next request may have what another process got.
+            # During the backoff this request fails at once. The next one may get what another process fetched.
             self._single_flight.join_or_start(get_newer, self._refresh.may_learn)
         return None
 
@@ -192,12 +194,12 @@ class KeySource:
         return snapshot
 
     def _snapshot_since(self, moment: float, max_wait_seconds: float, unwanted: Snapshot | None = None) -> Snapshot:
-        """Get a key set that the issuer gave at *moment* (Unix time) or later: from the fleet, else from the issuer.
+        """Return a key set fetched at *moment* (Unix time) or later: from the fleet, else from the issuer.
 
         Never the *unwanted* one, whatever its time.
 
         Raises:
-            KeySetUnavailableError: there is none within *max_wait_seconds*.
+            KeySetUnavailableError: none arrived within *max_wait_seconds*.
         """
 
         def is_needed() -> bool:
@@ -209,7 +211,7 @@ class KeySource:
             raise self._unavailable()
         return self._usable_snapshot()
 
-    def _key_after_another_look(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
+    def _key_after_refetch(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         def is_missing() -> bool:
             return self._store.select(key_id, algorithm) is None
 
@@ -217,12 +219,12 @@ class KeySource:
             return is_missing() and self._may_search()
 
         def may_start() -> bool:
-            # In the cooldown another process may have got the key all the same.
+            # During our cooldown another process may have fetched the key.
             return is_missing() and (self._may_search() or self._refresh.may_learn())
 
         get_newer = self._to_get_newer(is_needed)
         call = self._single_flight.join_then_start(get_newer, may_start, UNKNOWN_KEY_MAX_WAIT_SECONDS)
-        # Read again in any case: a call may have landed between our first look and now.
+        # Read again in any case: a call may have completed since our first read.
         found = self._usable_snapshot().select(key_id, algorithm)
         if found is not None:
             return found
@@ -241,11 +243,11 @@ class KeySource:
         return KeySetUnavailableError(retry_after_seconds=self._backoff.retry_after_seconds(self._monotonic()))
 
     def _to_get_newer(self, is_needed: Callable[[], bool]) -> Callable[[Call], None]:
-        """Return the work of a call: learn from the fleet, and ask the issuer if *is_needed* is still true then."""
+        """Return the work of a call: adopt what the fleet knows, and ask the issuer if *is_needed* still holds then."""
 
         def get_newer(call: Call) -> None:
             def notify_progress() -> None:
-                if not self._has_to_wait():
+                if not self._must_wait():
                     call.notify_progress()
 
             self._refresh.get_newer(

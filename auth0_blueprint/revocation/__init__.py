@@ -1,1 +1,1 @@
-"""Withdrawn tokens: which (`index`), the log that processes share (`log`), and what requests ask (`service`)."""
+"""Revoked tokens: those in force (`index`), the log that processes share (`log`), and the checks (`service`)."""

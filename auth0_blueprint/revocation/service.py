@@ -1,4 +1,4 @@
-"""The revocations of one process, kept up with the fleet: asked by each request, changed by admins."""
+"""The revocations that one process knows, in sync with the fleet: checked by each request, changed by admins."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing import Any, NamedTuple
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import RevocationUnavailableError, RevokedTokenError
 from auth0_blueprint.revocation.index import Revocation, RevocationIndex, token_digest
-from auth0_blueprint.revocation.log import HEAD, RevocationLog
-from auth0_blueprint.sharing.fleet_sync import CacheUnavailableError, FleetSync
+from auth0_blueprint.revocation.log import MANIFEST, RevocationLog
+from auth0_blueprint.sharing.fleet_sync import FleetSync
+from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.sequence import Presentation
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
-#: How long health says that the store had lost revocations.
+#: How long health reports that the shared cache had lost revocations.
 RESTORED_SECONDS = 600.0
 
 
 class RevocationStatus(NamedTuple):
-    """What health and admin endpoints may say. ``age_seconds`` is that of the last look at the board, if any.
+    """What health and admin endpoints report. ``age_seconds`` is the age of the last successful sync, if any.
 
-    ``was_restored``: lately the store had lost revocations, which this process has written again.
+    ``was_restored``: the shared cache recently lost revocations, and this process restored those it knew.
     """
 
     known: int
@@ -35,18 +36,18 @@ class RevocationStatus(NamedTuple):
 
 
 class Revocations:
-    """Withdrawn tokens.
+    """Checks and changes revocations.
 
     Args:
-        log: what the fleet knows.
-        fleet_sync: where a process sees that there is news.
-        reach: tells who shares the log: ``process`` (nobody), ``machine`` or ``fleet``.
-        max_lifetime_seconds: how long a token can live at most.
-        leeway_seconds: how much longer it is accepted.
-        max_stale_seconds: after how long without a look at the log this process is out of touch.
-        is_denying: whether it then refuses, rather than goes on with what it knows.
+        log: the revocations that the fleet knows.
+        fleet_sync: notices that the log has changed.
+        reach: returns how far sharing reaches: ``process``, ``machine`` or ``fleet``.
+        max_lifetime_seconds: the longest lifetime of a token.
+        leeway_seconds: how long after its end a token is still accepted.
+        max_stale_seconds: after how long without a sync this process is out of touch.
+        is_denying: whether to reject all tokens then, instead of using what is known.
         clock: tells the time.
-        on_changed: told the revocation that this process has learnt of, or made.
+        on_changed: called with each revocation that this process makes or learns.
     """
 
     def __init__(
@@ -73,14 +74,14 @@ class Revocations:
         self._clock = clock
         self._on_changed = on_changed
         self._restored_at = -math.inf
-        fleet_sync.subscribe(HEAD, self._on_change)
+        fleet_sync.subscribe(MANIFEST, self._on_change)
 
     def check_not_revoked(self, access_token: AccessToken, presentation: Presentation) -> None:
-        """Refuse *access_token* if it is withdrawn.
+        """Reject *access_token* if it is revoked.
 
         Raises:
-            RevokedTokenError: it is.
-            RevocationUnavailableError: this process is out of touch, and is told to refuse then.
+            RevokedTokenError: it is revoked.
+            RevocationUnavailableError: this process is out of touch, and ``AUTH0_REVOCATION_ON_ERROR`` is ``deny``.
         """
         if self._is_denying and self._is_out_of_touch():
             raise RevocationUnavailableError
@@ -88,30 +89,34 @@ class Revocations:
             raise RevokedTokenError
 
     def revoke_token(self, access_token: AccessToken, token: str, reason: str | None) -> Revocation:
-        """Withdraw one token."""
+        """Revoke one token.
+
+        Raises:
+            RevocationUnavailableError: it could not be stored.
+        """
         expires_at = access_token["exp"] + self._leeway_seconds
         return self._change(Revocation("token", token_digest(token), None, expires_at, self._clock.time(), reason))
 
     def revoke(self, kind: str, value: str, reason: str | None) -> Revocation:
-        """Withdraw the tokens with a ``jti``, or those issued so far for a ``subject`` or to a ``client_id``.
+        """Revoke the tokens with a ``jti``, or those issued so far for a ``subject`` or to a ``client_id``.
 
         Raises:
             RevocationUnavailableError: the store cannot be reached.
         """
         now = self._clock.time()
         issued_up_to = None if kind == "jti" else math.floor(now)
-        # Those with a jti may have been issued a little in the future.
+        # A token with that jti may have been issued a little in the future.
         grace_seconds = self._leeway_seconds * (2 if kind == "jti" else 1)
         expires_at = now + self._max_lifetime_seconds + grace_seconds
         return self._change(Revocation(kind, value, issued_up_to, expires_at, now, reason))
 
     def find(self, kind: str, value: str) -> Revocation | None:
-        """Return the revocation that is in force, also if another process has made it just now."""
+        """Return the revocation in force, also if another process made it just now."""
         self._fleet_sync.sync_now()
         return self._index.find(kind, value)
 
     def lift(self, kind: str, value: str) -> Revocation | None:
-        """Let the tokens in again; return what was lifted, or ``None`` if there is nothing to lift.
+        """Accept the tokens again; return the lifted revocation, or ``None`` if there is none.
 
         Raises:
             RevocationUnavailableError: the store cannot be reached.
@@ -122,7 +127,7 @@ class Revocations:
         return found
 
     def status(self) -> RevocationStatus:
-        """Describe the present, and cause nothing."""
+        """Describe the current state, without side effects."""
         age = self._fleet_sync.age_seconds
         return RevocationStatus(
             known=len(self._index),
@@ -136,10 +141,10 @@ class Revocations:
         return self._fleet_sync.age_seconds > self._max_stale_seconds and self._reach() != "process"
 
     def _change(self, revocation: Revocation) -> Revocation:
-        # Others may have changed the same, by another clock: ours has to count.
+        # Another process, with another clock, may have changed the same one: our change must win.
         self._fleet_sync.sync_now()
         revocation = self._index.successor(revocation)
-        # First where all see it: nothing is in force here that the fleet does not know.
+        # Stored first: nothing is in force here that the fleet does not know.
         if self._reach() != "process":
             try:
                 self._log.append([revocation])
@@ -148,28 +153,34 @@ class Revocations:
         self._apply([revocation])
         return revocation
 
-    def _on_change(self, head: Any) -> Callable[[], None] | None:
-        """Learn what is new. Called at each look at the board; returns what is then to be written."""
+    def _on_change(self, manifest: Any) -> Callable[[], None] | None:
+        """Apply what is new. Called at each sync; returns what must be written afterwards, if anything.
+
+        Raises:
+            CacheUnavailableError: the log cannot be read.
+        """
         self._index.forget_expired()
         if self._reach() == "process":
             return None
-        changes = self._log.read_changes(head)
+        changes = self._log.read_changes(manifest)
         self._apply(changes.revocations)
-        if changes.is_gone and self._index.known:
-            self._note_restored("the revocations in the shared cache are gone: written again from memory")
-            return lambda: self._log.begin_anew(self._index)
-        if changes.whole_log is not None and (lacking := self._lacking(changes.whole_log)):
-            self._note_restored("%d revocations were not in the shared cache: written again", len(lacking))
-            return lambda: self._log.append(lacking)
+        if changes.is_missing and self._index.known:
+            self._note_restored("the shared cache lost its revocations; this process restored those it knew")
+            return lambda: self._log.recreate(self._index)
+        if changes.complete_log is not None and (lost := self._missing_from(changes.complete_log)):
+            self._note_restored(
+                "%d revocations were missing in the shared cache; this process restored them", len(lost)
+            )
+            return lambda: self._log.append(lost)
         return self._log.repair if changes.needs_repair else None
 
     def _note_restored(self, message: str, *values: object) -> None:
         logger.warning(message, *values)
         self._restored_at = self._clock.time()
 
-    def _lacking(self, revocations: tuple[Revocation, ...]) -> list[Revocation]:
-        there = {(known.kind, known.value): known for known in revocations}
-        return [known for known in self._index if known.outranks(there.get((known.kind, known.value)))]
+    def _missing_from(self, revocations: tuple[Revocation, ...]) -> list[Revocation]:
+        stored = {(known.kind, known.value): known for known in revocations}
+        return [known for known in self._index if known.outranks(stored.get((known.kind, known.value)))]
 
     def _apply(self, revocations: Any) -> None:
         for revocation in self._index.apply(revocations):

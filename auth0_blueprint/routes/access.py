@@ -24,7 +24,7 @@ _REFUSES_ATTRIBUTE = "__auth0_only_refuses__"
 
 
 def holds(access_token: AccessToken, value: str, settings: Settings) -> bool:
-    """Tell whether *access_token* holds *value* as ``AUTH0_ADMIN_RBAC`` requires."""
+    """Return whether *access_token* has *value* as ``AUTH0_ADMIN_RBAC`` requires."""
     return all(requirement.is_met_by(access_token) for requirement in _requirements(value, settings))
 
 

@@ -1,6 +1,6 @@
 """``GET /auth/openapi.json``, where ``AUTH0_OPENAPI`` is on.
 
-Only there is imported what makes the document, and apispec, the extra ``openapi``, which reads the schemas.
+Only then are the code that builds the document and apispec (the extra ``openapi``), which reads the schemas, imported.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class DocumentSchema(Schema):
 
 
 def openapi() -> Response:
-    """Answer the document."""
+    """Return the document."""
     from auth0_blueprint.routes.openapi_document import document
 
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -40,13 +40,13 @@ def openapi() -> Response:
 
 
 def check_extra_is_installed() -> None:
-    """Refuse to go on without apispec.
+    """Refuse to start without apispec.
 
     Raises:
         ConfigurationError: names the extra.
     """
     try:
-        import apispec.ext.marshmallow  # noqa: F401 - whether it can be imported is the question
+        import apispec.ext.marshmallow  # noqa: F401 - only to see whether it is installed
     except ImportError as exc:
         raise ConfigurationError(
             {"AUTH0_OPENAPI": "needs apispec: pip install 'auth0_blueprint[openapi]', or set it to false"}

@@ -1,4 +1,4 @@
-"""The package's own routes as an OpenAPI 3.1 document, from the schemas that they use."""
+"""The package's own routes as an OpenAPI 3.1 document, built from the schemas that they use."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ErrorSchema(Schema):
 
 
 def document(app: Flask, blueprint: str, settings: Settings) -> dict[str, Any]:
-    """Return the document about the routes of *blueprint*, as they are registered on *app*."""
+    """Return the document for the routes of *blueprint*, as registered on *app*."""
     schemas: dict[str, type[Schema]] = {}
 
     def name_of(schema: Any) -> str:
@@ -74,7 +74,7 @@ def document(app: Flask, blueprint: str, settings: Settings) -> dict[str, Any]:
         title="auth0_blueprint",
         version="1",
         openapi_version="3.1.0",
-        info={"description": "What auth0_blueprint adds to this API. Methods that a route does not have get 405."},
+        info={"description": "The routes that auth0_blueprint adds to this API. An unsupported method gets 405."},
         plugins=[MarshmallowPlugin(schema_name_resolver=name_of)],
     )
     spec.components.security_scheme(_BEARER, {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
@@ -175,6 +175,6 @@ def _headers(status: int) -> dict[str, Any]:
 
 
 def _complete(component: dict[str, Any], schema: type[Schema]) -> None:
-    # Whether there may be other members apispec's versions say differently.
+    # apispec's versions differ on whether other members are allowed.
     component["additionalProperties"] = schema().unknown != RAISE
     component.update(_MORE_OF_SCHEMA.get(schema, {}))

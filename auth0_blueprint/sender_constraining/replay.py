@@ -1,11 +1,11 @@
-"""The proofs that were used, each of which is good once (RFC 9449 §11.1).
+"""Remembers used DPoP proofs, so that none is accepted twice (RFC 9449 §11.1).
 
-A process remembers those that it has seen until they are too old to be accepted anyway. Where the shared cache reaches
-the fleet, each one is added there as well: ``add`` on Redis says to one only that there was none.
+A process remembers each proof until it is too old to be accepted anyway. Where the shared cache reaches the fleet, the
+proof is added there as well: of several processes that ``add`` it on Redis, only one succeeds.
 
-A cache of another kind is not asked. On a file system two who add at the same moment are both told that they have, an
-entry stays in the way after it has expired, and when there are too many files, which is after some hours of any load,
-those that expire first are thrown away, in use or not.
+Other caches are not used for this. On a file system two simultaneous ``add`` calls can both succeed, an expired entry
+still blocks its key, and when there are too many files, which takes some hours of any load, the ones that expire first
+are deleted, in use or not.
 """
 
 from __future__ import annotations
@@ -18,25 +18,27 @@ from collections.abc import Callable
 from auth0_blueprint.concurrency.after_fork import reset_in_children
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import InvalidProofError, ReplayMemoryUnavailableError
+from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 from auth0_blueprint.sharing.signed_cache import SignedCache
 
-#: 30 MB, and 750 requests a second for as long as each proof is remembered.
+#: 30 MB: enough for 750 requests per second while each proof is remembered.
 MAX_PROOFS = 250_000
-#: How much longer they are remembered than our own clock says: that of another machine may be behind, or ours set back.
+#: How much longer than necessary a proof is remembered: another machine's clock may be behind, or ours may be set back.
 MARGIN_SECONDS = 30
 
 _PROOF = "proof"
 
 
 class ReplayMemory:
-    """The used proofs that one process knows of.
+    """The used proofs that one process knows.
 
     Args:
-        entries: what the fleet shares.
-        reach: tells who shares it: ``process`` (nobody), ``machine`` or ``fleet``.
-        is_denying: whether a proof is refused while the cache is away, rather than judged by what this process knows.
-        max_proofs: how many are remembered here. Beyond that the fleet decides alone, and without a fleet a proof is
-            refused: none is forgotten for another.
+        entries: the entries that the fleet shares.
+        reach: returns how far sharing reaches: ``process``, ``machine`` or ``fleet``.
+        is_denying: whether to reject proofs while the cache is unavailable, instead of deciding by what this process
+            knows.
+        max_proofs: how many to remember here. Beyond that only the fleet decides, and without a fleet a proof is
+            rejected: none is forgotten to make room for another.
         clock: tells the time.
     """
 
@@ -55,7 +57,7 @@ class ReplayMemory:
         self._max_proofs = max_proofs
         self._clock = clock
         self._used: set[bytes] = set()
-        # What ends in one second is let go of together; the seconds are a heap, so that nothing is ever searched for.
+        # Proofs that expire in the same second are forgotten together; a heap of these seconds avoids any search.
         self._ending_in: dict[int, list[bytes]] = {}
         self._seconds: list[int] = []
         self._lock = threading.Lock()
@@ -65,37 +67,42 @@ class ReplayMemory:
         return len(self._used)
 
     def use(self, proof: bytes, acceptable_until: float) -> None:
-        """Use *proof* up.
-
-        It is used up also if it is then refused: a client makes a new one for each request (RFC 9449 §4).
+        """Mark *proof* as used, also if it is then rejected: a client makes a new one per request (RFC 9449 §4).
 
         Args:
-            proof: a digest of what makes it this one.
-            acceptable_until: when it is too old, in Unix time.
+            proof: a digest that identifies it.
+            acceptable_until: when it becomes too old, in Unix time.
 
         Raises:
             InvalidProofError: it was used before.
-            ReplayMemoryUnavailableError: that cannot be told, or not be remembered.
+            ReplayMemoryUnavailableError: whether it was used before is unknown, or it cannot be remembered.
         """
         now = self._clock.time()
         forget_at = math.ceil(acceptable_until) + MARGIN_SECONDS
         is_remembered = self._remember(proof, now, forget_at)
         if self._reach() == "fleet":
-            if not self._entries.add(_PROOF, {}, forget_at - math.floor(now), name=proof.hex()):
-                raise InvalidProofError("replayed")
-            if not self._entries.is_away:
+            try:
+                is_first_use = self._entries.add(_PROOF, {}, forget_at - math.floor(now), name=proof.hex())
+            except CacheUnavailableError as exc:
+                if self._is_denying:
+                    raise ReplayMemoryUnavailableError("out_of_touch") from exc
+            else:
+                if not is_first_use:
+                    raise InvalidProofError("replayed")
                 return
-            if self._is_denying:
-                raise ReplayMemoryUnavailableError("out_of_touch")
         if not is_remembered:
             raise ReplayMemoryUnavailableError("full")
 
     def reset_after_fork(self) -> None:
-        """Replace the lock, which a fork may have copied while it was held."""
+        """Replace the lock, which may have been held when the process forked."""
         self._lock = threading.Lock()
 
     def _remember(self, proof: bytes, now: float, forget_at: int) -> bool:
-        """Remember *proof*, unless there is no room; tell whether there was."""
+        """Remember *proof* if there is room; return whether there was.
+
+        Raises:
+            InvalidProofError: it is remembered already.
+        """
         with self._lock:
             while self._seconds and self._seconds[0] <= now:
                 self._used.difference_update(self._ending_in.pop(heapq.heappop(self._seconds)))

@@ -1,1 +1,1 @@
-"""What the processes of one app share: the cache, signed entries in it, and when to look for changes."""
+"""What the processes of one app share: the cache, the signed entries in it, and the sync that finds changes."""

@@ -1,7 +1,8 @@
-"""What each process looks at once in a while, in one read of the shared cache: whether another one has done something.
+"""Keeps a process in sync with the fleet: one read of the shared cache per interval finds what other processes changed.
 
-A request that comes when the last look is older than the interval has it made, and waits for it; so whatever was posted
-an interval ago is known to whoever answers. While the cache is away nobody waits: what is known stays in force.
+A request that arrives when the last sync is older than the interval starts one and waits for it, so a change that was
+posted an interval ago is known to every process that answers. While the cache is unavailable nobody waits, and what is
+known stays in force.
 """
 
 from __future__ import annotations
@@ -13,28 +14,31 @@ from typing import Any
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.concurrency.single_flight import Call, SingleFlight
+from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 from auth0_blueprint.sharing.signed_cache import SignedCache
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
-BOARD = "board"
+#: The kind of the entries. An older name of it: during a rolling deployment processes of two releases must find each
+#: other's entries, and it is part of their keys.
+SYNC = "board"
 FIRST_MAX_WAIT_SECONDS = 3.0
 MAX_WAIT_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 FAILURE_COUNTS_SECONDS = 5.0
 
-#: Takes what stands on the board, and returns what is left to do once nobody waits any more.
+#: Takes the value of an entry, and returns what to do after the sync, when nobody waits any more, if anything.
 OnChange = Callable[[Any], Callable[[], None] | None]
 
 
 class FleetSync:
-    """One process's looks at the board.
+    """Reads what other processes posted, and hands it to the subscribers.
 
     Args:
-        entries: where the board is.
-        interval_seconds: how old the last look may be; 0 has each request look.
+        entries: the shared entries.
+        interval_seconds: how old the last sync may be; 0 makes every request sync.
         clock: tells the time.
-        single_flight: runs the looks in the background.
+        single_flight: runs the syncs in the background.
     """
 
     def __init__(
@@ -53,84 +57,88 @@ class FleetSync:
         self._listeners: list[Callable[[bool], object]] = []
         self._synced_at = self._next_sync_at = -math.inf
         self._retry_at = -math.inf
-        self.is_away: bool = False
+        #: Whether the last sync failed.
+        self.is_failing: bool = False
 
     def subscribe(self, name: str, on_change: OnChange) -> None:
-        """Have *on_change* called with what stands under *name*, or ``None``, at each look. It may raise to say: away."""
+        """Call *on_change* at each sync with the value posted as *name*, or ``None``.
+
+        If it raises `CacheUnavailableError`, the sync has failed.
+        """
         self._subscribers[name] = on_change
 
     def subscribe_to_outcomes(self, listener: Callable[[bool], object]) -> None:
-        """Have *listener* told of each look that is over: whether it has worked."""
+        """Call *listener* after each sync with whether it succeeded."""
         self._listeners.append(listener)
 
     def read(self, name: str) -> Any:
-        """Return what stands under *name* right now.
+        """Return the value posted as *name* right now, or ``None``.
 
         Raises:
-            CacheUnavailableError: the cache is away.
+            CacheUnavailableError: it cannot be read.
         """
-        value = self._entries.read(BOARD, name)
-        if self._entries.is_away:
-            raise CacheUnavailableError
-        return value
+        return self._entries.read(SYNC, name)
 
     def post(self, name: str, value: dict[str, Any], keep_seconds: int) -> None:
-        """Put *value* under *name*, as far as the cache takes it."""
-        self._entries.write(BOARD, value, keep_seconds, name=name)
+        """Post *value* as *name*, for the next sync of every process.
+
+        Raises:
+            CacheUnavailableError: it may not have been stored.
+        """
+        self._entries.write(SYNC, value, keep_seconds, name=name)
 
     @property
     def age_seconds(self) -> float:
-        """How old the last look is that worked; infinite if there was none."""
+        """The age of the last successful sync; infinite if there was none."""
         return self._monotonic() - self._synced_at
 
     def sync_if_due(self) -> None:
-        """See to it that the last look is not older than the interval, as far as the cache lets us."""
+        """Sync unless the last sync is younger than the interval; no error if the cache is unavailable."""
         now = self._monotonic()
         if now >= self._next_sync_at:
             self._sync_after(now - self._interval_seconds)
 
     def sync_now(self) -> None:
-        """See to it that the last look is not older than this call, as far as the cache lets us."""
+        """Sync, also if the last sync is younger than the interval; no error if the cache is unavailable."""
         self._sync_after(self._monotonic())
 
     def _sync_after(self, moment: float) -> None:
         def may_sync() -> bool:
-            # Somebody else may have looked since we asked: one look is enough for all.
+            # Another thread may have synced since we asked: one sync is enough for all.
             return self._synced_at <= moment and self._monotonic() >= self._retry_at
 
-        if self.is_away and self._monotonic() < self._retry_at + FAILURE_COUNTS_SECONDS:
-            # While looks fail nobody waits for one; but whoever comes after a time without any finds out.
+        if self.is_failing and self._monotonic() < self._retry_at + FAILURE_COUNTS_SECONDS:
+            # While syncs fail nobody waits for one; but the first request after a quiet time finds out.
             self._single_flight.join_or_start(self._sync, may_sync)
         else:
-            # A look that is under way may be too early for us.
+            # A sync that is under way may have started too early for us.
             max_wait_seconds = FIRST_MAX_WAIT_SECONDS if math.isinf(self._synced_at) else MAX_WAIT_SECONDS
             self._single_flight.join_then_start(self._sync, may_sync, max_wait_seconds)
 
     def _sync(self, call: Call) -> None:
-        looked_at = self._monotonic()
+        has_worked = self._try_to_sync(call)
+        for listener in self._listeners:
+            listener(has_worked)
+
+    def _try_to_sync(self, call: Call) -> bool:
+        started_at = self._monotonic()
         try:
-            afterwards = self._notify_subscribers()
-            self._synced_at, self._next_sync_at = looked_at, looked_at + self._interval_seconds
-            self.is_away = False
+            follow_ups = self._notify_subscribers()
+            self._synced_at, self._next_sync_at = started_at, started_at + self._interval_seconds
+            self.is_failing = False
             self._single_flight.complete(call)
-            for step in afterwards:
-                step()
+            for follow_up in follow_ups:
+                follow_up()
         except Exception as exc:
             if not isinstance(exc, CacheUnavailableError):
-                logger.exception("keeping up with the fleet failed in an unexpected way")
+                logger.exception("unexpected error while syncing with other processes")
             self._retry_at = self._monotonic() + RETRY_SECONDS
-            self.is_away = True
-        for listener in self._listeners:
-            listener(not self.is_away)
+            self.is_failing = True
+            return False
+        return True
 
     def _notify_subscribers(self) -> list[Callable[[], None]]:
         names = list(self._subscribers)
-        values = self._entries.read_many(BOARD, names)
-        if self._entries.is_away:
-            raise CacheUnavailableError
-        steps = [self._subscribers[name](value) for name, value in zip(names, values, strict=True)]
-        return [step for step in steps if step is not None]
-
-
-class CacheUnavailableError(Exception):
-    """The cache is away: nothing could be read, or it is not certain that something was written."""
+        values = self._entries.read_many(SYNC, names)
+        follow_ups = [self._subscribers[name](value) for name, value in zip(names, values, strict=True)]
+        return [follow_up for follow_up in follow_ups if follow_up is not None]

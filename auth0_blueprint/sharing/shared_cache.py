@@ -1,10 +1,14 @@
-"""The cache that processes share, as a thing that never fails: without it only the sharing is lost."""
+"""Wraps the shared cache backend: no operation hangs, and every failure is the same exception.
+
+The caller decides what a `CacheUnavailableError` means. For most callers the app only loses sharing.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from auth0_blueprint.concurrency.after_fork import reset_in_children
@@ -17,14 +21,21 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 OPERATION_TIMEOUT_SECONDS = 1.0
 PAUSE_AFTER_FAILURE_SECONDS = 30.0
 
-#: What `SharedCache.get` returns for an entry that the backend cannot read: a text that nobody has signed.
+#: What `SharedCache.get` returns for an entry that the backend cannot parse. No text that we sign is empty.
 UNREADABLE = ""
 
 T = TypeVar("T")
 
 
+class CacheUnavailableError(Exception):
+    """The shared cache failed, timed out, or is not asked because it failed moments ago.
+
+    Nothing was read; whether something was written is not certain.
+    """
+
+
 class CacheBackend(Protocol):
-    """What is used of a flask-caching backend."""
+    """The part of a flask-caching backend that is used."""
 
     def get(self, key: str) -> Any:
         """Return the value, or ``None``."""
@@ -33,47 +44,51 @@ class CacheBackend(Protocol):
         """Return the value, or ``None``, for each of *keys*."""
 
     def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        """Store *value* for *timeout* seconds. ``False`` says that it was not."""
+        """Store *value* for *timeout* seconds; ``False`` means that it was not stored."""
 
     def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        """Store *value* unless there is one; tell whether it was stored."""
+        """Store *value* unless the key is taken; return whether it was stored."""
 
     def delete(self, key: str) -> Any:
         """Remove the value, if there is one."""
 
 
 class Outage:
-    """Whether a cache is away, as far as the log has been told: once for each change, whoever notices it first."""
+    """Logs that a cache became unavailable, or available again: once for each change, by the first one to notice."""
 
     def __init__(self) -> None:
-        self._is_told = False
+        self._is_logged = False
 
-    def begin(self, exc: Exception) -> None:
-        """Say that the cache has failed. The error's own text may hold an address or a password."""
-        if not self._is_told:
-            self._is_told = True
+    def begin(self, exc: Exception, pause_seconds: float) -> None:
+        """Log a failure, without the error's own text: it may contain an address or a password."""
+        if not self._is_logged:
+            self._is_logged = True
             logger.warning(
-                "the shared cache failed (%s): left alone for a while, and nothing is shared meanwhile",
+                "shared cache unavailable (%s): not retried for %g s; nothing is shared until then",
                 type(exc).__name__,
+                pause_seconds,
             )
 
     def end(self) -> None:
-        """Say that the cache works again."""
-        if self._is_told:
-            self._is_told = False
-            logger.info("the shared cache works again")
+        """Log that the cache works again."""
+        if self._is_logged:
+            self._is_logged = False
+            logger.info("shared cache available again")
 
 
 class SharedCache:
-    """A flask-caching backend whose every operation is caught and bounded, and which is left alone after a failure.
+    """A flask-caching backend with a deadline for every operation, which gets a pause after each failure.
+
+    Every operation raises `CacheUnavailableError` if it fails, or if the pause is not over. Where there is no backend,
+    nothing fails: reads find nothing, and writes have no effect.
 
     Args:
-        open_backend: finds the backend at first use: hosts initialise their cache late, and some backends connect. It
-            returns ``None`` where there is nothing to share.
+        open_backend: returns the backend, at first use: hosts initialise their cache late, and some backends connect.
+            ``None`` means that there is nothing to share.
         clock: tells the time.
-        call_within: runs an operation within a number of seconds.
-        pause_seconds: how long it is left alone after a failure.
-        outage: what the log has been told, where several of these have one backend.
+        call_within: runs an operation with a timeout in seconds.
+        pause_seconds: how long the backend is not asked after a failure.
+        outage: logs failures; shared by all caches on the same backend.
     """
 
     def __init__(
@@ -93,49 +108,56 @@ class SharedCache:
         self._is_open = False
         self._lock = threading.Lock()
         reset_in_children(self)
-        self._left_alone_until = float("-inf")
+        self._paused_until = float("-inf")
         self._has_failed = False
-        self._of_this_thread = threading.local()
 
     @property
     def is_reachable(self) -> bool:
-        """Whether it may be asked: the last operation worked, or none was tried yet, or the pause is over."""
-        return self._clock.monotonic() >= self._left_alone_until
+        """Whether the backend may be asked: it has not failed, or the pause is over."""
+        return self._clock.monotonic() >= self._paused_until
 
     @property
     def has_failed(self) -> bool:
-        """Whether the last operation failed, however long ago."""
+        """Whether the latest operation of this process failed, however long ago. For health, not for its caller."""
         return self._has_failed
-
-    @property
-    def has_failed_here(self) -> bool:
-        """Whether the last operation of this thread failed, or was not tried, whatever other threads saw meanwhile."""
-        return bool(getattr(self._of_this_thread, "has_failed", False))
 
     @property
     def has_backend(self) -> bool:
         """Whether there is something to share through, as far as is known."""
         return not self._is_open or self._backend is not None
 
+    @property
+    def backend(self) -> CacheBackend | None:
+        """The backend; ``None`` if there is none, or if it was not opened yet."""
+        return self._backend
+
     def open(self) -> CacheBackend | None:
-        """Return the backend; ``None`` also while it cannot be reached.
+        """Return the backend; ``None`` if there is nothing to share.
 
         Raises:
+            CacheUnavailableError: it cannot be opened now.
             ConfigurationError: the host's cache cannot be used safely, or was never initialised.
         """
         if not self._is_open:
-            self._guarded(self._open_once, None)
+            self._guarded(self._open_once)
         return self._backend
 
     def open_now(self) -> CacheBackend | None:
-        """Return the backend, or raise what opening it raises, also while this cache is left alone."""
+        """Return the backend, also during a pause, or raise what opening it raises."""
         if not self._is_open:
             self._open_once()
         return self._backend
 
+    def probe(self) -> None:
+        """Bring `has_failed` and `backend` up to date: open the cache, and ask one that failed, unless it is paused."""
+        with suppress(CacheUnavailableError):
+            self.open()
+            if self._has_failed:
+                self.get("auth0-probe")
+
     def get(self, key: str) -> Any:
-        """Return the value, ``None`` if there is none or the cache is away, `UNREADABLE` if it makes no sense."""
-        return self._attempt(lambda backend: _get_one(backend, key), None)
+        """Return the value, ``None`` if there is none, or `UNREADABLE`."""
+        return self._run(lambda backend: _get_one(backend, key), without_backend=None)
 
     def get_many(self, keys: list[str]) -> list[Any]:
         """Return what `get` does, for each of *keys*, in one operation."""
@@ -144,36 +166,31 @@ class SharedCache:
             try:
                 return list(backend.get_many(*keys))
             except (ValueError, RecursionError):
-                # One that makes no sense must not hide the others.
+                # One unreadable entry must not hide the others.
                 return [_get_one(backend, key) for key in keys]
 
-        return self._attempt(read, [None] * len(keys))
+        return self._run(read, without_backend=[None] * len(keys))
 
     def set(self, key: str, value: str, timeout_seconds: int) -> None:
-        """Store *value*, if the cache can be reached."""
+        """Store *value*."""
 
         def write(backend: CacheBackend) -> None:
             # FileSystemCache swallows its errors.
             if backend.set(key, value, timeout=timeout_seconds) is False:
                 raise OSError("the backend has not stored the value")
 
-        self._attempt(write, None)
+        self._run(write, without_backend=None)
 
     def add(self, key: str, value: str, timeout_seconds: int) -> bool:
-        """Store *value* unless there is one. ``False`` only if there is: without a cache nobody else can have one."""
-        return self._attempt(lambda backend: bool(backend.add(key, value, timeout=timeout_seconds)), True)
+        """Store *value* unless the key is taken; return whether it was free. Without a backend nobody can take it."""
+        return self._run(lambda backend: bool(backend.add(key, value, timeout=timeout_seconds)), without_backend=True)
 
     def delete(self, key: str) -> None:
-        """Remove the value, if the cache can be reached."""
-        self._attempt(lambda backend: backend.delete(key), None)
-
-    def try_again(self) -> None:
-        """Find out whether a cache that has failed works again, unless it is to be left alone."""
-        if self._has_failed:
-            self.get("auth0-probe")
+        """Remove the value, if there is one."""
+        self._run(lambda backend: backend.delete(key), without_backend=None)
 
     def reset_after_fork(self) -> None:
-        """Replace the lock, which a fork may have copied while it was held."""
+        """Replace the lock, which may have been held when the process forked."""
         self._lock = threading.Lock()
 
     def _open_once(self) -> None:
@@ -182,25 +199,23 @@ class SharedCache:
                 self._backend = self._open_backend()
                 self._is_open = True
 
-    def _attempt(self, operation: Callable[[CacheBackend], T], otherwise: T) -> T:
-        self._of_this_thread.has_failed = False
+    def _run(self, operation: Callable[[CacheBackend], T], *, without_backend: T) -> T:
         backend = self.open()
-        return otherwise if backend is None else self._guarded(lambda: operation(backend), otherwise)
+        return without_backend if backend is None else self._guarded(lambda: operation(backend))
 
-    def _guarded(self, operation: Callable[[], T], otherwise: T) -> T:
-        self._of_this_thread.has_failed = True
+    def _guarded(self, operation: Callable[[], T]) -> T:
         if not self.is_reachable:
-            return otherwise
+            raise CacheUnavailableError("not asked again so soon after a failure")
         try:
             outcome: T = self._call_within(OPERATION_TIMEOUT_SECONDS, operation)
         except ConfigurationError:
             raise
-        except Exception as exc:  # noqa: BLE001 - each backend has its own errors, and none may reach a request
-            self._left_alone_until = self._clock.monotonic() + self._pause_seconds
+        except Exception as exc:  # noqa: BLE001 - each backend has its own errors
+            self._paused_until = self._clock.monotonic() + self._pause_seconds
             self._has_failed = True
-            self._outage.begin(exc)
-            return otherwise
-        self._of_this_thread.has_failed = False
+            self._outage.begin(exc, self._pause_seconds)
+            # Not chained, so that no traceback shows the text of the backend's error: see Outage.begin().
+            raise CacheUnavailableError(type(exc).__name__) from None
         self._has_failed = False
         self._outage.end()
         return outcome

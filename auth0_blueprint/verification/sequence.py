@@ -1,8 +1,8 @@
-"""What every presented token goes through, in one order: prove it, then take each step that may still refuse it.
+"""The one order in which every presented token is verified: prove it, then run each step that may still refuse it.
 
 Guards, `verify_token`, introspection, the health endpoint and ``flask auth0 inspect`` all run the sequence that
-`extension.assembly` puts together; each leaves out, by name, the steps that cannot apply to it. A step that is added
-there binds all of them.
+`extension.assembly` builds; each leaves out, by name, the steps that cannot apply to it. A step added there applies to
+all of them.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.credentials import BEARER
 
 
-@dataclass(slots=True)  # frozen ones take five times as long to make
+@dataclass(slots=True)  # frozen ones take five times as long to create
 class Presentation:
     """A token as it was presented.
 
     Attributes:
         token: its text.
-        scheme: by which it was sent, ``bearer`` or ``dpop``.
+        scheme: the scheme it was sent with, ``bearer`` or ``dpop``.
         environ: the request that carried it, as WSGI describes it; ``None`` outside of a request.
     """
 
@@ -54,8 +54,8 @@ class VerificationSequence:
     """The one order in which tokens are verified.
 
     Args:
-        prove: proves that an issuer of ours issued a token for this API, and that it has not expired.
-        steps: what may refuse a proven token, in order.
+        prove: proves that a trusted issuer issued a token for this API, and that it has not expired.
+        steps: the checks that may refuse a proven token, in order.
     """
 
     def __init__(self, prove: Prove, steps: tuple[Step, ...]) -> None:
@@ -68,14 +68,14 @@ class VerificationSequence:
         return VerificationSequence(self.prove, tuple(step for step in self.steps if step.name not in names))
 
     def verify(self, presentation: Presentation, *, cached_only: bool = False) -> AccessToken:
-        """Prove the presented token, and take every step.
+        """Prove the presented token, and run every step.
 
         Args:
             presentation: the token and how it was presented.
-            cached_only: use only what is known already: cause no fetch and wait for none.
+            cached_only: use only cached keys: cause no fetch and wait for none.
 
         Raises:
-            Auth0Error: the token is refused, or cannot be judged now.
+            Auth0Error: the token is refused, or this cannot be decided now.
         """
         access_token = self.prove(presentation.token, cached_only=cached_only)
         for check in self._checks:

@@ -1,14 +1,14 @@
 """Token text to `AccessToken`, or a refusal: what makes a token valid, cheapest check first.
 
-1. size, shape, strict JSON (`jws`)                          no key is looked for before 3 is done
+1. size, shape, strict JSON (`jws`)                          no key is looked up before 3 is done
 2. algorithm, key id, header extensions, type
 3. the issuer it claims to be from
 4. the key (`keysets.source`), 5. the signature
 6. the claims (RFC 7519 §4.1, RFC 9068 §4)
 
 What may still refuse a proven token, such as a revocation or a binding, is the rest of the `sequence`. A token that has
-passed before is remembered (`token_cache`): 1 to 3, 5 and what is true of the claims for good are decided then; the key
-set and the times are checked again.
+passed before is remembered (`token_cache`): 1 to 3, 5 and the unchanging part of 6 are then decided; the key set and
+the times are checked again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _TYPES_OF_PROFILE = {
     "rfc9068": frozenset({"at+jwt", "application/at+jwt"}),
 }
 _CLAIMS_OF_PROFILE = {"any": (), "auth0": ("azp",), "rfc9068": ("client_id", "jti")}
-_NO_SCOPE = frozenset({""})  # what two spaces have between them
+_NO_SCOPE = frozenset({""})  # the value between two spaces
 _IDENTIFIERS = ("jti", "client_id", "azp", "org_id")
 
 
@@ -51,15 +51,15 @@ class KeyFinder(Protocol):
     """Where the verification keys of one issuer come from."""
 
     def key_for(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
-        """Return the key, however long that reasonably takes."""
+        """Return the key; may wait for a fetch, within the usual limits."""
         ...
 
     def cached_key(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
-        """Return the key if it is known, without any wait."""
+        """Return the key if it is cached; never waits."""
         ...
 
     def snapshot(self) -> Snapshot:
-        """Return the key set in which `key_for` would look, however long that reasonably takes."""
+        """Return the key set that `key_for` would search; may wait for a fetch, within the usual limits."""
         ...
 
 
@@ -76,9 +76,9 @@ class Verifier:
         keys: the issuers whose tokens are accepted, each with its own keys.
         clock: tells the time.
         remembered: the tokens that have passed before.
-        sync_if_due: learns what other processes have done, before anything is decided by it.
-        on_remembered: told that a token did not have to be proven again.
-        on_proven: told that a token was proven, which was not remembered.
+        sync_if_due: fetches what other processes have changed, before a decision depends on it.
+        on_remembered: called when a token was remembered, so not proven again.
+        on_proven: called when a token was not remembered, so proven.
     """
 
     def __init__(
@@ -109,17 +109,17 @@ class Verifier:
         self._required_claims = (*_CLAIMS_OF_PROFILE[settings.token_profile], *settings.required_claims)
 
     def prove(self, token: str, *, cached_only: bool = False) -> AccessToken:
-        """Prove that an issuer of ours issued *token* for this API, and that it has not expired. No more than that.
+        """Prove that a trusted issuer issued *token* for this API, and that it has not expired; nothing more.
 
         Args:
-            token: the compact serialization, as it came.
-            cached_only: use only what is known already: cause no fetch and wait for none.
+            token: the compact serialization, as received.
+            cached_only: use only cached keys: cause no fetch and wait for none.
 
         Raises:
             InvalidTokenError: it is not acceptable; the subclass says why.
             KeySetUnavailableError: it cannot be decided now.
         """
-        text = token.encode("utf-8", "surrogatepass")  # no encoding of anything else reads as a token
+        text = token.encode("utf-8", "surrogatepass")  # the encoding of any other text is not a valid token either
         if cached_only or len(text) > self._max_bytes:
             return self._prove_anew(text, cached_only=cached_only).access_token
         digest = digest_of(text)
@@ -144,7 +144,7 @@ class Verifier:
         known = self._known_headers.get(header_segment)
         unverified = jws.parse(token, self._max_bytes, known.header if known else None)
         algorithm = known.algorithm if known else self._check_header(unverified.header)
-        # The unverified issuer only decides whether looking for a key makes sense, and at which of our issuers.
+        # The unverified issuer only decides whether to look for a key, and in which issuer's key set.
         issuer = unverified.claims.get("iss")
         keys = self._keys.get(issuer) if isinstance(issuer, str) else None
         if keys is None:
@@ -155,7 +155,7 @@ class Verifier:
         found = find_key(unverified.header.get("kid"), algorithm)
         if not algorithm.verify(unverified.signing_input, found.key.public_key, unverified.signature):
             raise InvalidSignatureError
-        # Only now: nobody but the issuer decides what is remembered.
+        # Only now, so that nobody but the issuer can decide what is remembered.
         if known is None:
             self._remember_header(header_segment, _KnownHeader(unverified.header, algorithm))
         access_token = self._check_claims(unverified.claims, unverified.header)
@@ -182,7 +182,7 @@ class Verifier:
             raise MalformedTokenError("critical_extension")
         token_type = header.get("typ")
         if isinstance(token_type, str):
-            token_type = token_type.lower()  # RFC 7515 §4.1.9: media types know no case
+            token_type = token_type.lower()  # RFC 7515 §4.1.9: media types are case-insensitive
         elif "typ" in header:
             raise MalformedTokenError("type")
         if token_type not in self._types:

@@ -61,6 +61,16 @@ def test_while_the_cache_is_away_nothing_can_be_changed(
     assert passes(client, other)
 
 
+def test_while_the_cache_is_away_key_sets_are_refreshed_all_the_same(
+    make_app: AppFactory, issuer: LocalIssuer, tmp_path: Path
+) -> None:
+    """In the process that is asked, though no other one learns of it."""
+    app, client = on_folder(make_app, tmp_path)
+    break_fleet_sync(app, FragileBackend())
+    response = client.post("/auth/admin/jwks/refresh", headers=admin_headers(issuer))
+    assert (response.status_code, len(response.get_json()["key_sets"])) == (200, 1)
+
+
 @pytest.mark.parametrize("on_error", ["allow", "deny"])
 def test_a_process_out_of_touch_does_as_it_is_told(
     make_app: AppFactory, issuer: LocalIssuer, tmp_path: Path, on_error: str
@@ -94,7 +104,7 @@ def test_health_warns_after_the_cache_was_emptied(make_app: AppFactory, issuer: 
     health = client.get("/auth/health").get_json()
     check = health["checks"]["revocations"]
     assert (health["status"], check["status"], check["known"]) == ("warn", "warn", 1)
-    assert "had lost revocations" in check["notes"][0]
+    assert "lost its revocations; this process restored those it knew" in check["notes"][0]
 
 
 def test_nothing_is_said_to_be_shared_that_is_not(issuer: LocalIssuer, make_app: AppFactory) -> None:

@@ -33,7 +33,7 @@ def test_an_emptied_cache_is_filled_by_whoever_knows(fleet: RevokerFleet, caplog
     fleet.backend.values.clear()
     with caplog.at_level(logging.WARNING):
         let_pass(fleet, process, intervals=1)
-    assert "the revocations in the shared cache are gone" in caplog.text
+    assert "the shared cache lost its revocations; this process restored those it knew" in caplog.text
     assert process.revocations.status().was_restored
     assert not process.lets_in("a")
     newcomer = fleet.process()

@@ -253,6 +253,7 @@ def test_many_revocations_are_read_in_batches(fleet: RevokerFleet) -> None:
     assert (fleet.backend.calls, newcomer.revocations.status().known) == (1 + 3, count)
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_none_of_twenty_thousand_is_lost(fleet: RevokerFleet) -> None:
     """A process that starts knows all of them; so does one that starts after the cache was emptied."""
     now = fleet.clock.now

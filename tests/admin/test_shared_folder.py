@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
 from conftest import AppFactory, MovableClock
 
 from auth0_blueprint.revocation.index import Revocation
 from auth0_blueprint.sharing.shared_cache import PAUSE_AFTER_FAILURE_SECONDS
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 
 def test_more_revocations_than_a_folder_usually_keeps_are_kept(make_app: AppFactory, tmp_path: Path) -> None:
@@ -28,10 +31,12 @@ def test_a_cache_that_could_not_be_opened_at_first_is_opened_later(
     """A file lies where the folder is to be: until it is gone, nothing can be revoked; then it is for the machine."""
     shared = {"SECRET_KEY": "s", "CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "no" / "cache")}
     (tmp_path / "no").write_text("a file")
-    state = make_app(**shared, clock=clock.monotonic_only).extensions["auth0"]
-    state.cache.open()
+    app = make_app(**shared, clock=clock.monotonic_only)
+    state = app.extensions["auth0"]
+    assert app.test_client().get("/auth/health/live").status_code == 200
+    assert state.cache.has_failed
     state.fleet_sync.sync_if_due()
-    assert state.fleet_sync.is_away
+    assert state.fleet_sync.is_failing
     (tmp_path / "no").unlink()
     clock.move(PAUSE_AFTER_FAILURE_SECONDS)
     state.revocations.revoke("jti", "a", None)

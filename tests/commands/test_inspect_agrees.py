@@ -15,6 +15,8 @@ from guarded_apps import KINDS, whole_app
 
 from auth0_blueprint.testing import LocalIssuer
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 OPEN = {"public", "static", "none"}
 
 

@@ -133,7 +133,7 @@ class TestWhatIsTaken:
         for arguments in ([text], []):
             result = run(app, *arguments, input=text if not arguments and text != "-" else "")
             assert (result.exit_code, result.stdout) == (2, "")
-            assert "There is no token: give it as an argument, or to the standard input." in result.stderr
+            assert "No token: pass it as an argument, or on standard input." in result.stderr
 
     @pytest.mark.parametrize("text", ["Bearerx", "dpop.x.y", "Authorizationx"])
     def test_what_only_begins_like_a_prefix_is_left_alone(self, text: str) -> None:
@@ -159,7 +159,7 @@ class TestWhatIsTaken:
         assert (printed["code"], printed["reason"]) == ("token_malformed", "too_long")
         assert (printed["header"], printed["claims"]) == (None, None)
         (mistake,) = printed["mistakes"]
-        assert mistake["cause"].startswith("The token has more than 16384 bytes, the limit of this app")
+        assert mistake["cause"].startswith("The token is longer than 16384 bytes, the limit of this app")
 
     def test_not_all_of_a_giant_input_is_read(self, app: Flask) -> None:
         """Just more than the limit: there may be no end to it."""
@@ -218,7 +218,7 @@ class TestWhatIsPrinted:
         result = run(app, issuer.forged_token())
         assert result.exit_code == 1
         titles = [line for line in result.stdout.splitlines() if line.startswith(("Header", "Claims"))]
-        trust = "UNVERIFIED, anybody may have written this"
+        trust = "UNVERIFIED, anyone could have written this"
         assert titles == [f"Header: {trust}", f"Claims: {trust}"]
         assert "This app: refused (invalid_signature)" in result.stdout
         assert document(app, issuer.forged_token())["signed"] is False
@@ -226,8 +226,8 @@ class TestWhatIsPrinted:
     def test_what_cannot_be_read_is_said(self, app: Flask) -> None:
         """Instead of being guessed."""
         lines = run(app, "opaque").stdout.splitlines()
-        assert "Header: cannot be read" in lines
-        assert "Claims: cannot be read" in lines
+        assert "Header: cannot be decoded" in lines
+        assert "Claims: cannot be decoded" in lines
         assert lines[-1].startswith("opaque: The token is opaque")
 
     def test_an_outage_is_no_refusal(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
@@ -318,7 +318,7 @@ class TestWhatIsPrinted:
             deep = [deep]
         assert f"  deep  {json.dumps(deep)}" in run(app, issuer.token(deep=deep)).output
         output = run(app, f"{segment({})}.{segment({})}.").output
-        assert "Header: UNVERIFIED, anybody may have written this\n\nClaims" in output
+        assert "Header: UNVERIFIED, anyone could have written this\n\nClaims" in output
 
 
 class TestRoute:
@@ -407,12 +407,12 @@ class TestRoute:
     @pytest.mark.parametrize(
         ("arguments", "problem"),
         [
-            (["--path", "/nowhere"], "no route takes GET /nowhere"),
-            (["--path", "/scope/"], "no route takes GET /scope/"),
-            (["--path", "/scope", "--method", "PATCH"], "no route takes PATCH /scope"),
-            (["--path", "/\x1b[31m"], r"no route takes 'GET /\x1b[31m'"),
-            (["--path", "/auth/me", "--method", "PATCH"], "no route takes PATCH /auth/me"),
-            (["--path", "/auth/admin/config"], "no route takes GET /auth/admin/config"),
+            (["--path", "/nowhere"], "no route matches GET /nowhere"),
+            (["--path", "/scope/"], "no route matches GET /scope/"),
+            (["--path", "/scope", "--method", "PATCH"], "no route matches PATCH /scope"),
+            (["--path", "/\x1b[31m"], r"no route matches 'GET /\x1b[31m'"),
+            (["--path", "/auth/me", "--method", "PATCH"], "no route matches PATCH /auth/me"),
+            (["--path", "/auth/admin/config"], "no route matches GET /auth/admin/config"),
         ],
     )
     def test_a_path_without_a_route_is_wrong_usage(
@@ -429,7 +429,7 @@ class TestRoute:
         """Never a traceback."""
         result = run(routed, "--path", "http://[", issuer.token())
         assert (result.exit_code, result.stdout) == (1, "")
-        assert result.stderr == "Error: The app cannot take a request for http://[: ValueError.\n"
+        assert result.stderr == "Error: The app cannot handle a request for http://[: ValueError.\n"
 
     @pytest.mark.parametrize(
         "hosts",
@@ -451,7 +451,7 @@ class TestRoute:
             assert run(routed, "--path", path, token).exit_code == 0
         elsewhere = run(routed, "--path", "https://example.org/scope", token)
         assert elsewhere.exit_code == (0 if hosts is None else 2)
-        reason = "no route takes GET /scope: the app answers 400 Bad Request, Host 'example.org' is not trusted.\n"
+        reason = "no route matches GET /scope: the app answers 400 Bad Request, Host 'example.org' is not trusted.\n"
         assert (reason in elsewhere.stderr) is (hosts is not None)
 
     def test_a_redirect_is_told(self, routed: Flask, issuer: LocalIssuer) -> None:
@@ -459,7 +459,7 @@ class TestRoute:
         routed.add_url_rule("/folder/<name>/", "folder", lambda name: name)
         result = run(routed, "--path", "/folder/a", issuer.token())
         assert result.exit_code == 2
-        reason = "no route takes GET /folder/a: the app answers 308 Permanent Redirect, http://localhost/folder/a/\n"
+        reason = "no route matches GET /folder/a: the app answers 308 Permanent Redirect, http://localhost/folder/a/\n"
         assert result.stderr.endswith(reason)
 
     def test_a_refusal_of_the_path_itself_is_told(self, routed: Flask, issuer: LocalIssuer) -> None:
@@ -488,7 +488,7 @@ class TestRoute:
         arguments = ["--path", "/permission/a"]
         (mistake,) = document(routed, *arguments, issuer.token(scope="read:reports"))["mistakes"]
         assert mistake["mistake"] == "permission as scope"
-        assert "The route demands permission read:reports, and the token has it in scope only." in mistake["cause"]
+        assert "The route requires permission read:reports, but the token has it only in scope." in mistake["cause"]
         others = [
             issuer.token(scope="read:reports", permissions=["read:reports"]),
             issuer.token(scope="other"),
@@ -513,7 +513,9 @@ class TestRoute:
         """It is in neither place. A claim that is demanded is nothing that Auth0 grants."""
         found = document(routed, "--path", *arguments, issuer.token(**claims))["mistakes"]
         (cause,) = [mistake["cause"] for mistake in found if mistake["mistake"] == "not granted"]
-        assert cause.startswith(f"The route demands {label}, and scope and permissions")
+        assert cause.startswith(
+            f"The route requires {label}, but the token has it neither in scope nor in permissions."
+        )
 
     def test_what_is_granted_or_not_proven_lacks_nothing(self, routed: Flask, issuer: LocalIssuer) -> None:
         """In whichever place it is, and where one of several is enough."""
@@ -611,5 +613,5 @@ def test_a_token_too_long_for_a_terminal_is_said_to_be_cut_there(tmp_path: Path,
     """The kernel does it: copying the token again is no help."""
     printed, seen = typed_in(tmp_path, issuer, issuer.token(filling="x" * 4000))
     assert [found["mistake"] for found in printed["mistakes"]] == ["cut off"]
-    assert "A terminal takes no more than 4095 characters in a line" in seen
+    assert "A terminal line holds at most 4095 characters" in seen
     assert "flask auth0 inspect < FILE" in seen

@@ -220,16 +220,16 @@ BY_PROXY = {"AUTH0_MTLS_CERT": "header:X-SSL-Client-Cert from 127.0.0.1"}
 @pytest.mark.parametrize(
     ("settings", "confirmation", "status", "text"),
     [
-        ({}, {"jkt": "x"}, "fail", "in a way this API takes"),
+        ({}, {"jkt": "x"}, "fail", "is sender-constrained"),
         (DPOP, {"jkt": "x"}, "warn", "accepted only with a DPoP proof"),
         (DPOP_ONLY, {"jkt": "x"}, "warn", "accepted only with a DPoP proof"),
-        (DPOP, CERTIFICATE_BOUND, "fail", "in a way this API takes"),
-        (DPOP_ONLY, None, "fail", "bound to a DPoP key only"),
+        (DPOP, CERTIFICATE_BOUND, "fail", "is sender-constrained"),
+        (DPOP_ONLY, None, "fail", "accepts only DPoP-bound access tokens"),
         (BY_SERVER, CERTIFICATE_BOUND, "warn", "accepted only with the client certificate"),
         (BY_PROXY, CERTIFICATE_BOUND, "warn", "accepted only with the client certificate"),
         ({**DPOP, **BY_PROXY}, CERTIFICATE_BOUND, "warn", "accepted only with the client certificate"),
-        ({**DPOP, **BY_PROXY}, {"jkt": "x", **CERTIFICATE_BOUND}, "fail", "in a way this API takes"),
-        (BY_SERVER, {}, "fail", "in a way this API takes"),
+        ({**DPOP, **BY_PROXY}, {"jkt": "x", **CERTIFICATE_BOUND}, "fail", "is sender-constrained"),
+        (BY_SERVER, {}, "fail", "is sender-constrained"),
     ],
 )
 def test_a_bound_token_passes_only_with_its_proof(

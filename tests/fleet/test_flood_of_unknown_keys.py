@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import pytest
+
 from .redis_server import RedisServer
 from .servers import KeySetServer, forged_tokens, workers
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 KEY_IDS, SECONDS = (10_000, 30) if os.environ.get("AUTH0_TESTS_FULL") else (10_000, 12)
 

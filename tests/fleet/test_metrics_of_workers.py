@@ -8,11 +8,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from documents import ROOT, python_blocks
 from processes import eventually
 from prometheus_client.parser import text_string_to_metric_families
 
 from .servers import Answers, KeySetServer, Workers, workers
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 PAGE = ROOT / "docs" / "metrics.md"
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from socket import socket
 from threading import Event
 
+import pytest
 from processes import eventually
 
 from .redis_server import RedisServer
 from .servers import COOLDOWN, Answers, KeySetServer, Workers, workers
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 
 def test_a_cold_start_and_a_rotation_cost_one_fetch_each(

@@ -8,7 +8,9 @@ import pytest
 
 from .servers import KeySetServer, workers
 
-NOT_SHARED = "several worker processes, and no cache that they share"
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
+NOT_SHARED = "Several worker processes but no shared cache"
 
 
 def test_processes_of_one_machine_share_through_files(key_set_server: KeySetServer, tmp_path: Path) -> None:

@@ -7,11 +7,14 @@ import socket
 import struct
 from pathlib import Path
 
+import pytest
 from processes import eventually
 from servers import Answer, drip, respond
 
 from .redis_server import RedisServer
 from .servers import Answers, KeySetServer, Workers, workers
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 #: The longest backoff, and one fetch.
 RECOVERY_SECONDS = 35

@@ -18,6 +18,8 @@ from processes import TESTED_PACKAGE, eventually
 from .redis_server import RedisServer
 from .servers import APP, COOLDOWN, SECRET, KeySetServer, workers
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 WORKER_CLASSES = ("sync", "gthread", "gevent")
 
 

@@ -6,10 +6,13 @@ from pathlib import Path
 from socket import socket
 from threading import Event
 
+import pytest
 from processes import eventually
 
 from .redis_server import RedisServer
 from .servers import Answers, KeySetServer, workers
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 #: Keys are due after 0.9 to 1.1 s, and current for a minute.
 SOON_DUE = {"AUTH0_JWKS_TTL": "60", "AUTH0_JWKS_REFRESH_AHEAD": "59"}

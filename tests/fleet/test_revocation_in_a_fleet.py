@@ -17,6 +17,8 @@ from processes import eventually, http
 from .redis_server import RedisServer
 from .servers import SECRET, Answers, KeySetServer, Workers, workers
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 PROCESSES = 4
 INTERVAL_SECONDS = 1.0
 SYNC = {"AUTH0_SYNC_INTERVAL": str(INTERVAL_SECONDS)}

@@ -34,6 +34,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 SLOW = settings() if settings().max_examples > 1000 else settings(max_examples=250)
 
 
+@pytest.fixture(autouse=True)
+def no_property_is_measured(unmeasured: None) -> None:
+    """Thousands of examples take half of the time so."""
+
+
 @pytest.fixture(scope="session")
 def key_set_host() -> Iterator[KeySetServer]:
     """A server on loopback that publishes whatever a property wants."""

@@ -113,7 +113,7 @@ class Tenant:
 
     def fetch(self) -> bytes:
         if self.is_away:
-            raise FetchError("HTTP status 503")
+            raise FetchError("http_status", status=503)
         return document(self.keys)
 
 

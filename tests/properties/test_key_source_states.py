@@ -35,7 +35,10 @@ _KEY_SETS = st.frozensets(st.sampled_from(KEY_IDS), min_size=1)
 _TAKES = st.sampled_from([0.0, 0.0, 0.0, 1.0, 5.0])
 _FAILURES = st.sampled_from(
     [
-        *(FetchError("HTTP status 503", seconds) for seconds in (0, 0, 0.5, 17, 90, 300, 86_400)),
+        *(
+            FetchError("http_status", status=503, retry_after_seconds=seconds)
+            for seconds in (0, 0, 0.5, 17, 90, 300, 86_400)
+        ),
         RuntimeError("something else"),
         b"",
         b"<html>",
@@ -166,7 +169,9 @@ class KeySourceMachine(RuleBasedStateMachine):
         """Wait for the flights that there are to ask, or to land without."""
         for thread in threading.enumerate():
             while (
-                thread.name == "auth0-key-set-flight" and thread.is_alive() and not self.world.scripted.asked.is_set()
+                thread.name == "auth0-blueprint-background"
+                and thread.is_alive()
+                and not self.world.scripted.asked.is_set()
             ):
                 thread.join(0.001)
 

@@ -69,7 +69,7 @@ class RevocationMachine(RuleBasedStateMachine):
             assert process.fleet_sync.age_seconds < INTERVAL
 
     def has_touch(self, index: int) -> bool:
-        return not self.processes[index].fleet_sync.is_away
+        return not self.processes[index].fleet_sync.is_failing
 
     @rule(seconds=st.sampled_from([0.5, 1, 4, 5, 6, 40]))
     def pass_time(self, seconds: float) -> None:
