@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from auth0_blueprint.concurrency.clock import Clock
+from auth0_blueprint.sharing.entry_signer import EntrySigner
 from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
+from auth0_blueprint.sharing.shared_store import SharedStore
 from auth0_blueprint.sharing.signed_cache import SignedCache
+from auth0_blueprint.sharing.store import StoreError
 
 # How much the clocks of two machines may differ.
 MAX_SKEW_SECONDS = 5.0
@@ -34,29 +36,31 @@ class Lease:
     """The right to ask the issuer. It expires by itself if its holder dies.
 
     Args:
-        entries: where the lease is stored.
-        holder: identifies the process that has it; ``None`` for one that asks without, after a long wait.
+        store: where the lease is kept.
+        text: what is kept there; ``None`` for one that asks without, after a long wait or without a store.
     """
 
-    def __init__(self, entries: SignedCache, holder: str | None) -> None:
-        self._entries = entries
-        self._holder = holder
+    def __init__(self, store: SharedStore, text: str | None) -> None:
+        self._store = store
+        self._text = text
 
     def release(self) -> None:
-        """Let the next process have it. If the cache is unavailable, the lease expires instead."""
-        with suppress(CacheUnavailableError):
-            held = self._entries.read(_LEASE)
-            if held is not None and held["holder"] == self._holder:
-                self._entries.delete(_LEASE)
+        """Let the next process have it. If the store is unavailable, the lease expires instead."""
+        text = self._text
+        if text is not None:
+            with suppress(StoreError):
+                self._store.write(lambda store: store.give_back(_LEASE, text))
 
 
 class Fleet:
     """Decides, together with the other processes, when this one may ask the issuer.
 
-    Without a cache, or while it is unavailable, each process decides for itself.
+    Without a store, or while it is unavailable, each process decides for itself.
 
     Args:
         entries: the entries that the processes share.
+        store: where the lease is kept.
+        signer: signs the lease.
         attempt_seconds: how long one attempt to fetch may take, and so how long a lease is valid.
         keep_seconds: how long a failure is kept.
         clock: tells the time.
@@ -65,12 +69,16 @@ class Fleet:
     def __init__(
         self,
         entries: SignedCache,
+        store: SharedStore,
+        signer: EntrySigner,
         *,
         attempt_seconds: float,
         keep_seconds: int,
         clock: Clock,
     ) -> None:
         self._entries = entries
+        self._store = store
+        self._signer = signer
         self._attempt_seconds = attempt_seconds
         self._keep_seconds = keep_seconds
         self._clock = clock
@@ -90,7 +98,7 @@ class Fleet:
             longest_pause = min(2 * longest_pause, MAX_POLL_SECONDS)
             yield None
             lease = self._take()
-        yield lease or Lease(self._entries, None)
+        yield lease or Lease(self._store, None)
 
     def last_failure(self) -> Failure | None:
         """Return the last failed attempt of the fleet, if it is known."""
@@ -105,17 +113,19 @@ class Fleet:
             self._entries.write(_FAILURE, failure._asdict(), self._keep_seconds)
 
     def _take(self) -> Lease | None:
-        holder = secrets.token_hex()
-        lease = {"holder": holder, "until": self._clock.time() + self._attempt_seconds}
-        seconds = math.ceil(self._attempt_seconds)
-        # While the cache is unavailable no other process can have the lease either: it counts as taken.
-        with suppress(CacheUnavailableError):
-            if not self._entries.add(_LEASE, lease, seconds):
-                if self._is_in_force(self._entries.read(_LEASE)):
+        if self._store.reach() == "process":
+            return Lease(self._store, None)
+        until = self._clock.time() + self._attempt_seconds
+        text = self._signer.sign(_LEASE, "", {"holder": secrets.token_hex(), "until": until})
+        # While the store is unavailable no other process can have the lease either: it counts as taken.
+        with suppress(StoreError):
+            if not self._store.write(lambda store: store.take(_LEASE, text, self._attempt_seconds)):
+                held = self._store.read(lambda store: store.value_of(_LEASE))
+                if self._is_in_force(self._signer.verify(_LEASE, "", held)):
                     return None
                 # Expired, orphaned, unreadable or just released: overwritten. Two may get it, but never nobody.
-                self._entries.write(_LEASE, lease, seconds)
-        return Lease(self._entries, holder)
+                self._store.write(lambda store: store.put(_LEASE, text, self._attempt_seconds))
+        return Lease(self._store, text)
 
     def _is_in_force(self, lease: Any) -> bool:
         if lease is None:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.keysets.fleet import Fleet
 from auth0_blueprint.sharing.shared_cache import CacheUnavailableError, SharedCache
+from auth0_blueprint.sharing.entry_signer import EntrySigner
+from auth0_blueprint.sharing.shared_store import SharedStore
 from auth0_blueprint.sharing.signed_cache import SignedCache
 
 MAX_FUTURE_SECONDS = 5.0
@@ -28,6 +30,7 @@ class SharedKeySet:
 
     Args:
         cache: the cache that the processes share.
+        store: what they share that must be atomic.
         issuer, url, secret: processes share a key set if all three are equal. Without a secret nothing is shared.
         keep_seconds: how long the cache keeps an entry.
         attempt_seconds: how long one attempt to fetch may take.
@@ -40,6 +43,7 @@ class SharedKeySet:
     def __init__(
         self,
         cache: SharedCache,
+        store: SharedStore,
         *,
         issuer: str,
         url: str,
@@ -54,6 +58,8 @@ class SharedKeySet:
         self._newest_seen = -math.inf
         self.fleet: Fleet = Fleet(
             self._entries,
+            store,
+            EntrySigner(secret or "", issuer, url),
             attempt_seconds=attempt_seconds,
             keep_seconds=self._keep_seconds,
             clock=clock,

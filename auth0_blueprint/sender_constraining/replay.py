@@ -1,58 +1,49 @@
 """Remembers used DPoP proofs, so that none is accepted twice (RFC 9449 §11.1).
 
-A process remembers each proof until it is too old to be accepted anyway. Where the shared cache reaches the fleet, the
-proof is added there as well: of several processes that ``add`` it on Redis, only one succeeds.
-
-Other caches are not used for this. On a file system two simultaneous ``add`` calls can both succeed, an expired entry
-still blocks its key, and when there are too many files, which takes some hours of any load, the ones that expire first
-are deleted, in use or not.
+A process remembers each proof until it is too old to be accepted anyway. Where there is a store that processes share, the
+proof is taken there as well: of several processes that take it, only one succeeds.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
+import secrets
 import threading
-from collections.abc import Callable
 
 from auth0_blueprint.concurrency.after_fork import reset_in_children
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import InvalidProofError, ReplayMemoryUnavailableError
-from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
-from auth0_blueprint.sharing.signed_cache import SignedCache
+from auth0_blueprint.sharing.shared_store import SharedStore
+from auth0_blueprint.sharing.store import StoreError
 
 #: 30 MB: enough for 750 requests per second while each proof is remembered.
 MAX_PROOFS = 250_000
 #: How much longer than necessary a proof is remembered: another machine's clock may be behind, or ours may be set back.
 MARGIN_SECONDS = 30
 
-_PROOF = "proof"
-
 
 class ReplayMemory:
     """The used proofs that one process knows.
 
     Args:
-        entries: the entries that the fleet shares.
-        reach: returns how far sharing reaches: ``process``, ``machine`` or ``fleet``.
-        is_denying: whether to reject proofs while the cache is unavailable, instead of deciding by what this process
+        store: the store that processes share.
+        is_denying: whether to reject proofs while the store is unavailable, instead of deciding by what this process
             knows.
-        max_proofs: how many to remember here. Beyond that only the fleet decides, and without a fleet a proof is
-            rejected: none is forgotten to make room for another.
+        max_proofs: how many to remember here. Beyond that only the store decides, and without one a proof is rejected:
+            none is forgotten to make room for another.
         clock: tells the time.
     """
 
     def __init__(
         self,
-        entries: SignedCache,
+        store: SharedStore,
         *,
-        reach: Callable[[], str],
         is_denying: bool,
         max_proofs: int = MAX_PROOFS,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._entries = entries
-        self._reach = reach
+        self._store = store
         self._is_denying = is_denying
         self._max_proofs = max_proofs
         self._clock = clock
@@ -80,10 +71,12 @@ class ReplayMemory:
         now = self._clock.time()
         forget_at = math.ceil(acceptable_until) + MARGIN_SECONDS
         is_remembered = self._remember(proof, now, forget_at)
-        if self._reach() == "fleet":
+        if self._store.reach() != "process":
+            # Of its own for each attempt: a client that sends the command again recognises its own success.
+            attempt, seconds = secrets.token_hex(8), forget_at - math.floor(now)
             try:
-                is_first_use = self._entries.add(_PROOF, {}, forget_at - math.floor(now), name=proof.hex())
-            except CacheUnavailableError as exc:
+                is_first_use = self._store.write(lambda store: store.take(f"proof:{proof.hex()}", attempt, seconds))
+            except StoreError as exc:
                 if self._is_denying:
                     raise ReplayMemoryUnavailableError("out_of_touch") from exc
             else:

@@ -1,7 +1,7 @@
-"""Keeps a process in sync with the fleet: one read of the shared cache per interval finds what other processes changed.
+"""Keeps a process in sync with the fleet: one look at the store per interval finds what other processes changed.
 
 A request that arrives when the last sync is older than the interval starts one and waits for it, so a change that was
-posted an interval ago is known to every process that answers. While the cache is unavailable nobody waits, and what is
+posted an interval ago is known to every process that answers. While the store is unavailable nobody waits, and what is
 known stays in force.
 """
 
@@ -14,28 +14,33 @@ from typing import Any
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.concurrency.single_flight import Call, SingleFlight
-from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
-from auth0_blueprint.sharing.signed_cache import SignedCache
+from auth0_blueprint.sharing.entry_signer import EntrySigner
+from auth0_blueprint.sharing.shared_store import SharedStore
+from auth0_blueprint.sharing.store import Head, StoreError
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
-#: The kind of the entries. An older name of it: during a rolling deployment processes of two releases must find each
-#: other's entries, and it is part of their keys.
-SYNC = "board"
 FIRST_MAX_WAIT_SECONDS = 3.0
 MAX_WAIT_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 FAILURE_COUNTS_SECONDS = 5.0
 
-#: Takes the value of an entry, and returns what to do after the sync, when nobody waits any more, if anything.
-OnChange = Callable[[Any], Callable[[], None] | None]
+_NOTICE = "notice"
+
+#: What is left to do after a sync, when nobody waits any more.
+FollowUp = Callable[[], None]
+#: Takes the value of a notice.
+OnNotice = Callable[[Any], None]
+#: Takes where the log stands, and returns what is left to do, if anything.
+OnHead = Callable[[Head | None], FollowUp | None]
 
 
 class FleetSync:
     """Reads what other processes posted, and hands it to the subscribers.
 
     Args:
-        entries: the shared entries.
+        store: the store of the fleet.
+        signer: signs the notices.
         interval_seconds: how old the last sync may be; 0 makes every request sync.
         clock: tells the time.
         single_flight: runs the syncs in the background.
@@ -43,29 +48,33 @@ class FleetSync:
 
     def __init__(
         self,
-        entries: SignedCache,
+        store: SharedStore,
+        signer: EntrySigner,
         *,
         interval_seconds: float,
         clock: Clock = SYSTEM_CLOCK,
         single_flight: SingleFlight | None = None,
     ) -> None:
-        self._entries = entries
+        self._store = store
+        self._signer = signer
         self._interval_seconds = interval_seconds
         self._monotonic = clock.monotonic
         self._single_flight = SingleFlight() if single_flight is None else single_flight
-        self._subscribers: dict[str, OnChange] = {}
+        self._on_notice: dict[str, OnNotice] = {}
+        self._on_head: OnHead | None = None
         self._listeners: list[Callable[[bool], object]] = []
         self._synced_at = self._next_sync_at = -math.inf
         self._retry_at = -math.inf
         #: Whether the last sync failed.
         self.is_failing: bool = False
 
-    def subscribe(self, name: str, on_change: OnChange) -> None:
-        """Call *on_change* at each sync with the value posted as *name*, or ``None``.
+    def subscribe(self, name: str, on_notice: OnNotice) -> None:
+        """Call *on_notice* at each sync with the value posted as *name*, or ``None``."""
+        self._on_notice[name] = on_notice
 
-        If it raises `CacheUnavailableError`, the sync has failed.
-        """
-        self._subscribers[name] = on_change
+    def follow_log(self, on_head: OnHead) -> None:
+        """Call *on_head* at each sync with where the log stands. If it raises `StoreError`, the sync has failed."""
+        self._on_head = on_head
 
     def subscribe_to_outcomes(self, listener: Callable[[bool], object]) -> None:
         """Call *listener* after each sync with whether it succeeded."""
@@ -75,17 +84,20 @@ class FleetSync:
         """Return the value posted as *name* right now, or ``None``.
 
         Raises:
-            CacheUnavailableError: it cannot be read.
+            StoreError: it cannot be read.
         """
-        return self._entries.read(SYNC, name)
+        _, (value,) = self._look([name])
+        return value
 
-    def post(self, name: str, value: dict[str, Any], keep_seconds: int) -> None:
+    def post(self, name: str, value: dict[str, Any]) -> None:
         """Post *value* as *name*, for the next sync of every process.
 
         Raises:
-            CacheUnavailableError: it may not have been stored.
+            StoreError: it may not have been stored.
         """
-        self._entries.write(SYNC, value, keep_seconds, name=name)
+        if self._store.reach() != "process":
+            text = self._signer.sign(_NOTICE, name, value)
+            self._store.write(lambda store: store.post(name, text))
 
     @property
     def age_seconds(self) -> float:
@@ -93,13 +105,13 @@ class FleetSync:
         return self._monotonic() - self._synced_at
 
     def sync_if_due(self) -> None:
-        """Sync unless the last sync is younger than the interval; no error if the cache is unavailable."""
+        """Sync unless the last sync is younger than the interval; no error if the store is unavailable."""
         now = self._monotonic()
         if now >= self._next_sync_at:
             self._sync_after(now - self._interval_seconds)
 
     def sync_now(self) -> None:
-        """Sync, also if the last sync is younger than the interval; no error if the cache is unavailable."""
+        """Sync, also if the last sync is younger than the interval; no error if the store is unavailable."""
         self._sync_after(self._monotonic())
 
     def _sync_after(self, moment: float) -> None:
@@ -123,22 +135,28 @@ class FleetSync:
     def _try_to_sync(self, call: Call) -> bool:
         started_at = self._monotonic()
         try:
-            follow_ups = self._notify_subscribers()
+            follow_up = self._notify_subscribers()
             self._synced_at, self._next_sync_at = started_at, started_at + self._interval_seconds
             self.is_failing = False
             self._single_flight.complete(call)
-            for follow_up in follow_ups:
+            if follow_up is not None:
                 follow_up()
         except Exception as exc:
-            if not isinstance(exc, CacheUnavailableError):
+            if not isinstance(exc, StoreError):
                 logger.exception("unexpected error while syncing with other processes")
             self._retry_at = self._monotonic() + RETRY_SECONDS
             self.is_failing = True
             return False
         return True
 
-    def _notify_subscribers(self) -> list[Callable[[], None]]:
-        names = list(self._subscribers)
-        values = self._entries.read_many(SYNC, names)
-        follow_ups = [self._subscribers[name](value) for name, value in zip(names, values, strict=True)]
-        return [follow_up for follow_up in follow_ups if follow_up is not None]
+    def _notify_subscribers(self) -> FollowUp | None:
+        head, values = self._look(list(self._on_notice))
+        for on_notice, value in zip(self._on_notice.values(), values, strict=True):
+            on_notice(value)
+        return None if self._on_head is None else self._on_head(head)
+
+    def _look(self, names: list[str]) -> tuple[Head | None, list[Any]]:
+        if self._store.reach() == "process":
+            return None, [None] * len(names)
+        head, texts = self._store.read(lambda store: store.look(names))
+        return head, [self._signer.verify(_NOTICE, name, text) for name, text in zip(names, texts, strict=True)]

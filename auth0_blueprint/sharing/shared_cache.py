@@ -46,9 +46,6 @@ class CacheBackend(Protocol):
     def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
         """Store *value* for *timeout* seconds; ``False`` means that it was not stored."""
 
-    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        """Store *value* unless the key is taken; return whether it was stored."""
-
     def delete(self, key: str) -> Any:
         """Remove the value, if there is one."""
 
@@ -181,10 +178,6 @@ class SharedCache:
 
         self._run(write, without_backend=None)
 
-    def add(self, key: str, value: str, timeout_seconds: int) -> bool:
-        """Store *value* unless the key is taken; return whether it was free. Without a backend nobody can take it."""
-        return self._run(lambda backend: bool(backend.add(key, value, timeout=timeout_seconds)), without_backend=True)
-
     def delete(self, key: str) -> None:
         """Remove the value, if there is one."""
         self._run(lambda backend: backend.delete(key), without_backend=None)
@@ -226,3 +219,8 @@ def _get_one(backend: CacheBackend, key: str) -> Any:
         return backend.get(key)
     except (ValueError, RecursionError):
         return UNREADABLE
+    except Exception as exc:
+        # A value of another Redis type under our name must not stand for a cache that is away: it is overwritten.
+        if "WRONGTYPE" in str(exc):
+            return UNREADABLE
+        raise
