@@ -149,8 +149,9 @@ mutants: .venv-mutants/.ready
 docs: .venv-docs/.ready
 	.venv-docs/bin/python -m sphinx -W --keep-going -b html docs build/docs
 
-## pictures: draw those of docs/architecture.md anew from their text sources (needs node)
-pictures:
+## pictures: draw those of docs/architecture.md anew: that of the packages from the imports, all from their text (needs node)
+pictures: $(VENV)/.ready
+	$(BIN)/python $(PICTURES)/rooms.py
 	npm ci --prefix $(PICTURES) --no-audit --no-fund --loglevel=error
 	node $(PICTURES)/render.mjs
 

@@ -25,7 +25,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config["CORS_ORIGINS"] = os.environ.get("CORS_ORIGINS", "http://localhost:3000").split(",")
     app.config.from_pyfile("config.py", silent=True)
     app.config.from_mapping(config or {})
-    # A browser front end sends Authorization, and wants to read why it was refused.
+    # A browser front end sends Authorization, and must be able to read why a request was refused.
     CORS(
         app,
         origins=app.config["CORS_ORIGINS"],
@@ -57,7 +57,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 
 
 def __getattr__(name: str) -> Flask:
-    """Make ``app`` when a server asks for it: importing the factory alone needs no settings."""
+    """Make ``app`` when a server asks for it, so that importing the factory needs no settings."""
     if name == "app":
         globals()["app"] = app = create_app()
         return app

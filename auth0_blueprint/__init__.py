@@ -1,8 +1,9 @@
-"""Protect a Flask API with Auth0: register `Auth0Blueprint`, guard views with `requires_scope` and its like.
+"""Protect a Flask API with Auth0: register `Auth0Blueprint`, guard views with `requires_scope` and the like.
 
 PYTEST_DONT_REWRITE: nothing here asserts, and pytest would warn wherever an app is imported before pytest starts.
 """
 
+from auth0_blueprint.challenge import response_body
 from auth0_blueprint.errors import (
     AmbiguousHeaderError,
     Auth0Error,
@@ -111,6 +112,7 @@ __all__ = [
     "requires_permission",
     "requires_recent_login",
     "requires_scope",
+    "response_body",
     "revocation_changed",
     "token_rejected",
     "token_verified",

@@ -13,7 +13,13 @@ from auth0_blueprint.jose.algorithms import PROOF_ALGORITHMS
 
 
 def response_body(error: Auth0Error) -> dict[str, str]:
-    """Return ``error`` (where RFC 6750 has one), ``error_description`` and ``code``."""
+    """Return the body of the answer to *error*, for an error handler of the app's own: what the package itself answers.
+
+    Returns:
+        Ready for ``jsonify``. ``error``: the error code of OAuth (RFC 6750 §3.1), absent where the request has no
+        usable credentials, as it is from the challenge. ``error_description``: one fixed sentence for each reason.
+        ``code``: finer than ``error``; it never changes. Nothing of the token or the request is in them.
+    """
     body = {"error_description": error.description, "code": error.code}
     return body if error.error is None else {"error": error.error, **body}
 
@@ -25,20 +31,20 @@ def response_headers(
     schemes: tuple[str, ...] = ("Bearer",),
     resource_metadata: str | None = None,
 ) -> list[tuple[str, str]]:
-    """Return the headers of the answer to *error*: never to be stored, and challenges where there is a way in.
+    """Return the headers of the answer to *error*: ``no-store``, and challenges where better credentials would help.
 
     Args:
-        error: what is answered.
-        realm: names what is protected.
-        schemes: those that the API takes, that of the request first: the error is told there.
+        error: the error to answer.
+        realm: of the challenges: what is protected.
+        schemes: those that the API accepts, that of the request first: its challenge carries the error.
         resource_metadata: the URL of this API's metadata (RFC 9728 §5.1), for the challenges.
     """
     headers = [("Cache-Control", "no-store")]
     if isinstance(error, (AuthenticationError, AuthorizationError)):
-        told: Auth0Error | None = error
+        reported: Auth0Error | None = error
         for scheme in schemes:
-            headers.append(("WWW-Authenticate", _challenge(scheme, realm, told, resource_metadata)))
-            told = None
+            headers.append(("WWW-Authenticate", _challenge(scheme, realm, reported, resource_metadata)))
+            reported = None
     if isinstance(error, MethodNotAllowedError):
         headers.append(("Allow", ", ".join(error.allowed)))
     if error.retry_after_seconds:
@@ -64,7 +70,7 @@ def _challenge(scheme: str, realm: str, error: Auth0Error | None, resource_metad
 
 
 def _step_up(error: InsufficientUserAuthenticationError) -> dict[str, str]:
-    """Return what a new login has to be like (RFC 9470 §3)."""
+    """Return what a new login must satisfy (RFC 9470 §3)."""
     parameters: dict[str, str] = {}
     if error.acr_values:
         parameters["acr_values"] = " ".join(error.acr_values)

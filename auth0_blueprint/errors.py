@@ -1,4 +1,4 @@
-"""Every way in which a request, a token or a configuration is refused.
+"""Every error that this package raises: its status, its code and what a client may read about it.
 
 ::
 
@@ -32,10 +32,10 @@
     ├── NotFoundError                                404  not_found
     ├── MethodNotAllowedError                        405  method_not_allowed
     └── RateLimitedError                             429  rate_limited
-    ConfigurationError                            raised at startup, never answered to a client
+    ConfigurationError                            raised at startup, never sent to a client
 
-Each error class lists its reasons: a short name for logs and signals, and the one fixed sentence that a client may
-read. Nothing of a token or a request ever becomes part of either.
+Each error class lists its reasons: a short key for logs and signals, and one fixed sentence that a client may read.
+Neither ever contains any part of a token or a request.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ from typing import ClassVar
 
 
 class Auth0Error(Exception):
-    """The root of all that this package answers to a client. Handle it to render errors your own way.
+    """The base of every error that this package answers to a client. Handle it to render errors your own way.
 
     Attributes:
         status: the HTTP status code.
-        error: the RFC 6750 §3.1 error code, or ``None`` where the challenge has to be bare.
-        code: the finer, stable code of this package.
-        reason: the finest, for logs and signals: a key of ``descriptions``.
-        description: the fixed sentence for that reason.
+        error: the RFC 6750 §3.1 error code, or ``None`` where the challenge must be bare.
+        code: the finer code of this package, which is stable.
+        reason: the exact reason, for logs and signals: a key of ``descriptions``.
+        description: the fixed public sentence for that reason.
         scope: scope values for the challenge.
         retry_after_seconds: for the ``Retry-After`` header.
     """
@@ -70,7 +70,7 @@ class Auth0Error(Exception):
 
 
 class AuthenticationError(Auth0Error):
-    """The request does not prove who is calling, or not well enough."""
+    """The request does not prove who is calling, or does not prove it well enough."""
 
     status = 401
 
@@ -86,13 +86,13 @@ class MissingCredentialsError(AuthenticationError):
 
 
 class InvalidHeaderError(AuthenticationError):
-    """The header names another scheme or carries no token: as good as no credentials for us."""
+    """The header names another scheme or carries no token: treated like no credentials."""
 
     code = "invalid_header"
     error: ClassVar[str | None] = None
     descriptions: ClassVar[dict[str, str]] = {
         "other_scheme": "The Authorization header must use the Bearer scheme.",
-        "no_token": "The Authorization header holds no token after the scheme.",
+        "no_token": "The Authorization header has no token after the scheme.",
     }
 
 
@@ -102,12 +102,12 @@ class AmbiguousHeaderError(InvalidHeaderError):
     status = 400
     error: ClassVar[str | None] = "invalid_request"
     descriptions: ClassVar[dict[str, str]] = {
-        "several_credentials": "The Authorization header must be one scheme, one space and one token.",
+        "several_credentials": "The Authorization header must be one scheme and one token, separated by one space.",
     }
 
 
 class InvalidProofError(AuthenticationError):
-    """The DPoP proof is missing, or does not prove that the sender holds the key (RFC 9449 §4.3, §7.1)."""
+    """The DPoP proof is missing, or does not prove possession of the key (RFC 9449 §4.3, §7.1)."""
 
     code = "invalid_dpop_proof"
     error: ClassVar[str | None] = "invalid_dpop_proof"
@@ -119,40 +119,40 @@ class InvalidProofError(AuthenticationError):
         "type": "The type of the DPoP proof must be dpop+jwt.",
         "critical_extension": "The DPoP proof uses a header extension that this API does not understand.",
         "algorithm": "The DPoP proof is signed with an algorithm this API does not accept.",
-        "key": "The DPoP proof must hold one public key that this API can use, and nothing private.",
-        "key_of_other_algorithm": "The key in the DPoP proof does not fit its algorithm.",
+        "key": "The DPoP proof must contain one public key that this API supports, and no private key.",
+        "key_of_other_algorithm": "The key in the DPoP proof does not match its algorithm.",
         "signature": "The signature of the DPoP proof is not valid.",
-        "method": "The DPoP proof was made for another method.",
+        "method": "The DPoP proof was made for another request method.",
         "uri": "The DPoP proof was made for another URI.",
         "access_token": "The DPoP proof was made for another access token.",
-        "time": "The time in the DPoP proof is missing or not a usable number.",
+        "time": "The time in the DPoP proof is missing or not a valid number.",
         "too_old": "The DPoP proof is too old; make a new one for each request.",
-        "in_future": "The DPoP proof was made in the future; check the clocks.",
-        "token_id": "The identifier of the DPoP proof must be text of 1 to 256 characters.",
-        "replayed": "The DPoP proof was used before; make a new one for each request.",
+        "in_future": "The DPoP proof is dated in the future; check the clocks.",
+        "token_id": "The identifier of the DPoP proof must be a string of 1 to 256 characters.",
+        "replayed": "The DPoP proof was already used; make a new one for each request.",
     }
 
 
 class InvalidTokenError(AuthenticationError):
-    """There is a token, and it is not acceptable (RFC 6750 §3.1 ``invalid_token``)."""
+    """There is a token, but it is not acceptable (RFC 6750 §3.1 ``invalid_token``)."""
 
     error: ClassVar[str | None] = "invalid_token"
 
 
 class MalformedTokenError(InvalidTokenError):
-    """The token is not a JWS of the shape that an access token has (RFC 7515 §7.1, RFC 8725 §3)."""
+    """The token is not a well-formed JWS access token (RFC 7515 §7.1, RFC 8725 §3)."""
 
     code = "token_malformed"
     descriptions: ClassVar[dict[str, str]] = {
         "too_long": "The access token is longer than this API accepts.",
-        "encrypted": "The access token is encrypted; this API accepts signed access tokens only.",
+        "encrypted": "The access token is encrypted; this API accepts only signed access tokens.",
         "opaque": "The access token is not a JWT; request it with this API's audience.",
-        "not_base64url": "The access token is not made of three base64url segments.",
+        "not_base64url": "The access token does not consist of three base64url segments.",
         "header_not_json": "The header of the access token is not an acceptable JSON object.",
         "payload_not_json": "The payload of the access token is not an acceptable JSON object.",
-        "key_id": "The key id of the access token is not usable.",
+        "key_id": "The key id of the access token is not a string, or is too long.",
         "critical_extension": "The access token uses a header extension that this API does not understand.",
-        "type": "The token is not of a type that this API accepts as an access token.",
+        "type": "The token's type is not one that this API accepts for access tokens.",
     }
 
 
@@ -166,16 +166,16 @@ class UnsupportedAlgorithmError(InvalidTokenError):
 
 
 class UnknownKeyError(InvalidTokenError):
-    """No key of the issuer fits the token, and the key set is known to be current."""
+    """No key of the issuer fits the token, although the key set is current."""
 
     code = "unknown_key"
     descriptions: ClassVar[dict[str, str]] = {
-        "unknown_key": "The access token is signed with a key the issuer does not publish."
+        "unknown_key": "The access token is signed with a key that the issuer does not publish."
     }
 
 
 class InvalidSignatureError(InvalidTokenError):
-    """The signature is not that of the key it names."""
+    """The signature was not made with the key that the token names."""
 
     code = "invalid_signature"
     descriptions: ClassVar[dict[str, str]] = {"invalid_signature": "The signature of the access token is not valid."}
@@ -199,71 +199,69 @@ class TokenNotYetValidError(InvalidTokenError):
 
 
 class InvalidClaimsError(InvalidTokenError):
-    """A claim is absent, of the wrong type, or not the value this API demands."""
+    """A claim is missing, has the wrong type, or does not have a value that this API accepts."""
 
     code = "invalid_claims"
     descriptions: ClassVar[dict[str, str]] = {
         "issuer": "The access token was issued by another issuer.",
         "audience": "The access token was issued for another audience.",
         "missing_claim": "The access token lacks a claim that this API requires.",
-        "subject": "The subject of the access token is missing or not text.",
-        "time": "A time in the access token is missing or not a usable number.",
-        "number": "The access token holds a number that is out of range.",
+        "subject": "The subject of the access token is missing or not a string.",
+        "time": "A time in the access token is missing or not a valid number.",
+        "number": "The access token contains a number that is out of range.",
         "lifetime": "The access token is valid for longer than this API accepts.",
-        "scope": "The scope of the access token is neither text nor a list of texts.",
-        "permissions": "The permissions of the access token are not a list of texts.",
-        "identifier": "An identifier in the access token is not text.",
+        "scope": "The scope of the access token is neither a string nor a list of strings.",
+        "permissions": "The permissions of the access token are not a list of strings.",
+        "identifier": "An identifier in the access token is not a string.",
         "organization": "The access token is not for an organization that this API accepts.",
-        "app": "The access token was refused by a rule of this API.",
+        "app": "The access token was rejected by a rule of this API.",
     }
 
 
 class RevokedTokenError(InvalidTokenError):
-    """The token was withdrawn before it expired."""
+    """The token was revoked before it expired."""
 
     code = "token_revoked"
     descriptions: ClassVar[dict[str, str]] = {"token_revoked": "The access token was revoked."}
 
 
 class BindingMismatchError(InvalidTokenError):
-    """The token is bound to a key or certificate that this request does not prove (RFC 7800 §3)."""
+    """The request does not prove possession of the key or certificate that the token is bound to (RFC 7800 §3)."""
 
     code = "binding_mismatch"
     descriptions: ClassVar[dict[str, str]] = {
-        "sender_constrained": "The access token is bound to a key or certificate that the request does not prove in a "
-        "way this API takes.",
-        "no_certificate": "The access token is bound to a client certificate, and the request shows none.",
+        "sender_constrained": "The access token is sender-constrained, and the request does not prove possession of "
+        "its key or certificate.",
+        "no_certificate": "The access token is bound to a client certificate, but the request presents none.",
         "other_certificate": "The access token is bound to another client certificate.",
         "unreadable_certificate": "The client certificate of the request cannot be read.",
-        "untrusted_proxy": "The client certificate does not come from a proxy that this API trusts.",
+        "untrusted_proxy": "The client certificate was not forwarded by a proxy that this API trusts.",
         "not_bound": "The access token is not bound to a key and cannot be used with the DPoP scheme.",
-        "proof_beside_bearer": "A DPoP proof belongs to the DPoP scheme; it cannot go with a bearer token.",
-        "proof_required": "This API takes access tokens that are bound to a DPoP key only.",
-        "other_key": "The access token is bound to another key than that of the DPoP proof.",
+        "proof_beside_bearer": "A DPoP proof requires the DPoP scheme; it cannot accompany a bearer token.",
+        "proof_required": "This API accepts only DPoP-bound access tokens.",
+        "other_key": "The access token is bound to a different key than the one in the DPoP proof.",
     }
 
 
 class UserNotFoundError(InvalidTokenError):
-    """The token is good, but the app's ``user_lookup_loader`` knows no such user."""
+    """The token is valid, but the app's ``user_lookup_loader`` knows no such user."""
 
     code = "user_not_found"
-    descriptions: ClassVar[dict[str, str]] = {
-        "user_not_found": "The user of the access token is not known to this API."
-    }
+    descriptions: ClassVar[dict[str, str]] = {"user_not_found": "This API does not know the user of the access token."}
 
 
 class InsufficientUserAuthenticationError(AuthenticationError):
-    """The token is good; how or when the user has logged in is not enough for the route (RFC 9470 §3).
+    """The token is valid, but the route requires another kind of login, or a more recent one (RFC 9470 §3).
 
     Attributes:
-        acr_values: authentication context class references of which the route takes one, best first.
-        max_age_seconds: how long ago the login may have been.
+        acr_values: authentication context class references, any of which the route accepts, best first.
+        max_age_seconds: the maximum age of the login.
     """
 
     code = "insufficient_user_authentication"
     error: ClassVar[str | None] = "insufficient_user_authentication"
     descriptions: ClassVar[dict[str, str]] = {
-        "acr": "This route requires a login of another kind than the one behind the access token.",
+        "acr": "This route requires a different kind of login than the one behind the access token.",
         "max_age": "This route requires a more recent login than the one behind the access token.",
     }
 
@@ -281,14 +279,14 @@ class InsufficientUserAuthenticationError(AuthenticationError):
 
 
 class AuthorizationError(Auth0Error):
-    """The caller is known, and may not do this (RFC 6750 §3.1 ``insufficient_scope``)."""
+    """The caller is known, but may not do this (RFC 6750 §3.1 ``insufficient_scope``)."""
 
     status = 403
     error: ClassVar[str | None] = "insufficient_scope"
 
 
 class InsufficientScopeError(AuthorizationError):
-    """The ``scope`` claim lacks what the route demands."""
+    """The ``scope`` claim lacks what the route requires."""
 
     code = "insufficient_scope"
     descriptions: ClassVar[dict[str, str]] = {
@@ -297,7 +295,7 @@ class InsufficientScopeError(AuthorizationError):
 
 
 class InsufficientPermissionsError(AuthorizationError):
-    """The ``permissions`` claim lacks what the route demands."""
+    """The ``permissions`` claim lacks what the route requires."""
 
     code = "insufficient_permissions"
     descriptions: ClassVar[dict[str, str]] = {
@@ -306,17 +304,17 @@ class InsufficientPermissionsError(AuthorizationError):
 
 
 class InsufficientClaimsError(AuthorizationError):
-    """A claim is absent or has no value that the route admits."""
+    """A claim is missing or has no value that the route accepts."""
 
     code = "insufficient_claims"
     descriptions: ClassVar[dict[str, str]] = {
         "insufficient_claims": "The access token lacks a claim value that this route requires.",
-        "organization": "The access token is not for an organization that this route admits.",
+        "organization": "The access token is not for an organization that this route accepts.",
     }
 
 
 class UnavailableError(Auth0Error):
-    """We cannot decide now. Not the client's fault: no challenge, and ``Retry-After`` says when to come back."""
+    """This cannot be decided now. Not the client's fault: no challenge, and ``Retry-After`` says when to try again."""
 
     status = 503
     error: ClassVar[str | None] = "temporarily_unavailable"
@@ -327,17 +325,17 @@ class KeySetUnavailableError(UnavailableError):
 
     code = "key_set_unavailable"
     descriptions: ClassVar[dict[str, str]] = {
-        "key_set_unavailable": "The keys to verify access tokens are not available right now."
+        "key_set_unavailable": "The keys for verifying access tokens are not available right now."
     }
 
 
 class RevocationUnavailableError(UnavailableError):
-    """The store of revocations cannot be reached, and it matters."""
+    """The shared revocations cannot be read or changed, and this request depends on them."""
 
     code = "revocation_unavailable"
     descriptions: ClassVar[dict[str, str]] = {
-        "out_of_touch": "Whether access tokens were revoked cannot be told right now.",
-        "not_stored": "The revocations that all processes share cannot be changed right now.",
+        "out_of_touch": "Access tokens cannot be checked for revocation right now.",
+        "not_stored": "Revocations cannot be changed right now.",
     }
 
     def __init__(self, reason: str | None = None) -> None:
@@ -345,12 +343,12 @@ class RevocationUnavailableError(UnavailableError):
 
 
 class ReplayMemoryUnavailableError(UnavailableError):
-    """Whether a DPoP proof was used before cannot be told, or not be remembered."""
+    """Earlier use of a DPoP proof cannot be checked, or this use cannot be recorded."""
 
     code = "replay_memory_unavailable"
     descriptions: ClassVar[dict[str, str]] = {
-        "out_of_touch": "Whether the DPoP proof was used before cannot be told right now.",
-        "full": "No more DPoP proofs can be remembered right now.",
+        "out_of_touch": "The DPoP proof cannot be checked for earlier use right now.",
+        "full": "No further DPoP proofs can be accepted right now.",
     }
 
     def __init__(self, reason: str | None = None) -> None:
@@ -358,7 +356,7 @@ class ReplayMemoryUnavailableError(UnavailableError):
 
 
 class InvalidRequestError(Auth0Error):
-    """The body of a request to one of the package's own routes is not what the route takes. Names our own field."""
+    """The request body is not what one of the package's own routes accepts. Names only fields of ours."""
 
     status = 400
     error: ClassVar[str | None] = "invalid_request"
@@ -369,30 +367,30 @@ class InvalidRequestError(Auth0Error):
         "too_large": "The body is larger than this route accepts.",
         "unknown_field": "The body has a field that this route does not know.",
         "one_of": "The body must have exactly one of token, jti, subject and client_id.",
-        "token": "The field token must be one access token, as text.",
+        "token": "The field token must be one access token, as a string.",
         "token_not_ours": "The field token must be an access token of this API that is still valid.",
-        "jti": "The field jti must be text of 1 to 1024 characters.",
-        "subject": "The field subject must be text of 1 to 1024 characters.",
-        "client_id": "The field client_id must be text of 1 to 1024 characters.",
-        "reason": "The field reason must be text of at most 500 characters.",
-        "token_type_hint": "The field token_type_hint must be given once at most.",
+        "jti": "The field jti must be a string of 1 to 1024 characters.",
+        "subject": "The field subject must be a string of 1 to 1024 characters.",
+        "client_id": "The field client_id must be a string of 1 to 1024 characters.",
+        "reason": "The field reason must be a string of at most 500 characters.",
+        "token_type_hint": "The field token_type_hint must be given at most once.",
     }
 
 
 class NotFoundError(Auth0Error):
-    """One of the package's own routes has nothing under that name, or is switched off."""
+    """One of the package's own routes found nothing under that name, or is turned off."""
 
     status = 404
     error: ClassVar[str | None] = "not_found"
     code = "not_found"
     descriptions: ClassVar[dict[str, str]] = {
-        "not_found": "There is nothing here.",
+        "not_found": "Not found.",
         "no_revocation": "There is no such revocation.",
     }
 
 
 class RateLimitedError(Auth0Error):
-    """One of the package's own routes was asked again too soon."""
+    """One of the package's own routes was called again too soon."""
 
     status = 429
     error: ClassVar[str | None] = "rate_limited"
@@ -403,14 +401,12 @@ class RateLimitedError(Auth0Error):
 
 
 class MethodNotAllowedError(Auth0Error):
-    """One of the package's own routes was asked with a method that it does not have."""
+    """One of the package's own routes was called with a method that it does not support."""
 
     status = 405
     error: ClassVar[str | None] = "method_not_allowed"
     code = "method_not_allowed"
-    descriptions: ClassVar[dict[str, str]] = {
-        "method_not_allowed": "This route does not have the method of the request."
-    }
+    descriptions: ClassVar[dict[str, str]] = {"method_not_allowed": "This route does not support the request method."}
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
         self.allowed = allowed
@@ -418,7 +414,7 @@ class MethodNotAllowedError(Auth0Error):
 
 
 class ConfigurationError(Exception):
-    """The app cannot be protected with these settings. Lists every wrong one; nothing was left on the app.
+    """The app cannot be protected with these settings. Lists every problem; the app is left unchanged.
 
     Attributes:
         problems: setting (or topic) -> what is wrong and what would be right.

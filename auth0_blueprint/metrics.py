@@ -1,14 +1,14 @@
-"""Prometheus metrics of an app: `instrument` it, and expose its registry as any other (docs/metrics.md).
+"""Prometheus metrics of an app: call `instrument`, and expose the registry like any other (docs/metrics.md).
 
-Needs the extra ``metrics``; nothing else of the package imports this room. Everything is a plain ``Counter`` or
-``Gauge``, which alone work in the multi-process mode of prometheus-client. A label has one of a few values that are
-known before the first request comes: none is taken from a token or a request.
+Needs the extra ``metrics``; nothing else in the package imports this module. Only plain ``Counter`` and ``Gauge`` are
+used, because they alone work in the multi-process mode of prometheus-client. Each label takes one of a few values that
+are known before the first request: none comes from a token or a request.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -29,7 +29,7 @@ except ModuleNotFoundError as _missing:
 
 METRICS_EXTENSION = "auth0_metrics"
 
-#: Of a code or a reason that is not of this package.
+#: Stands for a code or a reason that this package does not define.
 OTHER = "other"
 
 _HTTP_STATUS = "http_status"
@@ -46,67 +46,49 @@ def _codes() -> Iterator[str]:
             yield error.code
 
 
-#: With which codes a guard refuses.
+#: The codes with which a guard refuses a request.
 CODES = (*sorted(set(_codes())), OTHER)
 
 
 class Collectors:
-    """What is in one registry, for all apps that count in it."""
+    """The metrics in one registry, shared by all apps that count in it."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.verified: Counter = Counter(
-            "auth0_tokens_verified_total",
-            "Requests, and calls of verify_token, whose access token was accepted.",
-            registry=registry,
+        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        self.verified: Counter = counter(
+            "auth0_tokens_verified_total", "Access tokens accepted, in requests and by verify_token."
         )
-        self.rejected: Counter = Counter(
-            "auth0_tokens_rejected_total",
-            "Requests, and calls of verify_token, that were refused, by error code.",
-            ["code"],
-            registry=registry,
+        self.rejected: Counter = counter(
+            "auth0_tokens_rejected_total", "Requests and verify_token calls refused, by error code.", ["code"]
         )
         # The hits would cost each request a second count.
-        self.cache_misses: Counter = Counter(
-            "auth0_token_cache_misses_total",
-            "Good access tokens that were not remembered, and had to be proven.",
-            registry=registry,
+        self.cache_misses: Counter = counter(
+            "auth0_token_cache_misses_total", "Valid access tokens that were not in the token cache."
         )
-        self.fetches: Counter = Counter(
-            "auth0_key_set_fetches_total",
-            "Requests for the key set of an issuer.",
-            ["issuer"],
-            registry=registry,
+        self.fetches: Counter = counter(
+            "auth0_key_set_fetches_total", "Attempts to fetch an issuer's key set.", ["issuer"]
         )
-        self.fetch_failures: Counter = Counter(
+        self.fetch_failures: Counter = counter(
             "auth0_key_set_fetch_failures_total",
-            "Requests for the key set of an issuer that gave none, by reason.",
+            "Attempts to fetch an issuer's key set that failed, by reason.",
             ["issuer", "reason"],
-            registry=registry,
         )
-        # Not its age: in multi-process mode a gauge says what was set last, and an age would stand still.
-        self.fetched_at: Gauge = Gauge(
+        # Not the age: in multi-process mode a gauge keeps the value set last, and an age would stand still.
+        self.fetched_at: Gauge = gauge(
             "auth0_key_set_fetched_timestamp_seconds",
-            "When the issuer gave the key set that is in use, as Unix time; of several processes, the newest.",
+            "Unix time at which the key set in use was fetched; with several processes, the newest.",
             ["issuer"],
-            registry=registry,
             multiprocess_mode="livemax",
         )
         # Each process knows all of them: they must not be added up.
-        self.revocations: Gauge = Gauge(
+        self.revocations: Gauge = gauge(
             "auth0_revocations_in_force",
-            "Revocations in force, as the process knows them that has looked last.",
-            registry=registry,
+            "Revocations in force, as known to the process that synced last.",
             multiprocess_mode="livemostrecent",
         )
-        self.looks: Counter = Counter(
-            "auth0_revocation_store_looks_total",
-            "Looks at what processes share about revocations.",
-            registry=registry,
-        )
-        self.look_failures: Counter = Counter(
-            "auth0_revocation_store_look_failures_total",
-            "Looks at what processes share about revocations that failed.",
-            registry=registry,
+        self.looks: Counter = counter("auth0_revocation_store_looks_total", "Syncs with the shared revocations.")
+        self.look_failures: Counter = counter(
+            "auth0_revocation_store_look_failures_total", "Syncs with the shared revocations that failed."
         )
 
 
@@ -114,17 +96,17 @@ _collectors: WeakKeyDictionary[CollectorRegistry, Collectors] = WeakKeyDictionar
 
 
 def instrument(app: Flask, *, registry: CollectorRegistry = REGISTRY) -> None:
-    """Count in *registry* what happens in *app*, from now on.
+    """Count in *registry* what happens in *app* from now on.
 
-    To be called once for each app, after its `Auth0Blueprint` is registered. Several apps may count in one registry:
-    their figures add up.
+    Call it once for each app, after its `Auth0Blueprint` is registered. Several apps may share one registry: their
+    figures add up.
 
     Args:
         app: the app.
         registry: the one that the host exposes; by default that of prometheus-client.
 
     Raises:
-        RuntimeError: the app has no Auth0Blueprint, or is instrumented already.
+        RuntimeError: the app has no Auth0Blueprint, or is already instrumented.
     """
     state: AppState | None = app.extensions.get(EXTENSION)
     if state is None:
@@ -133,7 +115,7 @@ def instrument(app: Flask, *, registry: CollectorRegistry = REGISTRY) -> None:
             "app.register_blueprint(Auth0Blueprint())."
         )
     if METRICS_EXTENSION in app.extensions:
-        raise RuntimeError("This app is instrumented already: everything would be counted twice.")
+        raise RuntimeError("This app is already instrumented: everything would be counted twice.")
     collectors = _collectors.get(registry)
     if collectors is None:
         collectors = _collectors[registry] = Collectors(registry)
@@ -141,14 +123,15 @@ def instrument(app: Flask, *, registry: CollectorRegistry = REGISTRY) -> None:
 
 
 class AppMetrics:
-    """Counts for one app: along with its counters, at each look at the board, and as a listener of its signals.
+    """Counts for one app: alongside its counters, at each sync with the fleet, and by listening to its signals.
 
-    Each series is made here, at zero: a rate that only begins with the first failure would not see it.
+    Each series starts at zero here: a rate over a series that begins with the first failure would miss that failure.
     """
 
     def __init__(self, app: Flask, state: AppState, collectors: Collectors) -> None:
         self._key_sources = state.key_sources
         self._revocations = state.revocations
+        self._time = state.clock.time
         self._collectors = collectors
         self.count_verified: Callable[[], None] = collectors.verified.inc
         self.count_proven: Callable[[], None] = collectors.cache_misses.inc
@@ -160,14 +143,14 @@ class AppMetrics:
             for reason in REASONS
         }
         state.counters.count_along(self)
-        # blinker holds these weakly, by this object: they go with the app.
+        # blinker holds these weakly, through this object: they are freed with the app.
         signals.key_set_refreshed.connect(self._note_key_set, sender=app)
         if state.revocations is not None:
             signals.revocation_changed.connect(self._note_revocations, sender=app)
             state.fleet_sync.subscribe_to_outcomes(self._count_look)
 
     def count_rejected(self, code: str) -> None:
-        """Count a refusal; under `OTHER` if the error is the app's own."""
+        """Count a refusal; an error of the app's own counts as `OTHER`."""
         self._rejected.get(code, self._rejected[OTHER]).inc()
 
     def count_key_fetch(self, issuer: str) -> None:
@@ -181,8 +164,8 @@ class AppMetrics:
     def _note_key_set(self, _app: Flask, *, issuer: str, **_key_ids: Any) -> None:
         age_seconds = self._key_sources[issuer].status().age_seconds
         if age_seconds is not None:
-            # Not before: until then there is no time to tell, and 0 would be a key set of 1970.
-            self._collectors.fetched_at.labels(issuer).set(time.time() - age_seconds)
+            # Only now: until a key set was fetched there is no time to report, and 0 would mean 1970.
+            self._collectors.fetched_at.labels(issuer).set(self._time() - age_seconds)
 
     def _count_look(self, has_worked: bool) -> None:
         self._collectors.looks.inc()

@@ -6,15 +6,15 @@ from blinker import NamedSignal, Namespace
 
 _signals = Namespace()
 
-#: ``access_token``: the :class:`~auth0_blueprint.AccessToken` that a request, or ``verify_token``, has proven.
+#: ``access_token``: the :class:`~auth0_blueprint.AccessToken` that a request, or ``verify_token``, has verified.
 token_verified: NamedSignal = _signals.signal("token-verified")
-#: ``code``: the stable error code (docs/errors.md); ``reason``: the finer reason behind it.
+#: ``code``: the stable error code (docs/errors.md); ``reason``: the exact reason.
 token_rejected: NamedSignal = _signals.signal("token-rejected")
-#: ``revocation``: the :class:`~auth0_blueprint.revocation.index.Revocation` that this process has made or learnt of.
+#: ``revocation``: the :class:`~auth0_blueprint.revocation.index.Revocation` that this process has made or learned of.
 revocation_changed: NamedSignal = _signals.signal("revocation-changed")
-#: ``action``, such as ``revoke``; ``subject`` and ``client_id`` of the admin; ``target``, ``reason``: of what, and why.
+#: ``action``, such as ``revoke``; ``subject`` and ``client_id`` of the admin; ``target``; ``reason``, if given.
 admin_acted: NamedSignal = _signals.signal("admin-acted")
-#: ``issuer``; ``added`` and ``removed``: the key ids that came and went, as tuples of text.
+#: ``issuer``; ``added`` and ``removed``: the key ids that appeared and disappeared, as tuples of strings.
 key_set_refreshed: NamedSignal = _signals.signal("key-set-refreshed")
-#: ``issuer``; ``reason``: a fixed text that says why the key set could not be fetched.
+#: ``issuer``; ``reason``: a fixed sentence that says why the key set could not be fetched.
 key_set_refresh_failed: NamedSignal = _signals.signal("key-set-refresh-failed")

@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass
 from functools import partial
 
+from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import Auth0Error
 from auth0_blueprint.keysets.shared import SharedKeySet
@@ -181,16 +182,16 @@ class Process:
         fleet, time = self._fleet, self._fleet.time
         skew = fleet.random.uniform(-_CLOCK_SKEW_SECONDS, _CLOCK_SKEW_SECONDS)
 
-        def clock() -> float:
-            return _EPOCH + skew + time.now
-
-        def monotonic() -> float:
-            return time.now
-
+        clock = Clock(
+            time=lambda: _EPOCH + skew + time.now,
+            monotonic=lambda: time.now,
+            sleep=time.sleep,
+            uniform=fleet.random.uniform,
+        )
         if fleet.is_sharing:
-            cache = SharedCache(lambda: fleet.cache, monotonic=monotonic, call_within=fleet.cache.call_within)
+            cache = SharedCache(lambda: fleet.cache, clock=clock, call_within=fleet.cache.call_within)
         else:
-            cache = SharedCache(lambda: None, monotonic=monotonic, call_within=lambda _seconds, open_: open_())
+            cache = SharedCache(lambda: None, clock=clock, call_within=lambda _seconds, open_: open_())
         return KeySource(
             _ISSUER,
             ttl_seconds=TTL,
@@ -206,12 +207,7 @@ class Process:
                 keep_seconds=MAX_STALE,
                 attempt_seconds=FETCH_TIMEOUT,
                 clock=clock,
-                monotonic=monotonic,
-                pause=time.sleep,
-                uniform=fleet.random.uniform,
             ),
             clock=clock,
-            monotonic=monotonic,
-            uniform=fleet.random.uniform,
-            single_flight=SingleFlight(start=time.start, make_event=partial(SimulatedEvent, time), monotonic=monotonic),
+            single_flight=SingleFlight(start=time.start, make_event=partial(SimulatedEvent, time), clock=clock),
         )

@@ -1,4 +1,4 @@
-"""The documentation site: ``make docs``. The pages are plain Markdown, and read as well where the code is kept."""
+"""The documentation site: ``make docs``. The pages are plain Markdown that also reads well on a code host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sphinx.ext.napoleon import Config, GoogleDocstring
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
-sys.path.insert(0, str(ROOT))  # what is described is what stands beside this page, wherever something is installed
+sys.path.insert(0, str(ROOT))  # document the package in this checkout, whatever is installed
 
 project = "auth0_blueprint"
 author = "the authors of auth0_blueprint"
@@ -43,7 +43,7 @@ FROM_THE_ROOT = {"security": "SECURITY.md", "changelog": "CHANGELOG.md"}
 
 
 def read_from_the_root(app: Sphinx, name: str, source: list[str]) -> None:
-    """Put the text of the root in the place of a page that only points to it; let links lead to pages of the site."""
+    """Replace a page that only points to the root by the text there; rewrite links to pages of the site."""
     if name in FROM_THE_ROOT:
         page = ROOT / FROM_THE_ROOT[name]
         app.env.note_dependency(str(page))
@@ -52,14 +52,14 @@ def read_from_the_root(app: Sphinx, name: str, source: list[str]) -> None:
     pages = {file: f"/{page}.md" for page, file in FROM_THE_ROOT.items()} | {"README.md": "/index.md"}
     for file, page in pages.items():
         source[0] = source[0].replace(f"]({up}{file}", f"]({page}")
-    # The site does not hold the examples: what leads to them is left as their names.
+    # The examples are not on the site: links to them become plain text.
     source[0] = re.sub(r"\[([^\]]+)\]\((?:\.\./)+examples/[^)]*\)", r"\1", source[0])
 
 
 def read_google_style(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    """Read docstrings as Sphinx's napoleon does, but for those of attributes.
+    """Read docstrings as Sphinx's napoleon does, except those of attributes.
 
-    It takes what stands before the first colon there for a type. Here those are sentences as well.
+    There it takes the text before the first colon for a type. Here those are sentences too.
     """
     if what not in {"attribute", "data", "property"}:
         lines[:] = GoogleDocstring(lines, Config(), app, what, name, thing, options).lines()

@@ -1,27 +1,27 @@
 """Every setting of auth0_blueprint, with its default. Copy to instance/config.py and set the first two."""
 
-# The domain of your tenant, or your custom domain; and the identifier of your API.
-AUTH0_DOMAIN = "example.eu.auth0.com"  # or several: ["example.eu.auth0.com", "login.example.com"]; the first one counts
+# The domain of your tenant (or your custom domain) and the identifier of your API.
+AUTH0_DOMAIN = "example.eu.auth0.com"  # or several: ["example.eu.auth0.com", "login.example.com"]; the first matters
 AUTH0_AUDIENCE = "https://api.example.com"
 
-# Origins of browser front ends (of the reference app, wsgi.py).
+# Origins of browser front ends (used by the reference app, wsgi.py).
 CORS_ORIGINS = ["http://localhost:3000"]
 
-# The issuer, where it is not https://{AUTH0_DOMAIN}/, and its key set. Not with several domains.
+# The issuer, if it is not https://{AUTH0_DOMAIN}/, and its key set. Not allowed with several domains.
 # AUTH0_ISSUER = "https://example.eu.auth0.com/"
 # AUTH0_JWKS_URL = "https://example.eu.auth0.com/.well-known/jwks.json"
 
-# What a token has to be.
+# What a token must look like.
 # AUTH0_ALGORITHMS = ["RS256"]
 # AUTH0_LEEWAY = 5  # seconds
 # AUTH0_TOKEN_PROFILE = "any"  # "any", "auth0" or "rfc9068"
 # AUTH0_REQUIRED_CLAIMS = []
-# AUTH0_ORGANIZATION = []  # ids (org_...): unset, tokens of every organization are accepted
+# AUTH0_ORGANIZATION = []  # ids (org_...); unset: tokens of every organization are accepted
 # AUTH0_MAX_TOKEN_LIFETIME = 30 * 24 * 3600  # seconds
 # AUTH0_MAX_TOKEN_BYTES = 16384
 # AUTH0_REALM = "api"
 
-# How key sets are kept current. All but the last in seconds.
+# How key sets are kept current. All but the last are in seconds.
 # AUTH0_JWKS_TTL = 600
 # AUTH0_JWKS_REFRESH_AHEAD = 120
 # AUTH0_JWKS_MAX_STALE = 3600
@@ -37,8 +37,8 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # How many verified tokens each process remembers; 0: none.
 # AUTH0_TOKEN_CACHE_SIZE = 1024
 
-# Revocation: how soon it binds all processes, whether it is there at all, and what a process does that has not reached
-# the shared cache for a while ("allow" or "deny"; also about used DPoP proofs).
+# Revocation: how soon it takes effect in all processes, whether it is on at all, and what a process does that has not
+# reached the shared cache for a while ("allow" or "deny"; also applies to used DPoP proofs).
 # AUTH0_SYNC_INTERVAL = 5  # seconds
 # AUTH0_REVOCATION = True
 # AUTH0_REVOCATION_MAX_STALE = 60  # seconds
@@ -49,21 +49,21 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_INTROSPECTION_SCOPE = "introspect:tokens"
 # AUTH0_OPENAPI = False
 
-# Where clients see this API, and whether it tells them how to get a token (RFC 9728).
+# The URL at which clients see this API, and whether it tells them how to get a token (RFC 9728).
 # AUTH0_PUBLIC_URL = "https://api.example.com"
 # AUTH0_RESOURCE_METADATA = False
 
-# Who sees the details of /auth/health ("never", "authorized", "always"), and what makes an admin.
+# Who sees the details of /auth/health ("never", "authorized", "always"), and what an admin's token must have.
 # AUTH0_HEALTH_DETAILS = "authorized"
 # AUTH0_ADMIN_SCOPE = "manage:auth0"
 # AUTH0_ADMIN_RBAC = True
 
-# Tokens that are bound to a key of the client (RFC 9449); needs AUTH0_PUBLIC_URL or TRUSTED_HOSTS: see docs/dpop.md.
+# Tokens bound to a key of the client (RFC 9449). Needs AUTH0_PUBLIC_URL or TRUSTED_HOSTS: see docs/dpop.md.
 # AUTH0_DPOP = "disabled"  # or "allowed", "required"
 
-# Where the client certificate is that a token may be bound to: see docs/mtls.md.
+# Where to find the client certificate, for tokens bound to one: see docs/mtls.md.
 # AUTH0_MTLS_CERT = None  # "header:X-SSL-Client-Cert from unix"
 
-# Only for `flask auth0 token`. Better in the environment, as a running API needs neither.
+# Only for `flask auth0 token`. Better set in the environment, because a running API needs neither.
 # AUTH0_CLIENT_ID = None
 # AUTH0_CLIENT_SECRET = None

@@ -13,6 +13,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from auth0_blueprint import Auth0Blueprint
+from auth0_blueprint.concurrency.clock import Clock
+from auth0_blueprint.extension.assembly import assemble
 from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.testing import LocalIssuer
 
@@ -31,22 +33,22 @@ def session_issuer() -> Iterator[LocalIssuer]:
 @pytest.fixture
 def issuer(session_issuer: LocalIssuer) -> Iterator[LocalIssuer]:
     """The session's issuer, as it was: same keys, no fetches counted."""
-    before = dict(session_issuer._keys)
     session_issuer.fetch_count = 0
     yield session_issuer
-    session_issuer._keys.clear()
-    session_issuer._keys.update(before)
+    session_issuer.reset()
 
 
 @pytest.fixture
 def make_app(issuer: LocalIssuer) -> AppFactory:
-    """Return a factory of apps that trust the issuer: ``make_app(blueprint=None, **settings)``."""
+    """Return a factory of apps that trust the issuer: ``make_app(blueprint=None, *, clock=None, **settings)``."""
 
-    def make(blueprint: Auth0Blueprint | None = None, **settings: Any) -> Flask:
+    def make(blueprint: Auth0Blueprint | None = None, *, clock: Clock | None = None, **settings: Any) -> Flask:
         app = Flask("tested", static_folder=None)
         app.config.update(issuer.settings)
         app.config.update(settings)
         app.register_blueprint(blueprint or Auth0Blueprint())
+        if clock is not None:
+            put_on_clock(app, clock)
         return app
 
     return make
@@ -56,6 +58,12 @@ def make_app(issuer: LocalIssuer) -> AppFactory:
 def app(make_app: AppFactory) -> Flask:
     """An app with the blueprint and no routes of its own."""
     return make_app()
+
+
+def put_on_clock(app: Flask, clock: Clock) -> None:
+    """Assemble *app*, which has no cache of its host, anew: on *clock*, and without what it knew."""
+    state = app.extensions["auth0"]
+    app.extensions["auth0"] = assemble(app, state.settings, None, state.rules, clock=clock)
 
 
 def key_source(app: Flask) -> KeySource:
@@ -71,17 +79,33 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-class MovableClock:
-    """Time that passes only when a test says so, for both clocks of the package."""
+def middle(low: float, high: float) -> float:
+    """Jitter that is always in the middle: none for a refresh."""
+    return (low + high) / 2
 
-    def __init__(self, now: float = 1_800_000_000.0) -> None:
+
+class MovableClock(Clock):
+    """Time that passes only when a test says so, and jitter that is always the same. Whoever sleeps sleeps really.
+
+    Attributes:
+        now: the time, in Unix time.
+        uptime: the time on the monotonic clock. Another number, so that none is taken for the other.
+    """
+
+    def __init__(self, now: float = 1_800_000_000.0, uptime: float = 1000.0) -> None:
+        super().__init__(time=lambda: self.now, monotonic=lambda: self.uptime, uniform=middle)
         self.now = now
-
-    def __call__(self) -> float:
-        return self.now
+        self.uptime = uptime
 
     def move(self, seconds: float) -> None:
+        """Let time pass."""
         self.now += seconds
+        self.uptime += seconds
+
+    @property
+    def monotonic_only(self) -> Clock:
+        """A clock that is monotonic by this one, and has the time of the machine, as the tokens of an issuer do."""
+        return Clock(monotonic=self.monotonic)
 
 
 @pytest.fixture

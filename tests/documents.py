@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sybil import Document
+from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
+
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
-
-_FENCE = re.compile(r"```(?P<info>.*)")
-_HEADING = re.compile(r"#+ +(?P<title>.*)")
 
 
 class Block(NamedTuple):
@@ -44,19 +44,14 @@ def python_blocks(page: Path) -> Iterator[Block]:
 
 def blocks_of(page: Path) -> Iterator[Block]:
     """Yield the blocks in the Markdown file *page*, in their order."""
-    title, info, code = "", None, [""]
-    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines()):
-        fence = _FENCE.fullmatch(line)
-        if info is None and fence:
-            info, code = fence["info"], [""] * (number + 1)
-        elif fence:
-            language, _, mark = (info or "").partition(" ")
-            yield Block(title, "\n".join(code) + "\n", mark, language)
-            info = None
-        elif info is not None:
-            code.append(line)
-        elif heading := _HEADING.fullmatch(line):
-            title = heading["title"]
+    document = Document.parse(str(page), FencedCodeBlockLexer(".*"))
+    title, end = "", 0
+    for example in document:
+        region = example.region
+        title = ([title, *re.findall(r"^#+ +(.*)$", document.text[end : region.start], re.MULTILINE)])[-1]
+        language, _, mark = region.lexemes["language"].partition(" ")
+        yield Block(title, "\n" * example.line + region.lexemes["source"], mark, language)
+        end = region.end
 
 
 def run_block(page: Path, code: str, **namespace: Any) -> dict[str, Any]:
@@ -64,26 +59,3 @@ def run_block(page: Path, code: str, **namespace: Any) -> dict[str, Any]:
     module = {"__name__": page.stem.replace("-", "_"), **namespace}
     exec(compile(code, str(page), "exec"), module)
     return module
-
-
-class Rooms(NamedTuple):
-    """What ``docs/pictures/rooms.dot`` shows.
-
-    Attributes:
-        of_module: module to room; modules as the picture names them, such as ``keysets/source.py``.
-        arrows: pairs of rooms.
-    """
-
-    of_module: dict[str, str]
-    arrows: set[tuple[str, str]]
-
-
-def rooms() -> Rooms:
-    """Read the picture of the rooms."""
-    source = (PICTURES / "rooms.dot").read_text(encoding="utf-8")
-    of_module: dict[str, str] = {}
-    for room, label in re.findall(r"^  (\w+) \[label=<(.*?)>\]", source, re.DOTALL | re.MULTILINE):
-        for module in re.findall(r">([\w/]+\.py)<", label):
-            assert module not in of_module, f"{module} stands in two rooms"
-            of_module[module] = room
-    return Rooms(of_module, set(re.findall(r"^  (\w+) -> (\w+)$", source, re.MULTILINE)))

@@ -84,9 +84,9 @@ OTHER_SCHEME = Answer(
 NO_TOKEN = Answer(
     401,
     ('Bearer realm="api"',),
-    {"error_description": "The Authorization header holds no token after the scheme.", "code": "invalid_header"},
+    {"error_description": "The Authorization header has no token after the scheme.", "code": "invalid_header"},
 )
-ONE_TOKEN = "The Authorization header must be one scheme, one space and one token."
+ONE_TOKEN = "The Authorization header must be one scheme and one token, separated by one space."
 SEVERAL_CREDENTIALS = Answer(
     400,
     (f'Bearer realm="api", error="invalid_request", error_description="{ONE_TOKEN}"',),
@@ -98,21 +98,21 @@ SEVERAL_CREDENTIALS = Answer(
 )
 TOO_LONG = invalid_token("token_malformed", "The access token is longer than this API accepts.")
 ENCRYPTED = invalid_token(
-    "token_malformed", "The access token is encrypted; this API accepts signed access tokens only."
+    "token_malformed", "The access token is encrypted; this API accepts only signed access tokens."
 )
 OPAQUE = invalid_token("token_malformed", "The access token is not a JWT; request it with this API's audience.")
-NOT_BASE64URL = invalid_token("token_malformed", "The access token is not made of three base64url segments.")
+NOT_BASE64URL = invalid_token("token_malformed", "The access token does not consist of three base64url segments.")
 BAD_HEADER = invalid_token("token_malformed", "The header of the access token is not an acceptable JSON object.")
 BAD_PAYLOAD = invalid_token("token_malformed", "The payload of the access token is not an acceptable JSON object.")
-BAD_KEY_ID = invalid_token("token_malformed", "The key id of the access token is not usable.")
+BAD_KEY_ID = invalid_token("token_malformed", "The key id of the access token is not a string, or is too long.")
 CRITICAL_EXTENSION = invalid_token(
     "token_malformed", "The access token uses a header extension that this API does not understand."
 )
-WRONG_TYPE = invalid_token("token_malformed", "The token is not of a type that this API accepts as an access token.")
+WRONG_TYPE = invalid_token("token_malformed", "The token's type is not one that this API accepts for access tokens.")
 UNSUPPORTED_ALGORITHM = invalid_token(
     "unsupported_algorithm", "The access token is signed with an algorithm this API does not accept."
 )
-UNKNOWN_KEY = invalid_token("unknown_key", "The access token is signed with a key the issuer does not publish.")
+UNKNOWN_KEY = invalid_token("unknown_key", "The access token is signed with a key that the issuer does not publish.")
 INVALID_SIGNATURE = invalid_token("invalid_signature", "The signature of the access token is not valid.")
 EXPIRED = invalid_token("token_expired", "The access token expired.")
 NOT_BEFORE = invalid_token("token_not_yet_valid", "The access token is not valid yet.")
@@ -120,37 +120,37 @@ ISSUED_IN_FUTURE = invalid_token("token_not_yet_valid", "The access token was is
 OTHER_ISSUER = invalid_token("invalid_claims", "The access token was issued by another issuer.")
 OTHER_AUDIENCE = invalid_token("invalid_claims", "The access token was issued for another audience.")
 MISSING_CLAIM = invalid_token("invalid_claims", "The access token lacks a claim that this API requires.")
-BAD_SUBJECT = invalid_token("invalid_claims", "The subject of the access token is missing or not text.")
-BAD_TIME = invalid_token("invalid_claims", "A time in the access token is missing or not a usable number.")
-BAD_NUMBER = invalid_token("invalid_claims", "The access token holds a number that is out of range.")
+BAD_SUBJECT = invalid_token("invalid_claims", "The subject of the access token is missing or not a string.")
+BAD_TIME = invalid_token("invalid_claims", "A time in the access token is missing or not a valid number.")
+BAD_NUMBER = invalid_token("invalid_claims", "The access token contains a number that is out of range.")
 TOO_LONG_LIVED = invalid_token("invalid_claims", "The access token is valid for longer than this API accepts.")
-BAD_SCOPE = invalid_token("invalid_claims", "The scope of the access token is neither text nor a list of texts.")
-BAD_PERMISSIONS = invalid_token("invalid_claims", "The permissions of the access token are not a list of texts.")
-BAD_IDENTIFIER = invalid_token("invalid_claims", "An identifier in the access token is not text.")
+BAD_SCOPE = invalid_token("invalid_claims", "The scope of the access token is neither a string nor a list of strings.")
+BAD_PERMISSIONS = invalid_token("invalid_claims", "The permissions of the access token are not a list of strings.")
+BAD_IDENTIFIER = invalid_token("invalid_claims", "An identifier in the access token is not a string.")
 OTHER_ORGANIZATION = invalid_token(
     "invalid_claims", "The access token is not for an organization that this API accepts."
 )
-REFUSED_BY_APP = invalid_token("invalid_claims", "The access token was refused by a rule of this API.")
+REFUSED_BY_APP = invalid_token("invalid_claims", "The access token was rejected by a rule of this API.")
 REVOKED = invalid_token("token_revoked", "The access token was revoked.")
 BOUND = invalid_token(
     "binding_mismatch",
-    "The access token is bound to a key or certificate that the request does not prove in a way this API takes.",
+    "The access token is sender-constrained, and the request does not prove possession of its key or certificate.",
 )
 NO_CERTIFICATE = invalid_token(
-    "binding_mismatch", "The access token is bound to a client certificate, and the request shows none."
+    "binding_mismatch", "The access token is bound to a client certificate, but the request presents none."
 )
 OTHER_CERTIFICATE = invalid_token("binding_mismatch", "The access token is bound to another client certificate.")
 UNREADABLE_CERTIFICATE = invalid_token("binding_mismatch", "The client certificate of the request cannot be read.")
 UNTRUSTED_PROXY = invalid_token(
-    "binding_mismatch", "The client certificate does not come from a proxy that this API trusts."
+    "binding_mismatch", "The client certificate was not forwarded by a proxy that this API trusts."
 )
-USER_NOT_FOUND = invalid_token("user_not_found", "The user of the access token is not known to this API.")
+USER_NOT_FOUND = invalid_token("user_not_found", "This API does not know the user of the access token.")
 KEY_SET_UNAVAILABLE = Answer(
     503,
     (),
     {
         "error": "temporarily_unavailable",
-        "error_description": "The keys to verify access tokens are not available right now.",
+        "error_description": "The keys for verifying access tokens are not available right now.",
         "code": "key_set_unavailable",
     },
 )

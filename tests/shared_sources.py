@@ -1,19 +1,20 @@
-"""Processes of one fleet, without the processes: key sources with one cache, one clock and one issuer."""
+"""Key sources, and processes of one fleet without the processes: with one cache, one clock and one issuer."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from conftest import MovableClock
 from servers import ScriptedIssuer, complete, document
 
+from auth0_blueprint.concurrency.clock import Clock
+from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
-from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.sharing.shared_cache import CacheBackend, SharedCache
 
 TTL, AHEAD, MAX_STALE, COOLDOWN, ATTEMPT = 600, 120, 3600, 30, 5
 DUE = TTL - AHEAD
@@ -21,6 +22,41 @@ ISSUER = "https://issuer.example/"
 URL = "https://issuer.example/.well-known/jwks.json"
 SECRET = "a secret of the fleet"
 EDDSA = ALGORITHMS["EdDSA"]
+
+
+def make_shared(
+    clock: Clock,
+    open_backend: Callable[[], CacheBackend | None] = lambda: None,
+    *,
+    call_within: Callable[..., Any] = call_within,
+    **changes: Any,
+) -> SharedKeySet:
+    """Return the shared copy of a key set; without a backend nothing is shared."""
+    arguments: dict[str, Any] = {
+        "issuer": ISSUER,
+        "url": URL,
+        "secret": SECRET,
+        "keep_seconds": MAX_STALE,
+        "attempt_seconds": ATTEMPT,
+    }
+    cache = SharedCache(open_backend, clock=clock, call_within=call_within)
+    return SharedKeySet(cache, clock=clock, **{**arguments, **changes})
+
+
+def make_source(
+    fetch: Callable[[], bytes], clock: Clock, shared: SharedKeySet | None = None, **changes: Any
+) -> KeySource:
+    """Return a key source that has fetched nothing yet, with the paces above; by default it shares nothing."""
+    arguments: dict[str, Any] = {
+        "issuer": ISSUER,
+        "ttl_seconds": TTL,
+        "refresh_ahead_seconds": AHEAD,
+        "max_stale_seconds": MAX_STALE,
+        "cooldown_seconds": COOLDOWN,
+    }
+    return KeySource(
+        fetch=fetch, clock=clock, shared=shared or make_shared(clock, secret=None), **{**arguments, **changes}
+    )
 
 
 class DictBackend:
@@ -73,47 +109,24 @@ class LockedBackend(DictBackend):
 
 
 class Fleet:
-    """Processes with one cache, one clock and one issuer."""
+    """Processes with one cache, one clock and one issuer.
+
+    Attributes:
+        backend: of the cache. A test may put another one in its place at any time.
+    """
 
     def __init__(self, backend: DictBackend, scripted: ScriptedIssuer, clock: MovableClock) -> None:
         self.backend = backend
         self.scripted = scripted
         self.clock = clock
-        #: What a process does between two looks for news.
-        self.pause: Callable[[float], None] = time.sleep
 
-    def shared(
-        self, *, issuer: str = ISSUER, url: str = URL, secret: str | None = SECRET, **changes: Any
-    ) -> SharedKeySet:
+    def shared(self, **changes: Any) -> SharedKeySet:
         """Return the shared copy as one more process sees it."""
-        cache = SharedCache(lambda: self.backend, monotonic=self.clock)
-        arguments: dict[str, Any] = {
-            "issuer": issuer,
-            "url": url,
-            "secret": secret,
-            "keep_seconds": MAX_STALE,
-            "attempt_seconds": ATTEMPT,
-            "clock": self.clock,
-            "monotonic": self.clock,
-            "pause": lambda seconds: self.pause(seconds),
-        }
-        return SharedKeySet(cache, **{**arguments, **changes})
+        return make_shared(self.clock, lambda: cast("CacheBackend", _PresentBackend(self)), **changes)
 
-    def process(self, **listeners: Any) -> KeySource:
+    def process(self, **changes: Any) -> KeySource:
         """Return the source of one more process."""
-        return KeySource(
-            ISSUER,
-            **listeners,
-            ttl_seconds=TTL,
-            refresh_ahead_seconds=AHEAD,
-            max_stale_seconds=MAX_STALE,
-            cooldown_seconds=COOLDOWN,
-            fetch=self.scripted,
-            shared=self.shared(),
-            clock=self.clock,
-            monotonic=self.clock,
-            uniform=lambda low, high: (low + high) / 2,
-        )
+        return make_source(self.scripted, self.clock, self.shared(), **changes)
 
     def warm_process(self) -> KeySource:
         """Return the source of a process that has fetched, or adopted, a key set just now."""
@@ -124,4 +137,14 @@ class Fleet:
 
     def entry(self, *key_ids: str, seconds_ago: float = 0) -> SharedEntry:
         """Return an entry as it was fetched some time ago."""
-        return SharedEntry(document(*key_ids).decode(), self.clock() - seconds_ago)
+        return SharedEntry(document(*key_ids).decode(), self.clock.now - seconds_ago)
+
+
+class _PresentBackend:
+    """Whatever the backend of a fleet is right now: a cache is opened only once."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fleet.backend, name)

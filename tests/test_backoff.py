@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from conftest import middle
 
+from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.keysets.backoff import Backoff
 
 
-def middle(low: float, high: float) -> float:
-    """Jitter that is always in the middle."""
-    return (low + high) / 2
+def make_backoff(uniform: Callable[[float, float], float] = middle) -> Backoff:
+    return Backoff(cooldown_seconds=30, clock=Clock(uniform=uniform))
 
 
 def test_full_jitter_lies_between_none_and_the_limit() -> None:
     """The limit doubles from 2 s to 30 s, however many attempts fail."""
-    backoff = Backoff(cooldown_seconds=30, uniform=middle)
+    backoff = make_backoff()
     for delay in (1, 2, 4, 8, *[15] * 2000):
         backoff.failed(1000.0, "HTTP status 503", 0)
         assert backoff.retry_after_seconds(1000.0) == delay
@@ -26,7 +27,7 @@ def test_full_jitter_lies_between_none_and_the_limit() -> None:
 
 def test_a_success_ends_the_backoff_and_what_the_issuer_has_asked_for() -> None:
     """Whoever got the keys elsewhere need not wait; the next failure begins with the shortest delay."""
-    backoff = Backoff(cooldown_seconds=30, uniform=max)
+    backoff = make_backoff(max)
     for _ in range(5):
         backoff.failed(1000.0, "HTTP status 503", 300)
     backoff.succeeded()
@@ -39,7 +40,7 @@ def test_a_success_ends_the_backoff_and_what_the_issuer_has_asked_for() -> None:
 @pytest.mark.parametrize(("later", "seconds"), [(0, 17), (0.5, 17), (16, 1), (16.9, 1), (17, 1), (500, 1)])
 def test_retry_after_is_what_is_left_in_whole_seconds(later: float, seconds: int) -> None:
     """Rounded up, so that nobody comes too early; never zero."""
-    backoff = Backoff(cooldown_seconds=30, uniform=min)
+    backoff = make_backoff(min)
     backoff.failed(1000.0, "HTTP status 503", 17)
     assert backoff.retry_after_seconds(1000.0 + later) == seconds
 
@@ -50,7 +51,7 @@ def test_a_search_that_failed_waits_up_to_5_s_longer_than_the_cooldown(
     jitter: Callable[[float, float], float], seconds: float, is_own: bool
 ) -> None:
     """Those who were refused together do not come back together; a success begins anew."""
-    backoff = Backoff(cooldown_seconds=30, uniform=jitter)
+    backoff = make_backoff(jitter)
     backoff.attempted(1000.0)
     if is_own:
         backoff.failed(1000.0, "HTTP status 429", 0)
@@ -66,11 +67,11 @@ def test_a_search_that_failed_waits_up_to_5_s_longer_than_the_cooldown(
 
 def test_nothing_holds_up_the_first_attempt() -> None:
     """There is neither a cooldown nor a backoff before anybody has asked."""
-    backoff = Backoff(cooldown_seconds=30, uniform=middle)
+    backoff = make_backoff()
     assert (backoff.is_in_cooldown(0.0), backoff.is_in_backoff(0.0)) == (False, False)
 
 
 def test_the_last_attempt_is_told_from_an_older_one_and_from_itself() -> None:
     """What is known already is no news."""
-    backoff = Backoff(cooldown_seconds=30, uniform=middle)
+    backoff = make_backoff()
     assert [backoff.attempted(at) for at in (10.0, 10.0, 9.0, 10.001)] == [True, False, False, True]

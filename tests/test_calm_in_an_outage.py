@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import AppFactory, MovableClock, bearer, key_source
+from conftest import AppFactory, MovableClock, bearer
 from flask import Flask
 from servers import Answer, RawServer, drip, respond
 
@@ -43,11 +43,9 @@ def test_200_unknown_key_ids_cost_at_most_one_fetch(make_app: AppFactory, issuer
     assert issuer.fetch_count == 1
 
 
-def test_a_new_key_is_found_after_the_cooldown(make_app: AppFactory, issuer: LocalIssuer) -> None:
+def test_a_new_key_is_found_after_the_cooldown(make_app: AppFactory, issuer: LocalIssuer, clock: MovableClock) -> None:
     """An unknown key id causes the fetch that finds it."""
-    app = make_app(AUTH0_JWKS_COOLDOWN=1)
-    client, source, clock = app.test_client(), key_source(app), MovableClock(time.monotonic())
-    source._monotonic = source._refresh._monotonic = clock
+    client = make_app(AUTH0_JWKS_COOLDOWN=1, clock=clock.monotonic_only).test_client()
     assert client.get("/auth/me", headers=bearer(issuer.token())).status_code == 200
     issuer.rotate()
     for seconds in (0, 0.9):

@@ -36,9 +36,9 @@ NOT_BOUND = invalid_token(
     "binding_mismatch", "The access token is not bound to a key and cannot be used with the DPoP scheme."
 )
 PROOF_BESIDE_BEARER = invalid_token(
-    "binding_mismatch", "A DPoP proof belongs to the DPoP scheme; it cannot go with a bearer token."
+    "binding_mismatch", "A DPoP proof requires the DPoP scheme; it cannot accompany a bearer token."
 )
-PROOF_REQUIRED = invalid_token("binding_mismatch", "This API takes access tokens that are bound to a DPoP key only.")
+PROOF_REQUIRED = invalid_token("binding_mismatch", "This API accepts only DPoP-bound access tokens.")
 PASSED = Answer(200, (), {"subject": "auth0|local-user"}, cache_control=None)
 
 #: ``AUTH0_MTLS_CERT``, and what the test client has to put where then.

@@ -193,7 +193,7 @@ class TestWhoIsBelieved:
 
         def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
             assert environ["REMOTE_ADDR"] != peer
-            if PROXY.is_believed(environ):
+            if PROXY.is_trusted(environ):
                 seen.append(thumbprint(environ, PROXY))
             start_response("204 No Content", [])
             return []
@@ -215,7 +215,7 @@ class TestSetting:
         assert certificate_source(" environ:SSL_CLIENT_CERT ").key == "SSL_CLIENT_CERT"
         assert certificate_source("environ:HTTPS_CC").key == "HTTPS_CC"
         assert certificate_source("header:Client-Cert from ::1").key == "HTTP_CLIENT_CERT"
-        assert certificate_source("header:x-a from  unix ,10.0.0.1 ").is_believed({"REMOTE_ADDR": "10.0.0.1"})
+        assert certificate_source("header:x-a from  unix ,10.0.0.1 ").is_trusted({"REMOTE_ADDR": "10.0.0.1"})
 
     @pytest.mark.parametrize(
         ("text", "said"),
@@ -232,21 +232,21 @@ class TestSetting:
             ("environ:HTTP_X_SSL_CLIENT_CERT", "use header:X-Ssl-Client-Cert from"),
             ("environ:http_x", "use header:X from"),
             ("environ:CONTENT_TYPE", "use header:Content-Type from"),
-            ("environ:PATH_INFO", "that the client chooses"),
-            ("environ:QUERY_STRING", "that the client chooses"),
-            ("environ:RAW_URI", "that the client chooses"),
-            ("environ:REQUEST_METHOD", "that the client chooses"),
-            ("environ:REQUEST_URI", "that the client chooses"),
-            ("environ:SERVER_PROTOCOL", "that the client chooses"),
-            ("header:X", "whose header is believed"),
-            ("header:X from", "whose header is believed"),
-            ("header:X from 127.0.0.1,", "whose header is believed"),
+            ("environ:PATH_INFO", "that the client controls"),
+            ("environ:QUERY_STRING", "that the client controls"),
+            ("environ:RAW_URI", "that the client controls"),
+            ("environ:REQUEST_METHOD", "that the client controls"),
+            ("environ:REQUEST_URI", "that the client controls"),
+            ("environ:SERVER_PROTOCOL", "that the client controls"),
+            ("header:X", "whose header to trust"),
+            ("header:X from", "whose header to trust"),
+            ("header:X from 127.0.0.1,", "whose header to trust"),
             ("header:X from proxy.example.com", "addresses, networks"),
             ("header:X from 10.0.0.1/8", "addresses, networks"),
             ("header:X from unix, unix.example", "addresses, networks"),
             ("header:X from *", "addresses, networks"),
-            ("header:X from 0.0.0.0/0", "would believe everybody"),
-            ("header:X from unix, ::/0", "would believe everybody"),
+            ("header:X from 0.0.0.0/0", "would trust everyone"),
+            ("header:X from unix, ::/0", "would trust everyone"),
         ],
     )
     def test_a_form_that_a_client_could_fake_is_refused_at_startup(self, text: str, said: str) -> None:

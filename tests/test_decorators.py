@@ -183,7 +183,7 @@ def test_an_error_about_an_argument_says_what_was_expected(requirement: Callable
     """In the words of the decorator that was used."""
     with pytest.raises(TypeError, match=rf"^Name at least one {noun}\.$"):
         requirement()
-    with pytest.raises(TypeError, match=rf"^Name each {noun} as a text of its own, not as list\.$"):
+    with pytest.raises(TypeError, match=rf"^Give each {noun} as a string of its own, not as list\.$"):
         requirement(["a"])
 
 
@@ -196,7 +196,7 @@ def test_a_check_that_fails_is_logged_and_one_that_says_no_is_not(
         caplog.clear()
         assert client.get("/guarded", headers=bearer(issuer.token(level=level))).status_code == 403
         lines = [record.getMessage() for record in caplog.records if record.name == "auth0_blueprint"]
-        assert lines == ["the check of claim 'level' failed with TypeError: not admitted"] * count
+        assert lines == ["the check of claim 'level' raised TypeError: token refused"] * count
 
 
 def test_has_scope_and_has_permission_answer_inside_a_view(app: Flask, issuer: LocalIssuer) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from refusals import segment, unsegment
 
 from auth0_blueprint.challenge import response_body
+from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.errors import BindingMismatchError, InvalidProofError
 from auth0_blueprint.jose.algorithms import ALGORITHMS, PROOF_ALGORITHMS
 from auth0_blueprint.sender_constraining.dpop import ProofChecker
@@ -26,10 +27,10 @@ from auth0_blueprint.sharing.signed_cache import SignedCache
 METHOD, URI = "GET", "https://api.example.com/messages"
 ACCESS_TOKEN = "header.payload.signature"
 NOW = 1_800_000_000
-BOUND_TO_OTHER_KEY = "The access token is bound to another key than that of the DPoP proof."
+BOUND_TO_OTHER_KEY = "The access token is bound to a different key than the one in the DPoP proof."
 
 
-def memory(clock: Callable[[], float]) -> ReplayMemory:
+def memory(clock: Clock) -> ReplayMemory:
     """Return the memory of a process that shares nothing."""
     entries = SignedCache(SharedCache(lambda: None), secret=None, names=())
     return ReplayMemory(entries, reach=lambda: "process", is_denying=False, clock=clock)
@@ -568,7 +569,7 @@ def test_a_proof_is_good_once(resource: Resource) -> None:
     assert (caught.value.reason, caught.value.status) == ("replayed", 401)
     assert response_body(caught.value) == {
         "error": "invalid_dpop_proof",
-        "error_description": "The DPoP proof was used before; make a new one for each request.",
+        "error_description": "The DPoP proof was already used; make a new one for each request.",
         "code": "invalid_dpop_proof",
     }
 

@@ -331,7 +331,7 @@ def test_another_method_on_a_route_of_the_package_is_answered_in_its_words(app: 
         (),
         {
             "error": "method_not_allowed",
-            "error_description": "This route does not have the method of the request.",
+            "error_description": "This route does not support the request method.",
             "code": "method_not_allowed",
         },
     )

@@ -14,7 +14,8 @@ from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 
 from auth0_blueprint import Auth0Blueprint, ConfigurationError, InvalidTokenError, current_token, requires_scope
-from auth0_blueprint.extension.jwt_manager import jwt_requirements
+from auth0_blueprint.extension.jwt_manager import Auth0JWTManager
+from auth0_blueprint.extension.jwt_required import jwt_requirements
 from auth0_blueprint.testing import LocalIssuer
 
 
@@ -319,11 +320,16 @@ def test_settings_without_effect_are_named_in_the_log(make_app: AppFactory, capl
 
 def test_registration_finds_a_release_that_does_not_ask_our_verifier(issuer: LocalIssuer) -> None:
     """The probe fails when decoding does not reach us."""
+
+    class OtherRelease(Auth0JWTManager):
+        def _decode_jwt_from_config(self, *_: object, **__: object) -> dict[str, Any]:
+            return {"sub": "anybody"}
+
     blueprint = Auth0Blueprint()
-    blueprint.jwt_manager._decode_jwt_from_config = lambda *_: {"sub": "anybody"}  # type: ignore[method-assign]
+    blueprint.jwt_manager = OtherRelease()
     app = Flask("tested")
     app.config.update(issuer.settings)
-    with pytest.raises(ConfigurationError, match="does not ask our verifier"):
+    with pytest.raises(ConfigurationError, match="does not call our verifier"):
         app.register_blueprint(blueprint)
     assert not app.extensions
 
@@ -331,14 +337,15 @@ def test_registration_finds_a_release_that_does_not_ask_our_verifier(issuer: Loc
 def test_registration_finds_a_release_that_fails_before_it_asks_us(issuer: LocalIssuer) -> None:
     """The probe does not take another failure for an answer."""
 
-    def fail(*_: object) -> NoReturn:
-        raise KeyError("another internal")
+    class OtherRelease(Auth0JWTManager):
+        def _decode_jwt_from_config(self, *_: object, **__: object) -> NoReturn:
+            raise KeyError("another internal")
 
     blueprint = Auth0Blueprint()
-    blueprint.jwt_manager._decode_jwt_from_config = fail  # type: ignore[method-assign,assignment]
+    blueprint.jwt_manager = OtherRelease()
     app = Flask("tested")
     app.config.update(issuer.settings)
-    with pytest.raises(ConfigurationError, match="does not ask our verifier"):
+    with pytest.raises(ConfigurationError, match="does not call our verifier"):
         app.register_blueprint(blueprint)
     assert not app.extensions
 

@@ -184,7 +184,7 @@ def test_a_failure_counts_from_when_it_was_and_never_from_later_than_now(
     """The clock of the process that failed may go ahead."""
     process = fleet.warm_process()
     clock.move(COOLDOWN)
-    fleet.shared().fleet.share_failure(Failure(clock() - seconds_ago, clock() + 1, 1, "HTTP status 503"))
+    fleet.shared().fleet.share_failure(Failure(clock.now - seconds_ago, clock.now + 1, 1, "HTTP status 503"))
     assert ask(process, "b") == "key_set_unavailable"
     complete()
     clock.move(COOLDOWN + 2.5 - max(0, seconds_ago) - 0.01)
@@ -258,7 +258,6 @@ def test_a_set_that_is_due_is_used_without_a_look_into_the_cache(fleet: Fleet, c
             return None if is_over.wait(5) else "the test has never ended"
 
     fleet.backend = Hanging()
-    process._shared._entries._cache._backend = fleet.backend  # the cache was opened before
     assert process.snapshot(max_wait_seconds=60).key_set.key_ids == {"a"}
     has_waited = process._shared._entries._cache.has_failed  # an operation that hangs fails after a second
     assert is_asked.wait(5)
@@ -298,7 +297,7 @@ def test_a_flight_that_breaks_is_a_failure_and_lets_the_next_one_start(fleet: Fl
     assert ask(process) == "key_set_unavailable"
     complete()
     assert process.status().last_error == "an unexpected error"
-    process._shared._entries._cache._backend = working
+    fleet.backend = working
     clock.move(2)
     assert ask(process) == "a"
 

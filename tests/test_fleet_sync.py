@@ -67,14 +67,18 @@ MakeFleetSync = Callable[..., FleetSync]
 def make_fleet_sync(clock: MovableClock, backend: Backend, waits: Waits) -> MakeFleetSync:
     """Return a factory of boards, each as one more process sees it, which look while somebody waits."""
 
-    def make(interval_seconds: float = INTERVAL, single_flight: SingleFlight | None = None) -> FleetSync:
+    def make(
+        interval_seconds: float = INTERVAL,
+        single_flight: SingleFlight | None = None,
+        make_entries: Callable[..., SignedCache] = SignedCache,
+    ) -> FleetSync:
         cache = SharedCache(
-            lambda: backend, monotonic=clock, pause_seconds=1, call_within=lambda _seconds, operation: operation()
+            lambda: backend, clock=clock, pause_seconds=1, call_within=lambda _seconds, operation: operation()
         )
         return FleetSync(
-            SignedCache(cache, secret=SECRET, names=("fleet",)),
+            make_entries(cache, secret=SECRET, names=("fleet",)),
             interval_seconds=interval_seconds,
-            monotonic=clock,
+            clock=clock,
             single_flight=single_flight or waits.single_flight,
         )
 
@@ -311,11 +315,16 @@ def test_a_subscriber_that_fails_is_asked_again_after_a_second(
 
 
 def test_a_cache_that_answers_for_too_few_is_away(
-    fleet_sync: FleetSync, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    make_fleet_sync: MakeFleetSync, caplog: pytest.LogCaptureFixture
 ) -> None:
     """There is no telling what is meant for whom."""
+
+    class TooFew(SignedCache):
+        def read_many(self, kind: str, names: list[str]) -> list[Any]:
+            return super().read_many(kind, names)[1:]
+
+    fleet_sync = make_fleet_sync(make_entries=TooFew)
     fleet_sync.subscribe("name", lambda _value: None)
-    monkeypatch.setattr(fleet_sync._entries, "read_many", lambda *_: [])
     fleet_sync.sync_now()
     assert (fleet_sync.is_failing, len(caplog.records)) == (True, 1)
 

@@ -321,7 +321,7 @@ def test_a_key_for_verification_is_used(members: JWK) -> None:
 @pytest.mark.parametrize("key_id", [1, True, [], {}, ["a"], "k" * 257], ids=lambda value: repr(value)[:20])
 def test_a_key_with_an_unusable_key_id_is_skipped(key_id: object) -> None:
     """A key id is a text of at most 256 characters."""
-    assert skipped_beside_a_good_key(ed25519_jwk(kid=key_id)) == "key id is not a text of acceptable length"
+    assert skipped_beside_a_good_key(ed25519_jwk(kid=key_id)) == "key id is not a string of acceptable length"
 
 
 def test_a_key_id_of_the_greatest_length_is_used() -> None:

@@ -8,8 +8,10 @@ import ipaddress
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from email.utils import format_datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -18,8 +20,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from servers import Answer, RawServer, drip, respond
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
 
-from auth0_blueprint.keysets.fetch import FetchError, _exchange, _Sockets, fetch
+from auth0_blueprint.keysets.fetch import FetchError, fetch
+from auth0_blueprint.keysets.http_session import DirectSession, _Sockets, body_of
 from auth0_blueprint.keysets.key_set import KeySetError, parse_key_set
 from auth0_blueprint.testing import LocalIssuer
 
@@ -265,8 +270,8 @@ def test_silence_is_told_as_such_also_when_the_socket_notices_it_first(beginning
         connection.sendall(beginning)
         connection.recv(1)
 
-    with RawServer(answer) as server, pytest.raises(FetchError, match="in time"):
-        _exchange(server.url, SHORT, 10_000, _Sockets())
+    with RawServer(answer) as server, pytest.raises(TimeoutError, match="a socket has timed out"):
+        DirectSession(server.url, SHORT)._exchange("GET", lambda response: body_of(response, MAX_BYTES), {})
 
 
 def test_a_connection_made_after_the_deadline_is_not_used() -> None:
@@ -370,3 +375,38 @@ def test_loopback_is_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("no_proxy", "")
         assert get(server) == b"{}"
         assert proxy.heads == []
+
+
+# What others have put in place of urllib3's connections
+
+
+@pytest.fixture
+def detour(monkeypatch: pytest.MonkeyPatch) -> Callable[[RawServer], None]:
+    """Have every connection lead to one server, in the way that recorders, mocks and SOCKS proxies do it."""
+    monkeypatch.setenv("no_proxy", "*")
+
+    def install(server: RawServer) -> None:
+        class Detour(HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                return socket.create_connection(("127.0.0.1", urlsplit(server.url).port or 0))
+
+        monkeypatch.setattr(HTTPConnectionPool, "ConnectionCls", Detour)
+
+    return install
+
+
+def test_connections_of_others_are_used(detour: Callable[[RawServer], None]) -> None:
+    """The pool's own class connects in its own way: no name is resolved here."""
+    with RawServer(respond(body=b"{}")) as server:
+        detour(server)
+        assert fetch("http://issuer.invalid/jwks.json", LONG, MAX_BYTES) == b"{}"
+    assert b"\r\nHost: issuer.invalid\r\n" in server.heads[0]
+
+
+def test_connections_of_others_are_shut_down_at_the_deadline_too(detour: Callable[[RawServer], None]) -> None:
+    """Their sockets are noted as well."""
+    with RawServer(drip(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b" ")) as server:
+        detour(server)
+        with pytest.raises(FetchError, match="in time"):
+            fetch("http://issuer.invalid/jwks.json", SHORT, MAX_BYTES)
+        assert server.connection_ended.wait(2)

@@ -11,32 +11,25 @@ import threading
 from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
-from conftest import MovableClock
+import shared_sources
+from conftest import MovableClock, middle
 from servers import ScriptedIssuer, complete, document, in_a_child_process
+from shared_sources import COOLDOWN, DUE, EDDSA, ISSUER, MAX_STALE, TTL
 
+from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.jose.jwk import VerificationKey
 from auth0_blueprint.keysets.fetch import FetchError
-from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.snapshot import FoundKey
 from auth0_blueprint.keysets.source import REFRESH_MAX_WAIT_SECONDS, UNKNOWN_KEY_MAX_WAIT_SECONDS, KeySource
-from auth0_blueprint.sharing.shared_cache import SharedCache
 
-TTL, AHEAD, MAX_STALE, COOLDOWN = 600, 120, 3600, 30
-DUE = TTL - AHEAD
-ISSUER = "https://issuer.example/"
-EDDSA = ALGORITHMS["EdDSA"]
 FOREVER = 60.0  # longer than any test: whoever waits so long has been caught
-
-
-def middle(low: float, high: float) -> float:
-    """Jitter that is always in the middle: none for a refresh."""
-    return (low + high) / 2
 
 
 MakeSource = Callable[..., KeySource]
@@ -50,30 +43,7 @@ def scripted() -> ScriptedIssuer:
 @pytest.fixture
 def make_source(scripted: ScriptedIssuer, clock: MovableClock) -> MakeSource:
     """Return a factory of sources that share nothing, on the clock that the test moves."""
-
-    def make(**changes: Any) -> KeySource:
-        unshared = SharedKeySet(
-            SharedCache(lambda: None),
-            issuer=ISSUER,
-            url="https://issuer.example/jwks",
-            secret=None,
-            attempt_seconds=5,
-            keep_seconds=60,
-        )
-        arguments = {
-            "ttl_seconds": TTL,
-            "refresh_ahead_seconds": AHEAD,
-            "max_stale_seconds": MAX_STALE,
-            "cooldown_seconds": COOLDOWN,
-            "fetch": scripted,
-            "shared": unshared,
-            "clock": clock,
-            "monotonic": clock,
-            "uniform": middle,
-        }
-        return KeySource(ISSUER, **{**arguments, **changes})
-
-    return make
+    return partial(shared_sources.make_source, fetch=scripted, clock=clock)
 
 
 @pytest.fixture
@@ -205,16 +175,16 @@ def test_a_fresh_set_is_used_without_a_fetch(
     ("uniform", "seconds"), [(min, DUE * 0.9), (middle, DUE), (max, DUE * 1.1)], ids=["early", "middle", "late"]
 )
 def test_the_refresh_is_due_with_a_jitter_of_ten_percent(
-    make_source: MakeSource, uniform: Callable[[float, float], float], seconds: float
+    source: KeySource, clock: MovableClock, uniform: Callable[[float, float], float], seconds: float
 ) -> None:
     """Processes that started together do not refresh together."""
-    source = make_source(uniform=uniform)
+    clock.uniform = uniform
     assert source.snapshot().refresh_after_seconds == pytest.approx(seconds)
 
 
-def test_jitter_never_puts_the_refresh_beyond_the_ttl(make_source: MakeSource) -> None:
+def test_jitter_never_puts_the_refresh_beyond_the_ttl(make_source: MakeSource, clock: MovableClock) -> None:
     """With no time ahead, the refresh is due at the TTL."""
-    source = make_source(refresh_ahead_seconds=0, uniform=max)
+    source, clock.uniform = make_source(refresh_ahead_seconds=0), max
     assert source.snapshot().refresh_after_seconds == TTL
 
 
@@ -284,27 +254,25 @@ def test_nobody_waits_longer_than_3_seconds_or_half_a_second_for_an_unknown_key(
 
 
 def test_a_request_that_finds_the_refresh_done_meanwhile_starts_none(
-    make_source: MakeSource, scripted: ScriptedIssuer
+    scripted: ScriptedIssuer, clock: MovableClock
 ) -> None:
     """Between its look at the age and its turn, another request may have refreshed."""
     others: list[Callable[[], object]] = []
-    wall = MovableClock()
 
-    def clock() -> float:
+    def time() -> float:
+        now = clock.now
         if others:
-            now, other = wall(), others.pop()
-            other()
-            return now
-        return wall()
+            others.pop()()
+        return now
 
-    source = make_source(clock=clock, monotonic=wall)
+    source = shared_sources.make_source(scripted, Clock(time=time, monotonic=clock.monotonic))
 
     def refresh() -> None:
         source.snapshot()
         complete()
 
     source.snapshot()
-    wall.move(TTL)
+    clock.move(TTL)
     others.append(refresh)
     source.snapshot()
     complete()
@@ -419,60 +387,48 @@ def test_keys_that_expire_during_the_wait_are_not_used(make_source: MakeSource, 
     ids=["wall clock set back", "machine asleep, or wall clock set forward"],
 )
 def test_age_is_that_of_the_faster_clock(
-    make_source: MakeSource, wall_seconds: float, monotonic_seconds: float
+    source: KeySource, clock: MovableClock, wall_seconds: float, monotonic_seconds: float
 ) -> None:
     """Neither a wall clock that jumps nor a monotonic one that sleeps makes keys younger than they are."""
-    wall, monotonic = MovableClock(), MovableClock(5.0)
-    source = make_source(clock=wall, monotonic=monotonic)
     source.snapshot()
-    wall.move(wall_seconds)
-    monotonic.move(monotonic_seconds)
+    clock.now += wall_seconds
+    clock.uptime += monotonic_seconds
     assert source.status().age_seconds == TTL
     assert source.status().state == "stale"
 
 
 @pytest.mark.parametrize(("wall_seconds", "monotonic_seconds"), [(DUE, 0), (0, DUE)], ids=["wall", "monotonic"])
 def test_a_refresh_is_due_by_either_clock(
-    make_source: MakeSource, scripted: ScriptedIssuer, wall_seconds: float, monotonic_seconds: float
+    warm: KeySource, scripted: ScriptedIssuer, clock: MovableClock, wall_seconds: float, monotonic_seconds: float
 ) -> None:
     """In the very moment that it says so."""
-    wall, monotonic = MovableClock(), MovableClock(5.0)
-    source = make_source(clock=wall, monotonic=monotonic)
-    source.snapshot()
-    complete()
-    wall.move(wall_seconds)
-    monotonic.move(monotonic_seconds)
-    assert source.status().state == "due"
-    source.snapshot()
+    clock.now += wall_seconds
+    clock.uptime += monotonic_seconds
+    assert warm.status().state == "due"
+    warm.snapshot()
     complete()
     assert scripted.fetch_count == 2
 
 
 def test_keys_are_not_used_when_the_wall_clock_says_they_are_too_old(
-    make_source: MakeSource, scripted: ScriptedIssuer
+    warm: KeySource, scripted: ScriptedIssuer, clock: MovableClock
 ) -> None:
     """A laptop that wakes up after a day does not trust yesterday's keys."""
-    wall = MovableClock()
-    source = make_source(clock=wall, monotonic=MovableClock(5.0))
-    source.snapshot()
-    wall.move(86_400)
-    fail(scripted, source)
+    clock.now += 86_400
+    fail(scripted, warm)
     with pytest.raises(KeySetUnavailableError):
-        source.key_for("a", EDDSA)
+        warm.key_for("a", EDDSA)
 
 
 def test_a_wall_clock_that_is_set_back_does_not_stop_refreshes(
-    make_source: MakeSource, scripted: ScriptedIssuer
+    warm: KeySource, scripted: ScriptedIssuer, clock: MovableClock
 ) -> None:
     """The set that was fetched after the jump replaces the one from the future."""
-    wall, monotonic = MovableClock(), MovableClock(5.0)
-    source = make_source(clock=wall, monotonic=monotonic)
-    source.snapshot()
-    wall.move(-100_000)
-    monotonic.move(TTL)
+    clock.now -= 100_000
+    clock.uptime += TTL
     scripted.answer = document("b")
-    assert source.snapshot().key_set.key_ids == {"b"}
-    assert source.status().age_seconds == 0
+    assert warm.snapshot().key_set.key_ids == {"b"}
+    assert warm.status().age_seconds == 0
 
 
 # Backoff
@@ -482,14 +438,14 @@ def test_a_wall_clock_that_is_set_back_does_not_stop_refreshes(
     ("uniform", "delays"), [(max, [2, 4, 8, 16, 30, 30, 30]), (min, [1] * 7)], ids=["most", "least"]
 )
 def test_attempts_are_paced_by_a_backoff_of_1_to_30_seconds(
-    make_source: MakeSource,
+    source: KeySource,
     scripted: ScriptedIssuer,
     clock: MovableClock,
     uniform: Callable[[float, float], float],
     delays: list[float],
 ) -> None:
     """Full jitter under a limit that doubles with each failure, and never less than a second."""
-    source = make_source(uniform=uniform)
+    clock.uniform = uniform
     fail(scripted, source)
     for attempts, delay in enumerate(delays, start=1):
         clock.move(delay - 0.1)
@@ -594,10 +550,10 @@ def test_a_failed_attempt_counts_for_the_cooldown(
 
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 5), (5, 5)])
 def test_searches_that_failed_spread_out(
-    make_source: MakeSource, scripted: ScriptedIssuer, clock: MovableClock, failures: int, seconds: float
+    source: KeySource, scripted: ScriptedIssuer, clock: MovableClock, failures: int, seconds: float
 ) -> None:
     """Processes that were all refused at the same moment do not all come back at the end of the cooldown."""
-    source = make_source(uniform=lambda _low, high: high)
+    clock.uniform = max
     source.snapshot()
     complete()
     scripted.answer = FetchError("http_status", status=429)
@@ -615,10 +571,10 @@ def test_searches_that_failed_spread_out(
 
 
 def test_a_lone_search_that_worked_is_not_spread(
-    make_source: MakeSource, scripted: ScriptedIssuer, clock: MovableClock
+    source: KeySource, scripted: ScriptedIssuer, clock: MovableClock
 ) -> None:
     """The cooldown alone counts again, once the issuer has answered."""
-    source = make_source(uniform=lambda _low, high: high)
+    clock.uniform = max
     scripted.answer = FetchError("http_status", status=429)
     with pytest.raises(KeySetUnavailableError):
         source.snapshot()

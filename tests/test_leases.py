@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from itertools import islice
 from typing import Any
@@ -12,8 +11,8 @@ from conftest import MovableClock
 from servers import ScriptedIssuer, complete, document
 from shared_sources import ATTEMPT, Fleet, LockedBackend
 
+from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.errors import KeySetUnavailableError
-from auth0_blueprint.keysets.shared import SharedKeySet
 
 
 @pytest.fixture
@@ -23,9 +22,8 @@ def backend() -> LockedBackend:
 
 @pytest.fixture
 def fleet(clock: MovableClock, backend: LockedBackend) -> Fleet:
-    fleet = Fleet(backend, ScriptedIssuer(document("a")), clock)
-    fleet.pause = lambda _seconds: None
-    return fleet
+    clock.sleep = lambda _seconds: None
+    return Fleet(backend, ScriptedIssuer(document("a")), clock)
 
 
 def take_lease(fleet: Fleet) -> Any:
@@ -72,13 +70,13 @@ def test_a_lease_that_was_overtaken_is_waited_for_again(fleet: Fleet, clock: Mov
 
 def test_nobody_waits_for_ever(fleet: Fleet, clock: MovableClock) -> None:
     """When leases come and go without news, a process asks by itself."""
-    fleet.pause = clock.move
-    began = clock()
+    clock.sleep = clock.move
+    began = clock.now
     for turn in islice(fleet.shared().fleet.wait_for_turn(), 100):
         if turn is None:
-            fleet.shared().fleet._entries.write("lease", {"holder": "x", "until": clock() + ATTEMPT}, ATTEMPT)
+            fleet.shared().fleet._entries.write("lease", {"holder": "x", "until": clock.now + ATTEMPT}, ATTEMPT)
     assert turn is not None
-    assert 0 <= clock() - began - 2 * ATTEMPT <= 1  # one pause at most
+    assert 0 <= clock.now - began - 2 * ATTEMPT <= 1  # one pause at most
 
 
 def test_who_has_waited_for_two_attempts_does_not_wait_for_a_third(fleet: Fleet, clock: MovableClock) -> None:
@@ -91,7 +89,7 @@ def test_who_has_waited_for_two_attempts_does_not_wait_for_a_third(fleet: Fleet,
         take_lease(fleet)
 
     take_lease(fleet)
-    fleet.pause = pause
+    clock.sleep = pause
     *_, last = fleet.shared().fleet.wait_for_turn()
     assert len(pauses) == 2
     assert last is not None
@@ -118,11 +116,14 @@ def test_a_lease_from_the_far_future_is_overwritten(fleet: Fleet, clock: Movable
     take_lease(fleet)
 
 
-def test_the_pause_between_two_looks_is_that_of_today(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pause_between_two_looks_is_that_of_today(
+    fleet: Fleet, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Gevent replaces `time.sleep`, and may do so after the package was imported."""
     pauses: list[float] = []
+    clock.sleep = Clock().sleep
     take_lease(fleet)
-    turns = fleet.shared(pause=inspect.signature(SharedKeySet).parameters["pause"].default).fleet.wait_for_turn()
+    turns = fleet.shared().fleet.wait_for_turn()
     monkeypatch.setattr(time, "sleep", pauses.append)
     assert [next(turns), next(turns), next(turns)] == [None, None, None]
     assert len(pauses) == 2
@@ -139,22 +140,22 @@ def test_a_cache_that_says_there_is_a_lease_and_has_none_holds_nobody_up(fleet: 
     take_lease(fleet)
 
 
-def test_who_waits_for_a_turn_looks_ever_more_seldom(fleet: Fleet) -> None:
+def test_who_waits_for_a_turn_looks_ever_more_seldom(fleet: Fleet, clock: MovableClock) -> None:
     """A thousand processes that wait for an issuer that hangs are many for one cache."""
     take_lease(fleet)
     waits: list[float] = []
 
     def pause(seconds: float) -> None:
         waits.append(seconds)
-        fleet.clock.move(seconds)
+        clock.move(seconds)
 
-    waiting = fleet.shared(pause=pause, uniform=lambda _low, high: high)
-    *_, lease = waiting.fleet.wait_for_turn()
+    clock.sleep, clock.uniform = pause, max
+    *_, lease = fleet.shared().fleet.wait_for_turn()
     assert waits == [0.1, 0.2, 0.4, 0.8, 1, 1, 1, 1]
     assert lease is not None
 
 
-def test_two_who_wait_for_a_turn_seldom_look_at_the_same_time(fleet: Fleet) -> None:
+def test_two_who_wait_for_a_turn_seldom_look_at_the_same_time(fleet: Fleet, clock: MovableClock) -> None:
     """Each pause is drawn between a quarter of the longest and the longest."""
     take_lease(fleet)
     drawn: list[tuple[float, float]] = []
@@ -163,7 +164,8 @@ def test_two_who_wait_for_a_turn_seldom_look_at_the_same_time(fleet: Fleet) -> N
         drawn.append((low, high))
         return high
 
-    list(fleet.shared(pause=fleet.clock.move, uniform=draw).fleet.wait_for_turn())
+    clock.sleep, clock.uniform = clock.move, draw
+    list(fleet.shared().fleet.wait_for_turn())
     assert drawn
     assert all(low == high / 4 for low, high in drawn)
 

@@ -412,7 +412,9 @@ class TestDPoPKey:
         token = own_issuer.token(cnf=key.confirmation)
         headers = key.headers("GET", f"{URL}?page=1#top", token)
         assert client.get("/ours?page=1", headers=headers).status_code == 200
-        assert self.code(client.get("/ours", headers=headers)).startswith("invalid_dpop_proof: The DPoP proof was used")
+        assert self.code(client.get("/ours", headers=headers)).startswith(
+            "invalid_dpop_proof: The DPoP proof was already used"
+        )
         assert client.get("/ours", headers=key.headers("GET", URL, token)).status_code == 200
 
     def test_its_proofs_name_the_url_as_the_rfc_has_it(self, own_issuer: LocalIssuer) -> None:
@@ -428,14 +430,14 @@ class TestDPoPKey:
         client, key = self.client(own_issuer), DPoPKey()
         token = own_issuer.token(cnf=key.confirmation)
         proofs = {
-            "The DPoP proof was made for another method.": key.proof("POST", URL, token),
+            "The DPoP proof was made for another request method.": key.proof("POST", URL, token),
             "The DPoP proof was made for another URI.": key.proof("GET", f"{API}/theirs", token),
             "The DPoP proof was made for another access token.": key.proof("GET", URL, own_issuer.token()),
             "The DPoP proof is too old; make a new one for each request.": key.proof(
                 "GET", URL, token, iat=time.time() - 3600
             ),
             "The type of the DPoP proof must be dpop+jwt.": key.proof("GET", URL, token, headers={"typ": "JWT"}),
-            "The identifier of the DPoP proof must be text of 1 to 256 characters.": key.proof(
+            "The identifier of the DPoP proof must be a string of 1 to 256 characters.": key.proof(
                 "GET", URL, token, without=("jti",)
             ),
         }

@@ -89,7 +89,7 @@ def test_a_tool_may_want_another_scope(client: FlaskClient, issuer: LocalIssuer)
     allowed = issuer.token(scope="use:tools write:notes")
     assert text_of(send(client, allowed, "tools/call", **note)) == ("Noted.", False)
     wrong = send(client, allowed, "tools/call", name="add_note", arguments={"text": 1})
-    assert text_of(wrong) == ("text has to be given, as text.", True)
+    assert text_of(wrong) == ("text must be a string.", True)
 
 
 @pytest.mark.parametrize(

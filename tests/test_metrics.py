@@ -320,7 +320,7 @@ def test_an_app_counts_nothing_of_another(make_app: AppFactory, issuer: LocalIss
 
 def test_an_app_is_instrumented_once(app: Flask) -> None:
     """Or everything would be counted twice."""
-    with pytest.raises(RuntimeError, match="instrumented already"):
+    with pytest.raises(RuntimeError, match="already instrumented"):
         instrument(app, registry=CollectorRegistry())
 
 

@@ -57,7 +57,7 @@ def test_the_document_is_valid_openapi_3_1(documented: Flask) -> None:
 
 
 def test_every_route_is_described_and_nothing_else(documented: Flask) -> None:
-    """A new route gets a row in routes/operations.py."""
+    """All rows of ``routes/table.py``."""
     assert described(document_of(documented)) == registered(documented)
 
 
@@ -169,9 +169,7 @@ def test_the_document_is_never_stored(documented: Flask) -> None:
 
 def test_without_the_setting_there_is_no_document(client: FlaskClient, issuer: LocalIssuer) -> None:
     """Whoever asks."""
-    nothing = Answer(
-        404, (), {"error": "not_found", "error_description": "There is nothing here.", "code": "not_found"}
-    )
+    nothing = Answer(404, (), {"error": "not_found", "error_description": "Not found.", "code": "not_found"})
     assert seen(client.get("/auth/openapi.json")) == nothing
     assert seen(client.get("/auth/openapi.json", headers=bearer(issuer.token()))) == nothing
 
@@ -194,9 +192,9 @@ def test_apispec_and_the_document_are_imported_only_where_they_are_needed(issuer
         "for is_on in (False, True):\n"
         "    app = Flask('tested'); app.config.update(AUTH0_DOMAIN='a.eu.auth0.com', AUTH0_AUDIENCE='a')\n"
         "    app.config['AUTH0_OPENAPI'] = is_on; app.register_blueprint(Auth0Blueprint())\n"
-        "    print('apispec' in sys.modules, 'auth0_blueprint.routes.operations' in sys.modules)\n"
+        "    print('apispec' in sys.modules, 'auth0_blueprint.routes.openapi_document' in sys.modules)\n"
         "app.test_client().get('/auth/openapi.json').get_json()['openapi']\n"
-        "print('auth0_blueprint.routes.operations' in sys.modules)\n"
+        "print('auth0_blueprint.routes.openapi_document' in sys.modules)\n"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert run.stdout.split() == ["False", "False", "True", "False", "True"]

@@ -142,19 +142,19 @@ def test_an_order_is_heeded_by_whoever_has_older_keys(
     """Whoever looks at the board waits for it, a second at most."""
     clock.move(1)
     scripted.answer = document("b")
-    process.on_ordered_refresh({"fetched_at": clock()})
+    process.on_ordered_refresh({"fetched_at": clock.now})
     assert (process.snapshot().key_set.key_ids, waits.max_wait) == (frozenset({"b"}), [1.0])
 
 
 def test_an_order_is_heeded_once(process: KeySource, scripted: ScriptedIssuer, clock: MovableClock) -> None:
     """It stays on the board for long. The clock of whoever posted it may be ahead."""
-    order = {"fetched_at": clock() + 5}
+    order = {"fetched_at": clock.now + 5}
     clock.move(1)
     for _ in range(3):
         process.on_ordered_refresh(order)
         clock.move(1)
     assert scripted.fetch_count == 2
-    process.on_ordered_refresh({"fetched_at": clock()})
+    process.on_ordered_refresh({"fetched_at": clock.now})
     assert scripted.fetch_count == 3
 
 
@@ -163,7 +163,7 @@ def test_an_order_that_could_not_be_followed_is_heeded_at_the_next_look(
 ) -> None:
     """The look itself has worked."""
     clock.move(1)
-    order = {"fetched_at": clock()}
+    order = {"fetched_at": clock.now}
     scripted.answer = OUTAGE
     process.on_ordered_refresh(order)
     scripted.answer = document("b")
@@ -184,7 +184,7 @@ def test_an_order_binds_nobody_who_has_what_it_brought(
 
 def test_an_order_binds_nobody_who_has_no_keys_yet(fleet: Fleet, clock: MovableClock, waits: Waits) -> None:
     """There are no old ones, and the first request will ask."""
-    fleet.process(single_flight=waits.single_flight).on_ordered_refresh({"fetched_at": clock()})
+    fleet.process(single_flight=waits.single_flight).on_ordered_refresh({"fetched_at": clock.now})
     assert (waits.begun, waits.max_wait) == ([], [])
 
 
@@ -192,7 +192,7 @@ def test_a_board_without_an_order_binds_nobody(process: KeySource, clock: Movabl
     """None yet, or none any more."""
     process.on_ordered_refresh(None)
     clock.move(1)
-    process.on_ordered_refresh({"fetched_at": clock()})
+    process.on_ordered_refresh({"fetched_at": clock.now})
     waits.max_wait.clear()
     process.on_ordered_refresh(None)
     assert waits.max_wait == []

@@ -18,7 +18,7 @@ from auth0_blueprint import (
 )
 from auth0_blueprint.testing import LocalIssuer
 
-NOT_ADMITTED = "The access token is not for an organization that this route admits."
+NOT_ADMITTED = "The access token is not for an organization that this route accepts."
 
 #: Claims of tokens that are not of the organization ``org_acme``. The name is the organization's own choice.
 OTHERS: list[dict[str, Any]] = [
@@ -89,7 +89,7 @@ class TestGuard:
     @pytest.mark.parametrize("value", [["org_acme"], lambda: None, None])
     def test_whatever_is_no_text_is_refused_with_the_remedy(self, value: Any) -> None:
         """A list, the view itself where the parentheses were forgotten, a setting that is not set."""
-        with pytest.raises(TypeError, match=rf"as a text of its own, not as {type(value).__name__}\."):
+        with pytest.raises(TypeError, match=rf"as a string of its own, not as {type(value).__name__}\."):
             requires_organization(value)
 
 

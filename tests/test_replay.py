@@ -25,8 +25,8 @@ from auth0_blueprint.sharing.shared_cache import SharedCache
 from auth0_blueprint.sharing.signed_cache import SignedCache
 
 SECRET = "a secret of the fleet"
-CANNOT_TELL = "Whether the DPoP proof was used before cannot be told right now."
-CANNOT_REMEMBER = "No more DPoP proofs can be remembered right now."
+CANNOT_TELL = "The DPoP proof cannot be checked for earlier use right now."
+CANNOT_REMEMBER = "No further DPoP proofs can be accepted right now."
 
 
 def proof(name: object = "a") -> bytes:
@@ -36,8 +36,13 @@ def proof(name: object = "a") -> bytes:
 
 def outcome(memory: ReplayMemory, name: object = "a", seconds: float = 300) -> str:
     """Return ``passes``, or why a proof that is acceptable for *seconds* is refused."""
+    return outcome_of(memory, proof(name), seconds)
+
+
+def outcome_of(memory: ReplayMemory, digest: bytes, seconds: float = 300) -> str:
+    """Do the same, given the digest of the proof."""
     try:
-        memory.use(proof(name), memory._clock() + seconds)
+        memory.use(digest, memory._clock.time() + seconds)
     except Auth0Error as exc:
         return exc.reason
     return "passes"
@@ -71,7 +76,7 @@ def process(backend: ExpiringBackend, clock: MovableClock) -> Processes:
     """Return what starts one more process of a fleet."""
 
     def start(*, reach: str = "fleet", is_denying: bool = False, **options: Any) -> ReplayMemory:
-        cache = SharedCache(lambda: backend, monotonic=clock)
+        cache = SharedCache(lambda: backend, clock=clock)
         entries = SignedCache(cache, secret=SECRET, names=("fleet", "https://issuer.example/"))
         return ReplayMemory(entries, reach=lambda: reach, is_denying=is_denying, clock=clock, **options)
 
@@ -147,7 +152,7 @@ def test_a_full_memory_is_an_outage_and_no_fault_of_the_client(process: Processe
     """503 without a challenge."""
     memory = process(reach="process", max_proofs=0)
     with pytest.raises(ReplayMemoryUnavailableError) as caught:
-        memory.use(proof(), memory._clock())
+        memory.use(proof(), memory._clock.time())
     assert_unavailable(caught.value, CANNOT_REMEMBER)
 
 
@@ -161,43 +166,39 @@ def assert_unavailable(error: Auth0Error, description: str) -> None:
     }
 
 
-def passes_of(memories: list[ReplayMemory], rounds: int) -> list[int]:
-    """Have all of *memories* use one proof at the same moment, in each of the *rounds*; return how often it passed."""
+def passes_of(memories: list[ReplayMemory], proofs: list[bytes]) -> list[int]:
+    """Have all of *memories* use one proof at the same moment, then the next; return how often each has passed."""
     barrier = threading.Barrier(len(memories))
 
-    def use(memory: ReplayMemory, name: int) -> bool:
+    def use(memory: ReplayMemory, digest: bytes) -> bool:
         barrier.wait(10)
-        return outcome(memory, name) == "passes"
+        return outcome_of(memory, digest) == "passes"
 
     with ThreadPoolExecutor(len(memories)) as threads:
-        return [sum(threads.map(use, memories, [name] * len(memories))) for name in range(rounds)]
+        return [sum(threads.map(use, memories, [digest] * len(memories))) for digest in proofs]
 
 
-class _SetWithAMeeting(set[bytes]):
-    """Lets whoever has looked go on only when another one has looked as well, or cannot."""
+class _ProofWithAMeeting(bytes):
+    """Whoever looks for it, or remembers it, goes on only when another one does the same, or cannot."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._meeting = threading.Barrier(2)
+    _meeting = threading.Barrier(2)
 
-    def __contains__(self, name: object) -> bool:
-        is_in = super().__contains__(name)
+    def __hash__(self) -> int:
         with suppress(threading.BrokenBarrierError):
             self._meeting.wait(0.2)
-        return is_in
+        return super().__hash__()
 
 
 def test_two_threads_cannot_both_be_the_first(process: Processes) -> None:
     """Between the look and the remembering nobody else looks."""
-    memory = process(reach="process")
-    memory._used = _SetWithAMeeting()
-    assert passes_of([memory] * 2, rounds=1) == [1]
+    memory, proof_of_both = process(reach="process"), _ProofWithAMeeting(b"a")
+    assert passes_of([memory] * 2, [proof_of_both]) == [1]
 
 
 def test_of_many_threads_with_one_proof_one_passes(process: Processes) -> None:
     """Whoever comes at the very same moment."""
     memory = process(reach="process")
-    assert passes_of([memory] * 16, rounds=50) == [1] * 50
+    assert passes_of([memory] * 16, [proof(name) for name in range(50)]) == [1] * 50
 
 
 def test_many_threads_do_not_fill_it_beyond_its_limit(process: Processes) -> None:
@@ -289,7 +290,7 @@ def test_while_the_cache_is_away_nothing_passes_where_the_app_says_so(
     backend.is_away = True
     for name in "ab":
         with pytest.raises(ReplayMemoryUnavailableError) as caught:
-            memory.use(proof(name), clock() + 300)
+            memory.use(proof(name), clock.now + 300)
         assert_unavailable(caught.value, CANNOT_TELL)
     backend.is_away = False
     clock.move(60)
@@ -359,7 +360,7 @@ def test_of_many_processes_with_one_proof_one_passes(redis_process: Processes) -
     processes = [redis_process(is_denying=True) for _ in range(8)]
     for number, memory in enumerate(processes):
         assert outcome(memory, f"warm {number}") == "passes"
-    assert passes_of(processes, rounds=25) == [1] * 25
+    assert passes_of(processes, [proof(name) for name in range(25)]) == [1] * 25
 
 
 @pytest.mark.parametrize(("is_denying", "expected"), [(False, "passes"), (True, "out_of_touch")])

@@ -126,7 +126,7 @@ class TestDocument:
         assert (client.head(WELL_KNOWN).status_code, client.head(WELL_KNOWN).data) == (200, b"")
         assert client.options(WELL_KNOWN).headers["Allow"] == "GET, HEAD, OPTIONS"
         refused = seen(client.post(WELL_KNOWN))
-        description = "This route does not have the method of the request."
+        description = "This route does not support the request method."
         body = {"error": "method_not_allowed", "error_description": description, "code": "method_not_allowed"}
         assert refused == Answer(405, (), body)
 

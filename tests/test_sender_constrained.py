@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from conftest import AppFactory, bearer
+from conftest import AppFactory, MovableClock, bearer
 from dpop_client import ABSENT, DPoPClient
 from flask import Flask
 from flask.testing import FlaskClient
@@ -24,6 +24,7 @@ from auth0_blueprint import (
 )
 from auth0_blueprint.jose.algorithms import PROOF_ALGORITHMS
 from auth0_blueprint.testing import LocalIssuer
+from auth0_blueprint.verification.sequence import Presentation
 
 API = "https://api.example.com"
 URI = f"{API}/messages"
@@ -105,6 +106,23 @@ def test_a_proof_is_good_once(make_app: AppFactory, issuer: LocalIssuer, holder:
     assert_refused(
         ask(client, token, holder, jti="once"), "invalid_dpop_proof", DPOP, *others, error="invalid_dpop_proof"
     )
+
+
+def test_a_proof_has_the_age_that_the_clock_of_the_app_says(
+    make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient
+) -> None:
+    """As a token has, and it is remembered by that clock as well."""
+    clock = MovableClock(time.time())
+    client = serve(make_app, AUTH0_DPOP="allowed", clock=clock)
+    token = issuer.token(cnf=holder.confirmation)
+    assert ask(client, token, holder, jti="once", iat=clock.now).status_code == 200
+    clock.move(301)
+    refused = ask(client, token, holder, iat=clock.now - 301)
+    assert_refused(refused, "invalid_dpop_proof", DPOP, PLAIN, error="invalid_dpop_proof")
+    clock.move(30)
+    assert ask(client, token, holder, jti="once", iat=clock.now).status_code == 200
+    clock.move(4000)
+    assert_refused(ask(client, token, holder, iat=clock.now), "token_expired", DPOP, PLAIN)
 
 
 def test_a_host_header_does_not_make_a_proof_fit(make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient) -> None:
@@ -256,12 +274,12 @@ def test_a_proof_beside_a_plain_token_is_refused(make_app: AppFactory, issuer: L
 
 
 def test_a_plain_token_has_nothing_to_prove(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """Guards do not ask about such requests, to be fast; the answer would be the same."""
+    """A request without a proof passes, as the token is bound to nothing."""
     app = make_app(AUTH0_DPOP="allowed", AUTH0_PUBLIC_URL=API)
     token = issuer.token()
     with app.app_context():
         access_token = verify_token(token)
-    app.extensions["auth0"].binding.refuse_unproven(access_token, token, "bearer", {})
+    app.extensions["auth0"].binding.check(access_token, Presentation(token, environ={}))
 
 
 def test_a_scope_that_is_missing_is_told_on_the_scheme_of_the_request(

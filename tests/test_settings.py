@@ -164,7 +164,7 @@ def test_several_domains_take_no_single_issuer_and_no_single_key_set(key: str, v
     """The keys of one would be tried for another."""
     several = {**GOOD, "AUTH0_DOMAIN": "a.example.com,b.example.com", key: value}
     assert problems(several) == {
-        key: f"is for one domain, and AUTH0_DOMAIN has several: each has its own (it is {value!r})"
+        key: f"must not be set with several domains in AUTH0_DOMAIN: each has its own (got {value!r})"
     }
     with pytest.raises(ConfigurationError, match=key):
         load_settings({"AUTH0_AUDIENCE": "a"}, {name: several[name] for name in ("AUTH0_DOMAIN", key)})
@@ -278,7 +278,7 @@ def test_a_wrong_value_is_named_with_what_would_be_right(key: str, value: object
     """One problem, under its own key, that shows the value."""
     said = problems({**GOOD, key: value})
     assert list(said) == [key]
-    assert " (it is " in said[key]
+    assert " (got " in said[key]
 
 
 def test_the_issuer_with_userinfo_is_refused_as_audience_for_a_custom_issuer_too() -> None:

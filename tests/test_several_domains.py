@@ -40,6 +40,7 @@ from auth0_blueprint import (
     key_set_refresh_failed,
     key_set_refreshed,
 )
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import UnknownKeyError
 from auth0_blueprint.extension.assembly import assemble
 from auth0_blueprint.jose.algorithms import Algorithm
@@ -124,9 +125,9 @@ AppFactory = Callable[..., Flask]
 
 @pytest.fixture
 def make_app(network: Network) -> AppFactory:
-    """Return a factory of apps that trust both domains: ``make_app(**settings)``."""
+    """Return a factory of apps that trust both domains: ``make_app(*, clock=SYSTEM_CLOCK, **settings)``."""
 
-    def make(**settings: Any) -> Flask:
+    def make(*, clock: Clock = SYSTEM_CLOCK, **settings: Any) -> Flask:
         app, blueprint = Flask("tested", static_folder=None), Auth0Blueprint()
         app.config.update(
             AUTH0_DOMAIN=[CANONICAL, CUSTOM],
@@ -137,7 +138,7 @@ def make_app(network: Network) -> AppFactory:
         app.config.update(settings)
         app.register_blueprint(blueprint)
         loaded = app.extensions["auth0"].settings
-        app.extensions["auth0"] = assemble(app, loaded, None, blueprint.jwt_manager, fetch=network.fetch)
+        app.extensions["auth0"] = assemble(app, loaded, None, blueprint.jwt_manager, fetch=network.fetch, clock=clock)
         return app
 
     return make
@@ -339,14 +340,14 @@ class TestRememberedTokens:
         verifier = Verifier(settings, keys, remembered=TokenCache(9), on_remembered=lambda: hits.append("hit"))
         withdrawn, kept = domains[changed].token(), domains[not changed].token()
         for _ in range(2):
-            assert [verifier.verify(token).subject for token in (withdrawn, kept)] == ["auth0|local-user"] * 2
+            assert [verifier.prove(token).subject for token in (withdrawn, kept)] == ["auth0|local-user"] * 2
         assert hits == ["hit", "hit"]
         domains[changed].remove_key(domains[changed].key_ids[-1])
         keys[domains[changed].issuer].generation += 1
         with pytest.raises(Auth0Error) as caught:
-            verifier.verify(withdrawn)
+            verifier.prove(withdrawn)
         assert caught.value.code == "unknown_key"
-        verifier.verify(kept)
+        verifier.prove(kept)
         assert len(hits) == 3
 
     def test_a_remembered_token_is_not_taken_for_one_of_the_other_domain(
@@ -444,9 +445,8 @@ class TestFleet:
         self, make_app: AppFactory, domains: Domains, on_disk: dict[str, Any], clock: MovableClock, admin: int
     ) -> None:
         """Whichever domain the admin comes from."""
-        apps = [make_app(**on_disk) for _ in range(2)]
+        apps = [make_app(**on_disk), make_app(clock=clock.monotonic_only, **on_disk)]
         first, second = map(guarded, apps)
-        apps[1].extensions["auth0"].fleet_sync._monotonic = clock
         leaked = [domain.token(key_id=domain.key_ids[0]) for domain in domains]
         for client in (first, second):
             assert all(passes(client, token) for token in leaked)
@@ -469,9 +469,8 @@ class TestFleet:
         self, make_app: AppFactory, domains: Domains, on_disk: dict[str, Any], clock: MovableClock, away: int
     ) -> None:
         """503, as not everything was done that was asked for; the audit trail names what was."""
-        apps = [make_app(**on_disk) for _ in range(2)]
+        apps = [make_app(**on_disk), make_app(clock=clock.monotonic_only, **on_disk)]
         first, second = map(guarded, apps)
-        apps[1].extensions["auth0"].fleet_sync._monotonic = clock
         well = domains[not away]
         leaked, admin = well.token(key_id=well.key_ids[0]), as_admin(well)
         for client in (first, second):
@@ -530,9 +529,9 @@ class TestRevocation:
         self, make_app: AppFactory, domains: Domains, on_disk: dict[str, Any], clock: MovableClock, revoker: int
     ) -> None:
         """In a rolling deployment that puts a domain behind the first one."""
-        apps = [make_app(AUTH0_DOMAIN=CANONICAL, **on_disk), make_app(**on_disk)]
+        shared = {**on_disk, "clock": clock.monotonic_only}
+        apps = [make_app(AUTH0_DOMAIN=CANONICAL, **shared), make_app(**shared)]
         clients, token = [guarded(app) for app in apps], domains[0].token()
-        apps[not revoker].extensions["auth0"].fleet_sync._monotonic = clock
         assert all(passes(client, token) for client in clients)
         made = clients[revoker].post(
             "/auth/admin/revocations", json={"subject": "auth0|local-user"}, headers=as_admin(domains[0])

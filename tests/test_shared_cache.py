@@ -106,7 +106,7 @@ def test_a_cache_that_raises_is_left_alone_for_30_seconds(
 ) -> None:
     """Each failure costs one call; the first one of a row is logged, without the error's own text."""
     backend = BadBackend(raising(error))
-    cache = SharedCache(lambda: backend, monotonic=clock)
+    cache = SharedCache(lambda: backend, clock=clock)
     for seconds, calls in ((0, 1), (0, 1), (29.9, 1), (0.1 + 1e-6, 2)):
         clock.move(seconds)
         with pytest.raises(CacheUnavailableError) as failed:
@@ -124,7 +124,7 @@ def test_a_cache_that_hangs_costs_one_second_and_is_left_alone(
 ) -> None:
     """No operation takes over a second, and the next ones take none."""
     backend = BadBackend(hang)
-    cache = SharedCache(lambda: backend, monotonic=clock)
+    cache = SharedCache(lambda: backend, clock=clock)
     begin = time.monotonic()
     for _ in range(3):
         with pytest.raises(CacheUnavailableError):
@@ -138,7 +138,7 @@ def test_a_cache_that_works_again_is_used_again(clock: MovableClock, caplog: pyt
     """After the pause, one good answer is all it takes, and the log says so once."""
     caplog.set_level(logging.INFO)
     backend = BadBackend(raising(OSError()))
-    cache = SharedCache(lambda: backend, monotonic=clock)
+    cache = SharedCache(lambda: backend, clock=clock)
     with pytest.raises(CacheUnavailableError):
         cache.get("key")
     backend.misbehave = lambda: "value"
@@ -162,7 +162,7 @@ def test_what_a_backend_cannot_read_is_an_entry_that_nobody_signed(clock: Movabl
 
 def test_a_backend_that_says_it_has_stored_nothing_has_failed(clock: MovableClock) -> None:
     """Cachelib's file system swallows its errors, as when the disk is full."""
-    cache = SharedCache(lambda: BadBackend(lambda: False), monotonic=clock)
+    cache = SharedCache(lambda: BadBackend(lambda: False), clock=clock)
     with pytest.raises(CacheUnavailableError):
         cache.set("key", "value", 60)
     assert cache.has_failed
@@ -171,7 +171,7 @@ def test_a_backend_that_says_it_has_stored_nothing_has_failed(clock: MovableCloc
 def test_a_cache_that_has_failed_is_tried_again_only_after_the_pause(clock: MovableClock) -> None:
     """For health: a cache that nobody else asks would be called away for ever."""
     backend = BadBackend(raising(OSError()))
-    cache = SharedCache(lambda: backend, monotonic=clock)
+    cache = SharedCache(lambda: backend, clock=clock)
     cache.probe()
     assert (backend.calls, cache.backend) == (0, backend)
     with pytest.raises(CacheUnavailableError):
@@ -186,7 +186,7 @@ def test_a_cache_that_has_failed_is_tried_again_only_after_the_pause(clock: Mova
 
 def test_where_there_is_no_backend_nothing_fails(clock: MovableClock) -> None:
     """Reads find nothing, and nobody else can have taken a key."""
-    cache = SharedCache(lambda: None, monotonic=clock)
+    cache = SharedCache(lambda: None, clock=clock)
     assert cache.has_backend
     cache.set("key", "value", 60)
     cache.delete("key")
@@ -204,7 +204,7 @@ def test_a_backend_that_cannot_be_opened_is_unavailable(clock: MovableClock) -> 
         opened += 1
         raise ConnectionError("SPY")
 
-    cache = SharedCache(open_backend, monotonic=clock)
+    cache = SharedCache(open_backend, clock=clock)
     for operate in (cache.open, lambda: cache.get("key"), lambda: cache.set("key", "value", 60)):
         with pytest.raises(CacheUnavailableError):
             operate()
@@ -235,7 +235,7 @@ class MeetingBackend(DictBackend):
 def test_of_two_users_at_once_each_learns_its_own_outcome(clock: MovableClock, first: str) -> None:
     """Whichever operation ends first, a failed write is never taken for a done one, nor the other way round."""
     backend = MeetingBackend()
-    cache = SharedCache(lambda: backend, monotonic=clock)
+    cache = SharedCache(lambda: backend, clock=clock)
     cache.open()
     with ThreadPoolExecutor(2) as pool:
         writes = {key: pool.submit(cache.set, key, "value", 60) for key in backend.is_asked}
@@ -257,7 +257,7 @@ def test_two_greenlets_of_one_thread_learn_their_own_outcome(
         hub.switch()
         return operation()
 
-    cache = SharedCache(lambda: backend, monotonic=clock, call_within=call_later)
+    cache = SharedCache(lambda: backend, clock=clock, call_within=call_later)
 
     def write(value: Any) -> None:
         try:
@@ -300,7 +300,7 @@ def test_threads_that_open_a_cache_at_once_open_it_once(clock: MovableClock) -> 
         opened.append(DictBackend())
         return opened[-1]
 
-    cache = SharedCache(open_backend, monotonic=clock)
+    cache = SharedCache(open_backend, clock=clock)
 
     def open_with_all() -> object:
         everybody.wait(10)
@@ -453,7 +453,7 @@ def test_memcached_is_never_read(make_app: AppFactory, caplog: pytest.LogCapture
 
 def test_a_cache_type_that_is_no_class_is_refused(make_app: AppFactory) -> None:
     """Nothing but a class of cache can be set up."""
-    with pytest.raises(ConfigurationError, match="is not a class of cache: try RedisCache"):
+    with pytest.raises(ConfigurationError, match="is not a cache class: try RedisCache"):
         make_app(CACHE_TYPE="flask_caching.make_template_fragment_key")
 
 

@@ -216,7 +216,7 @@ def test_a_copy_never_restarts_the_clock(fleet: Fleet) -> None:
     fleet.warm_process()
     fleet.clock.move(DUE - 80)
     copy = fleet.warm_process()
-    assert copy.snapshot().fetched_at == fleet.clock() - (DUE - 80)
+    assert copy.snapshot().fetched_at == fleet.clock.now - (DUE - 80)
     assert (copy.status().age_seconds, copy.status().refresh_in_seconds) == (DUE - 80, 80)
 
 
@@ -297,7 +297,7 @@ def test_an_adopted_set_is_never_younger_than_new(fleet: Fleet, seconds: float) 
 
 def test_an_entry_without_a_usable_key_is_not_adopted(fleet: Fleet) -> None:
     """Processes of another version may judge keys differently; the issuer is asked instead."""
-    fleet.shared().write(SharedEntry('{"keys": []}', fleet.clock()))
+    fleet.shared().write(SharedEntry('{"keys": []}', fleet.clock.now))
     process = fleet.warm_process()
     assert process.status().source == "network"
     assert process.status().consecutive_failures == 0

@@ -128,7 +128,7 @@ def test_a_cache_that_is_away_is_not_readable_until_it_may_be_asked_again(
     backend: DictBackend, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And raises what says that it has not answered."""
-    cache = SharedCache(lambda: backend, monotonic=clock, pause_seconds=30)
+    cache = SharedCache(lambda: backend, clock=clock, pause_seconds=30)
     entries = SignedCache(cache, secret=SECRET, names=())
     assert entries.is_readable
     with monkeypatch.context() as patched:

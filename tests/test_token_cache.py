@@ -20,9 +20,11 @@ from auth0_blueprint import Auth0Error, current_token, requires_auth
 from auth0_blueprint.jose.algorithms import Algorithm
 from auth0_blueprint.keysets.key_set import parse_key_set
 from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
+from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
 from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.sequence import Presentation, Step, VerificationSequence
 from auth0_blueprint.verification.token_cache import RememberedToken, TokenCache, digest_of
 from auth0_blueprint.verification.verifier import Verifier
 
@@ -173,7 +175,18 @@ class CountingKeys:
         return Snapshot(self._key_set, 0, 0, 0, 0, 0, "network", self.now_generation)
 
 
-Rig = tuple[Verifier, CountingKeys, TokenCache, list[str]]
+class Verification:
+    """The sequence of one verifier, with more steps or none."""
+
+    def __init__(self, verifier: Verifier, steps: tuple[Step, ...] = ()) -> None:
+        self._sequence = VerificationSequence(verifier.prove, steps)
+        self.known_headers = verifier._known_headers
+
+    def verify(self, token: str, **options: bool) -> AccessToken:
+        return self._sequence.verify(Presentation(token), **options)
+
+
+Rig = tuple[Verification, CountingKeys, TokenCache, list[str]]
 
 
 @pytest.fixture
@@ -182,14 +195,14 @@ def rig(issuer: LocalIssuer, clock: MovableClock) -> Rig:
     verifier = Verifier(
         load_settings(issuer.settings, {}),
         {issuer.issuer: keys},
-        clock,
+        clock=clock,
         remembered=cache,
         sync_if_due=lambda: happened.append("kept up"),
-        refuse_revoked=lambda _access_token, _token: happened.append("asked"),
         on_remembered=lambda: happened.append("remembered"),
         on_proven=lambda: happened.append("proven"),
     )
-    return verifier, keys, cache, happened
+    steps = (Step("revocation", lambda *_: happened.append("asked")), Step("binding", Binding().check))
+    return Verification(verifier, steps), keys, cache, happened
 
 
 @pytest.fixture
@@ -197,7 +210,7 @@ def mint(issuer: LocalIssuer, clock: MovableClock) -> Callable[..., str]:
     return lambda **claims: issuer.token(**{"iat": clock.now, "exp": clock.now + 60, **claims})
 
 
-def code_of(verifier: Verifier, token: str) -> str:
+def code_of(verifier: Verification, token: str) -> str:
     with pytest.raises(Auth0Error) as caught:
         verifier.verify(token)
     return caught.value.code
@@ -248,7 +261,7 @@ class TestAtEachUse:
     def test_a_verifier_without_a_cache_remembers_nothing(self, issuer: LocalIssuer) -> None:
         """Each use is the first."""
         keys = CountingKeys(issuer)
-        verifier = Verifier(load_settings(issuer.settings, {}), {issuer.issuer: keys})
+        verifier = Verification(Verifier(load_settings(issuer.settings, {}), {issuer.issuer: keys}))
         token = issuer.token()
         for _ in range(2):
             verifier.verify(token)
@@ -258,7 +271,7 @@ class TestAtEachUse:
         """It is not too long."""
         keys, token = CountingKeys(issuer), issuer.token(filling="x" * 500)
         settings = load_settings({**issuer.settings, "AUTH0_MAX_TOKEN_BYTES": len(token)}, {})
-        verifier = Verifier(settings, {issuer.issuer: keys}, remembered=TokenCache(1))
+        verifier = Verification(Verifier(settings, {issuer.issuer: keys}, remembered=TokenCache(1)))
         for _ in range(2):
             verifier.verify(token)
         assert keys.searches == 1
@@ -308,9 +321,9 @@ class TestHeaders:
         verifier, *_ = rig
         token = mint()
         code_of(verifier, token.rpartition(".")[0] + "." + segment(bytes(256)))
-        assert not verifier._known_headers
+        assert not verifier.known_headers
         code_of(verifier, mint(aud="other"))
-        assert list(verifier._known_headers) == [token.partition(".")[0].encode()]
+        assert list(verifier.known_headers) == [token.partition(".")[0].encode()]
 
     def test_they_are_bounded(self, rig: Rig, issuer: LocalIssuer, mint: Callable[..., str]) -> None:
         """An issuer that writes something new into each of them fills nothing."""
@@ -318,7 +331,7 @@ class TestHeaders:
         sizes = []
         for number in range(65):
             verifier.verify(mint(headers={"note": number}))
-            sizes.append(len(verifier._known_headers))
+            sizes.append(len(verifier.known_headers))
         assert sizes == [*range(1, 65), 1]
 
     def test_one_that_is_known_is_not_checked_less(self, rig: Rig, mint: Callable[..., str]) -> None:
@@ -335,7 +348,7 @@ class TestHeaders:
 
 
 def cache_of(app: Flask) -> TokenCache:
-    cache: TokenCache = app.extensions["auth0"].verifier._remembered
+    cache: TokenCache = app.extensions["auth0"].sequence.prove.__self__._remembered
     return cache
 
 

@@ -15,12 +15,15 @@ from jwt.algorithms import get_default_algorithms
 from refusals import by_hand, claims_of, header_of, segment, with_member
 
 from auth0_blueprint import AccessToken, InvalidTokenError, KeySetUnavailableError, UnknownKeyError
+from auth0_blueprint.errors import BindingMismatchError
 from auth0_blueprint.jose import jws
 from auth0_blueprint.jose.algorithms import Algorithm
 from auth0_blueprint.keysets.key_set import parse_key_set
 from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
+from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
+from auth0_blueprint.verification.sequence import Presentation
 from auth0_blueprint.verification.verifier import Verifier
 
 LEEWAY_SECONDS = 5
@@ -67,7 +70,7 @@ def make_verifier(issuer: LocalIssuer, keys: Keys, clock: MovableClock) -> MakeV
 
     def make(own_keys: Keys | None = None, **settings: Any) -> Verifier:
         loaded = load_settings({**issuer.settings, **settings}, {})
-        return Verifier(loaded, {issuer.issuer: own_keys or keys}, clock)
+        return Verifier(loaded, {issuer.issuer: own_keys or keys}, clock=clock)
 
     return make
 
@@ -90,14 +93,14 @@ def mint(issuer: LocalIssuer, clock: MovableClock) -> Mint:
 def refusal(verifier: Verifier, token: str) -> tuple[str, str]:
     """Return code and reason of the refusal of *token*."""
     with pytest.raises(InvalidTokenError) as caught:
-        verifier.verify(token)
+        verifier.prove(token)
     return caught.value.code, caught.value.reason
 
 
 def test_a_token_of_the_issuer_for_this_api_is_accepted(verifier: Verifier, mint: Mint) -> None:
     """The claims come out as they were signed."""
     token = mint(scope="read:messages", permissions=["read:messages"])
-    assert verifier.verify(token) == claims_of(token)
+    assert verifier.prove(token) == claims_of(token)
 
 
 class TestShape:
@@ -106,7 +109,7 @@ class TestShape:
     def test_a_token_of_the_maximum_size_is_accepted(self, make_verifier: MakeVerifier, mint: Mint) -> None:
         """The limit itself is within the limit."""
         token = mint(filling="x" * 500)
-        assert make_verifier(AUTH0_MAX_TOKEN_BYTES=len(token)).verify(token)
+        assert make_verifier(AUTH0_MAX_TOKEN_BYTES=len(token)).prove(token)
 
     def test_a_token_of_a_byte_more_is_refused(self, make_verifier: MakeVerifier, mint: Mint) -> None:
         """One byte over the limit is over the limit."""
@@ -220,11 +223,11 @@ class TestShape:
         nested: Any = "innermost"
         for _ in range(31):
             nested = [nested]
-        assert verifier.verify(mint(nested=nested))["nested"] == nested
+        assert verifier.prove(mint(nested=nested))["nested"] == nested
 
     def test_a_claim_may_hold_any_text(self, verifier: Verifier, mint: Mint) -> None:
         """Surrogate pairs and the null character are good JSON."""
-        assert verifier.verify(mint(name="\U0001f600\0\u00e9"))["name"] == "\U0001f600\0\u00e9"
+        assert verifier.prove(mint(name="\U0001f600\0\u00e9"))["name"] == "\U0001f600\0\u00e9"
 
 
 class TestHeader:
@@ -272,12 +275,12 @@ class TestHeader:
     )
     def test_access_token_types_are_taken_in_any_case(self, verifier: Verifier, mint: Mint, token_type: str) -> None:
         """Media types know no case (RFC 7515 §4.1.9)."""
-        assert verifier.verify(mint(headers={"typ": token_type}))
+        assert verifier.prove(mint(headers={"typ": token_type}))
 
     def test_a_token_without_a_type_is_accepted(self, verifier: Verifier, issuer: LocalIssuer, mint: Mint) -> None:
         """Typ is optional where no profile is demanded."""
         header = {"alg": "RS256", "kid": issuer.key_ids[-1]}
-        assert verifier.verify(by_hand(issuer, header, claims_of(mint())))
+        assert verifier.prove(by_hand(issuer, header, claims_of(mint())))
 
     @pytest.mark.parametrize(
         "token_type",
@@ -296,7 +299,7 @@ class TestProfile:
     def test_rfc9068_takes_its_own_tokens(self, make_verifier: MakeVerifier, mint: Mint, token_type: str) -> None:
         """Type at+jwt, client_id and jti (RFC 9068 §2)."""
         token = mint(headers={"typ": token_type}, client_id="a client", jti="7", without=("azp",))
-        assert make_verifier(AUTH0_TOKEN_PROFILE="rfc9068").verify(token)
+        assert make_verifier(AUTH0_TOKEN_PROFILE="rfc9068").prove(token)
 
     @pytest.mark.parametrize("header", [{"typ": "JWT"}, {}])
     def test_rfc9068_refuses_another_type_or_none(
@@ -317,7 +320,7 @@ class TestProfile:
 
     def test_auth0_takes_its_own_tokens(self, make_verifier: MakeVerifier, mint: Mint) -> None:
         """Type JWT and azp."""
-        assert make_verifier(AUTH0_TOKEN_PROFILE="auth0").verify(mint())
+        assert make_verifier(AUTH0_TOKEN_PROFILE="auth0").prove(mint())
 
     @pytest.mark.parametrize("header", [{"typ": "at+jwt"}, {}])
     def test_auth0_refuses_another_type_or_none(
@@ -337,7 +340,7 @@ class TestProfile:
     def test_required_claims_have_to_be_present(self, make_verifier: MakeVerifier, mint: Mint, profile: str) -> None:
         """AUTH0_REQUIRED_CLAIMS adds to whatever the profile requires."""
         verifier = make_verifier(AUTH0_TOKEN_PROFILE=profile, AUTH0_REQUIRED_CLAIMS=["org_id", "tier"])
-        assert verifier.verify(mint(org_id="org_1", tier=None))
+        assert verifier.prove(mint(org_id="org_1", tier=None))
         assert refusal(verifier, mint(org_id="org_1")) == ("invalid_claims", "missing_claim")
 
 
@@ -396,7 +399,7 @@ class TestAlgorithms:
         """A JWK without alg may serve every algorithm of its type that is allowed."""
         key = issuer.signing_key()
         verifier = make_verifier(Keys(_members("RS256", key, kid="rsa")), AUTH0_ALGORITHMS=algorithm)
-        assert verifier.verify(_sign(key, algorithm, claims_of(mint()), kid="rsa"))
+        assert verifier.prove(_sign(key, algorithm, claims_of(mint()), kid="rsa"))
 
     @pytest.mark.parametrize(
         ("algorithm", "curve"), [("ES256", ec.SECP256R1()), ("ES384", ec.SECP384R1()), ("ES512", ec.SECP521R1())]
@@ -407,7 +410,7 @@ class TestAlgorithms:
         """ES256, ES384 and ES512 are verified with keys on their own curves."""
         key = ec.generate_private_key(curve)
         verifier = make_verifier(Keys(_members("ES256", key, kid="ec")), AUTH0_ALGORITHMS=algorithm)
-        assert verifier.verify(_sign(key, algorithm, claims_of(mint()), kid="ec"))
+        assert verifier.prove(_sign(key, algorithm, claims_of(mint()), kid="ec"))
 
     @pytest.mark.parametrize("allowed", ["EdDSA", "Ed25519"])
     @pytest.mark.parametrize("name", ["EdDSA", "Ed25519"])
@@ -418,7 +421,7 @@ class TestAlgorithms:
         """Whichever name the settings, the key set and the token use (RFC 9864)."""
         key = ed25519.Ed25519PrivateKey.generate()
         verifier = make_verifier(Keys(_members("EdDSA", key, kid="ed", **published)), AUTH0_ALGORITHMS=allowed)
-        assert verifier.verify(_sign(key, "EdDSA", claims_of(mint()), name, kid="ed"))
+        assert verifier.prove(_sign(key, "EdDSA", claims_of(mint()), name, kid="ed"))
 
     def test_allowing_one_algorithm_does_not_allow_eddsa(self, make_verifier: MakeVerifier, mint: Mint) -> None:
         """The two names come together only when one of them was named."""
@@ -455,7 +458,7 @@ class TestAlgorithms:
         """A key of another type beside it does not matter."""
         other = _members("ES256", ec.generate_private_key(ec.SECP256R1()), kid="ec")
         verifier = make_verifier(Keys(*issuer.key_set["keys"], other))
-        assert verifier.verify(_sign(issuer.signing_key(), "RS256", claims_of(mint())))
+        assert verifier.prove(_sign(issuer.signing_key(), "RS256", claims_of(mint())))
 
     def test_a_token_without_a_key_id_is_refused_when_two_keys_fit(
         self, make_verifier: MakeVerifier, mint: Mint
@@ -511,12 +514,12 @@ class TestAudience:
     )
     def test_the_audience_may_be_one_text_or_hold_it(self, verifier: Verifier, mint: Mint, audience: object) -> None:
         """Auth0 sends both forms (RFC 7519 §4.1.3)."""
-        assert verifier.verify(mint(aud=audience))
+        assert verifier.prove(mint(aud=audience))
 
     def test_any_of_several_audiences_is_enough(self, make_verifier: MakeVerifier, mint: Mint) -> None:
         """AUTH0_AUDIENCE may name several APIs."""
         verifier = make_verifier(AUTH0_AUDIENCE=["https://one.example.com", "https://two.example.com"])
-        assert verifier.verify(mint(aud="https://two.example.com"))
+        assert verifier.prove(mint(aud="https://two.example.com"))
 
     @pytest.mark.parametrize(
         "audience",
@@ -588,18 +591,18 @@ class TestClaims:
         self, verifier: Verifier, mint: Mint, scope: object, scopes: set[str]
     ) -> None:
         """RFC 8693 §4.2 and the list that some rules of tenants make; nothing else separates."""
-        assert verifier.verify(mint(scope=scope)).scopes == scopes
+        assert verifier.prove(mint(scope=scope)).scopes == scopes
 
     def test_a_token_without_scope_and_permissions_has_none(self, verifier: Verifier, mint: Mint) -> None:
         """Both claims are optional."""
-        token = verifier.verify(mint())
+        token = verifier.prove(mint())
         assert (token.scopes, token.permissions) == (frozenset(), frozenset())
 
     @pytest.mark.parametrize(
         "scope", [None, 1, True, {}, {"read:a": True}, ["read:a", 1], ["read:a", None], [["read:a"]]]
     )
     def test_an_ill_typed_scope_is_refused(self, verifier: Verifier, mint: Mint, scope: object) -> None:
-        """A scope is a text or a list of texts."""
+        """A scope is a string or a list of strings."""
         assert refusal(verifier, mint(scope=scope)) == ("invalid_claims", "scope")
 
     @pytest.mark.parametrize(
@@ -611,18 +614,21 @@ class TestClaims:
 
     def test_scopes_and_permissions_are_never_merged(self, verifier: Verifier, mint: Mint) -> None:
         """What was granted is not what was asked for."""
-        token = verifier.verify(mint(scope="read:a", permissions=["read:b"]))
+        token = verifier.prove(mint(scope="read:a", permissions=["read:b"]))
         assert (token.scopes, token.permissions) == (frozenset({"read:a"}), frozenset({"read:b"}))
 
     @pytest.mark.parametrize(
         "confirmation", [None, "", "x", [], {}, {"jkt": "x"}, {"x5t#S256": "x"}, {"odd": 1}, 0, False]
     )
-    def test_a_bound_token_is_refused(
+    def test_whatever_a_token_is_bound_to_is_seen(
         self, verifier: Verifier, issuer: LocalIssuer, mint: Mint, confirmation: object
     ) -> None:
-        """Whatever it is bound to, nobody proves it here."""
+        """Nobody can prove it outside of a request, so the binding refuses the token there."""
         token = by_hand(issuer, claims={**claims_of(mint()), "cnf": confirmation})
-        assert refusal(verifier, token)[0] == "binding_mismatch"
+        access_token = verifier.prove(token)
+        assert access_token.is_bound
+        with pytest.raises(BindingMismatchError):
+            Binding().check(access_token, Presentation(token))
 
 
 class TestTimes:
@@ -682,7 +688,7 @@ class TestTimes:
         """At exp + leeway it is over."""
         token = mint(iat=int(clock.now) - 60, exp=clock.now - past_seconds)
         if is_accepted:
-            assert verifier.verify(token)
+            assert verifier.prove(token)
         else:
             assert refusal(verifier, token)[0] == "token_expired"
 
@@ -692,14 +698,14 @@ class TestTimes:
         """The very second of exp is too late (RFC 7519 §4.1.4: on or after)."""
         verifier = make_verifier(AUTH0_LEEWAY=0)
         token = mint(exp=int(clock.now) + 1)
-        assert verifier.verify(token)
+        assert verifier.prove(token)
         clock.move(1)
         assert refusal(verifier, token)[0] == "token_expired"
 
     def test_a_token_expires_as_time_passes(self, verifier: Verifier, mint: Mint, clock: MovableClock) -> None:
         """The same token is accepted first and refused later."""
         token = mint()
-        assert verifier.verify(token)
+        assert verifier.prove(token)
         clock.move(3600 + LEEWAY_SECONDS)
         assert refusal(verifier, token)[0] == "token_expired"
 
@@ -711,7 +717,7 @@ class TestTimes:
         """Clocks may differ by the leeway, and not by more."""
         token = mint(**{name: clock.now + ahead_seconds})
         if is_accepted:
-            assert verifier.verify(token)
+            assert verifier.prove(token)
         else:
             assert refusal(verifier, token) == ("token_not_yet_valid", name)
 
@@ -722,7 +728,7 @@ class TestTimes:
         """Thirty days, as Auth0 itself has it, unless AUTH0_MAX_TOKEN_LIFETIME says less."""
         token = mint(exp=int(clock.now) + lifetime_seconds)
         if is_accepted:
-            assert verifier.verify(token)
+            assert verifier.prove(token)
         else:
             assert refusal(verifier, token) == ("invalid_claims", "lifetime")
 
@@ -739,17 +745,17 @@ class TestTimes:
     ) -> None:
         """The limit itself is within the limit, and a datetime can be made of it."""
         clock.now = LAST_SECOND - 60.0
-        token = make_verifier().verify(mint(iat=LAST_SECOND - 60, exp=LAST_SECOND))
+        token = make_verifier().prove(mint(iat=LAST_SECOND - 60, exp=LAST_SECOND))
         assert token.expires_at == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
     def test_the_first_second_of_the_year_1970_is_a_time(self, verifier: Verifier, mint: Mint) -> None:
         """Zero is a number like others: long ago, not ill-typed."""
-        assert verifier.verify(mint(nbf=0))
+        assert verifier.prove(mint(nbf=0))
         assert refusal(verifier, mint(iat=0, exp=0))[0] == "token_expired"
 
     def test_times_may_have_fractions(self, verifier: Verifier, mint: Mint, clock: MovableClock) -> None:
         """NumericDate allows them (RFC 7519 §2)."""
-        token = verifier.verify(mint(iat=clock.now - 0.5))
+        token = verifier.prove(mint(iat=clock.now - 0.5))
         assert token.issued_at.microsecond == 500_000
 
 
@@ -797,12 +803,12 @@ class TestOrder:
 
     def test_verifying_looks_for_a_key_once(self, verifier: Verifier, keys: Keys, mint: Mint) -> None:
         """Ordinary verification may wait for the key."""
-        verifier.verify(mint())
+        verifier.prove(mint())
         assert keys.asked == ["key_for"]
 
     def test_verifying_at_hand_only_asks_for_nothing_more(self, verifier: Verifier, keys: Keys, mint: Mint) -> None:
         """Whoever must not wait gets only what is known already."""
-        verifier.verify(mint(), cached_only=True)
+        verifier.prove(mint(), cached_only=True)
         assert keys.asked == ["cached_key"]
 
     def test_an_outage_is_passed_on(self, issuer: LocalIssuer, mint: Mint, clock: MovableClock) -> None:
@@ -818,7 +824,7 @@ class TestOrder:
                 raise KeySetUnavailableError
 
         with pytest.raises(KeySetUnavailableError):
-            Verifier(load_settings(issuer.settings, {}), {issuer.issuer: NoKeys()}, clock).verify(mint())
+            Verifier(load_settings(issuer.settings, {}), {issuer.issuer: NoKeys()}, clock=clock).prove(mint())
 
 
 def test_a_tenants_key_never_signs_for_another_tenant(
@@ -826,7 +832,7 @@ def test_a_tenants_key_never_signs_for_another_tenant(
 ) -> None:
     """A verifier for one issuer refuses another's token, although the keys are the same."""
     settings = load_settings({**issuer.settings, "AUTH0_ISSUER": "http://localhost:1/"}, {})
-    assert refusal(Verifier(settings, {settings.issuers[0]: keys}, clock), mint()) == ("invalid_claims", "issuer")
+    assert refusal(Verifier(settings, {settings.issuers[0]: keys}, clock=clock), mint()) == ("invalid_claims", "issuer")
 
 
 def test_verification_agrees_with_another_library(issuer: LocalIssuer, verifier: Verifier, mint: Mint) -> None:
@@ -840,5 +846,5 @@ def test_verification_agrees_with_another_library(issuer: LocalIssuer, verifier:
         audience=issuer.audience,
         options={"verify_exp": False, "verify_iat": False},
     )
-    accepted: AccessToken = verifier.verify(token)
+    accepted: AccessToken = verifier.prove(token)
     assert accepted.claims == expected

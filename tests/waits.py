@@ -24,7 +24,7 @@ class Waits:
         self.takes_seconds = takes_seconds
         self.begun: list[Callable[[], None]] = []
         self.max_wait: list[float | None] = []
-        self.single_flight = SingleFlight(start=self.begun.append, make_event=lambda: _Awaited(self), monotonic=clock)
+        self.single_flight = SingleFlight(start=self.begun.append, make_event=lambda: _Awaited(self), clock=clock)
 
 
 class _Awaited(threading.Event):

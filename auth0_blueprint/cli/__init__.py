@@ -1,1 +1,1 @@
-"""The commands of ``flask auth0``: each in the module of its name, its ``command``. `output` is how they print."""
+"""The commands of ``flask auth0``, each in a module of its name, as ``command``. `output` prints for all of them."""

@@ -1,4 +1,4 @@
-"""Do the processes of this app share what they have to, and does it last?"""
+"""Checks of ``flask auth0 doctor``: do the processes of this app share what they must, and does it last?"""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from auth0_blueprint.sharing.shared_cache import (
 )
 
 _KEEP_SECONDS = 60
-_REMEDY = "see that it runs, and that CACHE_* name it rightly"
-_WHOM = {"process": "this process alone", "machine": "the processes of this machine", "fleet": "the whole fleet"}
+_REMEDY = "check that it is running, and the CACHE_* settings"
+_WHOM = {"process": "this process only", "machine": "all processes on this machine", "fleet": "the whole fleet"}
 _WORKERS = re.compile(r"(?:^|\s)(?:-w|--workers)[\s=]*(\d+)")
 
 
 def examine_cache(state: AppState, config: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield what is found out about the cache of an app with *config*."""
+    """Yield the findings about the cache of an app with *config*."""
     cache = state.cache
     try:
         reach = state.reach()
@@ -38,9 +38,9 @@ def examine_cache(state: AppState, config: Mapping[str, Any]) -> Iterator[Findin
         return
     yield found
     if cache.has_backend and state.settings.cache_secret is None:
-        remedy = "set AUTH0_CACHE_SECRET, or SECRET_KEY, to the same random text in all processes"
-        yield Finding("cache", WARN, "nothing is shared through it: there is no secret to sign with", remedy)
-    if backend is not None and reach == "fleet" and _has_to_last(state):  # that far reaches only Redis
+        remedy = "set AUTH0_CACHE_SECRET or SECRET_KEY to the same random text in all processes"
+        yield Finding("cache", WARN, "not used for sharing: there is no secret to sign entries with", remedy)
+    if backend is not None and reach == "fleet" and _has_to_last(state):  # only Redis reaches that far
         yield _eviction(backend)
     yield _workers(reach)
 
@@ -48,8 +48,8 @@ def examine_cache(state: AppState, config: Mapping[str, Any]) -> Iterator[Findin
 def _without_cache(config: Mapping[str, Any]) -> Finding:
     name = config.get("CACHE_TYPE")
     if not name:
-        return Finding("cache", OK, "none: each process keeps to itself")
-    return Finding("cache", WARN, printable(f"{name} is not one to share through: each process keeps to itself"))
+        return Finding("cache", OK, "none: nothing is shared between processes")
+    return Finding("cache", WARN, printable(f"{name} cannot be shared: nothing is shared between processes"))
 
 
 def _examine_use(cache: SharedCache, config: Mapping[str, Any], reach: str) -> tuple[Finding, CacheBackend | None]:
@@ -80,42 +80,44 @@ def _round_trip(cache: SharedCache, backend: CacheBackend, reach: str) -> Findin
     if found != value:
         return Finding("cache", FAIL, f"{name} does not keep what is written", "set CACHE_TYPE to RedisCache")
     if cache.get(key) is not None:
-        return Finding("cache", FAIL, f"{name} does not delete what it is told to delete", _REMEDY)
-    return Finding("cache", OK, f"{name} writes, reads and deletes; it reaches {_WHOM[reach]}")
+        return Finding("cache", FAIL, f"{name} does not delete entries", _REMEDY)
+    return Finding("cache", OK, f"{name} writes, reads and deletes; shared by {_WHOM[reach]}")
 
 
 def _has_to_last(state: AppState) -> bool:
-    """Tell whether it matters that an entry is thrown away: a revocation, a used proof. A key set is fetched again."""
+    """Return whether losing entries matters: revocations and used proofs. A key set is simply fetched again."""
     return state.settings.revocation or state.settings.dpop != "disabled"
 
 
 def _eviction(backend: Any) -> Finding:
     try:
-        client: Any = backend._write_client  # noqa: SLF001 - flask-caching has no other way to its client
+        client: Any = backend._write_client  # noqa: SLF001 - flask-caching offers no other way to its client
         info = call_within(OPERATION_TIMEOUT_SECONDS, lambda: client.info("memory"))
-    except Exception:  # noqa: BLE001 - each client has its own errors; a provider may not allow INFO
-        return Finding("eviction", WARN, "not known: Redis does not tell", "see that maxmemory-policy is noeviction")
+    except Exception:  # noqa: BLE001 - each client has its own errors; a provider may forbid INFO
+        return Finding(
+            "eviction", WARN, "unknown: Redis does not answer INFO", "make sure that maxmemory-policy is noeviction"
+        )
     nodes = [node for node in info.values() if isinstance(node, dict)] or [info]
     policies = {str(node.get("maxmemory_policy", "unknown")) for node in nodes}
     if policies == {"noeviction"}:
-        return Finding("eviction", OK, "Redis keeps what it has (noeviction)")
-    text = f"Redis may throw away revocations (maxmemory-policy {printable(', '.join(sorted(policies)))})"
-    return Finding("eviction", WARN, text, "set maxmemory-policy to noeviction, or use a database of its own")
+        return Finding("eviction", OK, "Redis does not evict entries (noeviction)")
+    text = f"Redis may evict revocations (maxmemory-policy {printable(', '.join(sorted(policies)))})"
+    return Finding("eviction", WARN, text, "set maxmemory-policy to noeviction, or use a separate Redis")
 
 
 def _workers(reach: str) -> Finding:
     workers = _number_of_workers(os.environ)
     if reach == "process" and workers > 1:
-        return Finding("workers", WARN, f"{workers} by the environment: {NOT_SHARED}")
+        return Finding("workers", WARN, f"{workers} according to the environment. {NOT_SHARED}")
     if workers > 1:
-        return Finding("workers", OK, f"{workers} by the environment, and what they share reaches {_WHOM[reach]}")
+        return Finding("workers", OK, f"{workers} according to the environment; the cache is shared by {_WHOM[reach]}")
     if reach == "process":
-        return Finding("workers", OK, "fine for one process; several would need a cache to share")
-    return Finding("workers", OK, f"as many as you like: what they share reaches {_WHOM[reach]}")
+        return Finding("workers", OK, "fine for one process; several need a shared cache")
+    return Finding("workers", OK, f"any number: the cache is shared by {_WHOM[reach]}")
 
 
 def _number_of_workers(environ: Mapping[str, str]) -> int:
-    """Return how many gunicorn would start by itself; on its command line there may be another number."""
+    """Return how many workers gunicorn would start by default; its command line may say otherwise."""
     numbers = _WORKERS.findall(environ.get("GUNICORN_CMD_ARGS", "")) or [environ.get("WEB_CONCURRENCY", "")]
     number = numbers[-1]
     return int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 1

@@ -1,4 +1,4 @@
-"""Can this machine ask the issuer, and does the issuer say what the settings say?"""
+"""Checks of ``flask auth0 doctor``: can this machine reach the issuer, and does the issuer match the settings?"""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from auth0_blueprint.settings.loopback import is_loopback
 _SECONDS_PER_DAY = 86_400
 _FEW_DAYS = 14
 
-# A Date header has no fractions, and the answer has been under way.
+# A Date header has no fractions of a second, and the answer took time to arrive.
 _INACCURACY_SECONDS = 1.0
 
 
 def examine_issuer(issuer: str, url: str, settings: Settings) -> Iterator[Finding]:
-    """Yield what is found out about *issuer*, whose key set is at *url*. What cannot work any more is left out."""
+    """Yield the findings about *issuer*, whose key set is at *url*. Skips checks that can no longer succeed."""
     for check in (_dns, _tls, _key_set):
         found = check(url, settings)
         yield found._replace(issuer=issuer)
@@ -47,17 +47,19 @@ def examine_issuer(issuer: str, url: str, settings: Settings) -> Iterator[Findin
 def _dns(url: str, settings: Settings) -> Finding:
     host, port = _host_and_port(url)
     if _is_address(host):
-        return Finding("dns", OK, f"{host} is an address, and needs no looking up")
+        return Finding("dns", OK, f"{host} is an IP address: no DNS lookup")
     if _proxy(url) is not None:
-        return Finding("dns", OK, f"{host} is not looked up here: the environment names a proxy")
+        return Finding("dns", OK, f"{host} is not looked up here: the environment sets a proxy")
     try:
         found = call_within(
             settings.jwks_timeout_seconds, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         )
     except TimeoutError:
-        return Finding("dns", FAIL, f"no answer in time for {host}", "check the name server of this machine")
+        return Finding("dns", FAIL, f"no answer in time for {host}", "check the DNS configuration of this machine")
     except (OSError, UnicodeError):
-        return Finding("dns", FAIL, f"{host} has no address", "check AUTH0_DOMAIN for a typo, and the name server")
+        return Finding(
+            "dns", FAIL, f"{host} has no address", "check AUTH0_DOMAIN for a typo, and the DNS configuration"
+        )
     addresses = sorted({str(address[4][0]) for address in found})
     return Finding("dns", OK, f"{host} is {', '.join(addresses)}")
 
@@ -65,22 +67,24 @@ def _dns(url: str, settings: Settings) -> Finding:
 def _tls(url: str, settings: Settings) -> Finding:
     host, port = _host_and_port(url)
     if urlsplit(url).scheme == "http":
-        return Finding("tls", OK, f"none, and none needed: {host} is this machine")
+        return Finding("tls", OK, "not used: loopback")
     if _proxy(url) is not None:
-        return Finding("tls", OK, f"{host} is not looked at by itself: the environment names a proxy")
+        return Finding("tls", OK, f"the certificate of {host} is not checked: the environment sets a proxy")
     try:
         return call_within(settings.jwks_timeout_seconds, lambda: _handshake(url, settings.jwks_timeout_seconds))
     except TimeoutError:
-        return Finding("tls", FAIL, f"{host} does not answer on port {port} in time", "check firewall and proxy")
+        return Finding(
+            "tls", FAIL, f"{host} does not answer on port {port} in time", "check the firewall and the proxy"
+        )
     except ssl.SSLCertVerificationError as exc:
-        remedy = "check AUTH0_DOMAIN, and the clock; behind a proxy with a certificate of its own, REQUESTS_CA_BUNDLE"
+        remedy = "check AUTH0_DOMAIN and the clock; behind a TLS-inspecting proxy, set REQUESTS_CA_BUNDLE"
         return Finding(
             "tls", FAIL, f"the certificate of {host} is not trusted: {printable(exc.verify_message)}", remedy
         )
     except ssl.SSLError:
         return Finding("tls", FAIL, f"{host} does not speak TLS on port {port}", "check AUTH0_DOMAIN and the proxy")
     except OSError:
-        return Finding("tls", FAIL, f"{host} takes no connection on port {port}", "check AUTH0_DOMAIN and the firewall")
+        return Finding("tls", FAIL, f"{host} refuses connections on port {port}", "check AUTH0_DOMAIN and the firewall")
 
 
 def _handshake(url: str, timeout_seconds: float) -> Finding:
@@ -91,16 +95,14 @@ def _handshake(url: str, timeout_seconds: float) -> Finding:
     ):
         certificate: dict[str, Any] = connection.getpeercert() or {}
         days = int((ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) / _SECONDS_PER_DAY)
-        text = (
-            f"{_host_and_port(url)[0]} speaks {connection.version()}, and its certificate is good for {days} more days"
-        )
+        text = f"{host} speaks {connection.version()}; its certificate is valid for {days} more days"
         if days < _FEW_DAYS:
-            return Finding("tls", WARN, text, "see that whoever runs the domain renews it")
+            return Finding("tls", WARN, text, "have the owner of the domain renew it")
         return Finding("tls", OK, text)
 
 
 def _tls_context(url: str) -> ssl.SSLContext:
-    """Return one that trusts whom the fetch trusts: what the environment names, else the bundle of requests."""
+    """Return a context with the CAs that the fetch trusts: those the environment names, else the bundle of requests."""
     with requests.Session() as session:
         session.trust_env = not is_loopback(url)
         trusted: Any = session.merge_environment_settings(url, {}, False, None, None)["verify"]
@@ -118,7 +120,7 @@ def _key_set(url: str, settings: Settings) -> Finding:
     except FetchError as exc:
         return Finding("key set", FAIL, f"{exc} from {url}", _remedy_for(exc))
     except KeySetError as exc:
-        return Finding("key set", FAIL, f"{exc}: {url}", "check AUTH0_DOMAIN: this is not where an issuer has its keys")
+        return Finding("key set", FAIL, f"{exc}: {url}", "check AUTH0_DOMAIN: this is not the key set of an issuer")
     return _content(key_set, settings, f"from {url} in {milliseconds:.0f} ms")
 
 
@@ -127,8 +129,8 @@ def _content(key_set: KeySet, settings: Settings, how: str) -> Finding:
     accepted = ", ".join(settings.algorithms)
     if not fitting:
         kinds = ", ".join(sorted({key.algorithm.name if key.algorithm else key.key_type for key in key_set.keys}))
-        text = f"no key for {accepted}: those that are published are for {kinds}"
-        return Finding("key set", FAIL, text, "set AUTH0_ALGORITHMS to what the API is set to in Auth0")
+        text = f"no key for {accepted}: the published keys are for {kinds}"
+        return Finding("key set", FAIL, text, "set AUTH0_ALGORITHMS to the signing algorithm of the API in Auth0")
     text = f"{len(fitting)} usable for {accepted} {how}"
     if key_set.skipped:
         return Finding("key set", WARN, f"{text}; not used: {', '.join(sorted(set(key_set.skipped)))}")
@@ -138,25 +140,23 @@ def _content(key_set: KeySet, settings: Settings, how: str) -> Finding:
 def _remedy_for(error: FetchError) -> str:
     status = error.status or 0
     if status // 100 == 3:
-        return "the key set is elsewhere, and redirects are not followed: set AUTH0_DOMAIN as in the tokens' iss"
+        return "the key set has moved, and redirects are not followed: set AUTH0_DOMAIN as in the tokens' iss"
     if status // 100 == 4 and status != 429:
-        return "nobody publishes keys there: check AUTH0_DOMAIN"
+        return "no keys are published there: check AUTH0_DOMAIN"
     if error.code == "too_large":
-        return "raise AUTH0_JWKS_MAX_BYTES if it is right"
+        return "raise AUTH0_JWKS_MAX_BYTES if this is the right key set"
     if error.code == "tls":
         return "check AUTH0_DOMAIN and the proxy"
-    return "try again; if it stays so, see https://status.auth0.com, and firewall and proxy"
+    return "try again; if it persists, check https://status.auth0.com, the firewall and the proxy"
 
 
 def _discovery_and_clock(issuer: str, url: str, settings: Settings) -> Iterator[Finding]:
-    """Yield both, which one answer tells: an error has a Date header, too."""
+    """Yield both findings from one answer: even an error has a Date header."""
     address = f"{issuer.removesuffix('/')}/.well-known/openid-configuration"
     try:
         answer = exchange("GET", address, settings.jwks_timeout_seconds)
     except ExchangeError as exc:
-        yield Finding(
-            "discovery", WARN, f"{exc} from {address}", "nothing to do if the key set is fetched all the same"
-        )
+        yield Finding("discovery", WARN, f"{exc} from {address}", "nothing to do as long as the key set can be fetched")
         return
     yield _discovery(answer, issuer, url)
     yield _clock(answer, issuer, settings)
@@ -165,18 +165,18 @@ def _discovery_and_clock(issuer: str, url: str, settings: Settings) -> Iterator[
 def _discovery(answer: Answer, issuer: str, url: str) -> Finding:
     if answer.status != 200:
         return Finding(
-            "discovery", OK, f"{issuer} has no document (HTTP status {answer.status}), so nothing to compare"
+            "discovery", OK, f"{issuer} has no discovery document (HTTP status {answer.status}): nothing to compare"
         )
     try:
         document = strict_json.loads_object(answer.body)
     except strict_json.StrictJSONError:
-        return Finding("discovery", WARN, f"the document of {issuer} is not JSON", "check AUTH0_DOMAIN")
+        return Finding("discovery", WARN, f"the discovery document of {issuer} is not JSON", "check AUTH0_DOMAIN")
     if document.get("issuer") != issuer:
         text = f"the issuer calls itself {printable(str(document.get('issuer')))[:200]}, not {issuer}"
-        return Finding("discovery", FAIL, text, "set AUTH0_DOMAIN, or AUTH0_ISSUER, to what is in the tokens' iss")
+        return Finding("discovery", FAIL, text, "set AUTH0_DOMAIN or AUTH0_ISSUER to the iss of the tokens")
     if document.get("jwks_uri") != url:
-        text = f"the issuer has its keys at {printable(str(document.get('jwks_uri')))[:200]}, not at {url}"
-        return Finding("discovery", WARN, text, "unset AUTH0_JWKS_URL, or set it to that")
+        text = f"the issuer publishes its keys at {printable(str(document.get('jwks_uri')))[:200]}, not at {url}"
+        return Finding("discovery", WARN, text, "unset AUTH0_JWKS_URL, or set it to that URL")
     return Finding("discovery", OK, f"{issuer} names the same issuer and key set")
 
 
@@ -185,17 +185,17 @@ def _clock(answer: Answer, issuer: str, settings: Settings) -> Finding:
     try:
         when = parsedate_to_datetime(answer.headers.get("Date", ""))
     except ValueError:
-        return Finding("clock", WARN, f"not compared: {issuer} does not say what time it is")
+        return Finding("clock", WARN, f"not compared: {issuer} sends no Date header")
     there = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
     age = answer.headers.get("Age", "")
     there += int(age) if age.isascii() and age.isdigit() and len(age) < 10 else 0
     behind = there + _INACCURACY_SECONDS / 2 - here
     if abs(behind) <= settings.leeway_seconds + _INACCURACY_SECONDS:
-        return Finding("clock", OK, f"within {max(_INACCURACY_SECONDS, abs(behind)):.0f} s of that of {issuer}")
-    words = f"{abs(behind):.0f} s {'behind' if behind > 0 else 'ahead of'} that of {issuer}"
+        return Finding("clock", OK, f"within {max(_INACCURACY_SECONDS, abs(behind)):.0f} s of the clock of {issuer}")
+    words = f"{abs(behind):.0f} s {'behind' if behind > 0 else 'ahead of'} the clock of {issuer}"
     effect = "new tokens are refused" if behind > 0 else "tokens are refused before they expire"
     text = f"{words} ({datetime.fromtimestamp(here, UTC):%Y-%m-%dT%H:%M:%SZ} here): {effect}"
-    return Finding("clock", FAIL, text, "set the clock, by NTP")
+    return Finding("clock", FAIL, text, "synchronize the clock (NTP)")
 
 
 def _host_and_port(url: str) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Does the app start, and what do its settings say? Also where it does not, as far as they can be read."""
+"""Checks of ``flask auth0 doctor``: does the app start, and are its settings valid? Also for an app that fails to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from auth0_blueprint.settings import Settings, load_settings
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
-# What it takes to ask the issuer, whatever else is wrong.
+# The settings needed to check the issuer, whatever else is wrong.
 _FOR_THE_ISSUER = (
     "AUTH0_DOMAIN",
     "AUTH0_ISSUER",
@@ -33,13 +33,13 @@ _FOR_THE_ISSUER = (
 
 
 class Subject(NamedTuple):
-    """What is to be looked at.
+    """What the other checks examine.
 
     Attributes:
         app: the app, if there is one, started or not.
-        state: what its blueprint has made of it; ``None`` unless it has started.
-        settings: those in force, or as many as are sound; ``None`` where not even the issuer is known.
-        findings: about all of that.
+        state: the state that its blueprint has built; ``None`` unless it has started.
+        settings: those in force, or those that are valid; ``None`` where not even the issuer is known.
+        findings: the findings so far.
     """
 
     app: Flask | None
@@ -49,8 +49,8 @@ class Subject(NamedTuple):
 
 
 def examine_app() -> Subject:
-    """Load the app, and read its settings."""
-    with _logged_warnings():  # they are findings, and told once
+    """Load the app, and check its settings."""
+    with _logged_warnings():  # they become findings, and are reported once
         try:
             app = load_app()
         except AppUnavailableError as exc:
@@ -59,7 +59,7 @@ def examine_app() -> Subject:
         remedy = "register one: app.register_blueprint(Auth0Blueprint())"
         return _examine_settings(app, [Finding("app", FAIL, "has no Auth0Blueprint", remedy)])
     state: AppState = app.extensions[EXTENSION]
-    findings = [Finding("app", OK, f"{printable(app.name)} starts, and has an Auth0Blueprint")]
+    findings = [Finding("app", OK, f"{printable(app.name)} starts and has an Auth0Blueprint")]
     findings.append(_summary(state.settings))
     findings.extend(_warnings(app.config))
     return Subject(app, state, state.settings, findings)
@@ -70,13 +70,13 @@ def _examine_failed_app(error: AppUnavailableError) -> Subject:
     app = _app_in(cause)
     if not isinstance(cause, ConfigurationError):
         return _examine_settings(app, [Finding("app", FAIL, f"cannot start: {error.reason}")])
-    findings = [Finding("app", FAIL, "cannot start with its settings")]
+    findings = [Finding("app", FAIL, "cannot start with these settings")]
     findings.extend(_problem(key, problem) for key, problem in cause.problems.items())
     return _examine_settings(app, findings, known_problems=cause.problems)
 
 
 def _app_in(error: BaseException | None) -> Flask | None:
-    """Return the app that was being made: it is gone, but for the frames of the error that ended its making.
+    """Return the app that was being created; only the frames of the error that ended this still hold it.
 
     Without it, settings that are in ``app.config`` would be reported as missing.
     """
@@ -97,17 +97,17 @@ def _examine_settings(
             settings = load_settings(config)
     except ConfigurationError as exc:
         findings.extend(_problem(key, problem) for key, problem in exc.problems.items() if key not in known)
-        return Subject(app, None, _sound_settings(config, exc.problems), findings)
+        return Subject(app, None, _valid_settings(config, exc.problems), findings)
     return Subject(app, None, settings, [*findings, _summary(settings), *map(_warning, warnings)])
 
 
-def _sound_settings(config: Mapping[str, Any], problems: Mapping[str, str]) -> Settings | None:
-    sound = [key for key in _FOR_THE_ISSUER if key not in problems]
-    some = {key: config.get(key) for key in sound}
-    # Never used: no token is looked at.
+def _valid_settings(config: Mapping[str, Any], problems: Mapping[str, str]) -> Settings | None:
+    valid = [key for key in _FOR_THE_ISSUER if key not in problems]
+    some = {key: config.get(key) for key in valid}
+    # Required, but never used: no token is checked.
     some["AUTH0_AUDIENCE"] = "unknown"
     try:
-        return load_settings(some, {key: os.environ[key] for key in sound if key in os.environ})
+        return load_settings(some, {key: os.environ[key] for key in valid if key in os.environ})
     except ConfigurationError:
         return None
 
@@ -124,14 +124,14 @@ def _summary(settings: Settings) -> Finding:
         if source in sources
     ]
     audience = ", ".join(settings.audience)
-    return Finding("settings", OK, printable(f"sound, {' and '.join(counts)}; audience {audience}"))
+    return Finding("settings", OK, printable(f"valid; {' and '.join(counts)}; audience {audience}"))
 
 
 def _warnings(config: Mapping[str, Any]) -> Iterator[Finding]:
     with _logged_warnings() as warnings:
         try:
             load_settings(config)
-        except ConfigurationError:  # changed after the blueprint was registered, which changes nothing
+        except ConfigurationError:  # app.config was changed after registration, which has no effect
             warnings.clear()
     yield from map(_warning, warnings)
 
@@ -142,7 +142,7 @@ def _warning(text: str) -> Finding:
 
 @contextmanager
 def _logged_warnings() -> Iterator[list[str]]:
-    """Give the warnings that this package logs meanwhile, instead of logging them."""
+    """Collect the warnings that this package logs inside the block, instead of logging them."""
     collector = _Collector()
     before = logger.propagate
     logger.addHandler(collector)

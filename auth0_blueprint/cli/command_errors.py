@@ -1,4 +1,4 @@
-"""How a command gets its app, and how it ends: with a plain sentence and an exit status, never with a traceback.
+"""How a command gets its app, and how it fails: with a plain sentence and an exit status, never a traceback.
 
 The exit status is 0 if all is well, 1 for a finding or a failure, 2 for wrong usage.
 """
@@ -22,14 +22,14 @@ R = TypeVar("R")
 
 
 class CommandError(click.ClickException):
-    """What a command was asked for cannot be had. Its text goes to the standard error output; the exit status is 1."""
+    """The command failed. The text goes to standard error; the exit status is 1."""
 
 
 class AppUnavailableError(CommandError):
-    """The app cannot be loaded; ``__cause__`` is why.
+    """The app cannot be loaded; ``__cause__`` is the error.
 
     Attributes:
-        reason: the same in one line.
+        reason: the error in one line.
     """
 
     def __init__(self, cause: Exception) -> None:
@@ -41,19 +41,19 @@ class AppUnavailableError(CommandError):
 
 
 class AppNotFoundError(AppUnavailableError):
-    """No app was named, or there is none of that name: wrong usage."""
+    """No app was named, or no app has that name: wrong usage."""
 
     exit_code = 2
 
 
 class Command(click.Command):
-    """A command whose known failures are told in a sentence: ``@click.command("name", cls=Command)``."""
+    """A command that reports its known failures in a sentence: ``@click.command("name", cls=Command)``."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command.
 
         Raises:
-            CommandError: it has met something that has a sentence of its own.
+            CommandError: the command raised an error of this package.
         """
         try:
             return super().invoke(ctx)
@@ -64,7 +64,7 @@ class Command(click.Command):
 
 
 def with_app(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a command in the context of its app, which has an `Auth0Blueprint`.
+    """Run a command in the context of its app, which must have an `Auth0Blueprint`.
 
     Flask's own ``with_appcontext`` lets whatever the app raises become a traceback.
     """
@@ -103,6 +103,6 @@ def _one_line(exc: Exception) -> str:
     if not isinstance(exc, NoAppException):
         first = next(iter(str(exc).splitlines()), "")
         return printable(f"{type(exc).__name__}: {first}" if first else type(exc).__name__)
-    # Flask puts a whole traceback into some of these texts. Its last line says what it was.
+    # Flask puts a whole traceback into some of these texts. Its last line names the error.
     lines = [line for line in exc.format_message().splitlines() if line]
     return printable(f"{lines[0]} {lines[-1]}" if len(lines) > 1 else "".join(lines))

@@ -1,4 +1,4 @@
-"""``flask auth0 demo``: a guarded API to try, with an issuer of its own. No account, no network."""
+"""``flask auth0 demo``: a guarded API to try, with its own local issuer. No account, no network."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from auth0_blueprint.testing.demo import Demo, invitation, serve
 from auth0_blueprint.testing.demo_app import create_app
 
 
-@click.command("demo", cls=Command, short_help="Serve a guarded API to try, with an issuer of its own.")
-@click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 takes a free one.")
+@click.command("demo", cls=Command, short_help="Serve a guarded API to try, with its own local issuer.")
+@click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 picks a free one.")
 @json_option
 def command(port: int, as_json: bool) -> None:
     """Serve a small guarded API and an issuer for it, and print curl lines with tokens.
 
-    Both are on this machine only. Neither your app nor your settings are used. Stop it with Ctrl+C.
+    Both listen on this machine only. Your app and your settings are not used. Stop with Ctrl+C.
     """
-    # Those of an API of one's own, such as another audience or required DPoP, would make these tokens fail.
+    # Settings of the user's own API, such as another audience or required DPoP, would make these tokens fail.
     for name in [name for name in os.environ if name.startswith("AUTH0_") or name == "API_ID"]:
         del os.environ[name]
     serve(create_app, port, _announce_as_json if as_json else _announce)

@@ -1,4 +1,4 @@
-"""``flask auth0 doctor``: what stands between this app and its issuer, a line for each check."""
+"""``flask auth0 doctor``: checks settings, issuer and cache, and prints a line for each check."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _STATUS_WIDTH = len("fail")
 _CHECK_WIDTH = len("discovery")
 
 
-@click.command("doctor", cls=Command, short_help="Check what stands between this app and its issuer.")
+@click.command("doctor", cls=Command, short_help="Check settings, issuer, clock and cache.")
 @json_option
 def command(as_json: bool) -> None:
-    """Check settings, DNS, TLS, key set, clock and cache, a line each, with what to do.
+    """Check settings, DNS, TLS, key set, clock and cache: a line each, with a remedy for each problem.
 
-    Works also when the app cannot start, and then says why. Exits with 1 if a check fails; warnings alone exit with 0.
+    Also works when the app cannot start, and then says why. Exits with 1 if a check fails; with 0 on warnings only.
     """
     findings: list[Finding] = []
     for found in _examine():
         findings.append(found)
         if not as_json:
-            print_lines([_line(found)])  # as it comes: a check may take a while
+            print_lines([_line(found)])  # right away: the next check may take a while
     if as_json:
         print_json({"status": worst(findings), "checks": [found._asdict() for found in findings]})
     if worst(findings) == FAIL:

@@ -1,4 +1,4 @@
-"""What one check of ``flask auth0 doctor`` has found."""
+"""The result of one check, as a line of a report."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Finding(NamedTuple):
         check: the short name of the check.
         status: ``ok``, ``warn`` or ``fail``.
         text: what was found.
-        remedy: what to do about it; empty where nothing has to be done.
-        issuer: whom it is about, if anybody.
+        remedy: what to do about it; empty if nothing.
+        issuer: the issuer that it concerns, if any.
     """
 
     check: str

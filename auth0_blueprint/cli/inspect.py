@@ -1,9 +1,8 @@
-"""``flask auth0 inspect``: what is in a token, and whether and why this app would accept it."""
+"""``flask auth0 inspect``: decodes a token, and says step by step whether this app would accept it, and why."""
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,35 +28,35 @@ _ROOM_AROUND = 1024  # for what is copied along with a token
 # The kernel drops the rest of a longer line (Linux, termios(3): 4096 with its end).
 _TERMINAL_LINE = 4095
 _TOO_LONG_FOR_TERMINAL = (
-    f"A terminal takes no more than {_TERMINAL_LINE} characters in a line, so the end of the token may be missing: "
-    "put it into a file, and use flask auth0 inspect < FILE."
+    f"A terminal line holds at most {_TERMINAL_LINE} characters, so the end of the token may be missing. "
+    "To solve this, put the token into a file and run flask auth0 inspect < FILE."
 )
 
 
 @click.command("inspect", cls=Command, short_help="Say step by step whether this app would accept a token.")
 @click.argument("words", nargs=-1, metavar="[TOKEN|-]")
-@click.option("--path", help="Also check what the guards of this route demand, such as /api/messages.")
-@click.option("--method", default="GET", show_default=True, help="Of the request for --path.")
+@click.option("--path", help="Also check what the guards of this route require, such as /api/messages.")
+@click.option("--method", default="GET", show_default=True, help="Request method for --path.")
 @json_option
 @with_app
 def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool) -> None:
     """Decode an access token, and say step by step whether this app would accept it, and why.
 
-    The token is an argument, which others can see and the shell remembers, or comes from the standard input; on a
-    terminal it is asked for. "Bearer" and quotes around it do no harm. It is never printed.
+    Pass the token as an argument, which others can see and the shell remembers, or on standard input; on a terminal
+    you are prompted for it. "Bearer" and quotes around it are ignored. The token is never printed.
 
-    Exits with 1 if the app would not accept it, or cannot tell.
+    Exits with 1 if the app would not accept it, or cannot decide.
     """
     state = app_state()
-    # Several words are one token with its scheme, and quotes forgotten.
+    # Several words are one token with its scheme, pasted without quotes.
     token = bare_token(_given(" ".join(words), state.settings.max_token_bytes))
     if not token:
-        raise click.UsageError("There is no token: give it as an argument, or to the standard input.")
+        raise click.UsageError("No token: pass it as an argument, or on standard input.")
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     _enter_request(app, path or "/", method)
     protection = None if path is None else _protection_of_route(app, state.settings)
     requirements = () if protection is None else protection.requirements
-    now = time.time()
+    now = state.clock.time()
     content = take_apart(token, state.settings.max_token_bytes)
     trace = trace_verification(state, token, request.environ, protection)
     scopes = (
@@ -65,10 +64,10 @@ def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool
         if protection is None
         else [scope for requirement in requirements for scope in requirement.scopes]
     )
-    case = InspectedToken(
+    inspected = InspectedToken(
         content, state.settings, now, trace.error, trace.access_token, requirements, frozenset(scopes)
     )
-    mistakes = mistakes_in(case)
+    mistakes = mistakes_in(inspected)
     if as_json:
         print_json(_document(content, trace, mistakes))
     else:
@@ -87,16 +86,16 @@ def _given(argument: str, max_bytes: int) -> str:
         if len(text) >= _TERMINAL_LINE:
             click.echo(_TOO_LONG_FOR_TERMINAL, err=True)
         return text
-    # Not more of it than can matter; and any bytes are a token to ask about.
+    # No more than can matter. Any bytes are accepted, to say what is wrong with them.
     data = sys.stdin.buffer.read(max_bytes + _ROOM_AROUND)
     return data.decode("utf-8", "surrogateescape")
 
 
 def _enter_request(app: Flask, path: str, method: str) -> None:
-    """Be in a request for *path*, as the guards and the app's own rules expect, until the command ends.
+    """Enter a request for *path*, which the guards and the app's own rules need, until the command ends.
 
     Raises:
-        CommandError: the app takes none.
+        CommandError: the app cannot handle such a request.
     """
     hosts = app.config.get("TRUSTED_HOSTS")
     if hosts and "://" not in path:
@@ -104,8 +103,8 @@ def _enter_request(app: Flask, path: str, method: str) -> None:
         path = f"https://{host.removeprefix('.')}{path}"
     try:
         click.get_current_context().with_resource(app.test_request_context(path, method=method))
-    except Exception as exc:  # a path may be any text, and what opens a session may be anybody's
-        raise CommandError(f"The app cannot take a request for {printable(path)}: {type(exc).__name__}.") from exc
+    except Exception as exc:  # the path is arbitrary, and the session interface may be the app's own
+        raise CommandError(f"The app cannot handle a request for {printable(path)}: {type(exc).__name__}.") from exc
 
 
 def _protection_of_route(app: Flask, settings: Settings) -> Protection:
@@ -113,12 +112,12 @@ def _protection_of_route(app: Flask, settings: Settings) -> Protection:
     protection = None if rule is None else protection_of(app, settings, rule, request.method)
     if protection is None:
         what = printable(f"{request.method} {request.path}")
-        raise click.BadParameter(f"no route takes {what}{_other_answer()}", param_hint="'--path'")
+        raise click.BadParameter(f"no route matches {what}{_other_answer()}", param_hint="'--path'")
     return protection
 
 
 def _other_answer() -> str:
-    """Return what the app answers to this request instead, where it is not just that there is no such route."""
+    """Return what the app answers to this request instead, unless that is just 404 or 405."""
     answer = request.routing_exception
     if answer is None or answer.code in {404, 405}:
         return ""
@@ -148,10 +147,10 @@ def _document(content: Unverified, trace: VerificationTrace, mistakes: list[Foun
 
 
 def _lines(content: Unverified, trace: VerificationTrace, mistakes: list[FoundMistake], now: float) -> Iterator[str]:
-    trust = "signed by the issuer" if trace.is_signed else "UNVERIFIED, anybody may have written this"
+    trust = "signed by the issuer" if trace.is_signed else "UNVERIFIED, anyone could have written this"
     for title, members in (("Header", content.header), ("Claims", content.claims)):
         if members is None:
-            yield f"{title}: cannot be read"
+            yield f"{title}: cannot be decoded"
         else:
             yield f"{title}: {trust}"
             rows = [(f"  {printable(name)}", shown_claim(name, value, now)) for name, value in members.items()]

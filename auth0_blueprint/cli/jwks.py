@@ -1,4 +1,4 @@
-"""``flask auth0 jwks``: the key sets, as this app sees them."""
+"""``flask auth0 jwks``: shows the key sets as this app sees them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from auth0_blueprint.routes.admin import KeySetsSchema, key_set_report
 @json_option
 @with_app
 def command(as_json: bool) -> None:
-    """Show the issuer's key set as this app sees it; with several domains, that of each.
+    """Show the issuer's key set as this app sees it; with several domains, one for each.
 
-    It comes from the shared cache if it is fresh there, else from the issuer.
+    It comes from the shared cache if that has a fresh one, else from the issuer.
 
-    Exits with 1 if there is none that is usable, of whichever issuer.
+    Exits with 1 if any issuer has no usable key set.
     """
     state = app_state()
     reports: list[Any] = []

@@ -1,4 +1,4 @@
-"""How the commands print: plain aligned text or JSON, colours only for eyes, and nothing that a terminal would obey."""
+"""How the commands print: aligned text or JSON, colours only on a terminal, untrusted text always escaped."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 def json_option(command: F) -> F:
     """Add ``--json`` to a command, as its argument ``as_json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")(command)
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print each of *lines* as it comes, escaped where the output's encoding lacks a character."""
-    # The standard error output escapes by itself what its encoding cannot hold; this one fails.
+    """Print each of *lines* at once, with escapes for characters that the output's encoding lacks."""
+    # Standard error escapes by itself what its encoding lacks; standard output raises.
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     for line in lines:
         click.echo(line.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """Print one JSON object on one line; in ASCII, so that no terminal obeys any of it."""
+    """Print one JSON object on one line; in ASCII, so that it contains no control sequences."""
     click.echo(json.dumps(value))
 
 
 def printable(text: str) -> str:
-    """Return *text*, which may be anybody's, or its ``repr`` if a terminal would obey it."""
+    """Return *text*, which may be untrusted, or its ``repr`` if it contains control characters."""
     return text if text.isprintable() else repr(text)
 
 
 def mark(status: str) -> str:
-    """Return *status*, which is ``ok``, ``warn`` or ``fail``, in its colour where there are colours."""
+    """Return *status*, which is ``ok``, ``warn`` or ``fail``, coloured if the output is."""
     return click.style(status, fg=_COLOURS[status]) if is_coloured() else status
 
 
 def is_coloured() -> bool:
-    """Tell whether somebody looks at the output, and has not asked for plain text (https://no-color.org)."""
+    """Return whether the output is a terminal, and plain text was not requested (https://no-color.org)."""
     return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 

@@ -1,4 +1,4 @@
-"""What guards a route, found without a request: what the app will do, as far as its functions tell."""
+"""What guards a route, found without a request, as far as the app's functions show it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from flask import Flask
 from flask.views import MethodView
 from werkzeug.routing import Rule
 
-from auth0_blueprint.errors import MissingCredentialsError
-from auth0_blueprint.extension.jwt_manager import jwt_requirement, jwt_requirements
+from auth0_blueprint.extension.jwt_required import jwt_requirement, jwt_requirements
 from auth0_blueprint.guards.decorators import admit
 from auth0_blueprint.guards.protect import protect
-from auth0_blueprint.guards.requirements import Requirement
+from auth0_blueprint.guards.requirements import JWT_REQUIRED, Requirement
 from auth0_blueprint.guards.route_requirements import (
     REQUIREMENTS_ATTRIBUTE,
     functions_of,
@@ -30,19 +29,16 @@ from auth0_blueprint.settings import Settings
 T = TypeVar("T")
 
 GUARDED, OPTIONAL, PUBLIC, STATIC, NONE = "guarded", "optional", "public", "static", "none"
-#: An ``OPTIONS`` that Flask answers by itself, which `routes` does not show.
+#: An ``OPTIONS`` that Flask answers by itself; `routes` leaves it out.
 AUTOMATIC = "automatic"
-
-#: What ``@jwt_required()`` demands.
-JWT_REQUIRED = Requirement(bool, MissingCredentialsError, "jwt_required")
 
 
 class Protection(NamedTuple):
-    """What a route asks of a request before its view answers.
+    """What a route requires of a request before its view answers.
 
     Attributes:
         guard: ``guarded``, ``optional``, ``public``, ``static``, ``automatic`` or ``none``.
-        requirements: what is demanded, in the order in which it is asked; only where it is ``guarded``.
+        requirements: what is required, in the order of the checks; only where it is ``guarded``.
     """
 
     guard: str
@@ -50,12 +46,12 @@ class Protection(NamedTuple):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What is demanded, for people, each once."""
+        """What is required, for people, each once."""
         return tuple(dict.fromkeys(requirement.label for requirement in self.requirements))
 
 
 def protection_of(app: Flask, settings: Settings, rule: Rule, method: str) -> Protection | None:
-    """Return what guards *rule* of *app* for *method*, or ``None`` if it is one of ours that only refuses."""
+    """Return what guards *rule* of *app* for *method*, or ``None`` for one of our own that only refuses."""
     view = app.view_functions.get(rule.endpoint)
     requirements_of_ours = settings_requirements(view, settings)
     if requirements_of_ours is None:
@@ -81,17 +77,17 @@ def _open_as(app: Flask, rule: Rule, view: Any, method: str) -> str:
 
 
 def _hooks(app: Flask, rule: Rule, *, is_let_through: bool) -> Iterator[Any]:
-    """Yield what is asked before the view, but for what lets *rule* through; the app's first, then inwards."""
+    """Yield the hooks before the view, except those that let *rule* through: the app's first, then inwards."""
     names = rule.endpoint.split(".")[:-1]
     for depth in range(len(names) + 1):
         for hook in app.before_request_funcs.get(".".join(names[:depth]) or None, ()):
-            # Any other guard on a hook lets nothing through.
+            # Guards other than protect() let nothing through.
             if not (is_let_through and _is_written_beside(hook, protect)):
                 yield hook
 
 
 def _asked_by(function: Any, method: str) -> tuple[Requirement, ...] | None:
-    """Return what the guards on *function* demand, or ``None`` if there are none."""
+    """Return what the guards on *function* require, or ``None`` if there are none."""
     requirements = jwt_requirements(function, method)
     if not requirements and REQUIREMENTS_ATTRIBUTE not in marks_of(function):
         return None
@@ -99,9 +95,9 @@ def _asked_by(function: Any, method: str) -> tuple[Requirement, ...] | None:
 
 
 def _asked_by_hook(hook: Any, method: str) -> tuple[Requirement, ...] | None:
-    """Return what the guards that are outermost on *hook* demand, or ``None`` if there are none.
+    """Return what the outermost guards on *hook* require, or ``None`` if there are none.
 
-    A hook is asked for every route, and what others have put around a guard may well ask it for some only.
+    A hook runs for every route, but a wrapper around a guard may well call it for some routes only.
     """
     guards, inside = _taken_apart(hook)
     requirements = _beyond(jwt_requirements(hook, method), jwt_requirements(inside, method))

@@ -1,4 +1,4 @@
-"""``flask auth0 routes``: each route of the app, and what guards it."""
+"""``flask auth0 routes``: shows each route of the app and what guards it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from auth0_blueprint.guards.route_requirements import has_automatic_options
 from auth0_blueprint.settings import Settings
 
 _REMEDY = (
-    "To solve this, put a guard below the route decorator, call protect() for the blueprint or the app, or mark the "
+    "To solve this, put a guard below the route decorator, call protect() on the blueprint or the app, or mark the "
     "view @public."
 )
 
 
 class Row(NamedTuple):
-    """One line of the table: those methods of a rule that the same guards stand before."""
+    """One line of the table: the methods of a rule that have the same guards."""
 
     methods: tuple[str, ...]
     path: str
@@ -38,9 +38,9 @@ class Row(NamedTuple):
 @json_option
 @with_app
 def command(strict: bool, as_json: bool) -> None:
-    """Show each route of this app and what guards it. Asks nobody.
+    """Show each route of this app and what guards it. Sends no requests.
 
-    What a guard demands of the token, or "optional", "public", "static", or "-" if nothing guards it.
+    GUARD is what the guards require of the token, or "optional", "public", "static", or "-" for none.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     rows = sorted(_rows(app, app_state().settings), key=lambda row: (row.path, row.methods))
@@ -55,7 +55,7 @@ def command(strict: bool, as_json: bool) -> None:
 
 def _rows(app: Flask, settings: Settings) -> Iterator[Row]:
     for rule in app.url_map.iter_rules():
-        # Those two reach no view: Werkzeug redirects, or never matches.
+        # Neither reaches a view: Werkzeug redirects, or never matches.
         if rule.redirect_to is None and not rule.build_only:
             yield from _rows_of(app, settings, rule)
 
@@ -68,12 +68,12 @@ def _rows_of(app: Flask, settings: Settings, rule: Rule) -> Iterator[Row]:
             methods_under.setdefault((protection.guard, protection.labels), []).append(method)
     for (guard, requirements), methods in methods_under.items():
         if "GET" in methods and "HEAD" in methods:
-            methods.remove("HEAD")  # worth a line only where it is guarded otherwise
+            methods.remove("HEAD")  # listed only where its guards differ
         yield Row(tuple(methods), f"{rule.host or rule.subdomain or ''}{rule.rule}", rule.endpoint, guard, requirements)
 
 
 def _methods(rule: Rule) -> list[str]:
-    """Return the methods that a view answers, without an ``OPTIONS`` that Flask answers by itself."""
+    """Return the methods that a view answers, without an ``OPTIONS`` that Flask answers automatically."""
     methods = {name.upper() for name in http_method_funcs} if rule.methods is None else set(rule.methods)
     if has_automatic_options(rule):
         methods.discard("OPTIONS")

@@ -1,4 +1,4 @@
-"""``flask auth0 token``: an access token to try the API with, by the client credentials grant (RFC 6749 §4.4)."""
+"""``flask auth0 token``: gets an access token for trying the API, by client credentials (RFC 6749 §4.4)."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _MAX_QUOTED = 300
 
 _WRONG_CREDENTIALS = "The client id or the client secret is wrong."
 _NO_GRANT = (
-    "The application may not use this API: authorize it in the Auth0 dashboard, under APIs, this API, "
+    "The application is not authorized for this API: authorize it in the Auth0 dashboard, under APIs, this API, "
     "Machine to Machine Applications."
 )
-_NO_API = "Auth0 knows no API with this identifier: compare AUTH0_AUDIENCE with it in the Auth0 dashboard, under APIs."
+_NO_API = "Auth0 has no API with this identifier: compare AUTH0_AUDIENCE with the Auth0 dashboard, under APIs."
 
-# RFC 6749 §5.2, and what Auth0 says. For access_denied its description tells which of several things is wrong.
+# RFC 6749 §5.2, and Auth0's own. For access_denied the description tells several causes apart.
 _EXPLANATIONS = {
     "invalid_client": _WRONG_CREDENTIALS,
-    "unauthorized_client": "The application may not use the client credentials grant: it has to be a Machine to "
-    "Machine application, or have that grant type in its advanced settings.",
-    "invalid_grant": "Auth0 does not grant this.",
-    "invalid_scope": "The API has no such scope, or the application may not have it: see its permissions in Auth0.",
-    "invalid_request": "Auth0 does not understand the request: see that AUTH0_AUDIENCE is the identifier of the API.",
+    "unauthorized_client": "The application may not use the client credentials grant: it must be a Machine "
+    "to Machine application, or have that grant type in its advanced settings.",
+    "invalid_grant": "Auth0 rejects the grant.",
+    "invalid_scope": "The API has no such scope, or the application was not granted it: check both in Auth0.",
+    "invalid_request": "Auth0 rejects the request: check that AUTH0_AUDIENCE is the identifier of the API.",
     "invalid_target": _NO_API,
-    "too_many_requests": "Auth0 was asked too often: try again later.",
-    "access_denied": "Auth0 denies it.",
+    "too_many_requests": "Too many requests to Auth0: try again later.",
+    "access_denied": "Auth0 denies the request.",
 }
 _DENIALS = {
     "service not": _NO_API,  # "Service not found", "Service not enabled within domain"
@@ -46,11 +46,11 @@ _DENIALS = {
 
 
 @click.command("token", cls=Command)
-@click.option("--client-id", help="Of a Machine to Machine application; otherwise AUTH0_CLIENT_ID.")
-@click.option("--secret-stdin", is_flag=True, help="Read its secret from the standard input.")
-@click.option("--audience", help="Of the token; otherwise the first of AUTH0_AUDIENCE.")
-@click.option("--scope", "scopes", multiple=True, help="To ask for. May be repeated.")
-@click.option("--endpoint", metavar="URL", help="The token endpoint; otherwise oauth/token of the (first) issuer.")
+@click.option("--client-id", help="Client id of a Machine to Machine application; default: AUTH0_CLIENT_ID.")
+@click.option("--secret-stdin", is_flag=True, help="Read the client secret from standard input.")
+@click.option("--audience", help="Audience of the token; default: the first of AUTH0_AUDIENCE.")
+@click.option("--scope", "scopes", multiple=True, help="Scope to request. May be repeated.")
+@click.option("--endpoint", metavar="URL", help="Token endpoint; default: oauth/token of the (first) issuer.")
 @json_option
 @with_app
 def command(
@@ -61,17 +61,17 @@ def command(
     endpoint: str | None,
     as_json: bool,
 ) -> None:
-    """Get an access token for this API, to try it with.
+    """Get an access token for trying out this API.
 
     Prints the token and nothing else: TOKEN=$(flask auth0 token).
 
-    The client secret is never an argument, which others could see. It is AUTH0_CLIENT_SECRET, or comes from the
-    standard input, or is asked for.
+    The client secret is never an argument, where others could see it. It comes from AUTH0_CLIENT_SECRET, from standard
+    input, or from a prompt.
     """
     settings = app_state().settings
     client_id = client_id or settings.client_id
     if not client_id:
-        raise click.UsageError("There is no client id: use --client-id, or set AUTH0_CLIENT_ID.")
+        raise click.UsageError("No client id: use --client-id, or set AUTH0_CLIENT_ID.")
     url = _endpoint(endpoint, settings)
     secret = _secret(settings, is_on_stdin=secret_stdin)
     form = {
@@ -93,7 +93,7 @@ def _endpoint(given: str | None, settings: Settings) -> str:
     url = given or f"{settings.issuers[0].removesuffix('/')}/oauth/token"
     scheme = urlsplit(url).scheme
     if scheme != "https" and not (scheme == "http" and is_loopback(url)):
-        raise click.BadParameter("has to be https: it gets the client secret", param_hint="'--endpoint'")
+        raise click.BadParameter("must be https: it receives the client secret", param_hint="'--endpoint'")
     return url
 
 
@@ -103,31 +103,31 @@ def _secret(settings: Settings, *, is_on_stdin: bool) -> str:
     elif settings.client_secret is not None:
         secret = settings.client_secret
     elif sys.stdin is not None and sys.stdin.isatty():
-        # On the other output: what is caught in a variable is the token alone.
+        # Prompt on standard error: standard output carries the token alone.
         secret = click.prompt("Client secret", hide_input=True, err=True, type=str)
     else:
         secret = ""
     if not secret:
-        raise click.UsageError("There is no client secret: set AUTH0_CLIENT_SECRET, or use --secret-stdin.")
+        raise click.UsageError("No client secret: set AUTH0_CLIENT_SECRET, or use --secret-stdin.")
     return secret
 
 
 def _token(url: str, form: dict[str, str]) -> dict[str, Any]:
-    """Return what RFC 6749 §5.1 calls a successful response, without anything else that came with it.
+    """Return the members of a successful response (RFC 6749 §5.1), and no others.
 
     Raises:
-        CommandError: there is none, and why.
+        CommandError: there is none; it says why.
     """
     try:
         answer = exchange("POST", url, _TIMEOUT_SECONDS, form=form)
     except ExchangeError as exc:
-        raise CommandError(f"{url} gave no token: {exc}.") from exc
+        raise CommandError(f"{url} returned no token: {exc}.") from exc
     document = _document(answer)
     if answer.status != 200:
         raise CommandError(_explanation(url, answer.status, document, form["client_secret"]))
     token = document.get("access_token")
     if not (isinstance(token, str) and token.isascii() and token.isprintable() and " " not in token and token):
-        raise CommandError(f"{url} gave no token: its answer holds none.")
+        raise CommandError(f"{url} returned no token: the response contains none.")
     members = ("access_token", "token_type", "expires_in", "scope")
     return {name: document[name] for name in members if name in document}
 
@@ -142,10 +142,10 @@ def _document(answer: Answer) -> dict[str, Any]:
 def _explanation(url: str, status: int, document: dict[str, Any], secret: str) -> str:
     error, description = document.get("error"), document.get("error_description")
     if not isinstance(error, str):
-        return f"{url} gave no token: HTTP status {status}, without an OAuth error. Is it a token endpoint?"
+        return f"{url} returned no token: HTTP status {status}, without an OAuth error. Is it a token endpoint?"
     said = description if isinstance(description, str) else ""
     denials = (text for mark, text in _DENIALS.items() if error == "access_denied" and mark in said.lower())
-    explanation = next(denials, _EXPLANATIONS.get(error, "Auth0 gave no token."))
-    # Masked first: cut or escaped it would not be found. An endpoint may say again what it was sent.
+    explanation = next(denials, _EXPLANATIONS.get(error, "Auth0 returned no token."))
+    # Masked before it is cut or escaped, or it would not be found. An endpoint may echo what it was sent.
     quoted = ": ".join(printable(text.replace(secret, "***")[:_MAX_QUOTED]) for text in (error, said) if text)
     return f"{explanation} ({quoted})"

@@ -1,1 +1,1 @@
-"""Single flight, deadlines, and forked children."""
+"""Single flight, deadlines, forked children, and the clock."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Protocol
 
 from auth0_blueprint.concurrency.after_fork import reset_in_children
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 
 
 class Event(Protocol):
@@ -75,18 +75,18 @@ class SingleFlight:
     Args:
         start: runs a function in the background, or raises ``RuntimeError``.
         make_event: makes the events that callers wait for.
-        monotonic: seconds that never go back; the clock of these events.
+        clock: tells the time.
     """
 
     def __init__(
         self,
         start: Callable[[Callable[[], None]], None] = start_thread,
         make_event: Callable[[], Event] = threading.Event,
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._start = start
         self._make_event = make_event
-        self._monotonic = monotonic
+        self._clock = clock
         self._lock = threading.Lock()
         self._current: Call | None = None
         reset_in_children(self)
@@ -133,7 +133,7 @@ class SingleFlight:
         Returns:
             the call waited for last; ``None`` if none was under way and none may start.
         """
-        until = self._monotonic() + max_wait_seconds
+        until = self._clock.monotonic() + max_wait_seconds
         call = self._current
         if call is not None:
             call.wait(max_wait_seconds)
@@ -141,7 +141,7 @@ class SingleFlight:
                 return call
         call = self.join_or_start(work, may_start)
         if call is not None:
-            call.wait(max(0.0, until - self._monotonic()))
+            call.wait(max(0.0, until - self._clock.monotonic()))
         return call
 
     def complete(self, call: Call) -> None:

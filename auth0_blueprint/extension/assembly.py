@@ -1,10 +1,11 @@
-"""Settings to the state of one app: the parts, and what each of them is told by the others."""
+"""Builds the state of one app from its settings: creates the parts and connects them."""
 
 from __future__ import annotations
 
 import logging
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask
@@ -12,6 +13,7 @@ from flask_caching import Cache
 from werkzeug.wsgi import get_host
 
 from auth0_blueprint import signals
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.extension.cache_backend import backend_opener, is_configured, reach_of
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
@@ -31,11 +33,15 @@ from auth0_blueprint.settings.certificate_source import certificate_source
 from auth0_blueprint.sharing.fleet_sync import RETRY_SECONDS, FleetSync
 from auth0_blueprint.sharing.shared_cache import Outage, SharedCache
 from auth0_blueprint.sharing.signed_cache import SignedCache
-from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.sequence import Step, VerificationSequence
 from auth0_blueprint.verification.token_cache import TokenCache
 from auth0_blueprint.verification.verifier import Verifier
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
+
+
+#: Gets a key set: the URL, within how many seconds, at most how many bytes.
+Fetch = Callable[[str, float, int], bytes]
 
 
 def assemble(
@@ -44,7 +50,8 @@ def assemble(
     cache: Cache | None,
     rules: AppRules,
     *,
-    fetch: Callable[[str, float, int], bytes] = fetch,
+    fetch: Fetch = fetch,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> AppState:
     """Return the state of *app*. Opens nothing, and starts no thread.
 
@@ -52,64 +59,107 @@ def assemble(
         app: the app.
         settings: its settings.
         cache: the host's cache, if it has one for us.
-        rules: what the app itself has to say about tokens.
+        rules: the app's own rules for tokens.
         fetch: gets a key set, as `keysets.fetch.fetch` does.
+        clock: the time for all parts.
     """
-    if settings.cache_secret is None and is_configured(app, cache):
-        logger.warning("nothing is shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign what goes into the cache")
-    counters = Counters()
-    outage = Outage()
-    shared_cache = SharedCache(backend_opener(app, cache), outage=outage)
-    token_cache = TokenCache(settings.token_cache_size)
-    key_sources = {
-        issuer: _key_source(app, settings, shared_cache, token_cache, counters, issuer=issuer, url=url, fetch=fetch)
-        for issuer, url in settings.key_set_urls.items()
-    }
-    # Reads for the board try again sooner than those for key sets: only they tell what was revoked.
-    # One for all domains of the tenant, whose users they share. Processes meet here by the first domain, so that in a
-    # rolling deployment those that know one more meet those that do not.
-    entries = SignedCache(
-        SharedCache(shared_cache.open_now, pause_seconds=RETRY_SECONDS, outage=outage),
-        secret=settings.cache_secret,
-        names=("fleet", settings.issuers[0]),
-    )
-    fleet_sync = FleetSync(entries, interval_seconds=settings.sync_interval_seconds)
-    for issuer, source in key_sources.items():
-        fleet_sync.subscribe(refreshed(issuer), source.on_ordered_refresh)
-    reach = reach_of(app, cache, is_signed=settings.cache_secret is not None)
-    revocations = _revocations(app, settings, fleet_sync, entries, reach) if settings.revocation else None
+    parts = _common_parts(app, settings, cache, fetch, clock)
+    key_sources = {issuer: _key_source(parts, issuer, url) for issuer, url in settings.key_set_urls.items()}
+    fleet_sync = _fleet_sync(parts, key_sources)
+    revocations = _revocations(parts, fleet_sync) if settings.revocation else None
+    binding = _binding(parts)
+    verifier = _verifier(parts, key_sources, fleet_sync)
     return AppState(
         settings=settings,
-        cache=shared_cache,
-        reach=reach,
+        cache=parts.cache,
+        reach=parts.reach,
         key_sources=key_sources,
-        verifier=Verifier(
-            settings,
-            key_sources,
-            remembered=token_cache,
-            sync_if_due=fleet_sync.sync_if_due,
-            refuse_revoked=_refuse_none if revocations is None else revocations.refuse_revoked,
-            on_remembered=counters.count_remembered,
-            on_proven=counters.count_proven,
-        ),
-        binding=_binding(app, settings, entries, reach),
+        sequence=VerificationSequence(verifier.prove, _steps(revocations, binding, rules)),
+        binding=binding,
         rules=rules,
         fleet_sync=fleet_sync,
         revocations=revocations,
-        counters=counters,
+        counters=parts.counters,
+        clock=clock,
     )
 
 
-def _refuse_none(_access_token: AccessToken, _token: str) -> None:
-    """Stand in for revocations where there are none."""
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class _CommonParts:
+    """What the other parts are built from, or share."""
+
+    app: Flask
+    settings: Settings
+    fetch: Fetch
+    clock: Clock
+    counters: Counters
+    token_cache: TokenCache
+    cache: SharedCache
+    #: What the fleet shares besides key sets.
+    entries: SignedCache
+    reach: Callable[[], str]
 
 
-def _binding(app: Flask, settings: Settings, entries: SignedCache, reach: Callable[[], str]) -> Binding:
+def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fetch, clock: Clock) -> _CommonParts:
+    is_signed = settings.cache_secret is not None
+    if not is_signed and is_configured(app, cache):
+        logger.warning("nothing is shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign the entries in the cache")
+    outage = Outage()
+    shared_cache = SharedCache(backend_opener(app, cache), clock=clock, outage=outage)
+    return _CommonParts(
+        app=app,
+        settings=settings,
+        fetch=fetch,
+        clock=clock,
+        counters=Counters(),
+        token_cache=TokenCache(settings.token_cache_size),
+        cache=shared_cache,
+        # Retried sooner than reads of key sets: only these entries say what was revoked. One set of entries for all
+        # domains of the tenant, which share their users. It is named after the first domain, so that in a rolling
+        # deployment processes with one more domain share it with those without.
+        entries=SignedCache(
+            SharedCache(shared_cache.open_now, clock=clock, pause_seconds=RETRY_SECONDS, outage=outage),
+            secret=settings.cache_secret,
+            names=("fleet", settings.issuers[0]),
+        ),
+        reach=reach_of(app, cache, is_signed=is_signed),
+    )
+
+
+def _fleet_sync(parts: _CommonParts, key_sources: Mapping[str, KeySource]) -> FleetSync:
+    fleet_sync = FleetSync(parts.entries, interval_seconds=parts.settings.sync_interval_seconds, clock=parts.clock)
+    for issuer, source in key_sources.items():
+        fleet_sync.subscribe(refreshed(issuer), source.on_ordered_refresh)
+    return fleet_sync
+
+
+def _verifier(parts: _CommonParts, key_sources: Mapping[str, KeySource], fleet_sync: FleetSync) -> Verifier:
+    return Verifier(
+        parts.settings,
+        key_sources,
+        clock=parts.clock,
+        remembered=parts.token_cache,
+        sync_if_due=fleet_sync.sync_if_due,
+        on_remembered=parts.counters.count_remembered,
+        on_proven=parts.counters.count_proven,
+    )
+
+
+def _steps(revocations: Revocations | None, binding: Binding, rules: AppRules) -> tuple[Step, ...]:
+    """Return the steps that may refuse a proven token, in order. One added here applies wherever tokens are verified."""
+    revocation = () if revocations is None else (Step("revocation", revocations.check_not_revoked),)
+    return (*revocation, Step("binding", binding.check), Step("rules", rules.check_app_rules))
+
+
+def _binding(parts: _CommonParts) -> Binding:
+    settings, clock = parts.settings, parts.clock
     source = None if settings.mtls_cert is None else certificate_source(settings.mtls_cert)
     if settings.dpop == "disabled":
         return Binding(certificate_source=source)
-    proofs = ProofChecker(ReplayMemory(entries, reach=reach, is_denying=settings.revocation_on_error == "deny"))
-    trusted_hosts = app.config.get("TRUSTED_HOSTS") or []
+    is_denying = settings.revocation_on_error == "deny"
+    replay_memory = ReplayMemory(parts.entries, reach=parts.reach, is_denying=is_denying, clock=clock)
+    proofs = ProofChecker(replay_memory, clock=clock)
+    trusted_hosts = parts.app.config.get("TRUSTED_HOSTS") or []
 
     def check_proof(environ: Mapping[str, Any], token: str, confirmation: Any) -> None:
         target = target_uri(settings.public_url or _base_url(environ, trusted_hosts), environ)
@@ -125,69 +175,53 @@ def _binding(app: Flask, settings: Settings, entries: SignedCache, reach: Callab
 
 
 def _base_url(environ: Mapping[str, Any], trusted_hosts: list[str]) -> str:
-    """Return scheme and authority, of which Flask has seen that they are trusted.
+    """Return scheme and authority, which Flask has checked against the trusted hosts.
 
     Raises:
-        SecurityError: they are not; Flask has answered 400 long before.
+        SecurityError: they are not trusted; Flask answers 400 before it gets here.
     """
     return base_of_host(environ["wsgi.url_scheme"], get_host(dict(environ), trusted_hosts), trusted_hosts)
 
 
-def _revocations(
-    app: Flask, settings: Settings, fleet_sync: FleetSync, entries: SignedCache, reach: Callable[[], str]
-) -> Revocations:
+def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
+    settings = parts.settings
+
     def notify_changed(revocation: Revocation) -> None:
-        signals.revocation_changed.send(app, revocation=revocation)
+        signals.revocation_changed.send(parts.app, revocation=revocation)
 
     return Revocations(
-        RevocationLog(entries, keep_seconds=_keep_seconds(settings)),
+        RevocationLog(parts.entries, keep_seconds=_keep_seconds(settings), clock=parts.clock),
         fleet_sync,
-        reach=reach,
+        reach=parts.reach,
         max_lifetime_seconds=settings.max_token_lifetime_seconds,
         leeway_seconds=settings.leeway_seconds,
         max_stale_seconds=settings.revocation_max_stale_seconds,
         is_denying=settings.revocation_on_error == "deny",
+        clock=parts.clock,
         on_changed=notify_changed,
     )
 
 
 def _keep_seconds(settings: Settings) -> int:
-    # Twice the leeway: a token may have been issued that much in the future, and is accepted that much after its end.
+    # Twice the leeway: a token may be issued that far in the future, and is accepted that long after it expired.
     return math.ceil(settings.max_token_lifetime_seconds + 2 * settings.leeway_seconds)
 
 
-def _key_source(
-    app: Flask,
-    settings: Settings,
-    cache: SharedCache,
-    token_cache: TokenCache,
-    counters: Counters,
-    *,
-    issuer: str,
-    url: str,
-    fetch: Callable[[str, float, int], bytes],
-) -> KeySource:
-    shared = SharedKeySet(
-        cache,
-        issuer=issuer,
-        url=url,
-        secret=settings.cache_secret,
-        keep_seconds=settings.jwks_max_stale_seconds,
-        attempt_seconds=settings.jwks_timeout_seconds,
-    )
+def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:
+    settings = parts.settings
 
     def counted_fetch() -> bytes:
-        counters.count_key_fetch(issuer)
-        return fetch(url, settings.jwks_timeout_seconds, settings.jwks_max_bytes)
+        parts.counters.count_key_fetch(issuer)
+        return parts.fetch(url, settings.jwks_timeout_seconds, settings.jwks_max_bytes)
 
     def notify_refreshed(added: tuple[str, ...], removed: tuple[str, ...]) -> None:
-        # What a withdrawn key has proven goes at once, and an operator's refresh has all tokens proven anew.
-        token_cache.purge()
-        signals.key_set_refreshed.send(app, issuer=issuer, added=added, removed=removed)
+        # Tokens verified with a removed key are dropped at once; a refresh by an operator has all verified again.
+        parts.token_cache.purge()
+        signals.key_set_refreshed.send(parts.app, issuer=issuer, added=added, removed=removed)
 
     def notify_failed(error: FetchError | KeySetError) -> None:
-        counters.count_key_fetch_failure(issuer, error.code, getattr(error, "status", None))
-        signals.key_set_refresh_failed.send(app, issuer=issuer, reason=str(error))
+        parts.counters.count_key_fetch_failure(issuer, error.code, getattr(error, "status", None))
+        signals.key_set_refresh_failed.send(parts.app, issuer=issuer, reason=str(error))
 
     return KeySource(
         issuer,
@@ -196,7 +230,20 @@ def _key_source(
         max_stale_seconds=settings.jwks_max_stale_seconds,
         cooldown_seconds=settings.jwks_cooldown_seconds,
         fetch=counted_fetch,
-        shared=shared,
+        shared=_shared_key_set(parts, issuer, url),
+        clock=parts.clock,
         on_refreshed=notify_refreshed,
         on_failed=notify_failed,
+    )
+
+
+def _shared_key_set(parts: _CommonParts, issuer: str, url: str) -> SharedKeySet:
+    return SharedKeySet(
+        parts.cache,
+        issuer=issuer,
+        url=url,
+        secret=parts.settings.cache_secret,
+        keep_seconds=parts.settings.jwks_max_stale_seconds,
+        attempt_seconds=parts.settings.jwks_timeout_seconds,
+        clock=parts.clock,
     )

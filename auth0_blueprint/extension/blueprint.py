@@ -1,4 +1,4 @@
-"""`Auth0Blueprint`: checks everything first, then puts it onto the app."""
+"""`Auth0Blueprint`: checks everything first, then changes the app."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ class Auth0Blueprint(Blueprint):
     """Protects the Flask apps it is registered on with Auth0 access tokens.
 
     Registering it reads the ``AUTH0_*`` settings of the app (later changes are not seen), builds the per-app state in
-    ``app.extensions["auth0"]``, configures flask-jwt-extended, teaches ``jsonify`` access tokens, installs the error
+    ``app.extensions["auth0"]``, configures flask-jwt-extended, lets ``jsonify`` take access tokens, installs the error
     handler (unless the app has its own for ``Auth0Error``) and adds the routes and the commands ``flask auth0 ...``.
     It opens no connection and starts no thread. One instance can be registered on many apps, once on each.
 
     Args:
-        name: of the blueprint, the prefix of its endpoints.
-        url_prefix: under which its routes are; starts with a slash.
-        cache: the host's flask-caching ``Cache``, to share key sets with other processes. Without it the package makes
-            one of its own from the app's ``CACHE_*`` settings.
+        name: name of the blueprint and prefix of its endpoints.
+        url_prefix: path prefix of its routes; starts with a slash.
+        cache: the host's flask-caching ``Cache``, for sharing with other processes. Without it the package creates its
+            own from the app's ``CACHE_*`` settings.
 
     Attributes:
-        jwt_manager: flask-jwt-extended's manager, for ``user_lookup_loader`` and its like.
+        jwt_manager: flask-jwt-extended's manager, for ``user_lookup_loader`` and the like.
     """
 
     def __init__(self, name: str = "auth0", *, url_prefix: str = "/auth", cache: Cache | None = None) -> None:
         if not isinstance(url_prefix, str) or not url_prefix.startswith("/"):
-            raise ValueError("url_prefix= starts with a slash, such as '/auth'.")
+            raise ValueError("url_prefix= must start with a slash, such as '/auth'.")
         if cache is not None and not isinstance(cache, Cache):
-            raise TypeError("cache= takes a flask_caching.Cache.")
+            raise TypeError("cache= must be a flask_caching.Cache.")
         super().__init__(name, __name__, url_prefix=url_prefix)
         self.jwt_manager: Auth0JWTManager = Auth0JWTManager()
         self._cache = cache
         add_routes(self)
 
     def register(self, app: Flask, options: dict[str, Any]) -> None:  # type: ignore[override]
-        """Check the app and its settings, then put everything onto it. Called by ``app.register_blueprint``.
+        """Check the app and its settings, then change the app. Called by ``app.register_blueprint``.
 
         Raises:
-            ConfigurationError: a setting is wrong, or something on the app stands in the way.
-            RuntimeError: the app has an Auth0Blueprint already.
+            ConfigurationError: a setting is wrong, or the app has something that conflicts.
+            RuntimeError: the app already has an Auth0Blueprint.
         """
         if EXTENSION in app.extensions:
-            raise RuntimeError("This app has an Auth0Blueprint already: one protects all of its routes.")
+            raise RuntimeError("This app already has an Auth0Blueprint: one protects all of its routes.")
         settings = load_settings(app.config)
         if settings.openapi:
             check_extra_is_installed()
@@ -79,39 +79,39 @@ class Auth0Blueprint(Blueprint):
         if Auth0Error not in app.error_handler_spec[None][None]:
             app.register_error_handler(Auth0Error, _answer)
         app.cli.add_command(auth0)
-        _teach_json(app)
+        _extend_json(app)
         check_at_first_request(app)
 
     def _add_routes_to(self, app: Flask, options: dict[str, Any], settings: Settings) -> None:
         super().register(app, options)
         if settings.resource is not None:
-            # The name that Flask has just registered this one under: nested in another, it is longer.
+            # The name under which Flask has just registered this blueprint; longer if it is nested in another.
             name = f"{options.get('name_prefix', '')}.{options.get('name', self.name)}".lstrip(".")
             add_route_for_metadata(app, name, metadata_path(settings.resource))
 
     def _rehearse(self, app: Flask, options: dict[str, Any], settings: Settings) -> None:
-        """Register on an app of its own first, where a wrong option or a clash of endpoints leaves nothing behind."""
+        """Register on a throwaway app first: a wrong option or a clash of endpoints must not change the real one."""
         path = None if settings.resource is None else metadata_path(settings.resource)
         if any(rule.rule == path for rule in app.url_map.iter_rules()):
             raise ConfigurationError(
-                {"AUTH0_RESOURCE_METADATA": f"the app has a route at {path} already: remove it, or set this to false"}
+                {"AUTH0_RESOURCE_METADATA": f"the app already has a route at {path}: remove it, or set this to false"}
             )
         stage = Flask(__name__, static_folder=None)
         self._add_routes_to(stage, dict(options), settings)
         clashes = sorted(stage.view_functions.keys() & app.view_functions.keys())
         if clashes:
-            raise ConfigurationError({"endpoints": f"the app has {', '.join(clashes)} already: use another name="})
+            raise ConfigurationError({"endpoints": f"the app already has {', '.join(clashes)}: use another name="})
 
 
 def headers_for(error: Auth0Error) -> Headers:
-    """Return the headers of the answer to *error*, for an error handler of the app's own.
+    """Return the headers of the answer to *error*, for the app's own error handler.
 
-    They are those of the current app and request: the challenge for each scheme that the app takes, that of the request
-    first, with its realm and, where that is on, the URL of its metadata.
+    They depend on the current app and request: a challenge for each scheme that the app accepts, that of the request
+    first, with the realm and, if ``AUTH0_RESOURCE_METADATA`` is on, the URL of the metadata.
     """
     state = app_state()
     resource, authorization = state.settings.resource, request.environ.get("HTTP_AUTHORIZATION")
-    # Not pairs: of those, Flask keeps the last one of each name, and there may be two challenges.
+    # Not a list of pairs: Flask keeps only the last of each name, and there may be two challenges.
     return Headers(
         response_headers(
             error,
@@ -129,8 +129,8 @@ def _answer(error: Auth0Error) -> Response:
     return response
 
 
-def _teach_json(app: Flask) -> None:
-    """Let ``jsonify`` take access tokens, and proxies to them. Other providers than Flask's take ``dict(token)``."""
+def _extend_json(app: Flask) -> None:
+    """Let ``jsonify`` take access tokens, and proxies to them. With other JSON providers, use ``dict(token)``."""
     provider = app.json
     if not isinstance(provider, DefaultJSONProvider):
         return

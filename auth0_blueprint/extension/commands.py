@@ -1,4 +1,4 @@
-"""``flask auth0``, without its commands: each is imported when it is used, so a serving app pays nothing for them."""
+"""``flask auth0`` without its commands: each is imported when it is used, so that serving an app does not load them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import importlib
 
 import click
 
-#: The modules of `auth0_blueprint.cli`; each has its ``command``.
+#: The modules of `auth0_blueprint.cli` that each define a ``command``.
 NAMES = ("demo", "doctor", "inspect", "jwks", "routes", "token")
 
 
 class _Commands(click.Group):
-    """A group that imports a command when it is asked for."""
+    """A group that imports a command when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the commands, in the order of the alphabet."""
+        """Return the names of the commands, sorted."""
         return sorted(NAMES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -25,5 +25,5 @@ class _Commands(click.Group):
         return command
 
 
-#: Among the app's own commands, and by the entry point ``flask.commands``, where it is also when no app can start.
-auth0: click.Group = _Commands("auth0", help="Ask about Auth0, the issuer of this app's access tokens.")
+#: Registered on the app and by the entry point ``flask.commands``, so that it exists even when the app cannot start.
+auth0: click.Group = _Commands("auth0", help="Check and try out this app's protection with Auth0.")

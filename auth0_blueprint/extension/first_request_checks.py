@@ -1,4 +1,4 @@
-"""Mistakes in how an app is put together, which show only once it is: looked for at the first request."""
+"""Mistakes in how an app is put together that show only when it is complete: checked at the first request."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 
 def check_at_first_request(app: Flask) -> None:
-    """Have *app* checked before it answers its first request; requests after a good one pay nothing for it."""
-    untold = [NOT_SHARED]
+    """Check *app* before it answers its first request. Once the check passes, later requests skip it."""
+    pending = [NOT_SHARED]
 
     def check() -> None:
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -27,19 +27,18 @@ def check_at_first_request(app: Flask) -> None:
         _check_that_guards_stand_in_front(app)
         if not still_answers(app, state.rules):
             raise RuntimeError(
-                "Another JWTManager, or another app_ctx_globals_class, was put onto this app after Auth0Blueprint(). "
-                "To solve this, use the blueprint's own .jwt_manager, and set the class before the blueprint is "
-                "registered."
+                "Another JWTManager or app_ctx_globals_class was set on this app after Auth0Blueprint(). To solve "
+                "this, use the blueprint's own .jwt_manager, and set the class before registering the blueprint."
             )
         with suppress(CacheUnavailableError):
             state.cache.open()
         if is_lost_between_processes(state.reach(), request.environ):
-            with suppress(IndexError):  # another of the first requests, which came at the same time, has told
-                logger.warning("%s", untold.pop())
+            with suppress(IndexError):  # a concurrent first request has already logged it
+                logger.warning("%s", pending.pop())
         # A new list: the old one may be in use by this very request.
         app.before_request_funcs[None] = [hook for hook in app.before_request_funcs[None] if hook is not check]
 
-    # First in the row, before a hook of the app that answers by itself.
+    # First, before a hook of the app that answers the request itself.
     app.before_request_funcs.setdefault(None, []).insert(0, check)
 
 

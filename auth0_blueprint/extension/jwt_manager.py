@@ -1,21 +1,19 @@
-"""flask-jwt-extended, configured: the only room that knows its internals.
+"""flask-jwt-extended, configured to verify Auth0's access tokens; this package alone knows its internals.
 
 Its ``jwt_required``, ``verify_jwt_in_request`` and ``decode_token`` all decode through one method of the manager, which
-here asks our verifier. It reads its verified state from ``g``, which here answers from the state of the request object.
-What it would answer itself, in its own words and status codes, is answered as ours.
+here calls our verifier. It reads its verified state from ``g``, which here answers from the request object (see
+`request_globals`). Its own error answers are replaced by ours.
 """
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from flask import Flask, current_app, g, has_app_context, has_request_context, request
 from flask.typing import ResponseReturnValue
-from flask_jwt_extended import JWTManager, decode_token, verify_jwt_in_request, view_decorators
-from flask_jwt_extended.config import config
+from flask_jwt_extended import JWTManager, decode_token, verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException, NoAuthorizationError
 
 from auth0_blueprint.errors import (
@@ -25,10 +23,13 @@ from auth0_blueprint.errors import (
     RevokedTokenError,
     UserNotFoundError,
 )
+from auth0_blueprint.extension.refused_loaders import RefusedLoaders
+from auth0_blueprint.extension.request_globals import MARK, claims_with_defaults, globals_class
 from auth0_blueprint.guards.authentication import AppState, authenticate, request_state, verify_token
 from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.credentials import BEARER, DPOP, scheme_and_token
+from auth0_blueprint.verification.sequence import Presentation, VerificationSequence
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -36,7 +37,7 @@ EXTENSION = "flask-jwt-extended"
 
 _NO_HEADER = "Missing Authorization Header"
 
-# A token is looked for where and how our own guards look for it, and nowhere else.
+# Tokens are read from where our own guards read them, and nowhere else.
 _FIXED_SETTINGS: dict[str, tuple[Any, ...]] = {
     "JWT_TOKEN_LOCATION": ("headers", ["headers"], ("headers",), {"headers"}),
     "JWT_HEADER_NAME": ("Authorization",),
@@ -57,26 +58,26 @@ Callback = Callable[[dict[str, Any], dict[str, Any]], Any]
 
 
 class _BearerScheme(str):
-    """The value of ``JWT_HEADER_TYPE``: has the header read by our parser before flask-jwt-extended reads it."""
+    """The value of ``JWT_HEADER_TYPE``: makes our parser read the header before flask-jwt-extended does."""
 
     __slots__ = ()
 
     def __bool__(self) -> bool:
-        # Asked just before the header is taken apart, in a way that fails on ", ,". Whatever is not one credential of
-        # ours has been refused, or counts as none, when we are done.
+        # Evaluated just before flask-jwt-extended splits the header, in a way that fails on ", ,". By the time this
+        # returns, anything but one credential of ours was refused or counts as none.
         if not has_request_context():
             return True
-        if not hasattr(g, "_answers_for_auth0"):
+        if not hasattr(g, MARK):
             raise RuntimeError(
                 "This app context was pushed before Auth0Blueprint() was registered, and would mix up the callers of "
-                "its requests. To solve this, push it after the app is complete."
+                "its requests. To solve this, push it once the app is complete."
             )
         if not authenticate(optional=True, ignore_other_schemes=True):
             raise NoAuthorizationError(_NO_HEADER)
         return True
 
     def __eq__(self, other: object) -> bool:
-        # RFC 9110 §11.1: schemes know no case. The other one is here only if our parser has taken it.
+        # RFC 9110 §11.1: schemes are case-insensitive. DPoP gets here only if our parser has accepted it.
         return isinstance(other, str) and other.lower() in {BEARER, DPOP}
 
     def __hash__(self) -> int:
@@ -84,31 +85,21 @@ class _BearerScheme(str):
 
 
 class _ProbeReachedError(Exception):
-    """The probe's verifier was asked: what had to be shown."""
+    """The probe reached our verification, as it must."""
 
 
-class _ProbeVerifier:
-    def prove(self, _token: str, **_options: object) -> NoReturn:
-        raise _ProbeReachedError
-
-    verify = prove
+def _prove_in_probe(_token: str, *, cached_only: bool = False) -> NoReturn:  # noqa: ARG001 - as `Prove` has it
+    raise _ProbeReachedError
 
 
-def _refuse_loader(name: str) -> Any:
-    def refuse(_self: Any, callback: Any) -> NoReturn:  # noqa: ARG001 - the name is part of the signature
-        raise RuntimeError(
-            f"{name} has no effect with auth0_blueprint. To render errors your own way, use "
-            "@app.errorhandler(Auth0Error); tokens are issued by Auth0 and verified with its keys only."
-        )
-
-    return refuse
+_PROBE = VerificationSequence(_prove_in_probe, ())
 
 
-class Auth0JWTManager(JWTManager):
+class Auth0JWTManager(RefusedLoaders, JWTManager):
     """A ``JWTManager`` whose tokens are Auth0's access tokens.
 
-    ``user_lookup_loader``, ``token_in_blocklist_loader`` and ``token_verification_loader`` work, and bind every guard
-    of this package just as ``@jwt_required()``. The loaders that make tokens, keys or answers are refused.
+    ``user_lookup_loader``, ``token_in_blocklist_loader`` and ``token_verification_loader`` work, and apply to every
+    guard of this package as well as to ``@jwt_required()``. Loaders that create tokens, keys or answers are refused.
     """
 
     def __init__(self) -> None:
@@ -118,13 +109,13 @@ class Auth0JWTManager(JWTManager):
         self._look_up_user: Callback | None = None
 
     def init_app(self, app: Flask, add_context_processor: bool = False) -> None:
-        """Put the extension onto *app*: its defaults, our error answers, and a ``g`` that knows the request's token."""
+        """Set up *app*: the extension's defaults, our error answers, and a ``g`` that knows the request's token."""
         super().init_app(app, add_context_processor)
         app.config["JWT_HEADER_TYPE"] = _BearerScheme("Bearer")
-        app.app_ctx_globals_class = _globals_class(app.app_ctx_globals_class)
+        app.app_ctx_globals_class = globals_class(app.app_ctx_globals_class)
         if has_app_context() and current_app._get_current_object() is app:  # type: ignore[attr-defined]
-            # A context that was pushed before has a g of the old class, which would keep one caller for the next.
-            # By object's own way: that of g would store an attribute.
+            # A context pushed earlier has a g of the old class, which would hand one request's caller to the next.
+            # By object.__setattr__: that of g would store an attribute.
             object.__setattr__(g._get_current_object(), "__class__", app.app_ctx_globals_class)
 
     def _set_error_handler_callbacks(self, app: Flask) -> None:
@@ -136,18 +127,18 @@ class Auth0JWTManager(JWTManager):
     ) -> dict[str, Any]:
         if csrf_value is not None or allow_expired:
             raise RuntimeError(
-                "Access tokens are read from the Authorization header only, and expired ones are never accepted: "
+                "Access tokens are read only from the Authorization header, and expired ones are never accepted: "
                 "call decode_token() without csrf_value and allow_expired."
             )
         state = request_state()
         if state and state.access_token and encoded_token == _token_of_request():
-            # A custom claim of Auth0's called "type" or "fresh" is not what flask-jwt-extended takes it for.
-            return {**_claims_with_defaults(state.access_token), "type": "access", "fresh": False}
-        return _claims_with_defaults(verify_token(encoded_token))
+            # In an Auth0 token, a custom claim "type" or "fresh" does not mean what it means to flask-jwt-extended.
+            return {**claims_with_defaults(state.access_token), "type": "access", "fresh": False}
+        return claims_with_defaults(verify_token(encoded_token))
 
     def _encode_jwt_from_config(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise RuntimeError(
-            "This app accepts tokens of Auth0 only and cannot create any. To solve this, have Auth0 issue the token; "
+            "This app only accepts tokens from Auth0 and cannot create any. To solve this, get the token from Auth0; "
             "in tests, use auth0_blueprint.testing.LocalIssuer."
         )
 
@@ -157,49 +148,33 @@ class Auth0JWTManager(JWTManager):
         return callback
 
     def token_in_blocklist_loader(self, callback: Callback) -> Callback:
-        """Set the function that says whether a token was withdrawn: ``token_revoked``."""
+        """Set the function that says whether a token was revoked; if so: ``token_revoked``."""
         self._is_in_blocklist = callback
         return callback
 
     def token_verification_loader(self, callback: Callback) -> Callback:
-        """Set the function that says whether the app takes a token at all; if not: ``invalid_claims``."""
+        """Set the function that says whether the app accepts a token; if not: ``invalid_claims``."""
         self._is_acceptable = callback
         return callback
 
-    additional_claims_loader: Any = _refuse_loader("additional_claims_loader")
-    additional_headers_loader: Any = _refuse_loader("additional_headers_loader")
-    decode_key_loader: Any = _refuse_loader("decode_key_loader")
-    encode_key_loader: Any = _refuse_loader("encode_key_loader")
-    expired_token_loader: Any = _refuse_loader("expired_token_loader")
-    invalid_token_loader: Any = _refuse_loader("invalid_token_loader")
-    needs_fresh_token_loader: Any = _refuse_loader("needs_fresh_token_loader")
-    revoked_token_loader: Any = _refuse_loader("revoked_token_loader")
-    token_verification_failed_loader: Any = _refuse_loader("token_verification_failed_loader")
-    unauthorized_loader: Any = _refuse_loader("unauthorized_loader")
-    user_identity_loader: Any = _refuse_loader("user_identity_loader")
-    user_lookup_error_loader: Any = _refuse_loader("user_lookup_error_loader")
-
-    def check_app_rules(self, access_token: AccessToken) -> None:
-        """Ask the app's own blocklist and rule.
+    def check_app_rules(self, access_token: AccessToken, _presentation: Presentation) -> None:
+        """Apply the app's own blocklist and verification callback.
 
         Raises:
-            RevokedTokenError: the blocklist holds it.
-            InvalidClaimsError: the rule does not take it.
+            RevokedTokenError: the token is on the blocklist.
+            InvalidClaimsError: the callback rejects it.
         """
         if self._is_in_blocklist is not None and self._is_in_blocklist(*_arguments(access_token)):
             raise RevokedTokenError
         if self._is_acceptable is not None and not self._is_acceptable(*_arguments(access_token)):
             raise InvalidClaimsError("app")
 
-    def admit(self, access_token: AccessToken) -> dict[str, Any] | None:
-        """Ask them, and return ``{"loaded_user": user}``, or ``None`` if the app has no ``user_lookup_loader``.
+    def look_up_user(self, access_token: AccessToken) -> dict[str, Any] | None:
+        """Return ``{"loaded_user": user}``, or ``None`` if the app has no ``user_lookup_loader``.
 
         Raises:
-            RevokedTokenError, InvalidClaimsError: see `check_app_rules`.
             UserNotFoundError: the app knows no such user.
         """
-        if self._is_in_blocklist is not None or self._is_acceptable is not None:
-            self.check_app_rules(access_token)
         if self._look_up_user is None:
             return None
         user = self._look_up_user(*_arguments(access_token))
@@ -208,17 +183,17 @@ class Auth0JWTManager(JWTManager):
         return {"loaded_user": user}
 
     def check(self, app: Flask) -> None:
-        """Refuse an app on which flask-jwt-extended could not answer from our verification.
+        """Refuse an app on which flask-jwt-extended cannot use our verification.
 
         Raises:
-            ConfigurationError: names what stands in the way.
+            ConfigurationError: names each obstacle.
         """
         if EXTENSION in app.extensions:
             raise ConfigurationError(
-                {"JWTManager": "the app has one already: remove it and use that of Auth0Blueprint(), .jwt_manager"}
+                {"JWTManager": "the app already has one: remove it and use the .jwt_manager of Auth0Blueprint()"}
             )
         problems = {
-            name: f"has to be {allowed[0]!r}, or be left out: tokens are read from the Authorization header only"
+            name: f"must be {allowed[0]!r} or unset: tokens are read only from the Authorization header"
             for name, allowed in _FIXED_SETTINGS.items()
             if app.config.get(name) is not None and app.config[name] not in allowed
         }
@@ -226,16 +201,18 @@ class Auth0JWTManager(JWTManager):
             raise ConfigurationError(problems)
         without_effect = [name for name in _SETTINGS_WITHOUT_EFFECT if app.config.get(name) is not None]
         if without_effect:
-            logger.warning("settings without effect, AUTH0_* decide instead: %s", ", ".join(without_effect))
+            logger.warning(
+                "these settings have no effect, AUTH0_* settings apply instead: %s", ", ".join(without_effect)
+            )
 
     def probe(self) -> None:
-        """Show, on an app of its own, that flask-jwt-extended decodes through our verifier.
+        """Check, on a throwaway app, that flask-jwt-extended decodes through our verifier.
 
         Raises:
-            ConfigurationError: it does not: this release of it has other internals.
+            ConfigurationError: it does not, because this release has other internals.
         """
         app = Flask("auth0_blueprint", static_folder=None)
-        app.extensions["auth0"] = AppState(None, None, None, None, _ProbeVerifier(), Binding(), self, None, None, None)  # type: ignore[arg-type]
+        app.extensions["auth0"] = AppState(None, None, None, None, _PROBE, Binding(), self, None, None, None)  # type: ignore[arg-type]
         self.init_app(app)
         with app.test_request_context(headers={"Authorization": "bearer probe"}):
             for entrance in (verify_jwt_in_request, lambda: decode_token("another")):
@@ -248,38 +225,14 @@ class Auth0JWTManager(JWTManager):
                 raise _unknown_release()
 
 
-def jwt_requirements(function: Any, method: str) -> list[bool]:
-    """Return for each ``@jwt_required()`` on *function* that is asked for *method* whether it demands a token.
-
-    What is not recognised is left out, so that a view counts as open rather than as guarded.
-    """
-    if method in config.exempt_methods:
-        return []
-    requirements = []
-    while (inner := getattr(function, "__wrapped__", None)) is not None:
-        requirement = jwt_requirement(function)
-        if requirement is not None:
-            requirements.append(requirement)
-        function = inner
-    return requirements
-
-
-def jwt_requirement(function: Any) -> bool | None:
-    """Tell whether *function* itself, as a ``@jwt_required()``, demands a token; ``None`` if it is none."""
-    if not hasattr(function, "__wrapped__") or getattr(function, "__globals__", None) is not vars(view_decorators):
-        return None
-    is_optional = inspect.getclosurevars(function).nonlocals.get("optional")
-    return not is_optional if isinstance(is_optional, bool) else None
-
-
 def still_answers(app: Flask, manager: object) -> bool:
-    """Tell whether nobody has put another manager, or another kind of ``g``, onto *app* since registration."""
-    return app.extensions.get(EXTENSION) is manager and hasattr(app.app_ctx_globals_class, "_answers_for_auth0")
+    """Return whether *app* still has our manager and our kind of ``g``, as set at registration."""
+    return app.extensions.get(EXTENSION) is manager and hasattr(app.app_ctx_globals_class, MARK)
 
 
 def _unknown_release() -> ConfigurationError:
     return ConfigurationError(
-        {"flask-jwt-extended": "this release does not ask our verifier; install one that pyproject.toml allows"}
+        {"flask-jwt-extended": "this release does not call our verifier: install one that pyproject.toml allows"}
     )
 
 
@@ -288,12 +241,7 @@ def _token_of_request() -> str:
 
 
 def _arguments(access_token: AccessToken) -> tuple[dict[str, Any], dict[str, Any]]:
-    return access_token.header, _claims_with_defaults(access_token)
-
-
-def _claims_with_defaults(access_token: AccessToken) -> dict[str, Any]:
-    """Return the claims with what flask-jwt-extended promises to be in every token."""
-    return {"type": "access", "fresh": False, "jti": None, **access_token.claims}
+    return access_token.header, claims_with_defaults(access_token)
 
 
 def _answer_in_our_words(exc: JWTExtendedException) -> ResponseReturnValue:
@@ -303,51 +251,10 @@ def _answer_in_our_words(exc: JWTExtendedException) -> ResponseReturnValue:
         except Auth0Error as error:
             return current_app.handle_user_exception(error)
     raise RuntimeError(
-        "jwt_required() and verify_jwt_in_request() take no fresh=, refresh= or locations= with auth0_blueprint: "
+        "jwt_required() and verify_jwt_in_request() do not accept fresh=, refresh= or locations= with auth0_blueprint: "
         "Auth0's access tokens are read from the Authorization header, and are neither fresh nor refresh tokens."
     ) from exc
 
 
 def _is_about_header(exc: JWTExtendedException) -> bool:
     return isinstance(exc, NoAuthorizationError) and str(exc) == _NO_HEADER
-
-
-_CLAIMS, _HEADER = "_jwt_extended_jwt", "_jwt_extended_jwt_header"
-_USER, _LOCATION = "_jwt_extended_jwt_user", "_jwt_extended_jwt_location"
-_NAMES = frozenset({_CLAIMS, _HEADER, _USER, _LOCATION})
-
-
-def _answer_from_request(name: str) -> Any:
-    state = request_state()
-    if state is None:
-        return None
-    token = state.access_token
-    if name == _CLAIMS:
-        return _claims_with_defaults(token) if token else {}
-    if name == _HEADER:
-        return token.header
-    if name == _LOCATION:
-        return "headers" if token else None
-    return state.user if token else {"loaded_user": None}
-
-
-def _globals_class(base: type[Any]) -> type[Any]:
-    """Return a class for ``g`` that answers flask-jwt-extended from the request object, and stores nothing for it."""
-
-    class Auth0AppCtxGlobals(base):  # type: ignore[misc]
-        _answers_for_auth0 = True
-
-        def get(self, name: str, default: Any = None) -> Any:
-            if name not in _NAMES:
-                return super().get(name, default)
-            answer = _answer_from_request(name)
-            return default if answer is None else answer
-
-        def __setattr__(self, name: str, value: Any) -> None:
-            if name not in _NAMES:
-                super().__setattr__(name, value)
-            elif name == _CLAIMS:
-                # verify_jwt_in_request() is done. What it has found has to be what our own guards find.
-                authenticate(optional=not value, ignore_other_schemes=True)
-
-    return Auth0AppCtxGlobals

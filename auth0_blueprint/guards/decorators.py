@@ -1,4 +1,4 @@
-"""The guards for views: each one proves the request's token, then makes its own demand."""
+"""The guards for views: each verifies the request's token, then checks its own requirement."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-from auth0_blueprint.guards.authentication import authenticate, current_token, notify_rejected
+from auth0_blueprint.guards.authentication import app_state, authenticate, current_token, notify_rejected
 from auth0_blueprint.guards.requirements import (
     ANY_TOKEN,
     Requirement,
@@ -29,7 +29,7 @@ from auth0_blueprint.guards.route_requirements import (
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Functions that a guard stands around. Registered as views themselves, they would be open: see `checks`.
+#: Functions that a guard wraps. Registered as views themselves they would be open: see `first_request_checks`.
 guarded_functions: weakref.WeakSet[Callable[..., Any]] = weakref.WeakSet()
 
 
@@ -83,7 +83,7 @@ def requires_claim(
 
     Args:
         name: the claim, such as ``https://example.com/tier``.
-        allowed: values of which the claim has to be one, or has to hold one if it is a list. Types count as in JSON:
+        allowed: values of which the claim must be one, or must hold one if it is a list. Types count as in JSON:
             ``True`` is not ``1``.
         check: called with the value; a true answer admits too.
     """
@@ -100,21 +100,21 @@ def requires_organization(*ids: str) -> Callable[[Callable[P, R]], Callable[P, R
 
 
 def requires_acr(*values: str, claim: str = "acr") -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Admit only access tokens of users who have logged in in one of these ways (RFC 9470); others get a challenge.
+    """Admit only access tokens of users who logged in in one of these ways (RFC 9470); others get a challenge.
 
     Args:
         values: authentication context class references, best first, one each.
-        claim: the claim that has it. Auth0 writes no ``acr`` into access tokens; an Action can set a claim of yours.
+        claim: the claim that holds it. Auth0 writes no ``acr`` into access tokens; an Action can set a claim of yours.
     """
     return _requiring(acr_requirement(values, claim=claim))
 
 
 def requires_recent_login(max_age: int, *, claim: str = "auth_time") -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Admit only access tokens of users who have logged in lately (RFC 9470); others get a challenge.
+    """Admit only access tokens of users who logged in recently (RFC 9470); others get a challenge.
 
     Args:
         max_age: how many seconds ago at most, 1 or more; no leeway is added.
-        claim: the claim that has its Unix time. Auth0 writes no ``auth_time`` into access tokens; an Action can set a
+        claim: the claim that holds its Unix time. Auth0 writes no ``auth_time`` into access tokens; an Action can set a
             claim of yours.
     """
     return _requiring(recent_login_requirement(max_age, claim=claim))
@@ -142,8 +142,8 @@ def public(view: V) -> V:
 
 
 def admit(requirement: Requirement) -> None:
-    """Prove the request's token and make *requirement* of it."""
-    if not requirement.is_met_by(authenticate()):
+    """Verify the request's token, and check that it meets *requirement*."""
+    if not requirement.is_met_by(authenticate(), app_state().clock):
         error = requirement.refusal(requirements_of_route())
         notify_rejected(error)
         raise error
@@ -157,7 +157,7 @@ def _requiring(requirement: Requirement) -> Callable[[Callable[P, R]], Callable[
 
 
 def _guarded(function: Callable[P, R], guard: Callable[[], object], *requirements: Requirement) -> Callable[P, R]:
-    """Return *function* behind *guard*, which makes *requirements* and raises for whoever may not pass."""
+    """Return *function* behind *guard*, which checks *requirements* and raises for whoever may not pass."""
     if isinstance(function, type):
         raise TypeError(
             f"A guard cannot decorate the class {function.__name__}. To solve this, list the guard in its "
@@ -170,7 +170,7 @@ def _guarded(function: Callable[P, R], guard: Callable[[], object], *requirement
         wrapper = _coroutine_behind(guard, function)
     else:
         wrapper = _function_behind(guard, function)
-    # What wraps() copied from the inner function is not all true of the guarded one.
+    # Not all that wraps() copied from the inner function is true of the guarded one.
     vars(wrapper).pop(PUBLIC_ATTRIBUTE, None)
     setattr(wrapper, REQUIREMENTS_ATTRIBUTE, (*requirements, *requirements_of(function)))
     _remember_as_guarded(function)
@@ -200,6 +200,6 @@ def _remember_as_guarded(function: Callable[..., Any]) -> None:
     while inner is not None:
         try:
             guarded_functions.add(inner)
-        except TypeError:  # a callable that cannot be referred to weakly is nothing a route decorator returned
+        except TypeError:  # no route decorator returns a callable without weak references
             return
         inner = getattr(inner, "__wrapped__", None)

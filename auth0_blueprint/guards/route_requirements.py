@@ -1,4 +1,4 @@
-"""What the app knows about its routes: their views, the marks on them, and what the guards on them demand."""
+"""What the app knows about its routes: their views, the marks on them, and what their guards require."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ REQUIREMENTS_ATTRIBUTE = "__auth0_requirements__"
 
 
 def requirements_of(function: Any) -> tuple[Requirement, ...]:
-    """Return what the guards on *function* demand, outermost first."""
+    """Return what the guards on *function* require, outermost first."""
     requirements: tuple[Requirement, ...] = getattr(function, REQUIREMENTS_ATTRIBUTE, ())
     return requirements
 
 
 def requirements_of_route() -> Iterator[Requirement]:
-    """Yield what the route of this request demands: its hooks first, then its view."""
+    """Yield what the route of this request requires: its hooks first, then its view."""
     for scope_name in (None, *request.blueprints):
         for function in current_app.before_request_funcs.get(scope_name, ()):
             yield from requirements_of(function)
@@ -45,8 +45,8 @@ def is_public() -> bool:
 
 
 def is_marked_public(view: Any, method: str) -> bool:
-    """Tell whether *view* is marked as open on purpose, or what of it answers *method*."""
-    # Not getattr: a view class does not inherit the mark of its base, whose methods are others.
+    """Tell whether *view*, or the method of it that answers *method*, is marked as open on purpose."""
+    # Not getattr: a view class does not inherit the mark of its base class, which has other methods.
     return any(marks_of(function).get(PUBLIC_ATTRIBUTE, False) for function in functions_of(view, method))
 
 
@@ -65,7 +65,7 @@ def is_static(app: Flask, rule: Rule) -> bool:
 
 
 def marks_of(function: Any) -> Mapping[str, Any]:
-    """Return what is written on *function* itself."""
+    """Return the attributes of *function* itself."""
     marks: Mapping[str, Any] = getattr(function, "__dict__", {})
     return marks
 

@@ -1,4 +1,4 @@
-"""The signature algorithms that may be accepted, and the kind of key each one needs (RFC 7518 §3.1, RFC 9864)."""
+"""The supported signature algorithms, and the kind of key that each one needs (RFC 7518 §3.1, RFC 9864)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jwt.algorithms import get_default_algorithms
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Algorithm:
-    """One asymmetric signature algorithm, equal to itself alone. ``EdDSA`` and ``Ed25519`` are two names of one."""
+    """One asymmetric signature algorithm, compared by identity. ``EdDSA`` and ``Ed25519`` are two names for one."""
 
     name: str
     key_type: str
@@ -19,7 +19,7 @@ class Algorithm:
     implementation: SignatureAlgorithm
 
     def verify(self, signing_input: bytes, key: Any, signature: bytes) -> bool:
-        """Tell whether *signature* is *key*'s over *signing_input*. PyJWT does it; its looser checks lie above this."""
+        """Return whether *signature* is *key*'s over *signing_input*, by PyJWT below its own, looser token checks."""
         return bool(self.implementation.verify(signing_input, key, signature))
 
 
@@ -36,9 +36,8 @@ def _algorithms() -> dict[str, Algorithm]:
     return {**algorithms, "Ed25519": algorithms["EdDSA"]}
 
 
-#: Name, as in a header or in ``AUTH0_ALGORITHMS``, to algorithm. Symmetric ones and ``none`` are not in here.
+#: From the name, as in a header or in ``AUTH0_ALGORITHMS``, to the algorithm. Without symmetric ones and ``none``.
 ALGORITHMS = _algorithms()
 
-#: Those that DPoP proofs may be signed with. Auth0's own SDKs take ES256; its documentation names RS256 as well, FAPI
-#: 2.0 the others.
+#: The algorithms for DPoP proofs. Auth0's SDKs use ES256; its documentation also names RS256, FAPI 2.0 the others.
 PROOF_ALGORITHMS = ("ES256", "RS256", "PS256", "EdDSA", "Ed25519")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 
-# What the library reads is the other alphabet, with padding: neither may come through from outside.
+# The library reads the standard alphabet, with padding: input in either must not get through.
 _STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
 _PADDING = {0: b"", 2: b"==", 3: b"="}
-# Of the last character, as many bits count as are left for it: the others are zero. One alone is too few for a byte.
+# The unused bits of the last character must be zero. A single character is too few for a byte.
 _LAST_CHARACTERS = {1: frozenset[int](), 2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
 
 
 def encode(data: bytes) -> str:
-    """Encode *data* in that spelling."""
+    """Encode *data*."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
@@ -21,8 +21,8 @@ def decode(segment: bytes) -> bytes:
     """Decode *segment*.
 
     Raises:
-        ValueError: for anything but the spelling an encoder would have produced: padding, white space, another
-            alphabet, or a last character whose unused bits are set.
+        ValueError: it is not what an encoder would have produced: it has padding, white space, another alphabet, or a
+            last character with unused bits set.
     """
     rest = len(segment) % 4
     if rest and segment[-1] not in _LAST_CHARACTERS[rest]:

@@ -1,4 +1,4 @@
-"""One JSON Web Key to a public key that may verify signatures (RFC 7517), and its thumbprint (RFC 7638)."""
+"""Reads a JSON Web Key as a public key for verifying signatures (RFC 7517); its thumbprint (RFC 7638)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from auth0_blueprint.jose.algorithms import ALGORITHMS, Algorithm
 
 MAX_KEY_ID_CHARACTERS = 256
 MIN_RSA_BITS = 2048
-# OpenSSL refuses to verify with larger ones, by an error at the time of use.
+# OpenSSL refuses to verify with larger ones, but only raises when they are used.
 MAX_RSA_BITS = 16384
 MAX_RSA_EXPONENT_BITS = 64
 
@@ -46,8 +46,8 @@ class VerificationKey(NamedTuple):
         key_type: ``kty``.
         curve: ``crv``, for EC and OKP keys.
         algorithm: the one that ``alg`` restricts the key to; without it the key serves every algorithm of its type.
-        public_key: the object of ``cryptography``.
-        fingerprint: SHA-256 of the SubjectPublicKeyInfo: two keys are the same when these are.
+        public_key: an object of ``cryptography``.
+        fingerprint: SHA-256 of the SubjectPublicKeyInfo; equal for equal keys.
     """
 
     key_id: str | None
@@ -59,21 +59,21 @@ class VerificationKey(NamedTuple):
 
     @property
     def thumbprint(self) -> str:
-        """The JWK thumbprint (RFC 7638 §3), by SHA-256, as base64url."""
+        """The JWK thumbprint (RFC 7638 §3), with SHA-256, as base64url."""
         jwk = _WRITERS[self.key_type](self.public_key, as_dict=True)
         required = {name: jwk[name] for name in ("kty", "crv", *_PUBLIC_NUMBERS[self.key_type]) if name in jwk}
         text = json.dumps(required, separators=(",", ":"), sort_keys=True)
         return base64url.encode(hashlib.sha256(text.encode()).digest())
 
     def fits(self, algorithm: Algorithm) -> bool:
-        """Tell whether this key may verify signatures of *algorithm*."""
+        """Return whether this key may verify signatures of *algorithm*."""
         if self.algorithm is not None:
             return self.algorithm is algorithm
         return (self.key_type, self.curve) == (algorithm.key_type, algorithm.curve)
 
 
 def is_key_id(value: object) -> bool:
-    """Tell whether *value* can be a key id: a text that is not too long."""
+    """Return whether *value* can be a key id: a string that is not too long."""
     return isinstance(value, str) and len(value) <= MAX_KEY_ID_CHARACTERS
 
 
@@ -81,7 +81,7 @@ def parse_jwk(jwk: Any) -> VerificationKey:
     """Read *jwk*, a JSON value.
 
     Raises:
-        UnusableKeyError: it is no public key for signatures, or one that is too weak or too large.
+        UnusableKeyError: it is not a public key for signatures, or is too weak or too large.
     """
     if not isinstance(jwk, dict):
         raise UnusableKeyError("not a JSON object")
@@ -94,7 +94,7 @@ def parse_jwk(jwk: Any) -> VerificationKey:
         raise UnusableKeyError("not for verification")
     key_id = jwk.get("kid")
     if key_id is not None and not is_key_id(key_id):
-        raise UnusableKeyError("key id is not a text of acceptable length")
+        raise UnusableKeyError("key id is not a string of acceptable length")
     key_type, curve = _key_type_and_curve(jwk)
     algorithm = _restricted_to(jwk, key_type, curve)
     public_key = _public_key(jwk, key_type)

@@ -1,4 +1,4 @@
-"""Token text to its three parts, in the strict form of the JWS compact serialization (RFC 7515 §7.1)."""
+"""Splits and decodes a token, in the strict form of the JWS compact serialization (RFC 7515 §7.1)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from auth0_blueprint.jose import base64url, strict_json
 
 @dataclass(slots=True, eq=False, repr=False)
 class UnverifiedToken:
-    """A well-formed token about which nothing is proven."""
+    """A well-formed token of which nothing is verified."""
 
     header: dict[str, Any]
     claims: dict[str, Any]
@@ -20,23 +20,23 @@ class UnverifiedToken:
 
 
 def parse(token: bytes, max_bytes: int, header: dict[str, Any] | None = None) -> UnverifiedToken:
-    """Take *token* apart.
+    """Decode *token*.
 
     Args:
         token: its text, in UTF-8.
-        max_bytes: how long it may be.
-        header: what its first segment says, where that has been read before.
+        max_bytes: the maximum length.
+        header: the decoded first segment, if it is known already.
 
     Raises:
         MalformedTokenError: it is longer than *max_bytes*, or not three canonical base64url segments of which the first
             two are strict JSON objects.
-        InvalidClaimsError: the claims hold a number that no double can.
+        InvalidClaimsError: the claims contain a number too large for a double.
     """
     if len(token) > max_bytes:
         raise MalformedTokenError("too_long")
     segments = token.split(b".", 5)
     if len(segments) != 3:
-        # RFC 7516 §9: five parts are a JWE. Opaque tokens have none.
+        # RFC 7516 §9: five parts are a JWE. Opaque tokens have no parts.
         raise MalformedTokenError("encrypted" if len(segments) == 5 else "opaque")
     try:
         header_json = b"" if header else base64url.decode(segments[0])

@@ -1,8 +1,7 @@
-"""JSON as tokens and key sets have to be written: one reading only, no tricks.
+"""A strict JSON parser for tokens and key sets: it accepts only what every parser reads the same way.
 
-Python's reader takes the last of two members with one name, ``NaN``, lone surrogates and any depth. Two readers that
-disagree about one text are how forged tokens pass, so whatever could be read in two ways is refused here
-(RFC 8259 §4, RFC 7493).
+Python's own parser accepts duplicate names, ``NaN``, lone surrogates and any depth. Forged tokens exploit parsers
+that disagree, so anything ambiguous is refused here (RFC 8259 §4, RFC 7493).
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ MAX_DEPTH = 32
 
 
 class StrictJSONError(ValueError):
-    """The text is not JSON, or is JSON that two readers could take for two things."""
+    """The text is not JSON, or is ambiguous JSON."""
 
 
 class NonFiniteNumberError(StrictJSONError):
@@ -26,12 +25,12 @@ def loads_object(data: bytes) -> dict[str, Any]:
     """Read one JSON object from UTF-8 *data*.
 
     Raises:
-        StrictJSONError: for anything else: other encodings, other top-level values, a member named twice at any level,
-            nesting beyond ``MAX_DEPTH``, ``NaN`` and infinities, lone surrogates.
+        StrictJSONError: it is anything else: another encoding, another top-level value, a member named twice at any
+            level, nesting beyond ``MAX_DEPTH``, ``NaN``, an infinity, or a lone surrogate.
     """
     try:
         text = data.decode("utf-8").strip(" \t\n\r")  # RFC 8259 §2
-        value, end = _DECODER.raw_decode(text)  # its decode() takes twice as long, to find white space
+        value, end = _DECODER.raw_decode(text)  # decode() takes twice as long, looking for white space
     except StrictJSONError:
         raise
     except (ValueError, RecursionError) as exc:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
@@ -40,8 +39,8 @@ def loads_object(data: bytes) -> dict[str, Any]:
         raise StrictJSONError("more than one JSON text")
     if not isinstance(value, dict):
         raise StrictJSONError("not a JSON object")
-    # A text with few brackets cannot be deep, and one without escapes cannot hold a lone surrogate:
-    # the walk is for the rare rest.
+    # Text with few brackets cannot be deep, and text without escapes cannot hold a lone surrogate. The check below is
+    # for the rare rest.
     if "\\" in text or text.count("{") + text.count("[") > MAX_DEPTH:
         _refuse_depth_and_surrogates(value)
     return value

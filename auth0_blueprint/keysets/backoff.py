@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Callable
+
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 
 MIN_BACKOFF_SECONDS = 1.0
 BACKOFF_LIMITS_SECONDS = (2.0, 4.0, 8.0, 16.0, 30.0)
@@ -20,9 +20,9 @@ class Backoff:
         last_error: why the last attempt failed; ``None`` after a success.
     """
 
-    def __init__(self, *, cooldown_seconds: float, uniform: Callable[[float, float], float] = random.uniform) -> None:
+    def __init__(self, *, cooldown_seconds: float, clock: Clock = SYSTEM_CLOCK) -> None:
         self._cooldown_seconds = cooldown_seconds
-        self._uniform = uniform
+        self._clock = clock
         self._last_attempt_at = -math.inf
         self._search_at = -math.inf
         self._retry_at = -math.inf
@@ -68,7 +68,7 @@ class Backoff:
         self.failures += 1
         self.last_error = reason
         limit = BACKOFF_LIMITS_SECONDS[min(self.failures, len(BACKOFF_LIMITS_SECONDS)) - 1]
-        jitter = self._uniform(0, limit)
+        jitter = self._clock.uniform(0, limit)
         delay = max(MIN_BACKOFF_SECONDS, jitter, min(retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
         self._retry_at = now + delay
         self._spread()
@@ -87,4 +87,4 @@ class Backoff:
         Processes without a shared cache see a new key at the same moment. If the issuer rejects them for their number,
         they must not all return at once after each cooldown.
         """
-        self._search_at += self._uniform(0, min(MAX_SPREAD_SECONDS, self._cooldown_seconds))
+        self._search_at += self._clock.uniform(0, min(MAX_SPREAD_SECONDS, self._cooldown_seconds))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import random
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 from auth0_blueprint.sharing.signed_cache import SignedCache
 
@@ -59,10 +59,7 @@ class Fleet:
         entries: the entries that the processes share.
         attempt_seconds: how long one attempt to fetch may take, and so how long a lease is valid.
         keep_seconds: how long a failure is kept.
-        clock: Unix time.
-        monotonic: seconds that never go back.
-        pause: waits for a number of seconds.
-        uniform: the jitter, so that two processes seldom do the same at the same time.
+        clock: tells the time.
     """
 
     def __init__(
@@ -71,18 +68,12 @@ class Fleet:
         *,
         attempt_seconds: float,
         keep_seconds: int,
-        clock: Callable[[], float],
-        monotonic: Callable[[], float],
-        pause: Callable[[float], None],
-        uniform: Callable[[float, float], float] = random.uniform,
+        clock: Clock,
     ) -> None:
         self._entries = entries
         self._attempt_seconds = attempt_seconds
         self._keep_seconds = keep_seconds
         self._clock = clock
-        self._monotonic = monotonic
-        self._pause = pause
-        self._uniform = uniform
 
     def wait_for_turn(self) -> Iterator[Lease | None]:
         """Yield ``None`` for each time that the caller should check for a result of another process, then the lease.
@@ -91,11 +82,11 @@ class Fleet:
         the attempt of a process that died and the attempt of the process that took over.
         """
         yield None
-        give_up_at = self._monotonic() + 2 * self._attempt_seconds
+        give_up_at = self._clock.monotonic() + 2 * self._attempt_seconds
         longest_pause = FIRST_POLL_SECONDS
         lease = self._take()
-        while lease is None and self._monotonic() < give_up_at:
-            self._pause(self._uniform(longest_pause / 4, longest_pause))
+        while lease is None and self._clock.monotonic() < give_up_at:
+            self._clock.sleep(self._clock.uniform(longest_pause / 4, longest_pause))
             longest_pause = min(2 * longest_pause, MAX_POLL_SECONDS)
             yield None
             lease = self._take()
@@ -115,7 +106,7 @@ class Fleet:
 
     def _take(self) -> Lease | None:
         holder = secrets.token_hex()
-        lease = {"holder": holder, "until": self._clock() + self._attempt_seconds}
+        lease = {"holder": holder, "until": self._clock.time() + self._attempt_seconds}
         seconds = math.ceil(self._attempt_seconds)
         # While the cache is unavailable no other process can have the lease either: it counts as taken.
         with suppress(CacheUnavailableError):
@@ -129,5 +120,5 @@ class Fleet:
     def _is_in_force(self, lease: Any) -> bool:
         if lease is None:
             return False
-        remaining_seconds: float = lease["until"] - self._clock()
+        remaining_seconds: float = lease["until"] - self._clock.time()
         return 0 < remaining_seconds <= self._attempt_seconds + MAX_SKEW_SECONDS

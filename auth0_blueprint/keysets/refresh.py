@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable
 from functools import partial
 
+from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.keysets.backoff import Backoff
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.fleet import Failure, Lease
@@ -32,8 +32,7 @@ class Refresh:
         backoff: limits how often the issuer is asked.
         fetch: returns the document, or raises `FetchError`, in bounded time.
         shared: the key set and the attempts of other processes.
-        clock: Unix time.
-        monotonic: seconds that never go back.
+        clock: tells the time.
         on_refreshed: called with the key ids that were added and removed.
         on_failed: called with the error of a failed attempt of this process.
     """
@@ -46,8 +45,7 @@ class Refresh:
         backoff: Backoff,
         fetch: Callable[[], bytes],
         shared: SharedKeySet,
-        clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock,
         on_refreshed: Callable[[tuple[str, ...], tuple[str, ...]], None],
         on_failed: Callable[[FetchError | KeySetError], None],
     ) -> None:
@@ -57,7 +55,6 @@ class Refresh:
         self._fetch = fetch
         self._shared = shared
         self._clock = clock
-        self._monotonic = monotonic
         self._on_refreshed = on_refreshed
         self._on_failed = on_failed
         self._followed: Failure | None = None
@@ -65,7 +62,7 @@ class Refresh:
 
     def may_learn(self) -> bool:
         """Return whether to read what other processes have fetched: at most once per second."""
-        return self._monotonic() >= self._learned_at + LEARN_INTERVAL_SECONDS and self._shared.is_readable
+        return self._clock.monotonic() >= self._learned_at + LEARN_INTERVAL_SECONDS and self._shared.is_readable
 
     def get_newer(
         self, is_needed: Callable[[], bool], on_learned: Callable[[], None], on_outcome: Callable[[], None]
@@ -102,7 +99,7 @@ class Refresh:
 
     def _learn(self) -> list[FollowUp]:
         """Adopt the result of other processes, be it a key set or a failure."""
-        self._learned_at = self._monotonic()
+        self._learned_at = self._clock.monotonic()
         follow_ups = self._adopt(self._shared.read())
         failure = self._shared.fleet.last_failure()
         if failure is not None and failure != self._followed:
@@ -121,17 +118,17 @@ class Refresh:
         reason = str(error)
         self._log_failure(reason)
         retry_after_seconds = error.retry_after_seconds if isinstance(error, FetchError) else 0
-        delay = self._backoff.failed(self._monotonic(), reason, retry_after_seconds)
-        now = self._clock()
+        delay = self._backoff.failed(self._clock.monotonic(), reason, retry_after_seconds)
+        now = self._clock.time()
         return Failure(attempted_at=now, retry_at=now + delay, failures=self._backoff.failures, reason=reason)
 
     def _ask_issuer(self, lease: Lease) -> list[FollowUp]:
-        attempted_at = self._clock()
-        self._backoff.attempted(self._monotonic())
+        attempted_at = self._clock.time()
+        self._backoff.attempted(self._clock.monotonic())
         try:
             document = self._fetch()
             # The age counts from the answer, here and in every copy.
-            fetched_at, monotonic_fetched_at = self._clock(), self._monotonic()
+            fetched_at, monotonic_fetched_at = self._clock.time(), self._clock.monotonic()
             announce = self._install(parse_key_set(document), fetched_at, monotonic_fetched_at, "network")
         except Exception as exc:  # noqa: BLE001 - whatever it is, the fleet must know, and the lease be released
             error = self._expected(exc)
@@ -149,14 +146,14 @@ class Refresh:
             key_set = parse_key_set(entry.document.encode("utf-8"))
         except KeySetError:
             return []
-        monotonic_fetched_at = self._monotonic() - max(0.0, self._clock() - entry.fetched_at)
+        monotonic_fetched_at = self._clock.monotonic() - max(0.0, self._clock.time() - entry.fetched_at)
         if self._backoff.attempted(monotonic_fetched_at):  # the other process got an answer from the issuer then
             self._succeeded()
         return [self._install(key_set, entry.fetched_at, monotonic_fetched_at, "cache")]
 
     def _follow(self, failure: Failure) -> None:
         """Back off with the fleet after another process's attempt failed."""
-        now, wall_now = self._monotonic(), self._clock()
+        now, wall_now = self._clock.monotonic(), self._clock.time()
         if self._backoff.attempted(now - max(0.0, wall_now - failure.attempted_at)):
             self._log_failure(failure.reason)
             self._backoff.follow_failure(now + failure.retry_at - wall_now, failure.failures, failure.reason)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import random
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.keysets.fleet import Fleet
 from auth0_blueprint.sharing.shared_cache import CacheUnavailableError, SharedCache
 from auth0_blueprint.sharing.signed_cache import SignedCache
@@ -16,12 +14,6 @@ from auth0_blueprint.sharing.signed_cache import SignedCache
 MAX_FUTURE_SECONDS = 5.0
 
 _KIND = "key-set"
-
-
-def _sleep(seconds: float) -> None:
-    # Looked up at each call: gevent replaces it, after this import if gunicorn preloads the app. The original would
-    # block every request of the process.
-    time.sleep(seconds)
 
 
 class SharedEntry(NamedTuple):
@@ -39,10 +31,7 @@ class SharedKeySet:
         issuer, url, secret: processes share a key set if all three are equal. Without a secret nothing is shared.
         keep_seconds: how long the cache keeps an entry.
         attempt_seconds: how long one attempt to fetch may take.
-        clock: Unix time.
-        monotonic: seconds that never go back.
-        pause: waits for a number of seconds.
-        uniform: the jitter.
+        clock: tells the time, waits, and draws the jitter.
 
     Attributes:
         fleet: coordinates the attempts of these processes.
@@ -57,10 +46,7 @@ class SharedKeySet:
         secret: str | None,
         keep_seconds: float,
         attempt_seconds: float,
-        clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-        pause: Callable[[float], None] = _sleep,
-        uniform: Callable[[float, float], float] = random.uniform,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._entries = SignedCache(cache, secret=secret, names=(issuer, url))
         self._clock = clock
@@ -71,9 +57,6 @@ class SharedKeySet:
             attempt_seconds=attempt_seconds,
             keep_seconds=self._keep_seconds,
             clock=clock,
-            monotonic=monotonic,
-            pause=pause,
-            uniform=uniform,
         )
 
     @property
@@ -94,7 +77,7 @@ class SharedKeySet:
         if value is None:
             return None
         entry = SharedEntry(str(value["document"]), float(value["fetched_at"]))
-        if not self._newest_seen <= entry.fetched_at <= self._clock() + MAX_FUTURE_SECONDS:
+        if not self._newest_seen <= entry.fetched_at <= self._clock.time() + MAX_FUTURE_SECONDS:
             self._entries.ignore(_KIND)
             return None
         self._newest_seen = entry.fetched_at

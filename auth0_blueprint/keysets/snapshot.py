@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Self
 
+from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.jose.algorithms import Algorithm
 from auth0_blueprint.jose.jwk import VerificationKey
 from auth0_blueprint.keysets.backoff import Backoff
@@ -56,9 +56,7 @@ class SnapshotStore:
 
     Args:
         ttl_seconds, refresh_ahead_seconds, max_stale_seconds: ``AUTH0_JWKS_*``.
-        clock: Unix time.
-        monotonic: seconds that never go back.
-        uniform: the jitter.
+        clock: tells the time, and draws the jitter.
 
     Attributes:
         snapshot: the current one, if there is any.
@@ -70,16 +68,12 @@ class SnapshotStore:
         ttl_seconds: float,
         refresh_ahead_seconds: float,
         max_stale_seconds: float,
-        clock: Callable[[], float],
-        monotonic: Callable[[], float],
-        uniform: Callable[[float, float], float],
+        clock: Clock,
     ) -> None:
         self._ttl_seconds = ttl_seconds
         self._refresh_age_seconds = ttl_seconds - refresh_ahead_seconds
         self._max_stale_seconds = max_stale_seconds
         self._clock = clock
-        self._monotonic = monotonic
-        self._uniform = uniform
         self.snapshot: Snapshot | None = None
 
     @property
@@ -90,7 +84,7 @@ class SnapshotStore:
     def age_seconds(self, snapshot: Snapshot) -> float:
         """Return how long ago the issuer sent *snapshot*."""
         # Unix time advances while a machine sleeps; monotonic time also if somebody sets the clock back.
-        return max(self._clock() - snapshot.fetched_at, self._monotonic() - snapshot.monotonic_fetched_at)
+        return max(self._clock.time() - snapshot.fetched_at, self._clock.monotonic() - snapshot.monotonic_fetched_at)
 
     def usable(self) -> Snapshot | None:
         """Return the snapshot, unless it is too old to be used at all."""
@@ -108,7 +102,7 @@ class SnapshotStore:
 
     def is_fresh(self, snapshot: Snapshot) -> bool:
         """Return whether no refresh is due yet, by either clock: see `age_seconds`."""
-        return self._clock() < snapshot.due_at and self._monotonic() < snapshot.monotonic_due_at
+        return self._clock.time() < snapshot.due_at and self._clock.monotonic() < snapshot.monotonic_due_at
 
     def is_stale(self) -> bool:
         """Return whether requests should wait for a newer key set."""
@@ -126,13 +120,13 @@ class SnapshotStore:
 
     def would_take(self, fetched_at: float) -> bool:
         """Return whether a copy that was fetched at *fetched_at* (Unix time) is newer, and not too old."""
-        return fetched_at > self.fetched_at and self._clock() - fetched_at <= self._max_stale_seconds
+        return fetched_at > self.fetched_at and self._clock.time() - fetched_at <= self._max_stale_seconds
 
     def install(self, key_set: KeySet, fetched_at: float, monotonic_fetched_at: float, source: str) -> bool:
         """Replace the snapshot; return whether key material has changed."""
         old = self.snapshot
         is_new_material = old is None or old.key_set.identity != key_set.identity
-        refresh_after_seconds = min(self._ttl_seconds, self._refresh_age_seconds * self._uniform(0.9, 1.1))
+        refresh_after_seconds = min(self._ttl_seconds, self._refresh_age_seconds * self._clock.uniform(0.9, 1.1))
         self.snapshot = Snapshot(
             key_set=key_set,
             fetched_at=fetched_at,

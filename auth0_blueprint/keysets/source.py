@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-import random
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.concurrency.single_flight import Call, SingleFlight
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.jose.algorithms import Algorithm
@@ -51,9 +50,7 @@ class KeySource:
         ttl_seconds, refresh_ahead_seconds, max_stale_seconds, cooldown_seconds: ``AUTH0_JWKS_*``.
         fetch: returns the document, or raises `FetchError`, in bounded time.
         shared: the key set and the attempts of other processes.
-        clock: Unix time.
-        monotonic: seconds that never go back.
-        uniform: the jitter.
+        clock: tells the time.
         single_flight: runs the refreshes in the background.
         on_refreshed: called after a fetch with the key ids that were added and removed.
         on_failed: called with the error of a failed fetch.
@@ -69,25 +66,21 @@ class KeySource:
         cooldown_seconds: float,
         fetch: Callable[[], bytes],
         shared: SharedKeySet,
-        clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-        uniform: Callable[[float, float], float] = random.uniform,
+        clock: Clock = SYSTEM_CLOCK,
         single_flight: SingleFlight | None = None,
         on_refreshed: Callable[[tuple[str, ...], tuple[str, ...]], None] = lambda _added, _removed: None,
         on_failed: Callable[[FetchError | KeySetError], None] = lambda _error: None,
     ) -> None:
         self.issuer = issuer
         self._shared = shared
-        self._clock = clock
-        self._monotonic = monotonic
-        self._backoff = Backoff(cooldown_seconds=cooldown_seconds, uniform=uniform)
+        self._time = clock.time
+        self._monotonic = clock.monotonic
+        self._backoff = Backoff(cooldown_seconds=cooldown_seconds, clock=clock)
         self._store = SnapshotStore(
             ttl_seconds=ttl_seconds,
             refresh_ahead_seconds=refresh_ahead_seconds,
             max_stale_seconds=max_stale_seconds,
             clock=clock,
-            monotonic=monotonic,
-            uniform=uniform,
         )
         self._refresh = Refresh(
             issuer,
@@ -96,7 +89,6 @@ class KeySource:
             fetch=fetch,
             shared=shared,
             clock=clock,
-            monotonic=monotonic,
             on_refreshed=on_refreshed,
             on_failed=on_failed,
         )
@@ -129,7 +121,7 @@ class KeySource:
         """
         snapshot = self._store.snapshot
         # The same as SnapshotStore.is_fresh, inlined: every request passes here.
-        if snapshot is not None and self._clock() < snapshot.due_at and self._monotonic() < snapshot.monotonic_due_at:
+        if snapshot is not None and self._time() < snapshot.due_at and self._monotonic() < snapshot.monotonic_due_at:
             return snapshot
         return self._snapshot_when_due(max_wait_seconds)
 
@@ -141,7 +133,7 @@ class KeySource:
         """
         self._refreshed_at = self._monotonic()
         # Never the current one: a clock that was ahead may have dated it in the future.
-        return self._snapshot_since(self._clock(), max_wait_seconds, unwanted=self._store.snapshot)
+        return self._snapshot_since(self._time(), max_wait_seconds, unwanted=self._store.snapshot)
 
     @property
     def seconds_since_refresh(self) -> float:
@@ -160,7 +152,7 @@ class KeySource:
         moment = refreshed["fetched_at"]
         with suppress(KeySetUnavailableError):
             # The other process's clock may be ahead: what the issuer sends from now on is new enough.
-            self._snapshot_since(min(moment, self._clock()), ORDERED_REFRESH_MAX_WAIT_SECONDS)
+            self._snapshot_since(min(moment, self._time()), ORDERED_REFRESH_MAX_WAIT_SECONDS)
             self._followed = moment
 
     def status(self) -> KeySourceStatus:

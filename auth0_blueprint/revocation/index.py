@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.verification.access_token import AccessToken
 
 KINDS = ("token", "jti", "subject", "client_id")
@@ -48,10 +48,10 @@ class RevocationIndex:
     """The revocations in force, and the lifted ones, until they expire.
 
     Args:
-        clock: Unix time.
+        clock: tells the time.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
         #: By kind and value.
         self.known: dict[tuple[str, str], Revocation] = {}
@@ -65,12 +65,12 @@ class RevocationIndex:
 
     def __iter__(self) -> Iterator[Revocation]:
         """Iterate over all that have not expired, including the lifted ones."""
-        now = self._clock()
+        now = self._clock.time()
         return iter([known for known in list(self.known.values()) if known.expires_at > now])
 
     def apply(self, revocations: Iterable[Revocation]) -> list[Revocation]:
         """Apply those that are newer than what is known; return them."""
-        now = self._clock()
+        now = self._clock.time()
         taken = []
         for revocation in revocations:
             key = (revocation.kind, revocation.value)
@@ -101,7 +101,7 @@ class RevocationIndex:
     def find(self, kind: str, value: str) -> Revocation | None:
         """Return the revocation of *value*, if one is in force."""
         known = self.known.get((kind, value))
-        return known if known and not known.is_lifted and known.expires_at > self._clock() else None
+        return known if known and not known.is_lifted and known.expires_at > self._clock.time() else None
 
     def is_revoked(self, access_token: AccessToken, digest: Callable[[], str]) -> bool:
         """Return whether *access_token* is revoked. *digest* returns its `token_digest`; called only if needed."""
@@ -123,7 +123,7 @@ class RevocationIndex:
 
     def forget_expired(self) -> None:
         """Forget revocations that no token can match any more."""
-        now = self._clock()
+        now = self._clock.time()
         if now < self._first_expires_at:
             return
         self._first_expires_at = math.inf

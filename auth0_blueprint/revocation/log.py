@@ -14,10 +14,10 @@ Every method raises `CacheUnavailableError` if the cache cannot be used.
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.revocation.index import Revocation
 from auth0_blueprint.sharing.fleet_sync import SYNC
 from auth0_blueprint.sharing.signed_cache import SignedCache
@@ -61,10 +61,10 @@ class RevocationLog:
     Args:
         entries: the shared entries.
         keep_seconds: how long entries are kept: the longest lifetime of a token.
-        clock: Unix time.
+        clock: tells the time.
     """
 
-    def __init__(self, entries: SignedCache, *, keep_seconds: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, entries: SignedCache, *, keep_seconds: int, clock: Clock = SYSTEM_CLOCK) -> None:
         self._entries = entries
         self._keep_seconds = keep_seconds
         self._clock = clock
@@ -94,7 +94,7 @@ class RevocationLog:
         complete_log = None
         if self._new_log is not None:
             self._new_log += revocations
-            if self._clock() >= manifest.filled_at:
+            if self._clock.time() >= manifest.filled_at:
                 complete_log, self._new_log = tuple(self._new_log), None
         needs_repair = manifest.next < start or bool(self._unconfirmed)
         return LogChanges(tuple(revocations), complete_log=complete_log, needs_repair=needs_repair)
@@ -128,7 +128,7 @@ class RevocationLog:
         Raises:
             CacheUnavailableError: whether anything was written is not certain.
         """
-        manifest = self._create(filled_at=self._clock() + _FILLING_SECONDS)
+        manifest = self._create(filled_at=self._clock.time() + _FILLING_SECONDS)
         if manifest.next == 0:
             self._append(manifest, revocations, filled_at=0)
 

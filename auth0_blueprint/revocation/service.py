@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import RevocationUnavailableError, RevokedTokenError
 from auth0_blueprint.revocation.index import Revocation, RevocationIndex, token_digest
 from auth0_blueprint.revocation.log import MANIFEST, RevocationLog
 from auth0_blueprint.sharing.fleet_sync import FleetSync
 from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.sequence import Presentation
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -45,7 +46,7 @@ class Revocations:
         leeway_seconds: how long after its end a token is still accepted.
         max_stale_seconds: after how long without a sync this process is out of touch.
         is_denying: whether to reject all tokens then, instead of using what is known.
-        clock: Unix time.
+        clock: tells the time.
         on_changed: called with each revocation that this process makes or learns.
     """
 
@@ -59,7 +60,7 @@ class Revocations:
         leeway_seconds: float,
         max_stale_seconds: float,
         is_denying: bool,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM_CLOCK,
         on_changed: Callable[[Revocation], None] = lambda _revocation: None,
     ) -> None:
         self._index = RevocationIndex(clock)
@@ -75,7 +76,7 @@ class Revocations:
         self._restored_at = -math.inf
         fleet_sync.subscribe(MANIFEST, self._on_change)
 
-    def refuse_revoked(self, access_token: AccessToken, token: str) -> None:
+    def check_not_revoked(self, access_token: AccessToken, presentation: Presentation) -> None:
         """Reject *access_token* if it is revoked.
 
         Raises:
@@ -84,7 +85,7 @@ class Revocations:
         """
         if self._is_denying and self._is_out_of_touch():
             raise RevocationUnavailableError
-        if self._index.known and self._index.is_revoked(access_token, lambda: token_digest(token)):
+        if self._index.known and self._index.is_revoked(access_token, lambda: token_digest(presentation.token)):
             raise RevokedTokenError
 
     def revoke_token(self, access_token: AccessToken, token: str, reason: str | None) -> Revocation:
@@ -94,7 +95,7 @@ class Revocations:
             RevocationUnavailableError: it could not be stored.
         """
         expires_at = access_token["exp"] + self._leeway_seconds
-        return self._change(Revocation("token", token_digest(token), None, expires_at, self._clock(), reason))
+        return self._change(Revocation("token", token_digest(token), None, expires_at, self._clock.time(), reason))
 
     def revoke(self, kind: str, value: str, reason: str | None) -> Revocation:
         """Revoke the tokens with a ``jti``, or those issued so far for a ``subject`` or to a ``client_id``.
@@ -102,7 +103,7 @@ class Revocations:
         Raises:
             RevocationUnavailableError: the store cannot be reached.
         """
-        now = self._clock()
+        now = self._clock.time()
         issued_up_to = None if kind == "jti" else math.floor(now)
         # A token with that jti may have been issued a little in the future.
         grace_seconds = self._leeway_seconds * (2 if kind == "jti" else 1)
@@ -122,7 +123,7 @@ class Revocations:
         """
         found = self.find(kind, value)
         if found is not None:
-            self._change(found._replace(changed_at=self._clock(), is_lifted=True))
+            self._change(found._replace(changed_at=self._clock.time(), is_lifted=True))
         return found
 
     def status(self) -> RevocationStatus:
@@ -133,7 +134,7 @@ class Revocations:
             reach=self._reach(),
             age_seconds=None if math.isinf(age) else age,
             is_current=not self._is_out_of_touch(),
-            was_restored=self._clock() - self._restored_at < RESTORED_SECONDS,
+            was_restored=self._clock.time() - self._restored_at < RESTORED_SECONDS,
         )
 
     def _is_out_of_touch(self) -> bool:
@@ -175,7 +176,7 @@ class Revocations:
 
     def _note_restored(self, message: str, *values: object) -> None:
         logger.warning(message, *values)
-        self._restored_at = self._clock()
+        self._restored_at = self._clock.time()
 
     def _missing_from(self, revocations: tuple[Revocation, ...]) -> list[Revocation]:
         stored = {(known.kind, known.value): known for known in revocations}

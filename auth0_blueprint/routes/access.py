@@ -1,80 +1,92 @@
-"""Who may use the routes for operators: whoever has their value in ``scope``, and with RBAC in ``permissions``."""
+"""Access to the package's own routes, as their rows in `routes.table` say.
+
+The operator routes need their value in the token's ``scope`` and, with RBAC, in its ``permissions``.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 from flask import Response
 
 from auth0_blueprint.errors import NotFoundError
 from auth0_blueprint.guards.authentication import app_state
-from auth0_blueprint.guards.decorators import admit
-from auth0_blueprint.guards.requirements import Requirement, permission_requirement, scope_requirement
+from auth0_blueprint.guards.decorators import admit, public
+from auth0_blueprint.guards.requirements import ANY_TOKEN, Requirement, permission_requirement, scope_requirement
 from auth0_blueprint.guards.route_requirements import marks_of
+from auth0_blueprint.routes.route import Route, View
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.verification.access_token import AccessToken
 
-View = Callable[..., Response]
-#: What is demanded by the settings, or ``None`` where with these there is no such route.
-SettingsRequirements = Callable[[Settings], tuple[Requirement, ...] | None]
-
-_SETTINGS_REQUIREMENTS_ATTRIBUTE = "__auth0_settings_requirements__"
+_ROUTE_ATTRIBUTE = "__auth0_route__"
+_REFUSES_ATTRIBUTE = "__auth0_only_refuses__"
 
 
 def holds(access_token: AccessToken, value: str, settings: Settings) -> bool:
-    """Tell whether *access_token* holds *value* as ``AUTH0_ADMIN_RBAC`` demands."""
-    return value in access_token.scopes and (not settings.admin_rbac or value in access_token.permissions)
+    """Return whether *access_token* has *value* as ``AUTH0_ADMIN_RBAC`` requires."""
+    return all(requirement.is_met_by(access_token) for requirement in _requirements(value, settings))
 
 
-def for_admins(view: View) -> View:
-    """Guard *view* by ``AUTH0_ADMIN_SCOPE``; without ``AUTH0_ADMIN`` there is no such route."""
-    return _guarded(view, lambda settings: _requirements(settings.admin_scope, settings) if settings.admin else None)
+def guarded(route: Route) -> View:
+    """Return the view of *route* behind its guard and its switch."""
+
+    @functools.wraps(route.view)
+    def view(*args: str, **kwargs: str) -> Response:
+        settings = app_state().settings
+        refuse_if_hidden(route, settings)
+        for requirement in _requirements_of(route, settings):
+            admit(requirement)
+        if not route.is_on(settings):
+            raise NotFoundError
+        return route.view(*args, **kwargs)
+
+    setattr(view, _ROUTE_ATTRIBUTE, route)
+    return public(view) if route.is_open else view
 
 
-def for_introspection(view: View) -> View:
-    """Guard *view* by ``AUTH0_INTROSPECTION_SCOPE``."""
-    return _guarded(view, lambda settings: _requirements(settings.introspection_scope, settings))
-
-
-def refuse_if_off() -> None:
-    """Refuse whatever is asked of a route for admins where there are none.
+def refuse_if_hidden(route: Route, settings: Settings) -> None:
+    """Refuse every request to *route* while *settings* hide it.
 
     Raises:
-        NotFoundError: ``AUTH0_ADMIN`` is off.
+        NotFoundError: ``AUTH0_ADMIN`` is off, and *route* is for admins.
     """
-    if not app_state().settings.admin:
+    if route.is_hidden(settings):
         raise NotFoundError
 
 
-def mark_requirements(view: View, requirements: SettingsRequirements) -> None:
-    """Write on *view*, for `settings_requirements`, what it makes of the settings."""
-    setattr(view, _SETTINGS_REQUIREMENTS_ATTRIBUTE, requirements)
+def mark_as_refusing(view: View) -> None:
+    """Record on *view*, for `settings_requirements`, that it only refuses."""
+    setattr(view, _REFUSES_ATTRIBUTE, True)
+
+
+def route_of(view: Any) -> Route | None:
+    """Return the row of which `guarded` made *view*, if it did."""
+    route: Route | None = marks_of(view).get(_ROUTE_ATTRIBUTE)
+    return route
 
 
 def settings_requirements(view: Any, settings: Settings) -> tuple[Requirement, ...] | None:
-    """Return what *view* demands because *settings* say so, or ``None`` if with these it only refuses."""
-    requirements: SettingsRequirements = marks_of(view).get(_SETTINGS_REQUIREMENTS_ATTRIBUTE, lambda _settings: ())
-    return requirements(settings)
+    """Return what *settings* make *view* require, or ``None`` if it only refuses or they turn it off."""
+    if marks_of(view).get(_REFUSES_ATTRIBUTE, False):
+        return None
+    route = route_of(view)
+    if route is None:
+        return ()
+    if route.is_hidden(settings) or (route.is_open and not route.is_on(settings)):
+        return None
+    return _requirements_of(route, settings)
 
 
-def _guarded(view: View, requirements_of: SettingsRequirements) -> View:
-    @functools.wraps(view)
-    def guarded(*args: str, **kwargs: str) -> Response:
-        requirements = requirements_of(app_state().settings)
-        if requirements is None:
-            raise NotFoundError
-        for requirement in requirements:
-            admit(requirement)
-        return view(*args, **kwargs)
-
-    mark_requirements(guarded, requirements_of)
-    return guarded
+def _requirements_of(route: Route, settings: Settings) -> tuple[Requirement, ...]:
+    """Return what *route* requires, in the order in which it is checked."""
+    if route.is_open:
+        return ()
+    return (ANY_TOKEN,) if route.guard == "token" else _requirements(getattr(settings, route.guard), settings)
 
 
 def _requirements(value: str, settings: Settings) -> tuple[Requirement, ...]:
-    # Without RBAC any client may ask for any scope. Whoever has a scope and not the permission did just that.
+    # Without RBAC any client may request any scope. A scope without its permission was obtained just like that.
     return (
         (scope_requirement((value,)), permission_requirement((value,)))
         if settings.admin_rbac

@@ -1,9 +1,8 @@
-"""``/auth/admin/...``: the settings in force, the key set, and what this process has counted."""
+"""``/auth/admin/...``: the settings in force, the key sets, and the counters of this process."""
 
 from __future__ import annotations
 
 import math
-import time
 from contextlib import suppress
 from typing import Any
 
@@ -24,7 +23,7 @@ REFRESH_INTERVAL_SECONDS = 5.0
 
 
 class SettingSchema(Schema):
-    """One setting as it is in force."""
+    """One setting in force."""
 
     key: fields.String = fields.String(required=True)
     value: fields.Raw = fields.Raw(required=True, allow_none=True, metadata={"description": "secrets are masked"})
@@ -57,7 +56,7 @@ class KeySetSchema(KeySetStateSchema):
     keys: fields.List[Any] = fields.List(fields.Nested(KeySchema), required=True)
     fetches: fields.Integer = fields.Integer(required=True)
     ignored: fields.Integer = fields.Integer(
-        required=True, metadata={"description": "shared entries that were not believed"}
+        required=True, metadata={"description": "shared entries rejected as invalid"}
     )
 
 
@@ -68,38 +67,38 @@ class KeySetsSchema(Schema):
 
 
 class StatsSchema(Schema):
-    """What this process has counted since it started."""
+    """The counters of this process since it started."""
 
     verified: fields.Integer = fields.Integer(required=True)
     rejected: fields.Dict = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     token_cache_hits: fields.Integer = fields.Integer(
-        required=True, metadata={"description": "tokens that were remembered, and not proven anew"}
+        required=True, metadata={"description": "tokens that were remembered, and so not verified again"}
     )
     key_fetches: fields.Integer = fields.Integer(required=True)
     revocations: fields.Integer = fields.Integer(
-        required=True, metadata={"description": "in force, as this process knows"}
+        required=True, metadata={"description": "in force, as far as this process knows"}
     )
 
 
 def config() -> Response:
-    """Answer the settings in force."""
+    """Return the settings in force."""
     return answer(ConfigSchema(), {"settings": app_state().settings.effective})
 
 
 def jwks() -> Response:
-    """Answer the key sets as this process has them; causes nothing."""
+    """Return the key sets that this process has; fetches nothing."""
     state = app_state()
     return answer(KeySetsSchema(), {"key_sets": [key_set_report(state, issuer) for issuer in state.key_sources]})
 
 
 def refresh() -> Response:
-    """Have the key sets fetched now, for the whole fleet.
+    """Fetch every key set now, in all processes.
 
     Raises:
-        KeySetUnavailableError: one could not be fetched. Those that could be are in force all the same.
+        KeySetUnavailableError: one could not be fetched. The others are in force all the same.
     """
     state = app_state()
-    _refuse_haste(state)
+    _limit_rate(state)
     keep_seconds = math.ceil(state.settings.jwks_max_stale_seconds)
     failure: KeySetUnavailableError | None = None
     for issuer, outcome in _fetched_now(state).items():
@@ -115,8 +114,10 @@ def refresh() -> Response:
 
 
 def _fetched_now(state: AppState) -> dict[str, Snapshot | KeySetUnavailableError]:
-    """Ask all issuers at once: one that hangs holds up no other."""
-    from concurrent.futures import ThreadPoolExecutor  # worth 2 ms of each start, for what few processes ever do
+    """Ask all issuers at once, so that one that hangs does not delay the others."""
+    from concurrent.futures import (
+        ThreadPoolExecutor,
+    )  # imported here: few processes need it, and it adds 2 ms to a start
 
     def fetch_now(source: KeySource) -> Snapshot | KeySetUnavailableError:
         try:
@@ -130,7 +131,7 @@ def _fetched_now(state: AppState) -> dict[str, Snapshot | KeySetUnavailableError
 
 
 def stats() -> Response:
-    """Answer the counters."""
+    """Return the counters."""
     state = app_state()
     revocations = 0 if state.revocations is None else state.revocations.status().known
     return answer(
@@ -146,7 +147,7 @@ def stats() -> Response:
 
 
 def key_set_report(state: AppState, issuer: str) -> dict[str, Any]:
-    """Return what `KeySetSchema` says of the key set of *issuer* that is at hand."""
+    """Return the cached key set of *issuer*, as `KeySetSchema` describes it."""
     source = state.key_sources[issuer]
     return {
         **key_set_check(source.status()),
@@ -168,12 +169,12 @@ def _key(key: VerificationKey) -> dict[str, Any]:
     }
 
 
-def _refuse_haste(state: AppState) -> None:
+def _limit_rate(state: AppState) -> None:
     ages = [source.seconds_since_refresh for source in state.key_sources.values()]
     with suppress(CacheUnavailableError):
         posted = [state.fleet_sync.read(refreshed(issuer)) for issuer in state.key_sources]
-        # By another machine's clock, which may be ahead.
-        ages += [abs(time.time() - entry["fetched_at"]) for entry in posted if entry is not None]
+        # These times are by other machines' clocks, which may be ahead.
+        ages += [abs(state.clock.time() - entry["fetched_at"]) for entry in posted if entry is not None]
     wait_seconds = REFRESH_INTERVAL_SECONDS - min(ages)
     if wait_seconds > 0:
         raise RateLimitedError(retry_after_seconds=math.ceil(wait_seconds))

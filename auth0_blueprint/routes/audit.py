@@ -1,4 +1,4 @@
-"""The audit trail: who did what, to what, and why. Never the token."""
+"""The audit trail: who did what, to what, and why. It never contains the token."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 
 def notify_admin_acted(action: str, target: str, reason: str | None) -> None:
-    """Let the log and the listeners know that the caller, an admin, did something."""
+    """Log what the calling admin did, and send the signal."""
     subject, client_id = current_token.subject, current_token.client_id
     # ascii() escapes whatever could end a line or hide something in it.
     logger.warning(
-        "admin %s (client %s): %s %s, because %s",
+        "admin %s (client %s): %s %s%s",
         *(ascii(text)[:300] for text in (subject, client_id)),
         action,
-        *(ascii(text)[:600] for text in (target, reason)),
+        ascii(target)[:600],
+        "" if reason is None else f", because {ascii(reason)[:600]}",
     )
     admin_acted.send(
         current_app._get_current_object(),  # type: ignore[attr-defined]

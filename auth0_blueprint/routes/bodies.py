@@ -1,4 +1,4 @@
-"""Bodies in and out: JSON and forms, read by marshmallow schemas, and answers that are never stored."""
+"""Request and response bodies: JSON and forms, read through marshmallow schemas; answers are ``no-store``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from marshmallow import Schema, ValidationError
 from auth0_blueprint.errors import InvalidRequestError
 from auth0_blueprint.jose import strict_json
 
-# Room for a token of the largest size that settings allow would be 1 MiB; who needs more than this sends nonsense.
+# The largest token that the settings allow would need 1 MiB; a body beyond this limit is no real request.
 MAX_BODY_BYTES = 65_536
 
 
 def answer(schema: Schema, value: Any, status: int = 200) -> Response:
-    """Return *value* as JSON in the form of *schema*."""
+    """Return *value* as a JSON response in the form of *schema*."""
     response = jsonify(schema.dump(value))
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
@@ -54,7 +54,7 @@ def form_body(schema: Schema) -> dict[str, Any]:
 def _body() -> bytes:
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise InvalidRequestError("too_large")
-    # One more, to see whether there is more: without a Content-Length only the reading shows it, and ends silently.
+    # One byte more shows whether the body is too long: without a Content-Length, reading just stops at the limit.
     request.max_content_length = MAX_BODY_BYTES + 1
     body = request.get_data(cache=True, parse_form_data=False)
     if len(body) > MAX_BODY_BYTES:
@@ -70,7 +70,7 @@ def _loaded(schema: Schema, members: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _reason(schema: Schema, exc: ValidationError) -> str:
-    """Return the reason for the first wrong field that is ours. Names that are not ours are never said."""
+    """Return the reason for the first wrong field of ours. Names of other fields are never repeated."""
     wrong = [name for name in schema.fields if name in exc.messages_dict]
     if wrong:
         return wrong[0]

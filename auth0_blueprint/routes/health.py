@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from typing import Any, cast
 
@@ -10,24 +9,23 @@ from flask import Response, jsonify, request
 from marshmallow import Schema, fields, validate
 
 from auth0_blueprint.errors import Auth0Error, KeySetUnavailableError
-from auth0_blueprint.guards.authentication import AppState, app_state, prove_request
+from auth0_blueprint.guards.authentication import AppState, app_state, verify_request
 from auth0_blueprint.keysets.snapshot import KeySourceStatus
 from auth0_blueprint.routes.access import holds
 from auth0_blueprint.sharing.reach import NOT_SHARED, is_lost_between_processes
-from auth0_blueprint.verification.access_token import AccessToken
 
 MAX_WAIT_SECONDS = 1.0
-OUT_OF_TOUCH = "the shared cache was not reached for AUTH0_REVOCATION_MAX_STALE: what others revoked is not known here"
-RESTORED = (
-    "the shared cache had lost revocations, and this process has written again what it knew: see that none is missing "
-    "which only ended processes knew"
+OUT_OF_TOUCH = (
+    "The shared cache has been out of reach for AUTH0_REVOCATION_MAX_STALE: this process may miss what others revoked. "
+    "Check the cache."
 )
+RESTORED = "The shared cache lost its revocations; this process restored those it knew. Check that none is missing."
 
 _STATUS = fields.String(required=True, validate=validate.OneOf(["pass", "warn", "fail"]))
 
 
 class KeySetStateSchema(Schema):
-    """How one issuer's key set is. Times in seconds."""
+    """The state of one issuer's key set. Times in seconds."""
 
     issuer: fields.String = fields.String(required=True)
     status: fields.String = _STATUS
@@ -44,13 +42,13 @@ class KeySetStateSchema(Schema):
 
 
 class KeySetCheckSchema(KeySetStateSchema):
-    """One issuer's key set, as far as readiness is concerned."""
+    """One issuer's key set, as readiness depends on it."""
 
     keys: fields.Integer = fields.Integer(required=True)
 
 
 class CacheCheckSchema(Schema):
-    """The cache that processes share: who shares through it, and how many of its entries were not believed."""
+    """The shared cache: how far it reaches, and how many of its entries were rejected as invalid."""
 
     status: fields.String = _STATUS
     type: fields.String = fields.String(required=True, allow_none=True)
@@ -62,7 +60,7 @@ class CacheCheckSchema(Schema):
 
 
 class RevocationsCheckSchema(Schema):
-    """How far this process knows what was revoked. ``null`` where revocation is off."""
+    """How current the revocations in this process are. ``null`` where revocation is off."""
 
     status: fields.String = _STATUS
     known: fields.Integer = fields.Integer(required=True)
@@ -72,7 +70,7 @@ class RevocationsCheckSchema(Schema):
 
 
 class ChecksSchema(Schema):
-    """What the status consists of."""
+    """The checks behind the status."""
 
     key_sets: fields.List[Any] = fields.List(fields.Nested(KeySetCheckSchema), required=True)
     cache: fields.Nested = fields.Nested(CacheCheckSchema, required=True)
@@ -80,22 +78,22 @@ class ChecksSchema(Schema):
 
 
 class HealthSchema(Schema):
-    """The answer, as ``application/health+json``."""
+    """The response, as ``application/health+json``."""
 
     status: fields.String = _STATUS
     checks: fields.Nested = fields.Nested(ChecksSchema)
 
 
 def live() -> Response:
-    """Answer while the process does."""
+    """Return ``pass`` as long as the process answers."""
     return _answer({"status": "pass"})
 
 
 def health() -> Response:
-    """Answer whether tokens can be verified; with details for whoever may see them.
+    """Return whether tokens can be verified; with details for callers who may see them.
 
-    Causes at most the one fetch for each issuer that all requests share, and waits for all of them together for at most
-    `MAX_WAIT_SECONDS`.
+    Causes at most one fetch for each issuer, which all requests share, and waits at most `MAX_WAIT_SECONDS` for all of
+    them together.
     """
     state = app_state()
     _have_key_sets_fetched(state)
@@ -122,16 +120,16 @@ def _answer(body: dict[str, Any]) -> Response:
 
 
 def _have_key_sets_fetched(state: AppState) -> None:
-    until = time.monotonic() + MAX_WAIT_SECONDS
-    # First all of them are asked, then waited for: one that hangs must not make the others look as if they did.
+    until = state.clock.monotonic() + MAX_WAIT_SECONDS
+    # All fetches start before any is waited for: one that hangs must not make the others look unavailable.
     for is_waiting in (False, True):
         for source in state.key_sources.values():
             with suppress(KeySetUnavailableError):
-                source.snapshot(max(0.0, until - time.monotonic()) if is_waiting else 0.0)
+                source.snapshot(max(0.0, until - state.clock.monotonic()) if is_waiting else 0.0)
 
 
 def _status_of_all(key_sets: list[KeySourceStatus]) -> str:
-    """Return ``fail`` only if none is usable: as long as the tokens of one issuer pass, this is the place for them."""
+    """Return ``fail`` only if none is usable: this process can still serve the tokens of the other issuers."""
     status = _worst(*map(_status_of, key_sets))
     return "warn" if status == "fail" and any(key_set.is_usable for key_set in key_sets) else status
 
@@ -147,7 +145,7 @@ def _worst(*statuses: str) -> str:
 
 
 def key_set_check(key_set: KeySourceStatus) -> dict[str, Any]:
-    """Return what `KeySetCheckSchema` says of *key_set*."""
+    """Return *key_set* as `KeySetCheckSchema` describes it."""
     return cast("dict[str, Any]", KeySetCheckSchema().dump({"status": _status_of(key_set), **key_set._asdict()}))
 
 
@@ -155,9 +153,9 @@ def _cache_check(state: AppState) -> dict[str, Any]:
     state.cache.probe()
     backend = state.cache.backend
     is_signed = state.settings.cache_secret is not None
-    is_well = not state.cache.has_failed and (backend is None or is_signed)
+    is_healthy = not state.cache.has_failed and (backend is None or is_signed)
     return {
-        "status": "pass" if is_well else "warn",
+        "status": "pass" if is_healthy else "warn",
         "type": None if backend is None else type(backend).__name__,
         "reachable": not state.cache.has_failed,
         "signed": is_signed,
@@ -186,12 +184,8 @@ def _may_see_details(state: AppState) -> bool:
     if state.settings.health_details != "authorized":
         return state.settings.health_details == "always"
     try:
-        # With the keys at hand: a token must not make this answer wait, or cause a fetch.
-        return _is_admin(state, prove_request(state, request.environ, cached_only=True))
+        # With cached keys only: a token must not make this answer wait, or cause a fetch.
+        access_token = verify_request(state, request.environ, cached_only=True)
     except Auth0Error:
         return False
-
-
-def _is_admin(state: AppState, access_token: AccessToken) -> bool:
-    state.rules.check_app_rules(access_token)
     return holds(access_token, state.settings.admin_scope, state.settings)

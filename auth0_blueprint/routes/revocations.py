@@ -1,9 +1,9 @@
-"""``/auth/admin/revocations``: withdraw a token, a user's or a client's tokens; look one up; let them in again."""
+"""``/auth/admin/revocations``: revoke a token, or a user's or client's tokens; look a revocation up; lift it."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from flask import Response, request, url_for
@@ -20,7 +20,7 @@ _NAME = validate.Length(min=1, max=1024)
 
 
 class RevocationRequestSchema(Schema):
-    """What to withdraw: exactly one of the first four."""
+    """What to revoke: exactly one of the first four."""
 
     token: fields.String = fields.String(metadata={"description": "an access token of this API that is still valid"})
     jti: fields.String = fields.String(validate=_NAME)
@@ -42,19 +42,19 @@ class RevocationSchema(Schema):
     """One revocation."""
 
     kind: fields.String = fields.String(required=True, validate=validate.OneOf(KINDS))
-    value: fields.String = fields.String(required=True, metadata={"description": "the claim; for a token its digest"})
+    value: fields.String = fields.String(required=True, metadata={"description": "the claim; for a token, its digest"})
     issued_up_to: fields.Integer = fields.Integer(
-        required=True, allow_none=True, metadata={"description": "Unix time: tokens issued later are not concerned"}
+        required=True, allow_none=True, metadata={"description": "Unix time: tokens issued later are not affected"}
     )
     expires_at: fields.AwareDateTime = fields.AwareDateTime(
-        required=True, metadata={"description": "when the last such token has expired"}
+        required=True, metadata={"description": "when the last token it affects has expired"}
     )
     reason: fields.String = fields.String(required=True, allow_none=True)
     reach: fields.String = fields.String(required=True, validate=validate.OneOf(["process", "machine", "fleet"]))
 
 
 def revoke() -> Response:
-    """Withdraw what the body names."""
+    """Revoke what the body names."""
     revocations = _revocations()
     body = json_body(RevocationRequestSchema())
     reason: str | None = body.pop("reason", None)
@@ -70,7 +70,7 @@ def revoke() -> Response:
 
 
 def look_up_or_lift(kind: str, value: str) -> Response:
-    """Answer the revocation that is in force; for DELETE, let the tokens in again."""
+    """Return the revocation in force; for DELETE, lift it."""
     revocations = _revocations()
     if request.method == "DELETE":
         revocation = _found(revocations.lift(kind, value))
@@ -81,15 +81,13 @@ def look_up_or_lift(kind: str, value: str) -> Response:
 
 
 def _revocations() -> Revocations:
-    revocations = app_state().revocations
-    if revocations is None:  # AUTH0_REVOCATION is off
-        raise NotFoundError
-    return revocations
+    # AUTH0_REVOCATION, the switch of these routes, is on.
+    return cast("Revocations", app_state().revocations)
 
 
 def _revoke_token(revocations: Revocations, token: str, reason: str | None) -> Revocation:
     try:
-        access_token = app_state().verifier.prove(token)
+        access_token = app_state().sequence.prove(token)
     except InvalidTokenError as exc:
         raise InvalidRequestError("token_not_ours") from exc
     return revocations.revoke_token(access_token, token, reason)

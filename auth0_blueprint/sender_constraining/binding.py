@@ -1,4 +1,4 @@
-"""What a request has to prove beside its token: that it comes from whom the token is bound to (RFC 7800 §3).
+"""What a request must prove in addition to its token: that the sender is the one it is bound to (RFC 7800 §3).
 
     ``cnf`` of the token       the request                                     checked by
     ─────────────────────      ───────────────────────────────────────────     ──────────────────────
@@ -7,7 +7,7 @@
     ``x5t#S256``               ``Bearer`` or ``DPoP``, over mutual TLS         `client_certificate`
     anything else              refused, in every mode
 
-Nothing is downgraded: a bound token is never taken as a plain one, nor a plain one as bound.
+Nothing is downgraded: a bound token is never accepted as a bearer token, nor a bearer token as bound.
 """
 
 from __future__ import annotations
@@ -21,23 +21,24 @@ from auth0_blueprint.sender_constraining.client_certificate import refuse_other_
 from auth0_blueprint.sender_constraining.dpop import THUMBPRINT as KEY_THUMBPRINT
 from auth0_blueprint.settings.certificate_source import CertificateSource
 from auth0_blueprint.verification.access_token import AccessToken
-from auth0_blueprint.verification.credentials import DPOP, is_by_dpop
+from auth0_blueprint.verification.credentials import BEARER, DPOP, is_by_dpop
+from auth0_blueprint.verification.sequence import Presentation
 
-#: Where WSGI has the proof.
+#: The WSGI environ key of the proof.
 PROOF = "HTTP_DPOP"
 
 
 class Binding:
-    """The rules of one app.
+    """The binding rules of one app.
 
     Args:
-        check_proof: checks the DPoP proof of a request, by its environ, for a token, by its text and its ``cnf``;
-            ``None`` where ``AUTH0_DPOP`` is disabled.
-        certificate_source: where client certificates are; ``None`` without ``AUTH0_MTLS_CERT``.
-        is_proof_required: whether tokens that no DPoP proof goes with are refused.
+        check_proof: checks the DPoP proof of a request (its environ) for a token (its text and its ``cnf``); ``None``
+            if ``AUTH0_DPOP`` is disabled.
+        certificate_source: where client certificates are found; ``None`` without ``AUTH0_MTLS_CERT``.
+        is_proof_required: whether tokens without a DPoP proof are refused.
 
     Attributes:
-        takes_dpop_scheme: whether ``Authorization: DPoP ...`` is understood.
+        takes_dpop_scheme: whether ``Authorization: DPoP ...`` is accepted.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Binding:
         self._check_proof = check_proof
         self._certificate_source = certificate_source
         self.is_proof_required = is_proof_required
-        # Auth0 has clients send tokens that are bound to a certificate by this scheme as well, without a proof.
+        # Auth0's clients send certificate-bound tokens with this scheme as well, without a proof.
         self.takes_dpop_scheme: bool = check_proof is not None or certificate_source is not None
 
     def challenge_schemes(self, authorization: str | None) -> tuple[str, ...]:
@@ -65,24 +66,29 @@ class Binding:
             return ("DPoP",)
         return ("DPoP", "Bearer") if is_by_dpop(authorization) else ("Bearer", "DPoP")
 
-    def refuse_unproven(self, access_token: AccessToken, token: str, scheme: str, environ: Mapping[str, Any]) -> None:
-        """Refuse unless the request proves what *access_token* is bound to, and by the right scheme.
+    def check(self, access_token: AccessToken, presentation: Presentation) -> None:
+        """Refuse unless the request proves what *access_token* is bound to, with the right scheme.
 
-        Args:
-            access_token: the verified token.
-            token: its text.
-            scheme: by which it was sent.
-            environ: the request, as WSGI describes it.
+        Outside of a request nothing can be proven, so every bound token is refused.
 
         Raises:
-            BindingMismatchError: it does not.
-            InvalidProofError: its DPoP proof is not good.
-            ReplayMemoryUnavailableError: whether that was used before cannot be told.
+            BindingMismatchError: the request does not prove it.
+            InvalidProofError: its DPoP proof is invalid.
+            ReplayMemoryUnavailableError: earlier use of the proof cannot be checked.
         """
+        environ = presentation.environ
+        if environ is None:
+            if access_token.is_bound:
+                raise BindingMismatchError
+        elif access_token.is_bound or presentation.scheme != BEARER or PROOF in environ or self.is_proof_required:
+            self._check_request(access_token, presentation, environ)
+
+    def _check_request(self, access_token: AccessToken, presentation: Presentation, environ: Mapping[str, Any]) -> None:
+        scheme = presentation.scheme
         confirmation = access_token.confirmation
         members = confirmation.keys() if isinstance(confirmation, dict) else None
         if members == {KEY_THUMBPRINT} and self._check_proof is not None and scheme == DPOP:
-            self._check_proof(environ, token, confirmation)
+            self._check_proof(environ, presentation.token, confirmation)
         elif scheme != DPOP and PROOF in environ:
             raise BindingMismatchError("proof_beside_bearer")
         elif self.is_proof_required:

@@ -1,7 +1,7 @@
-"""The certificate that a client has shown, and tokens that are bound to it (RFC 8705 §3).
+"""The client certificate of a request, and tokens bound to it (RFC 8705 §3).
 
-The holder of the certificate's key is proven by the TLS handshake, to whoever ends TLS. What is left for the API is to
-compare: the certificate's thumbprint with the one in the token. Its issuer and dates are of no interest here.
+The TLS handshake proves possession of the certificate's key, to the server or proxy that terminates TLS. The API only
+compares the certificate's thumbprint with the one in the token. Issuer and dates of the certificate do not matter here.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from auth0_blueprint.settings.certificate_source import CertificateSource
 #: The member of ``cnf`` for certificates (RFC 8705 §3.1).
 THUMBPRINT = "x5t#S256"
 
-#: Servers cap a header at 8 KiB or so; certificates are 1 to 3.
+#: Servers limit a header to about 8 KiB; certificates take 1 to 3.
 MAX_CHARACTERS = 16_384
 
-# One certificate and nothing else: of several, which has the handshake proven? White space is as proxies leave it.
+# Exactly one certificate: of several, it is unclear which one the handshake proved. Proxies vary in white space.
 _PEM = r"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----\s*"
 
 
 def refuse_other_certificates(confirmation: Any, environ: Mapping[str, Any], source: CertificateSource) -> None:
-    """Refuse unless the client has shown the certificate that *confirmation*, a token's ``cnf``, names.
+    """Refuse unless the client presented the certificate that *confirmation*, a token's ``cnf``, names.
 
     Raises:
-        BindingMismatchError: it has shown none, another one, one that cannot be read, or by way of somebody who is not
-            believed; or *confirmation* says something else as well.
+        BindingMismatchError: it presented none, another one, one that cannot be read, or one through an untrusted
+            proxy; or *confirmation* has other members as well.
     """
     shown = thumbprint(environ, source)
     if shown is None:
@@ -45,24 +45,24 @@ def refuse_other_certificates(confirmation: Any, environ: Mapping[str, Any], sou
 
 
 def thumbprint(environ: Mapping[str, Any], source: CertificateSource) -> str | None:
-    """Return the ``x5t#S256`` of the certificate in *environ*, or ``None`` where there is none.
+    """Return the ``x5t#S256`` of the certificate in *environ*, or ``None`` if there is none.
 
-    Ask only for a token that is bound to a certificate: other requests may carry what they like.
+    Call it only for certificate-bound tokens: other requests may carry anything there.
 
     Raises:
-        BindingMismatchError: there is something, and it is not to be believed or not to be read.
+        BindingMismatchError: it comes from an untrusted peer, or cannot be read.
     """
     text = environ.get(source.key)
     if not text:
         return None
-    if not source.is_believed(environ):
+    if not source.is_trusted(environ):
         raise BindingMismatchError("untrusted_proxy")
     return base64url.encode(_certificate(text).fingerprint(SHA256()))
 
 
 def matches(confirmation: Any, shown: str) -> bool:
-    """Tell whether *confirmation* names the certificate with the thumbprint *shown*, and nothing else."""
-    # RFC 7800 §3.1: a confirmation stands for one key. What another member demands, nobody would check.
+    """Return whether *confirmation* names the certificate with the thumbprint *shown*, and nothing else."""
+    # RFC 7800 §3.1: a confirmation stands for one key. Nobody would check what another member requires.
     if not isinstance(confirmation, dict) or confirmation.keys() != {THUMBPRINT}:
         return False
     bound = confirmation[THUMBPRINT]
@@ -74,13 +74,13 @@ def _certificate(text: Any) -> x509.Certificate:
         raise BindingMismatchError("unreadable_certificate")
     try:
         return x509.load_der_x509_certificate(_der(text))
-    # A serial number that is not positive is worth a warning to cryptography, and apps can turn those into errors.
+    # cryptography warns about a serial number that is not positive, and apps can turn warnings into errors.
     except (ValueError, x509.InvalidVersion, Warning) as exc:
         raise BindingMismatchError("unreadable_certificate") from exc
 
 
 def _der(text: str) -> bytes:
-    """Return the bytes in *text*: PEM, plain or with percent signs as nginx writes it, or RFC 9440's ``:base64:``."""
+    """Return the bytes in *text*: PEM, plain or percent-encoded as nginx does it, or RFC 9440's ``:base64:``."""
     if text[0] == text[-1] == ":":
         encoded = text[1:-1]
     elif pem := re.fullmatch(_PEM, unquote(text), re.ASCII):

@@ -1,24 +1,23 @@
-"""DPoP proofs (RFC 9449 §4.3): whether whoever sends an access token holds the key that the token is bound to.
+"""DPoP proofs (RFC 9449 §4.3): whether the sender of an access token holds the key that the token is bound to.
 
 1. one header; its size, shape, strict JSON (`jws`)
 2. type, header extensions, algorithm
-3. the key (`jwk`), and that it is the one to which the token is bound
+3. the key (`jwk`), and that the token is bound to it
 4. the signature
 5. the claims: method, target URI, access token, time, identifier
-6. that it was not used before (`replay`): last, so that nobody but the holder of the key can use a proof up
+6. that it was not used before (`replay`): last, so that only the holder of the key can use a proof up
 
-Whoever calls has proven the access token already. So all that costs more than a look is done for keys only that the
-issuer has bound a token to.
+The caller has verified the access token already, so anything expensive is done only for keys that the issuer has bound
+a token to.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import BindingMismatchError, InvalidProofError, InvalidTokenError
 from auth0_blueprint.jose import base64url, jws
 from auth0_blueprint.jose.algorithms import ALGORITHMS, PROOF_ALGORITHMS, Algorithm
@@ -35,10 +34,10 @@ MAX_PROOF_BYTES = 8192
 MAX_AGE_SECONDS = 300
 MAX_AHEAD_SECONDS = 30
 MAX_TOKEN_ID_CHARACTERS = 256
-#: How many clients' keys a process remembers: a client has the same JOSE header in each of its proofs.
+#: How many clients' keys a process remembers: a client sends the same JOSE header in each of its proofs.
 MAX_KNOWN_HEADERS = 1024
 
-_WHITESPACE = " \t"  # RFC 9110 §5.6.3: nothing else surrounds a field's value
+_WHITESPACE = " \t"  # RFC 9110 §5.6.3: only these may surround a field's value
 
 
 class _KnownHeader(NamedTuple):
@@ -52,10 +51,10 @@ class ProofChecker:
     """Checks the proofs that come with access tokens.
 
     Args:
-        replay_memory: the proofs that were used.
-        algorithms: names of those accepted.
-        max_bytes: longer proofs are refused unread.
-        clock: Unix time.
+        replay_memory: the proofs already used.
+        algorithms: the names of the accepted ones.
+        max_bytes: longer proofs are refused before parsing.
+        clock: tells the time.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class ProofChecker:
         *,
         algorithms: tuple[str, ...] = PROOF_ALGORITHMS,
         max_bytes: int = MAX_PROOF_BYTES,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._replay_memory = replay_memory
         self._algorithms = frozenset(ALGORITHMS[name] for name in algorithms)
@@ -81,13 +80,13 @@ class ProofChecker:
             proof_header: the value of the ``DPoP`` header.
             method: of the request.
             target: of the request.
-            access_token: its text, already proven.
-            confirmation: its ``cnf``, which says to which key it is bound (§6.1).
+            access_token: its text, already verified.
+            confirmation: its ``cnf``, which names the key it is bound to (§6.1).
 
         Raises:
-            InvalidProofError: it is no proof for this request, or was used before.
-            BindingMismatchError: it is one of another key; or *confirmation* says something else as well.
-            ReplayMemoryUnavailableError: whether it was used before cannot be told, or not be remembered.
+            InvalidProofError: it is not a proof for this request, or was used before.
+            BindingMismatchError: it is signed with another key, or *confirmation* has other members as well.
+            ReplayMemoryUnavailableError: earlier use cannot be checked, or this use cannot be recorded.
         """
         thumbprint, claims = self._proven(_only_proof(proof_header), confirmation)
         if claims.get("htm") != method:  # RFC 9110 §9.1: methods are case-sensitive
@@ -96,12 +95,12 @@ class ProofChecker:
         if claims.get("ath") != _hash(access_token):
             raise InvalidProofError("access_token")
         issued_at, token_id = self._issued_at(claims), _token_id(claims)
-        # §11.1: within the context of the target URI. The list has one reading, whatever the identifier holds.
+        # §11.1: within the context of the target URI. JSON is unambiguous, whatever the identifier contains.
         proof = json.dumps([thumbprint, method, uri, token_id]).encode()
         self._replay_memory.use(hashlib.sha256(proof).digest(), issued_at + MAX_AGE_SECONDS)
 
     def _proven(self, proof: bytes, confirmation: Any) -> tuple[str, dict[str, Any]]:
-        """Return the thumbprint of the key that *confirmation* names, and the claims that it has signed."""
+        """Return the thumbprint of the key that *confirmation* names, and the claims signed with it."""
         header_segment = proof.partition(b".")[0]
         known = self._known_headers.get(header_segment)
         try:
@@ -109,13 +108,13 @@ class ProofChecker:
         except InvalidTokenError as exc:
             raise InvalidProofError("too_long" if exc.reason == "too_long" else "malformed") from exc
         read = known or self._read_header(unverified.header)
-        # RFC 7800 §3.1: a confirmation stands for one key. What another member demands, nobody would check.
-        # Compared as they are: nothing here is secret, all of it is in the request.
+        # RFC 7800 §3.1: a confirmation stands for one key. Nobody would check what another member requires.
+        # An ordinary comparison: nothing here is secret, all of it is in the request.
         if confirmation != {THUMBPRINT: read.thumbprint}:
             raise BindingMismatchError("other_key")
         if not read.algorithm.verify(unverified.signing_input, read.key.public_key, unverified.signature):
             raise InvalidProofError("signature")
-        # Only now: it is the key of a token, and whoever sent the proof holds it.
+        # Only now: a token is bound to this key, and the sender holds it.
         if known is None:
             if len(self._known_headers) >= MAX_KNOWN_HEADERS:
                 self._known_headers.clear()
@@ -128,7 +127,7 @@ class ProofChecker:
         return _KnownHeader(header, algorithm, key, key.thumbprint)
 
     def _check_header(self, header: dict[str, Any]) -> Algorithm:
-        # §4.2 names the value, without "application/". RFC 7515 §4.1.9: media types know no case.
+        # §4.2 gives the value, without "application/". RFC 7515 §4.1.9: media types are case-insensitive.
         token_type = header.get("typ")
         if not isinstance(token_type, str) or token_type.lower() != "dpop+jwt":
             raise InvalidProofError("type")
@@ -145,7 +144,7 @@ class ProofChecker:
         value = claims.get("iat")
         if not is_unix_time(value):
             raise InvalidProofError("time")
-        now = self._clock()
+        now = self._clock.time()
         if value < now - MAX_AGE_SECONDS:
             raise InvalidProofError("too_old")
         if value > now + MAX_AHEAD_SECONDS:
@@ -157,10 +156,10 @@ def _only_proof(proof_header: str | None) -> bytes:
     proof = (proof_header or "").strip(_WHITESPACE)
     if not proof:
         raise InvalidProofError("missing")
-    # WSGI servers join repeated headers with a comma, which is in no proof.
+    # WSGI servers join repeated headers with a comma, which no proof contains.
     if "," in proof:
         raise InvalidProofError("several_proofs")
-    return proof.encode("utf-8", "surrogatepass")  # no encoding of anything else reads as a proof
+    return proof.encode("utf-8", "surrogatepass")  # the encoding of any other text is not a valid proof either
 
 
 def _key(header: dict[str, Any], algorithm: Algorithm) -> VerificationKey:
@@ -176,9 +175,9 @@ def _key(header: dict[str, Any], algorithm: Algorithm) -> VerificationKey:
 def _named_uri(claims: dict[str, Any], target: TargetURI) -> str:
     named = claims.get("htu")
     if named == target.uri and isinstance(named, str) and "/." not in named:
-        return named  # in its one spelling already, as most clients write it
+        return named  # already normalized, as most clients send it
     try:
-        uri = normalized(str(named))  # what is no text does not read as a URI either
+        uri = normalized(str(named))  # str() of any other JSON value is not a URI
     except ValueError as exc:
         raise InvalidProofError("uri") from exc
     if not target.is_named_by(uri):
@@ -192,7 +191,7 @@ def _hash(access_token: str) -> str:
 
 def _token_id(claims: dict[str, Any]) -> str:
     value = claims.get("jti")
-    # §11.1: unnecessarily large ones are to be refused.
+    # §11.1: unnecessarily large ones must be refused.
     if not isinstance(value, str) or not 0 < len(value) <= MAX_TOKEN_ID_CHARACTERS:
         raise InvalidProofError("token_id")
     return value

@@ -13,10 +13,10 @@ from __future__ import annotations
 import heapq
 import math
 import threading
-import time
 from collections.abc import Callable
 
 from auth0_blueprint.concurrency.after_fork import reset_in_children
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import InvalidProofError, ReplayMemoryUnavailableError
 from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 from auth0_blueprint.sharing.signed_cache import SignedCache
@@ -39,7 +39,7 @@ class ReplayMemory:
             knows.
         max_proofs: how many to remember here. Beyond that only the fleet decides, and without a fleet a proof is
             rejected: none is forgotten to make room for another.
-        clock: Unix time.
+        clock: tells the time.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class ReplayMemory:
         reach: Callable[[], str],
         is_denying: bool,
         max_proofs: int = MAX_PROOFS,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._entries = entries
         self._reach = reach
@@ -77,7 +77,7 @@ class ReplayMemory:
             InvalidProofError: it was used before.
             ReplayMemoryUnavailableError: whether it was used before is unknown, or it cannot be remembered.
         """
-        now = self._clock()
+        now = self._clock.time()
         forget_at = math.ceil(acceptable_until) + MARGIN_SECONDS
         is_remembered = self._remember(proof, now, forget_at)
         if self._reach() == "fleet":

@@ -1,15 +1,15 @@
-"""The target URI of a request as its client wrote it (RFC 9110 §7.1), to be compared with the one that a proof names.
+"""The target URI of a request as its client wrote it (RFC 9110 §7.1), for comparison with the one that a proof names.
 
-Both are brought into one spelling first (RFC 3986 §6.2.2, §6.2.3): case of scheme and host, default port, empty path,
-percent-encoding. Query and fragment are left out (RFC 9449 §4.3).
+Both are normalized first (RFC 3986 §6.2.2, §6.2.3): case of scheme and host, default port, empty path,
+percent-encoding. Query and fragment are ignored (RFC 9449 §4.3).
 
-The path goes further than the RFC asks: each segment counts as the bytes that it stands for, so ``@`` and ``%40`` are
-the same, as they are to whoever reads ``PATH_INFO``. Nothing that Flask can tell apart becomes equal by that: nothing
-is decoded twice, and an encoded slash remains another thing than a slash, as far as the server lets us see that.
+For the path this goes further than the RFC: each segment is compared as the bytes it stands for, so ``@`` equals
+``%40``, as in ``PATH_INFO``. Nothing that Flask distinguishes becomes equal: nothing is decoded twice, and an encoded
+slash differs from a slash, as far as the server lets us see that.
 
-Dot segments are resolved in what a proof names, and not in the request: clients resolve them before they send, and
-Flask does not. A request for ``/files/../keys`` is served by the view of ``/files/<path:name>``, and no proof for
-``/keys`` may open that.
+Dot segments are resolved in the URI of the proof, but not in the request: clients resolve them before sending, and
+Flask does not. A request for ``/files/../keys`` is served by the view of ``/files/<path:name>``, and a proof for
+``/keys`` must not open that.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from urllib.parse import quote, unquote_to_bytes
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# No user name or password: RFC 9110 §4.2.4 has clients never send them. In the path any visible ASCII but "?" and "#":
-# browsers send some characters as they are that RFC 3986 would have encoded.
+# No user name or password: by RFC 9110 §4.2.4 clients never send them. In the path, any visible ASCII but "?" and "#":
+# browsers send some characters unencoded that RFC 3986 wants encoded.
 _AUTHORITY = r"(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{0,5}))?"
 _HTTP_URI = r"(?P<scheme>https?)://" + _AUTHORITY + r'(?P<path>/[!"$->@-~]*)?(?:[?#].*)?'
 
 
 class TargetURI(NamedTuple):
-    """What a request is for.
+    """The target of a request.
 
     Attributes:
-        uri: in the spelling of `normalized`, but for dot segments; ``None`` if the request has no such URI.
-        tells_slashes: whether an encoded slash in it can be told from a slash.
+        uri: normalized, except for dot segments; ``None`` if the request has no such URI.
+        tells_slashes: whether an encoded slash in it can be distinguished from a slash.
     """
 
     uri: str | None
     tells_slashes: bool
 
     def is_named_by(self, normalized_uri: str) -> bool:
-        """Tell whether *normalized_uri*, as `normalized` returns it, names this target."""
+        """Return whether *normalized_uri*, as `normalized` returns it, names this target."""
         if not self.tells_slashes:
             normalized_uri = normalized_uri.replace("%2F", "/")
         return normalized_uri == self.uri
 
 
 def normalized(uri: str) -> str:
-    """Return *uri* in its one spelling, without query and fragment.
+    """Return *uri* normalized, without query and fragment.
 
     Raises:
-        ValueError: it is no absolute ``http`` or ``https`` URI.
+        ValueError: it is not an absolute ``http`` or ``https`` URI.
     """
     match = re.fullmatch(_HTTP_URI, uri, re.ASCII | re.IGNORECASE)
     if match is None:
@@ -63,10 +63,10 @@ def normalized(uri: str) -> str:
 
 
 def base_of_host(scheme: str, host: str, trusted_hosts: Collection[str]) -> str:
-    """Return scheme and authority for the ``Host`` header *host*, whose name is known to be a trusted one.
+    """Return scheme and authority for the ``Host`` header *host*, whose name is already known to be trusted.
 
-    A client writes the header as it likes. The port counts only where *trusted_hosts* have it: another one may be
-    another service's. What is no authority, such as one with a path behind it, gives no base, and so fits no proof.
+    The client controls the header. Its port counts only if *trusted_hosts* include it: another port may belong to
+    another service. Anything but an authority, such as one followed by a path, gives no base, and so fits no proof.
     """
     match = re.fullmatch(_AUTHORITY, host, re.ASCII | re.IGNORECASE)
     if match is None:
@@ -75,31 +75,31 @@ def base_of_host(scheme: str, host: str, trusted_hosts: Collection[str]) -> str:
 
 
 def target_uri(base: str, environ: Mapping[str, Any]) -> TargetURI:
-    """Return the target URI of the request that *environ*, of WSGI, describes.
+    """Return the target URI of the request with the WSGI *environ*.
 
     Args:
-        base: scheme and authority under which clients see the app, and the prefix that a proxy takes off, if there is
-            one: ``AUTH0_PUBLIC_URL``, or what comes from a ``Host`` header that is known to be trusted.
-        environ: ``SCRIPT_NAME`` and ``PATH_INFO``; ``REQUEST_URI`` or ``RAW_URI``, where the server has one, tells how
-            the path was encoded.
+        base: scheme and authority under which clients see the app, with the prefix that a proxy strips, if any:
+            ``AUTH0_PUBLIC_URL``, or the base of a trusted ``Host`` header.
+        environ: ``SCRIPT_NAME`` and ``PATH_INFO``; ``REQUEST_URI`` or ``RAW_URI``, if the server has one, shows how the
+            path was encoded.
     """
-    # PEP 3333: bytes, as text in Latin-1.
+    # PEP 3333: bytes, decoded as Latin-1.
     path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}".encode("latin-1") or b"/"
     raw_uri = str(environ.get("REQUEST_URI") or environ.get("RAW_URI", ""))
     raw_path = raw_uri.partition("?")[0].encode("latin-1")
-    # The decoded path is what the app acts on. The raw one is believed only where it says the same, in more detail: it
-    # is another one behind middleware that moves the app, or where the request line had a whole URI.
+    # The app acts on the decoded path. The raw one is used only where it says the same in more detail: behind
+    # middleware that moves the app, or where the request line had a whole URI, it differs.
     tells_slashes = unquote_to_bytes(raw_path) == path
     segments = _segments(raw_path) if tells_slashes else path.split(b"/")
     try:
-        # Without its slash, ".evil.example" would become a part of the host.
+        # Without a leading slash, ".evil.example" would become part of the host.
         uri = _normalized_base(base) + _spelled(segments) if path.startswith(b"/") else None
-    except ValueError:  # a Host header may hold a port that is none
+    except ValueError:  # the port in a Host header may be invalid
         uri = None
     return TargetURI(uri, tells_slashes)
 
 
-@functools.lru_cache(maxsize=64)  # few: those that the settings trust
+@functools.lru_cache(maxsize=64)  # few: only those that the settings trust
 def _normalized_base(base: str) -> str:
     return normalized(base).removesuffix("/")
 
@@ -113,7 +113,7 @@ def _spelled(segments: list[bytes]) -> str:
 
 
 def _without_dot_segments(segments: list[bytes]) -> list[bytes]:
-    """Resolve ``.`` and ``..`` (RFC 3986 §5.2.4). The first of *segments* is what stands before the first slash."""
+    """Resolve ``.`` and ``..`` (RFC 3986 §5.2.4). The first of *segments* is the text before the first slash."""
     root, *rest = segments
     kept: list[bytes] = []
     for segment in rest:

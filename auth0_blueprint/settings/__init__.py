@@ -1,4 +1,4 @@
-"""The ``AUTH0_*`` settings: read (`loader`), checked (`schema`, `fields`), and put into one frozen object."""
+"""The ``AUTH0_*`` settings: read (`loader`), validated (`schema`, `fields`), and kept in one frozen object."""
 
 from auth0_blueprint.settings.loader import EffectiveSetting, Settings, load_settings
 

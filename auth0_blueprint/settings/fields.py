@@ -1,4 +1,4 @@
-"""The marshmallow fields of the settings: what a domain, an issuer, a list or a secret looks like."""
+"""The marshmallow fields of the settings: the format of a domain, an issuer, a list or a secret."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from auth0_blueprint.settings.loopback import is_loopback
 _HOST = r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+"
 _SCOPE = r"[\x21\x23-\x5B\x5D-\x7E]+"  # RFC 6749 §3.3
 _ORGANIZATION_ID = r"org_[A-Za-z0-9_-]+"
-#: No percent-encoding, no empty segment: such a path is compared by clients, proxies and Flask in different ways.
+#: No percent-encoding, no empty segment: clients, proxies and Flask compare such paths in different ways.
 _PUBLIC_URL = r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*/?"
 _PRINTABLE_ASCII = r"[\x20-\x7E]+"
 _URL_TEXT = r"[\x21-\x7E]+"
 _NOT_A_DOMAIN = (
-    "has to be a bare host name such as example.eu.auth0.com, without https:// and slash, or a list of several: not a "
-    "set, as the first one counts"
+    "must be a bare host name such as example.eu.auth0.com, without https:// or a slash, or a list of several (not a "
+    "set: the order matters)"
 )
-_NOT_A_URL = "has to be a URL with https, without user, password or fragment"
-_NOT_A_PUBLIC_URL = "has to be scheme and host, perhaps a port and a path of plain characters, and nothing else"
+_NOT_A_URL = "must be an https URL without user, password or fragment"
+_NOT_A_PUBLIC_URL = "must be scheme and host, optionally with a port and a path of plain characters, and nothing else"
 
 
 def is_scope_token(value: str) -> bool:
-    """Tell whether *value* is one RFC 6749 §3.3 scope-token."""
+    """Return whether *value* is one RFC 6749 §3.3 scope-token."""
     return re.fullmatch(_SCOPE, value) is not None
 
 
 def is_organization_id(value: str) -> bool:
-    """Tell whether *value* is the id of an Auth0 organization, and not its name."""
+    """Return whether *value* is the id of an Auth0 organization rather than its name."""
     return re.fullmatch(_ORGANIZATION_ID, value) is not None
 
 
 def is_public_url(value: str) -> bool:
-    """Tell whether clients can have *value* as the URL of an API; see `PublicURL`."""
+    """Return whether *value* can be the URL of an API as clients see it; see `PublicURL`."""
     try:
         PublicURL().deserialize(value)
     except ValidationError:
@@ -47,7 +47,13 @@ def is_public_url(value: str) -> bool:
     return True
 
 
-class _URL(fields.String):
+class Text(fields.String):
+    """Any string."""
+
+    default_error_messages: dict[str, str | list[Any] | dict[Any, Any]] = {"invalid": "must be a string"}  # noqa: RUF012
+
+
+class _URL(Text):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         url: str = super()._deserialize(value, attr, data, **kwargs)
         try:
@@ -58,7 +64,7 @@ class _URL(fields.String):
         if not is_sound:
             raise ValidationError(_NOT_A_URL)
         if parts.scheme == "http" and not is_loopback(url):
-            raise ValidationError("may use http for this machine only: use https")
+            raise ValidationError("may use http only for this machine: use https")
         return url
 
     def _is_sound(self, parts: SplitResult) -> bool:
@@ -83,7 +89,7 @@ class IssuerURL(_URL):
 
 
 class PublicURL(_URL):
-    """Where clients see an API: scheme, host and perhaps a path. Without the last slash, as paths are put behind it."""
+    """The URL under which clients see an API. The trailing slash is dropped, because paths are appended."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         url = super()._deserialize(value, attr, data, **kwargs)
@@ -93,22 +99,22 @@ class PublicURL(_URL):
 
 
 class TextList(fields.Field[tuple[str, ...]]):
-    """Several texts: a list, or one text with commas."""
+    """Several strings: a list, or one string with commas."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> tuple[str, ...]:
         items = value.split(",") if isinstance(value, str) else value
         if not isinstance(items, (list, tuple, set, frozenset)) or not all(isinstance(item, str) for item in items):
-            raise ValidationError("has to be a list of texts, or one text with commas")
+            raise ValidationError("must be a list of strings, or one string with commas")
         texts = tuple(dict.fromkeys(item.strip() for item in items))
         if not texts or not all(texts):
-            raise ValidationError("has to be a list without empty entries")
+            raise ValidationError("must be a list without empty entries")
         return texts
 
 
 class Domains(TextList):
-    """Bare host names, in the order in which they are given: a set has none. Each is kept once, in lower case."""
+    """Bare host names in the given order, which a set does not have. Lowercased; duplicates are dropped."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -130,7 +136,7 @@ class Algorithms(TextList):
         names = super()._deserialize(value, attr, data, **kwargs)
         if not set(names) <= ALGORITHMS.keys():
             raise ValidationError(
-                f"has to be among {', '.join(ALGORITHMS)}: symmetric algorithms and none are unsafe here"
+                f"must be among {', '.join(ALGORITHMS)}: symmetric algorithms and none are unsafe here"
             )
         return names
 
@@ -143,32 +149,32 @@ class OrganizationIds(TextList):
     ) -> tuple[str, ...]:
         ids = super()._deserialize(value, attr, data, **kwargs)
         if not all(map(is_organization_id, ids)):
-            raise ValidationError("has to be ids of organizations such as org_9ybsU1dN2dKfDkBi: not names")
+            raise ValidationError("must be organization ids such as org_9ybsU1dN2dKfDkBi, not names")
         return ids
 
 
-class Realm(fields.String):
-    """What fits into a quoted-string (RFC 9110 §5.6.4)."""
+class Realm(Text):
+    """Text that fits into a quoted-string (RFC 9110 §5.6.4)."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         realm: str = super()._deserialize(value, attr, data, **kwargs)
         if not re.fullmatch(_PRINTABLE_ASCII, realm):
-            raise ValidationError("has to be printable ASCII text")
+            raise ValidationError("must be printable ASCII text")
         return realm
 
 
-class ScopeToken(fields.String):
+class ScopeToken(Text):
     """One scope value."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         scope: str = super()._deserialize(value, attr, data, **kwargs)
         if not is_scope_token(scope):
-            raise ValidationError("has to be one scope value, without spaces or quotes")
+            raise ValidationError("must be one scope value, without spaces or quotes")
         return scope
 
 
-class ClientCertificate(fields.String):
-    """Where client certificates come from. Checked here, and kept as the text that operators know."""
+class ClientCertificate(Text):
+    """Where client certificates come from. Checked here, but kept as the operator wrote it."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
@@ -180,17 +186,17 @@ class ClientCertificate(fields.String):
 
 
 class Secret(fields.Field[str]):
-    """A secret, as text or bytes."""
+    """A secret, as a string or bytes."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         secret = secret_text(value)
         if secret is None:
-            raise ValidationError("has to be text or bytes")
+            raise ValidationError("must be a string or bytes")
         return secret
 
 
 def secret_text(value: Any) -> str | None:
-    """Return *value*, text or bytes, as text; ``None`` for anything else and for nothing."""
+    """Return *value*, a string or bytes, as a string; ``None`` if it is empty or anything else."""
     if isinstance(value, bytes):
         value = value.hex()
     return value if isinstance(value, str) and value else None

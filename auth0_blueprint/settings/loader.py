@@ -1,6 +1,6 @@
-"""The settings: read once, at registration, by one marshmallow schema, into one frozen object.
+"""The settings: read once, at registration, through one marshmallow schema, into one frozen object.
 
-``app.config`` wins over the environment, which wins over the default; ``None`` and empty text mean unset.
+``app.config`` wins over the environment, which wins over the default; ``None`` and empty values mean unset.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 
 class EffectiveSetting(NamedTuple):
-    """One setting: its key, its value, and where that comes from: ``app.config``, ``environment`` or ``default``."""
+    """One setting: its key, its value, and its source: ``app.config``, ``environment`` or ``default``."""
 
     key: str
     value: Any
@@ -33,9 +33,9 @@ class EffectiveSetting(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Settings:
-    """The effective settings. Changing ``app.config`` afterwards changes nothing."""
+    """The effective settings. Later changes to ``app.config`` have no effect."""
 
-    #: Each issuer, and where its key set is. The first one names what processes share: see `assembly`.
+    #: Each issuer, with the URL of its key set. The first issuer names what processes share: see `assembly`.
     key_set_urls: Mapping[str, str]
     audience: tuple[str, ...]
     algorithms: tuple[str, ...]
@@ -71,10 +71,10 @@ class Settings:
     #: The resource identifier, where `AUTH0_RESOURCE_METADATA` is on.
     resource: str | None
     cache_secret: str | None = field(repr=False)
-    #: These two are only for the command line.
+    #: Only the command line uses these two.
     client_id: str | None
     client_secret: str | None = field(repr=False)
-    #: Every setting as it is in force, for operators: secrets are masked.
+    #: Every setting in force, for operators; secrets are masked.
     effective: tuple[EffectiveSetting, ...] = field(repr=False)
 
     @property
@@ -95,23 +95,23 @@ _WHO_ISSUES = ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL")
 
 
 def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from *config* and, where that says nothing, from *environ*.
+    """Read the settings from *config* and, where unset there, from *environ*.
 
     Raises:
-        ConfigurationError: names every setting that is wrong, its value (secrets masked) and what would be right.
+        ConfigurationError: names every wrong setting, its value (secrets masked) and what would be right.
     """
     environ = os.environ if environ is None else environ
     schema = SettingsSchema()
     if any(not _is_unset(config.get(key)) for key in _WHO_ISSUES):
-        # One answer to "who issues?": an app that says it is not mixed with an environment that says it otherwise.
+        # The issuer comes from one source: settings of the app are never mixed with others from the environment.
         environ = {key: value for key, value in environ.items() if key not in _WHO_ISSUES}
     raw = {key: value for key in schema.fields if not _is_unset(value := _raw(key, config, environ))}
     if "AUTH0_AUDIENCE" not in raw and not _is_unset(alias := _raw("API_ID", config, environ)):
-        logger.warning("API_ID is an old name: call the setting AUTH0_AUDIENCE")
+        logger.warning("API_ID is deprecated: rename it to AUTH0_AUDIENCE")
         raw["AUTH0_AUDIENCE"] = alias
     _log_probable_typos({*config, *environ}, set(schema.fields))
     try:
-        # Flask's own, for the one setting that depends on it.
+        # Flask's own setting, which AUTH0_DPOP depends on.
         data = cast("dict[str, Any]", schema.load({**raw, "TRUSTED_HOSTS": config.get("TRUSTED_HOSTS")}))
     except ValidationError as exc:
         raise ConfigurationError(_problems(schema, raw, exc)) from exc
@@ -132,14 +132,15 @@ def _is_unset(value: Any) -> bool:
 
 
 def _sources(schema: Schema, config: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
-    """Return where each setting comes from that is set."""
+    """Return the source of each setting that is set."""
     sources: dict[str, str] = {}
     for key in schema.fields:
         names = (key, *_OTHER_NAMES.get(key, ()))
         for name in names:
             if not _is_unset(config.get(name)):
                 sources.setdefault(key, "app.config")
-            elif name != "SECRET_KEY" and not _is_unset(environ.get(name)):  # Flask's, which is never read from there
+            # Flask never reads its SECRET_KEY from the environment.
+            elif name != "SECRET_KEY" and not _is_unset(environ.get(name)):
                 sources.setdefault(key, "environment")
     return sources
 
@@ -156,7 +157,7 @@ def _effective(
 
 
 def _one_or_all(texts: Iterable[str]) -> str | list[str]:
-    """Return the one text, as it may be set, or all."""
+    """Return the only value as a string, as it may be set, or all of them."""
     values = list(texts)
     return values if len(values) > 1 else values[0]
 
@@ -215,7 +216,7 @@ def _problems(schema: Schema, raw: dict[str, Any], exc: ValidationError) -> dict
         text = "; ".join(str(message) for message in (messages if isinstance(messages, list) else [messages]))
         if key in raw:
             is_secret = schema.fields[key].metadata.get("secret", False)
-            text = f"{text} (it is {'***' if is_secret else ascii(raw[key])[:200]})"
+            text = f"{text} (got {'***' if is_secret else ascii(raw[key])[:200]})"
         problems[key] = text
     return problems
 
@@ -224,23 +225,23 @@ def _log_probable_typos(present: set[str], known: set[str]) -> None:
     for key in sorted(key for key in present if key.startswith("AUTH0_") and key not in known):
         close = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
         if close:
-            logger.warning("%.80r is not a setting: did you mean %s?", key, close[0])
+            logger.warning("%.80r is not a known setting: did you mean %s?", key, close[0])
 
 
 def _warn_about_loose_settings(settings: Settings) -> None:
     if not settings.admin_rbac:
-        logger.warning("AUTH0_ADMIN_RBAC is false: whoever may ask for the scope %s is an admin", settings.admin_scope)
+        logger.warning("AUTH0_ADMIN_RBAC is false: any client that may request %s is an admin", settings.admin_scope)
     if not settings.revocation:
-        logger.warning("AUTH0_REVOCATION is false: a stolen token is good until it expires")
+        logger.warning("AUTH0_REVOCATION is false: a stolen token stays valid until it expires")
     if settings.health_details == "always":
-        logger.warning("AUTH0_HEALTH_DETAILS is always: everybody sees the details of the health endpoint")
+        logger.warning("AUTH0_HEALTH_DETAILS is always: anyone can see the details in /health")
     if settings.jwks_cooldown_seconds < 1:
-        logger.warning("AUTH0_JWKS_COOLDOWN is under a second: whoever sends random key ids makes this API ask Auth0")
+        logger.warning("AUTH0_JWKS_COOLDOWN is under 1 s: anyone who sends random key ids makes this API call Auth0")
     if settings.resource is not None and settings.resource not in settings.audience:
         logger.warning(
-            "AUTH0_RESOURCE_METADATA names the resource %s, which is not in AUTH0_AUDIENCE: clients that ask Auth0 for "
-            "a token for it (RFC 8707) get none that is accepted here",
+            "AUTH0_RESOURCE_METADATA names the resource %s, which is not in AUTH0_AUDIENCE: the tokens that "
+            "clients request for it (RFC 8707) are not accepted here",
             settings.resource,
         )
     if any(f"{issuer}api/v2/" in settings.audience for issuer in settings.issuers):
-        logger.warning("AUTH0_AUDIENCE holds Auth0's Management API: its tokens are meant for Auth0, not for this API")
+        logger.warning("AUTH0_AUDIENCE contains Auth0's Management API: its tokens are for Auth0, not for this API")

@@ -1,4 +1,4 @@
-"""Which URLs stay on this machine, where ``http`` is as good as ``https``."""
+"""Which URLs stay on this machine, where ``http`` is as safe as ``https``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether *url* names this machine."""
+    """Return whether *url* names this machine."""
     host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True

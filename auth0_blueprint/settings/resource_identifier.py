@@ -1,4 +1,4 @@
-"""The resource identifier of this API: the URL by which clients know it, and where its metadata is (RFC 9728 §3)."""
+"""The resource identifier of this API: the URL by which clients know it, and the URL of its metadata (RFC 9728 §3)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _WELL_KNOWN = "/.well-known/oauth-protected-resource"
 def resource_identifier(public_url: str | None, audience: tuple[str, ...]) -> str | None:
     """Return the first *audience* that is a URL at *public_url*, else *public_url* itself.
 
-    An audience comes first because it is what Auth0 knows the API by: clients ask for a token for the resource
-    identifier that they have read (RFC 8707), and Auth0 issues none for a URL that it does not know.
+    An audience comes first because Auth0 knows the API by it: clients request a token for the resource identifier that
+    they read here (RFC 8707), and Auth0 issues none for an unknown URL.
     """
     urls = (value for value in audience if is_public_url(value) and _is_at(value, public_url))
     return next(urls, public_url)
@@ -24,7 +24,7 @@ def _is_at(url: str, public_url: str | None) -> bool:
 
 
 def metadata_path(resource: str) -> str:
-    """Return the path of the metadata of *resource*: the well-known one, and that of *resource* behind it (§3.1)."""
+    """Return the path of the metadata of *resource*: the well-known prefix, then the path of *resource* (§3.1)."""
     path = urlsplit(resource).path
     return _WELL_KNOWN if path == "/" else _WELL_KNOWN + path
 

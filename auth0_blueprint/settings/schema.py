@@ -1,4 +1,4 @@
-"""The one marshmallow schema of the settings: types, defaults, limits and meanings, and what has to fit together.
+"""The marshmallow schema of the settings: types, defaults, limits, meanings, and the rules between settings.
 
 It is also the source of ``docs/configuration.md``.
 """
@@ -14,7 +14,7 @@ from auth0_blueprint.settings.resource_identifier import resource_identifier
 
 
 def _range(field: type[fields.Number[Any]], unit: str, default: float, limits: tuple[float, float], text: str) -> Any:
-    wrong = f"has to be a number of {unit} from {limits[0]:g} to {limits[1]:.0f}"
+    wrong = f"must be a number of {unit} from {limits[0]:g} to {limits[1]:.0f}"
     return field(
         load_default=default,
         validate=validate.Range(min=limits[0], max=limits[1], error=wrong),
@@ -34,13 +34,13 @@ def _bytes(default: int, minimum: int, maximum: int, description: str) -> Any:
 def _switch(default: bool, description: str) -> fields.Boolean:
     return fields.Boolean(
         load_default=default,
-        error_messages={"invalid": "has to be true or false"},
+        error_messages={"invalid": "must be true or false"},
         metadata={"description": description},
     )
 
 
 def _choice(default: str, choices: tuple[str, ...], description: str) -> fields.String:
-    wrong = f"has to be one of {', '.join(choices)}"
+    wrong = f"must be one of {', '.join(choices)}"
     return fields.String(
         load_default=default,
         validate=validate.OneOf(choices, error=wrong),
@@ -58,8 +58,8 @@ class SettingsSchema(Schema):
     AUTH0_DOMAIN = custom.Domains(
         load_default=(),
         metadata={
-            "description": "Tenant or custom domain, a bare host name; a list for [several](#several-domains) of one "
-            "tenant. Required, unless `AUTH0_ISSUER` is set. The issuer is `https://{domain}/`."
+            "description": "Tenant or custom domain, as a bare host name; a list for [several](#several-domains) of "
+            "one tenant. Required unless `AUTH0_ISSUER` is set. The issuer is `https://{domain}/`."
         },
     )
     AUTH0_ISSUER = custom.IssuerURL(
@@ -67,125 +67,131 @@ class SettingsSchema(Schema):
         metadata={
             "default": "from the domain",
             "description": "The exact issuer URL, as in the `iss` claim. `http` only for loopback hosts. "
-            "Refused if it differs from the one that `AUTH0_DOMAIN` gives, and with several domains.",
+            "Refused with several domains, or if it differs from the issuer of `AUTH0_DOMAIN`.",
         },
     )
     AUTH0_AUDIENCE = custom.TextList(
         required=True,
         error_messages={"required": "is missing: set it to the identifier of your API in Auth0"},
         metadata={
-            "description": "API identifier(s) as registered in Auth0; the token's `aud` has to hold one of them. "
-            "`API_ID` is read as an old name, with a warning."
+            "description": "API identifier(s) as registered in Auth0; the token's `aud` must contain one of them. "
+            "`API_ID` still works as an alias, with a warning."
         },
     )
     AUTH0_JWKS_URL = custom.KeySetURL(
         load_default=None,
         metadata={
             "default": "issuer + `.well-known/jwks.json`",
-            "description": "Where the key set is. `https`, or `http` on loopback. Refused with several domains.",
+            "description": "URL of the key set. `https`, or `http` on loopback. Refused with several domains.",
         },
     )
     AUTH0_ALGORITHMS = custom.Algorithms(
         load_default=("RS256",),
         metadata={
             "description": "Accepted signature algorithms: RS, PS or ES with 256, 384 or 512, and EdDSA or Ed25519 "
-            "(two names of one). `none` and HS* are refused."
+            "(two names for one algorithm). `none` and HS* are refused."
         },
     )
     AUTH0_LEEWAY = _seconds(5, 0, 300, "Clock tolerance for `exp`, `nbf` and `iat`.")
     AUTH0_TOKEN_PROFILE = _choice(
         "any",
         ("any", "auth0", "rfc9068"),
-        "`any`; `auth0`: `typ` is `JWT` and `azp` present; `rfc9068`: `typ` is `at+jwt` and "
-        "`client_id` and `jti` present.",
+        "Accepted token format. `any`: either; `auth0`: `typ` is `JWT` and `azp` is present; `rfc9068`: `typ` is "
+        "`at+jwt`, and `client_id` and `jti` are present.",
     )
     AUTH0_REQUIRED_CLAIMS = custom.TextList(
-        load_default=(), metadata={"description": "Further claims that every token has to have."}
+        load_default=(), metadata={"description": "Additional claims that every token must have."}
     )
     AUTH0_ORGANIZATION = custom.OrganizationIds(
         load_default=(),
         metadata={
-            "description": "Organization id(s) (`org_...`, not names); the token's `org_id` has to be one of them. "
-            "Unset: tokens of every organization, and of none, are accepted."
+            "description": "Organization id(s) (`org_...`, not names); the token's `org_id` must be one of them. "
+            "Unset: tokens of any organization, or of none, are accepted."
         },
     )
     AUTH0_MAX_TOKEN_LIFETIME = _seconds(
-        2_592_000, 1, 315_360_000, "Tokens with a longer `exp - iat` are refused. 30 days is Auth0's own maximum."
+        2_592_000,
+        1,
+        315_360_000,
+        "Tokens with a longer `exp - iat` are refused. 30 days is Auth0's own maximum.",
     )
     AUTH0_MAX_TOKEN_BYTES = _bytes(
         16384,
         256,
         1_048_576,
-        "Longer tokens are refused before anything is parsed. Servers have limits of their own: gunicorn 8190.",
+        "Longer tokens are refused before parsing. Servers have their own limits on headers: gunicorn 8190 bytes.",
     )
     AUTH0_REALM = custom.Realm(load_default="api", metadata={"description": "The realm in the challenge."})
-    AUTH0_JWKS_TTL = _seconds(600, 0.1, 86_400, "How long a key set is current.")
-    AUTH0_JWKS_REFRESH_AHEAD = _seconds(120, 0, 86_400, "How long before that it is refreshed in the background.")
-    AUTH0_JWKS_MAX_STALE = _seconds(3600, 0.1, 604_800, "How old a key set may get while Auth0 cannot be reached.")
-    AUTH0_JWKS_COOLDOWN = _seconds(30, 0, 3600, "An unknown key id causes no fetch this soon after the last attempt.")
-    AUTH0_JWKS_TIMEOUT = _seconds(5, 0.1, 60, "One fetch in total, whatever the server does.")
+    AUTH0_JWKS_TTL = _seconds(600, 0.1, 86_400, "How long a key set counts as fresh.")
+    AUTH0_JWKS_REFRESH_AHEAD = _seconds(120, 0, 86_400, "How long before then it is refreshed in the background.")
+    AUTH0_JWKS_MAX_STALE = _seconds(3600, 0.1, 604_800, "How old a key set may be while Auth0 cannot be reached.")
+    AUTH0_JWKS_COOLDOWN = _seconds(30, 0, 3600, "After a fetch, unknown key ids trigger no other for this long.")
+    AUTH0_JWKS_TIMEOUT = _seconds(5, 0.1, 60, "Total time limit for one fetch, whatever the server does.")
     AUTH0_JWKS_MAX_BYTES = _bytes(262_144, 1024, 16_777_216, "Larger key sets are refused.")
     AUTH0_CACHE_SECRET = custom.Secret(
         load_default=None,
         metadata={
             "default": "`SECRET_KEY`",
             "secret": True,
-            "description": "Signs whatever is put into a shared cache. Without one nothing is shared.",
+            "description": "Signs everything stored in a shared cache. Without it nothing is shared.",
         },
     )
     AUTH0_TOKEN_CACHE_SIZE = _range(
-        fields.Integer, "tokens", 1024, (0, 1_000_000), "Verified tokens that each process remembers. 0: none."
+        fields.Integer, "tokens", 1024, (0, 1_000_000), "How many verified tokens each process remembers. 0: none."
     )
     AUTH0_SYNC_INTERVAL = _seconds(
-        5, 0, 3600, "How soon a revocation or a refresh made in one process binds all. 0: every request asks the cache."
+        5, 0, 3600, "How soon a revocation or refresh takes effect in all processes. 0: every request asks the cache."
     )
-    AUTH0_REVOCATION = _switch(True, "Whether tokens can be revoked. `false` removes every cost of it.")
+    AUTH0_REVOCATION = _switch(True, "Whether tokens can be revoked. `false` turns revocation and its overhead off.")
     AUTH0_REVOCATION_MAX_STALE = _seconds(
-        60, 1, 86_400, "After how long without a look at the shared cache a process is out of touch with revocations."
+        60,
+        1,
+        86_400,
+        "How long a process may be without the shared cache before its revocations count as outdated.",
     )
     AUTH0_REVOCATION_ON_ERROR = _choice(
         "allow",
         ("allow", "deny"),
-        "What a process does then: go on with what it knows (health warns), or answer 503, also before its first look. "
-        "The same for used DPoP proofs while the cache is away.",
+        "What a process does then: `allow`: continue with the revocations it knows (health warns); `deny`: answer 503, "
+        "also until it has first read them. Applies to used DPoP proofs as well while the cache is unavailable.",
     )
     AUTH0_HEALTH_DETAILS = _choice(
         "authorized",
         ("never", "authorized", "always"),
-        "Who sees the details of `/auth/health`: nobody, admins, or everybody.",
+        "Who sees the details in `/auth/health`: nobody, admins, or everyone.",
     )
-    AUTH0_ADMIN = _switch(True, "Whether there are admin routes. `false`: they answer 404.")
+    AUTH0_ADMIN = _switch(True, "Whether the admin routes exist. `false`: they answer 404.")
     AUTH0_ADMIN_SCOPE = custom.ScopeToken(
-        load_default="manage:auth0", metadata={"description": "What an admin's token has to hold."}
+        load_default="manage:auth0", metadata={"description": "The scope and permission that the admin routes require."}
     )
     AUTH0_INTROSPECTION_SCOPE = custom.ScopeToken(
         load_default="introspect:tokens",
-        metadata={"description": "What a token has to hold for `/auth/introspect`."},
+        metadata={"description": "The scope and permission that `/auth/introspect` requires."},
     )
     AUTH0_ADMIN_RBAC = _switch(
         True,
-        "Both values have to be in `scope` and in `permissions`: without RBAC any client may ask for any scope. "
+        "Both values must be in `scope` and in `permissions`: without RBAC any client may request any scope. "
         "`false` accepts `scope` alone.",
     )
     AUTH0_DPOP = _choice(
         "disabled",
         ("disabled", "allowed", "required"),
         "DPoP (RFC 9449): `allowed` beside bearer tokens, or `required`. Needs `AUTH0_PUBLIC_URL`, or Flask's "
-        "`TRUSTED_HOSTS`: see [dpop.md](dpop.md). `disabled`: tokens that are bound to a key are refused.",
+        "`TRUSTED_HOSTS`: see [dpop.md](dpop.md). `disabled`: DPoP-bound tokens are refused.",
     )
     AUTH0_MTLS_CERT = custom.ClientCertificate(
         load_default=None,
         metadata={
-            "description": "Where the client certificate is that a token may be bound to: `header:NAME from PEERS` of "
-            "a proxy, or `environ:KEY` of the server: see [mtls.md](mtls.md). Unset, such tokens are refused."
+            "description": "Where the client certificate for certificate-bound tokens is: `header:NAME from PEERS` "
+            "from a proxy, or `environ:KEY` from the server: see [mtls.md](mtls.md). Unset: such tokens are refused."
         },
     )
     AUTH0_OPENAPI = _switch(False, "Serves `/auth/openapi.json` (extra `openapi`).")
     AUTH0_PUBLIC_URL = custom.PublicURL(
         load_default=None,
         metadata={
-            "description": "Where clients see this API: `https` (`http` on loopback), host, perhaps a port and a path "
-            "that a proxy takes away."
+            "description": "The URL under which clients see this API: `https` (`http` on loopback), host, optionally a "
+            "port, and a path if a proxy strips one."
         },
     )
     AUTH0_RESOURCE_METADATA = _switch(
@@ -193,20 +199,21 @@ class SettingsSchema(Schema):
         "Serves `/.well-known/oauth-protected-resource` (RFC 9728) and names it in every challenge. Needs "
         "`AUTH0_PUBLIC_URL`, or an `AUTH0_AUDIENCE` that is the URL of this API.",
     )
-    AUTH0_CLIENT_ID = fields.String(
+    AUTH0_CLIENT_ID = custom.Text(
         load_default=None,
-        error_messages={"invalid": "has to be text"},
-        metadata={"description": "Only for [`flask auth0 token`](command-line.md#token): the application it asks as."},
+        metadata={"description": "Only for [`flask auth0 token`](command-line.md#token): the client id to use."},
     )
-    AUTH0_CLIENT_SECRET = fields.String(
+    AUTH0_CLIENT_SECRET = custom.Text(
         load_default=None,
-        error_messages={"invalid": "has to be text"},
-        metadata={"secret": True, "description": "Only for `flask auth0 token`: the secret of that application."},
+        metadata={
+            "secret": True,
+            "description": "Only for `flask auth0 token`: the client secret to use.",
+        },
     )
 
     @validates_schema(skip_on_field_errors=False, pass_original=True)
     def _check_together(self, data: dict[str, Any], original: dict[str, Any], **_: object) -> None:
-        """Check what depends on several settings, as far as each of them is sound by itself."""
+        """Check the rules between settings, as far as each setting is valid by itself."""
         problems = {
             **_issuer_problems(data),
             **_time_problems(data),
@@ -224,15 +231,15 @@ def _issuer_problems(data: dict[str, Any]) -> dict[str, str]:
     if not domains and issuer is None:
         return {"AUTH0_DOMAIN": "is missing: set it to the domain of your tenant, such as example.eu.auth0.com"}
     if len(domains) > 1:
-        # One issuer, or one key set, for several domains could only mean that the keys of one are tried for another.
+        # One issuer or key set for several domains would mean trying the keys of one domain for another.
         single = [key for key in ("AUTH0_ISSUER", "AUTH0_JWKS_URL") if data.get(key) is not None]
         if single:
-            return dict.fromkeys(single, "is for one domain, and AUTH0_DOMAIN has several: each has its own")
+            return dict.fromkeys(single, "must not be set with several domains in AUTH0_DOMAIN: each has its own")
     if domains and issuer is not None and (issuer,) != issuers_of(data):
-        return {"AUTH0_ISSUER": f"differs from {issuers_of(data)[0]}, which AUTH0_DOMAIN gives: set only one of them"}
+        return {"AUTH0_ISSUER": f"differs from {issuers_of(data)[0]}, the issuer of AUTH0_DOMAIN: set only one of them"}
     if any(f"{known}userinfo" in data.get("AUTH0_AUDIENCE", ()) for known in issuers_of(data)):
         return {
-            "AUTH0_AUDIENCE": "the userinfo endpoint is in the tokens of every API of the tenant: "
+            "AUTH0_AUDIENCE": "must not be the userinfo endpoint, which is in tokens for every API of the tenant: "
             "use the identifier of your own API"
         }
     return {}
@@ -242,24 +249,24 @@ def _time_problems(data: dict[str, Any]) -> dict[str, str]:
     ttl, ahead, stale = (data.get(f"AUTH0_JWKS_{name}") for name in ("TTL", "REFRESH_AHEAD", "MAX_STALE"))
     problems: dict[str, str] = {}
     if ttl is not None and ahead is not None and ahead >= ttl:
-        problems["AUTH0_JWKS_REFRESH_AHEAD"] = f"has to be less than AUTH0_JWKS_TTL, which is {ttl:g}"
+        problems["AUTH0_JWKS_REFRESH_AHEAD"] = f"must be less than AUTH0_JWKS_TTL, which is {ttl:g}"
     interval, out_of_touch = data.get("AUTH0_SYNC_INTERVAL"), data.get("AUTH0_REVOCATION_MAX_STALE")
     if interval is not None and out_of_touch is not None and out_of_touch < interval:
-        # Between two looks a process would be out of touch, though nothing is wrong.
-        problems["AUTH0_REVOCATION_MAX_STALE"] = f"has to be at least AUTH0_SYNC_INTERVAL, which is {interval:g}"
+        # Between two syncs a process would count as outdated although nothing is wrong.
+        problems["AUTH0_REVOCATION_MAX_STALE"] = f"must be at least AUTH0_SYNC_INTERVAL, which is {interval:g}"
     if ttl is not None and stale is not None and stale < ttl:
-        problems["AUTH0_JWKS_MAX_STALE"] = f"has to be at least AUTH0_JWKS_TTL, which is {ttl:g}"
+        problems["AUTH0_JWKS_MAX_STALE"] = f"must be at least AUTH0_JWKS_TTL, which is {ttl:g}"
     return problems
 
 
 def _host_problems(data: dict[str, Any], trusted_hosts: Any) -> dict[str, str]:
-    """Check that DPoP knows its hosts: a proof names a URL, and whoever replays one can write any Host header."""
+    """Check that DPoP knows its hosts: a proof names a URL, and whoever replays one can forge the Host header."""
     if data.get("AUTH0_DPOP", "disabled") == "disabled" or trusted_hosts:
         return {}
     if "AUTH0_PUBLIC_URL" not in data or data["AUTH0_PUBLIC_URL"] is not None:
         return {}
     return {
-        "AUTH0_DPOP": "needs AUTH0_PUBLIC_URL, or Flask's TRUSTED_HOSTS: without one any Host header would be believed"
+        "AUTH0_DPOP": "needs AUTH0_PUBLIC_URL, or Flask's TRUSTED_HOSTS: without one any Host header would be trusted"
     }
 
 
@@ -268,12 +275,12 @@ def _resource_problems(data: dict[str, Any]) -> dict[str, str]:
         return {}
     if resource_identifier(data["AUTH0_PUBLIC_URL"], data["AUTH0_AUDIENCE"]) is None:
         return {
-            "AUTH0_RESOURCE_METADATA": "needs the URL by which clients know this API: set AUTH0_PUBLIC_URL, or have a "
-            "URL with https as AUTH0_AUDIENCE"
+            "AUTH0_RESOURCE_METADATA": "needs the URL by which clients know this API: set AUTH0_PUBLIC_URL, or use "
+            "an https URL as AUTH0_AUDIENCE"
         }
     return {}
 
 
 def issuers_of(data: dict[str, Any]) -> tuple[str, ...]:
-    """Return what tokens may carry in ``iss``: URLs that Auth0 ends with a slash."""
+    """Return the accepted values of ``iss``; Auth0's end with a slash."""
     return tuple(f"https://{domain}/" for domain in data["AUTH0_DOMAIN"]) or (data["AUTH0_ISSUER"],)

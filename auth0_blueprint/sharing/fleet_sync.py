@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.concurrency.single_flight import Call, SingleFlight
 from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 from auth0_blueprint.sharing.signed_cache import SignedCache
@@ -37,7 +37,7 @@ class FleetSync:
     Args:
         entries: the shared entries.
         interval_seconds: how old the last sync may be; 0 makes every request sync.
-        monotonic: seconds that never go back.
+        clock: tells the time.
         single_flight: runs the syncs in the background.
     """
 
@@ -46,12 +46,12 @@ class FleetSync:
         entries: SignedCache,
         *,
         interval_seconds: float,
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
         single_flight: SingleFlight | None = None,
     ) -> None:
         self._entries = entries
         self._interval_seconds = interval_seconds
-        self._monotonic = monotonic
+        self._monotonic = clock.monotonic
         self._single_flight = SingleFlight() if single_flight is None else single_flight
         self._subscribers: dict[str, OnChange] = {}
         self._listeners: list[Callable[[bool], object]] = []

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from auth0_blueprint.concurrency.after_fork import reset_in_children
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.errors import ConfigurationError
 
@@ -85,7 +85,7 @@ class SharedCache:
     Args:
         open_backend: returns the backend, at first use: hosts initialise their cache late, and some backends connect.
             ``None`` means that there is nothing to share.
-        monotonic: seconds that never go back.
+        clock: tells the time.
         call_within: runs an operation with a timeout in seconds.
         pause_seconds: how long the backend is not asked after a failure.
         outage: logs failures; shared by all caches on the same backend.
@@ -94,7 +94,7 @@ class SharedCache:
     def __init__(
         self,
         open_backend: Callable[[], CacheBackend | None],
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
         call_within: Callable[[float, Callable[[], Any]], Any] = call_within,
         pause_seconds: float = PAUSE_AFTER_FAILURE_SECONDS,
         outage: Outage | None = None,
@@ -102,7 +102,7 @@ class SharedCache:
         self._outage = Outage() if outage is None else outage
         self._pause_seconds = pause_seconds
         self._open_backend = open_backend
-        self._monotonic = monotonic
+        self._clock = clock
         self._call_within = call_within
         self._backend: CacheBackend | None = None
         self._is_open = False
@@ -114,7 +114,7 @@ class SharedCache:
     @property
     def is_reachable(self) -> bool:
         """Whether the backend may be asked: it has not failed, or the pause is over."""
-        return self._monotonic() >= self._paused_until
+        return self._clock.monotonic() >= self._paused_until
 
     @property
     def has_failed(self) -> bool:
@@ -211,7 +211,7 @@ class SharedCache:
         except ConfigurationError:
             raise
         except Exception as exc:  # noqa: BLE001 - each backend has its own errors
-            self._paused_until = self._monotonic() + self._pause_seconds
+            self._paused_until = self._clock.monotonic() + self._pause_seconds
             self._has_failed = True
             self._outage.begin(exc, self._pause_seconds)
             # Not chained, so that no traceback shows the text of the backend's error: see Outage.begin().

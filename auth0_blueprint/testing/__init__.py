@@ -1,4 +1,4 @@
-"""For tests and trials: a local issuer, and clients of it. Never part of a running API."""
+"""For tests and trials: a local issuer, and clients for it. Not for use in production."""
 
 from auth0_blueprint.testing.bearer_client import bearer_client
 from auth0_blueprint.testing.client_certificate import ClientCertificate

@@ -1,4 +1,4 @@
-"""A client's certificate, to which tokens can be bound (RFC 8705 §3), made when a test asks for it."""
+"""A client certificate, to which tokens can be bound (RFC 8705 §3), generated on demand."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from auth0_blueprint.jose import base64url
 
 
 class ClientCertificate:
-    """A certificate that is its own issuer. No TLS is spoken in a test: it is handed to the app as a proxy would.
+    """A self-signed certificate. Tests use no TLS: they pass it to the app as a proxy would.
 
     Args:
-        name: the common name in it.
+        name: its common name.
 
     Example::
 
@@ -43,15 +43,15 @@ class ClientCertificate:
 
     @property
     def pem(self) -> str:
-        """Its text, for ``AUTH0_MTLS_CERT = "environ:..."``."""
+        """The PEM text, for ``AUTH0_MTLS_CERT = "environ:..."``."""
         return self._certificate.public_bytes(Encoding.PEM).decode()
 
     @property
     def escaped_pem(self) -> str:
-        """The same with percent signs, as nginx puts it into a header, for ``AUTH0_MTLS_CERT = "header:..."``."""
+        """The PEM text percent-encoded, as nginx puts it into a header, for ``AUTH0_MTLS_CERT = "header:..."``."""
         return quote(self.pem, safe="")
 
     @property
     def confirmation(self) -> dict[str, str]:
-        """What ``cnf`` of a token says that is bound to it (RFC 8705 §3.1)."""
+        """The ``cnf`` claim of a token that is bound to it (RFC 8705 §3.1)."""
         return {"x5t#S256": base64url.encode(self._certificate.fingerprint(SHA256()))}

@@ -1,4 +1,4 @@
-"""Try an app without an Auth0 account: a local issuer, the app against it, and curl lines with fresh tokens.
+"""Try an app without an Auth0 account: a local issuer, the app configured for it, and curl lines with fresh tokens.
 
 ``python -m auth0_blueprint.testing.demo wsgi:create_app``, or ``flask auth0 demo`` with the app of `demo_app`.
 """
@@ -20,7 +20,7 @@ _RULE = "-" * 78
 
 
 class TrialRequest(NamedTuple):
-    """A GET to try: what it shows, which status it gets, its path, and its token, if any."""
+    """A GET to try: what it shows, the expected status, its path, and its token, if any."""
 
     title: str
     status: int
@@ -29,7 +29,7 @@ class TrialRequest(NamedTuple):
 
 
 class Demo(NamedTuple):
-    """What is being served: the URLs of issuer and API, and what to ask the API for."""
+    """What is being served: the URLs of issuer and API, and requests to try."""
 
     issuer: str
     api: str
@@ -37,10 +37,10 @@ class Demo(NamedTuple):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve the app that ``module:factory`` makes, until interrupted."""
+    """Serve the app that ``module:factory`` creates, until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m auth0_blueprint.testing.demo", description=__doc__)
     parser.add_argument("factory", metavar="module:factory", help="takes a mapping of settings, returns a Flask app")
-    parser.add_argument("--port", type=int, default=5000, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=5000, help="0 picks a free one (default: %(default)s)")
     options = parser.parse_args(arguments)
     sys.path.insert(0, "")
 
@@ -52,12 +52,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def serve(factory: Callable[[dict[str, Any]], Flask], port: int, announce: Callable[[Demo], object]) -> None:
-    """Serve the app that *factory* makes against a local issuer, until interrupted.
+    """Serve the app that *factory* creates, with a local issuer, until interrupted.
 
     Args:
         factory: takes a mapping of settings, returns a Flask app.
-        port: on loopback; 0 takes a free one.
-        announce: is told what is served, before the first request is.
+        port: on loopback; 0 picks a free one.
+        announce: called with what is served, before the first request.
     """
     with LocalIssuer() as issuer:
         server = make_server("127.0.0.1", port, factory(issuer.settings), threaded=True)
@@ -71,8 +71,8 @@ def serve(factory: Callable[[dict[str, Any]], Flask], port: int, announce: Calla
 
 
 def invitation(demo: Demo) -> Iterator[str]:
-    """Yield the lines that ask somebody to try it."""
-    yield f"A local issuer is at {demo.issuer}, the API at {demo.api}. Stop with Ctrl+C. Paste into another terminal:"
+    """Yield the lines that tell the user how to try it."""
+    yield f"Local issuer at {demo.issuer}, API at {demo.api}. Stop with Ctrl+C. Paste into another terminal:"
     yield _RULE
     for request in demo.requests:
         header = f" -H 'Authorization: Bearer {request.token}'" if request.token else ""
@@ -88,7 +88,7 @@ def _requests(issuer: LocalIssuer) -> list[TrialRequest]:
         TrialRequest("a token with the scope", 200, "/api/private-scoped", issuer.token(scope="read:messages")),
         TrialRequest("a token without the scope", 403, "/api/private-scoped", issuer.token(scope="openid")),
         TrialRequest("an expired token", 401, "/api/private", issuer.token(expires_in=-3600)),
-        TrialRequest("how the guard is", 200, "/auth/health", None),
+        TrialRequest("the health of the guard", 200, "/auth/health", None),
     ]
 
 

@@ -1,4 +1,4 @@
-"""A small API to try the guards with, that needs nothing beyond this package: the app of ``flask auth0 demo``."""
+"""The app of ``flask auth0 demo``: a small API for trying the guards, which needs only this package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from auth0_blueprint import Auth0Blueprint, current_token, public, requires_auth
 
 
 def create_app(config: Mapping[str, Any]) -> Flask:
-    """Make the app, with *config*: the routes of the quickstarts that Auth0 publishes, and those of the blueprint."""
+    """Create the app with *config*: the routes of Auth0's quickstarts, and those of the blueprint."""
     app = Flask(__name__, static_folder=None)
     app.config.from_mapping(config)
     app.register_blueprint(Auth0Blueprint())
@@ -24,11 +24,11 @@ def create_app(config: Mapping[str, Any]) -> Flask:
     @app.get("/api/private")
     @requires_auth
     def private_message() -> dict[str, str]:
-        return {"message": f"Whoever has a token may read this; yours is for {current_token.subject}."}
+        return {"message": f"Anyone with a token may read this; yours is for {current_token.subject}."}
 
     @app.get("/api/private-scoped")
     @requires_scope("read:messages")
     def scoped_message() -> dict[str, str]:
-        return {"message": "This takes a token with the scope read:messages."}
+        return {"message": "This requires a token with the scope read:messages."}
 
     return app

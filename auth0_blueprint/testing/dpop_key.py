@@ -1,4 +1,4 @@
-"""A client's key, and the DPoP proofs that it makes with it (RFC 9449 §4)."""
+"""A client's key, and the DPoP proofs signed with it (RFC 9449 §4)."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class DPoPKey:
 
     @property
     def jwk(self) -> dict[str, Any]:
-        """The public key, as it stands in each proof."""
+        """The public key, as included in each proof."""
         return self._key.jwk
 
     @property
     def confirmation(self) -> dict[str, str]:
-        """What ``cnf`` of a token says that is bound to the key (§6.1)."""
+        """The ``cnf`` claim of a token that is bound to the key (§6.1)."""
         return {"jkt": parse_jwk(self.jwk).thumbprint}
 
     def headers(self, method: str, url: str, token: str) -> dict[str, str]:
-        """Return the headers of one request to *url* with *token*. Each proof is good once: make them anew."""
+        """Return the headers of one request to *url* with *token*. A proof works once: call this per request."""
         return {"Authorization": f"DPoP {token}", "DPoP": self.proof(method, url, token)}
 
     def proof(
@@ -53,15 +53,15 @@ class DPoPKey:
         without: tuple[str, ...] = (),
         **claims: Any,
     ) -> str:
-        """Return a proof for one request, or one with a fault.
+        """Return a proof for one request, or a faulty one.
 
         Args:
             method: of the request.
             url: of the request, as the client sees it; query and fragment are left out of the proof (§4.2).
             token: the access token that goes with it.
-            headers: to add to, or to replace in, the JOSE header.
+            headers: members to add to, or replace in, the JOSE header.
             without: claims to leave out.
-            claims: to add to, or to replace in, those of a good proof.
+            claims: to add to, or replace in, those of a valid proof.
         """
         payload = {
             "jti": str(uuid.uuid4()),

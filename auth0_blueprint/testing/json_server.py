@@ -1,4 +1,4 @@
-"""A small HTTP server on loopback that answers JSON: what a local issuer is reached by."""
+"""A small HTTP server on loopback that answers JSON: the server of a local issuer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_BODY_BYTES = 65536
 
 
 class Request(NamedTuple):
-    """What somebody asks: the body whole, the path without its query."""
+    """A request: the whole body, the path without its query."""
 
     method: str
     path: str
@@ -23,7 +23,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What they are told."""
+    """The response."""
 
     status: int
     body: dict[str, Any]
@@ -33,16 +33,16 @@ class _LoopbackServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def server_bind(self) -> None:
-        # That of HTTPServer looks the machine's name up, which takes seconds where nobody answers.
+        # HTTPServer's own looks up the machine's name, which takes seconds if DNS does not answer.
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
 
 
 class JSONServer:
-    """Answers on a free loopback port, in threads of its own. Nothing starts before `start`.
+    """Answers on a free loopback port, in its own threads. Nothing starts before `start`.
 
     Args:
-        answer: to each request; ``None`` hangs up without one.
+        answer: returns the response to each request; ``None`` hangs up without one.
     """
 
     def __init__(self, answer: Callable[[Request], Answer | None]) -> None:
@@ -52,20 +52,20 @@ class JSONServer:
 
     @property
     def is_running(self) -> bool:
-        """Whether it answers now."""
+        """Whether it is running."""
         return self._server is not None
 
     @property
     def url(self) -> str:
-        """Where it is, with a slash at the end."""
+        """Its URL, with a trailing slash."""
         if self._server is None:
             raise RuntimeError("The issuer is not running. To solve this, use it in a `with` block or call start().")
         return f"http://127.0.0.1:{self._server.server_port}/"
 
     def start(self) -> None:
-        """Answer from now on."""
+        """Start answering."""
         if self._server is not None:
-            raise RuntimeError("The issuer is running already. To solve this, start it once, by `with` or by start().")
+            raise RuntimeError("The issuer is already running. To solve this, start it once, with `with` or start().")
         self._server = _LoopbackServer(("127.0.0.1", 0), _handler_for(self._answer))
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="local-issuer", daemon=True
@@ -73,7 +73,7 @@ class JSONServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Answer no more, and give the port back. May be repeated."""
+        """Stop answering, and release the port. May be called again."""
         if self._server is not None and self._thread is not None:
             self._server.shutdown()
             self._thread.join()
@@ -83,7 +83,7 @@ class JSONServer:
 
 def _handler_for(answer_to: Callable[[Request], Answer | None]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        # A client that sends less than it announces must not keep a thread.
+        # A client that sends less than it announces must not hold a thread.
         timeout = 10
 
         def do_GET(self) -> None:

@@ -1,6 +1,6 @@
-"""The fixtures for pytest, loaded by the entry point in the group ``pytest11``. Inert unless one of them is used.
+"""The pytest fixtures, loaded through the entry point group ``pytest11``. Inert unless one of them is used.
 
-It costs what importing ``auth0_blueprint`` costs: any module in a package is imported after the package itself.
+Loading it imports all of ``auth0_blueprint``: Python imports a package before any module in it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def auth0_issuer_options() -> dict[str, Any]:
-    """Override it to say what ``auth0_issuer`` is made with: ``audience``, ``algorithm``, ``profile``."""
+    """Override this to set the arguments of ``auth0_issuer``: ``audience``, ``algorithm``, ``profile``."""
     return {}
 
 
 @pytest.fixture(scope="session")
 def auth0_issuer(auth0_issuer_options: dict[str, Any], request: pytest.FixtureRequest) -> Iterator[LocalIssuer]:
-    """An issuer of access tokens on loopback, running. Whatever is changed in it is undone when the test ends."""
+    """A running issuer of access tokens on loopback. It is reset after each test."""
     with LocalIssuer(**auth0_issuer_options) as issuer:
         request.config.pluginmanager.register(_ResetAfterEachTest(issuer))
         yield issuer
@@ -33,31 +33,31 @@ def auth0_issuer(auth0_issuer_options: dict[str, Any], request: pytest.FixtureRe
 
 @pytest.fixture(scope="session")
 def auth0_token(auth0_issuer: LocalIssuer) -> Callable[..., str]:
-    """Mints a user's access token: ``auth0_token(scope="read:messages")``. Takes what `LocalIssuer.token` takes."""
+    """Mints a user's access token: ``auth0_token(scope="read:messages")``. Same arguments as `LocalIssuer.token`."""
     return auth0_issuer.token
 
 
 @pytest.fixture
 def auth0_client(app: Flask, auth0_token: Callable[..., str]) -> Callable[..., FlaskClient]:
-    """Makes test clients of your ``app`` that present a token: ``auth0_client(scope="read:messages").get("/")``.
+    """Creates test clients of your ``app`` that send a token: ``auth0_client(scope="read:messages").get("/")``.
 
-    It takes what `auth0_token` takes, or a token: ``auth0_client(auth0_issuer.machine_token())``.
+    It takes the arguments of `auth0_token`, or a token: ``auth0_client(auth0_issuer.machine_token())``.
     """
 
     def client(token: str | None = None, **claims: Any) -> FlaskClient:
         if token is not None and claims:
-            raise TypeError("Give a token, or the claims of one to mint, not both.")
+            raise TypeError("Pass a token, or claims for a new one, not both.")
         return bearer_client(app, auth0_token(**claims) if token is None else token)
 
     return client
 
 
 class _ResetAfterEachTest:
-    """A hook and no fixture: the issuer lives for fixtures of every scope, and tests that have none pay nothing."""
+    """A hook rather than a fixture: it works for fixtures of every scope, and costs other tests nothing."""
 
     def __init__(self, issuer: LocalIssuer) -> None:
         self._issuer = issuer
 
     def pytest_runtest_logfinish(self) -> None:
-        """Undo what the test has changed, after the last of its fixtures has ended."""
+        """Reset the issuer after the last fixture of the test has ended."""
         self._issuer.reset()

@@ -1,4 +1,4 @@
-"""The keys that a local issuer or a client signs with, made when they are needed."""
+"""The keys that a local issuer or a client signs with, generated on demand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SigningKey(NamedTuple):
 
     Attributes:
         algorithm: RS, PS or ES with 256, 384 or 512, EdDSA or Ed25519.
-        private_key: the object of ``cryptography``.
+        private_key: an object of ``cryptography``.
     """
 
     algorithm: str
@@ -29,7 +29,7 @@ class SigningKey(NamedTuple):
 
     @classmethod
     def make(cls, algorithm: str) -> Self:
-        """Make a new one for *algorithm*."""
+        """Generate a key for *algorithm*."""
         if algorithm in _CURVES:
             return cls(algorithm, ec.generate_private_key(_CURVES[algorithm]()))
         if algorithm in {"EdDSA", "Ed25519"}:
@@ -38,14 +38,14 @@ class SigningKey(NamedTuple):
 
     @property
     def jwk(self) -> dict[str, Any]:
-        """The public key, as a JWK of its bare numbers (RFC 7517)."""
+        """The public key, as a JWK with only its key material (RFC 7517)."""
         implementation: Any = get_default_algorithms()["EdDSA" if self.algorithm == "Ed25519" else self.algorithm]
         members: dict[str, Any] = implementation.to_jwk(self.private_key.public_key(), as_dict=True)
         members.pop("key_ops", None)
         return members
 
     def sign(self, claims: dict[str, Any], headers: dict[str, Any]) -> str:
-        """Return the JWT of *claims*, with *headers* added to those that say how it is signed."""
+        """Return *claims* as a signed JWT, with *headers* added to its JOSE header."""
         return _JWS.encode(json.dumps(claims).encode(), self.private_key, algorithm=self.algorithm, headers=headers)
 
     def sign_again(self, token: str) -> str:
@@ -55,11 +55,11 @@ class SigningKey(NamedTuple):
         return _JWS.encode(signed["payload"], self.private_key, algorithm=self.algorithm, headers=headers)
 
 
-#: Signs nothing: its tokens end in an empty signature (RFC 7519 §6).
+#: Signs nothing: its tokens have an empty signature (RFC 7519 §6).
 UNSIGNED = SigningKey("none", None)
 
 
 @cache
 def strangers_key(algorithm: str) -> SigningKey:
-    """Return a key for *algorithm* that no issuer publishes, the same each time: making RSA keys takes long."""
+    """Return a key for *algorithm* that no issuer publishes. Cached, because generating RSA keys is slow."""
     return SigningKey.make(algorithm)

@@ -1,4 +1,4 @@
-"""``POST /oauth/token`` of a local issuer: client credentials (RFC 6749 §4.4), as Auth0 takes and answers them."""
+"""``POST /oauth/token`` of a local issuer: client credentials (RFC 6749 §4.4), in Auth0's form."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from auth0_blueprint.testing.json_server import Answer, Request
 
-#: As Auth0 has it for new APIs.
+#: Auth0's default for new APIs.
 LIFETIME_SECONDS = 86400
 
 
 class Client(NamedTuple):
-    """A machine that may ask for tokens.
+    """A machine that may request tokens.
 
     Attributes:
-        client_id: its name.
-        client_secret: its password.
-        claims: what its tokens say beyond those of any machine, ``scope`` and ``permissions`` for example.
+        client_id: its client id.
+        client_secret: its secret.
+        claims: additional claims of its tokens, such as ``scope`` and ``permissions``.
     """
 
     client_id: str
@@ -31,11 +31,11 @@ class Client(NamedTuple):
 
 
 class TokenEndpoint:
-    """Gives tokens to the clients that it knows.
+    """Issues tokens to registered clients.
 
     Args:
-        audience: the one API that there are tokens for.
-        mint: makes a token, as `LocalIssuer.machine_token` does.
+        audience: the only API that it issues tokens for.
+        mint: creates a token, as `LocalIssuer.machine_token` does.
     """
 
     def __init__(self, audience: str, mint: Callable[..., str]) -> None:
@@ -44,27 +44,27 @@ class TokenEndpoint:
         self._clients: dict[str, Client] = {}
 
     def add(self, client_id: str, client_secret: str | None, claims: dict[str, Any]) -> Client:
-        """Know a client from now on; without a secret it gets one."""
+        """Register a client; by default it gets a new secret."""
         client = Client(client_id, client_secret or secrets.token_urlsafe(32), claims)
         self._clients[client_id] = client
         return client
 
     def forget_all(self) -> None:
-        """Know no client any more."""
+        """Remove all clients."""
         self._clients.clear()
 
     def answer(self, request: Request) -> Answer:
         """Answer *request* with a token, or say why there is none (RFC 6749 §5.2)."""
         parameters = _parameters(request)
         if parameters is None:
-            return _refusal(400, "invalid_request", "The body is neither a form nor a JSON object of texts.")
+            return _refusal(400, "invalid_request", "The body is neither a form nor a JSON object of strings.")
         if parameters.get("grant_type") != "client_credentials":
-            return _refusal(400, "unsupported_grant_type", "This issuer knows client_credentials only.")
+            return _refusal(400, "unsupported_grant_type", "This issuer supports only client_credentials.")
         client = self._authenticated(parameters)
         if client is None:
             return _refusal(401, "access_denied", "Unauthorized")
         if parameters.get("audience") != self._audience:
-            return _refusal(403, "access_denied", f"The one API that this issuer knows is {self._audience}")
+            return _refusal(403, "access_denied", f"This issuer knows only the API {self._audience}")
         claims = _granted(client.claims, parameters.get("scope"))
         body = {
             "access_token": self._mint(client.client_id, **{"expires_in": LIFETIME_SECONDS, **claims}),
@@ -80,7 +80,7 @@ class TokenEndpoint:
 
 
 def _granted(claims: dict[str, Any], wanted: str | None) -> dict[str, Any]:
-    """Return *claims* with no more scope than is *wanted*; whoever names none gets all, as Auth0 has it."""
+    """Return *claims* with the scope reduced to what is *wanted*; without any, all of it, as Auth0 does."""
     scope = claims.get("scope")
     if wanted is None or not isinstance(scope, str):
         return claims
@@ -88,7 +88,7 @@ def _granted(claims: dict[str, Any], wanted: str | None) -> dict[str, Any]:
 
 
 def _parameters(request: Request) -> dict[str, str] | None:
-    """Return what *request* says, in a form or, as Auth0's own documents have it, in JSON; ``None`` for neither."""
+    """Return the parameters of *request*: a form or, as in Auth0's documentation, JSON; ``None`` for neither."""
     try:
         if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "application/json":
             parameters = json.loads(request.body)
@@ -101,10 +101,10 @@ def _parameters(request: Request) -> dict[str, str] | None:
 
 
 def _basic(authorization: str) -> dict[str, str]:
-    """Return the client's credentials, if *authorization* holds them (RFC 6749 §2.3.1).
+    """Return the client credentials in *authorization*, if any (RFC 6749 §2.3.1).
 
     Raises:
-        ValueError: they cannot be read.
+        ValueError: they cannot be decoded.
     """
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() != "basic":

@@ -1,4 +1,4 @@
-"""The one thing that a view gets to see: a verified access token, which nobody can change for anybody else."""
+"""`AccessToken`: what a view sees of a verified access token. Immutable, so that requests can share it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _NUMBERS = frozenset({int, float})
 
 
 def is_unix_time(value: Any) -> TypeGuard[int | float]:
-    """Tell whether *value* is a time that a claim may hold: a JSON number in the years 1970 to 9999 (RFC 7519 §2)."""
-    # A bool is an int to Python, and no number to JSON.
+    """Return whether *value* is a valid time in a claim: a JSON number in the years 1970 to 9999 (RFC 7519 §2)."""
+    # A bool is an int in Python, but not a number in JSON.
     return type(value) in _NUMBERS and 0 <= value <= MAX_UNIX_TIME
 
 
 class AccessToken(Mapping[str, Any]):
     """The claims of a verified access token (RFC 9068), as an immutable mapping with names for the usual ones.
 
-    Only the verifier makes one. Lists and objects inside come out as copies, so nothing that a view does to them can be
-    seen by anybody else. An anonymous request (``requires_auth(optional=True)``) has an empty, falsy one: it has no
+    Only the verifier creates one. Lists and objects inside are returned as copies, so that changes by a view stay with
+    that view. An anonymous request (``requires_auth(optional=True)``) has an empty, falsy one: it has no
     scopes or permissions, ``client_id``, ``token_id``, ``organization_id`` and ``confirmation`` are ``None``, and what
     every verified token has (``subject``, ``issuer``, ``audience``, ``issued_at``, ``expires_at``) raises
     ``RuntimeError``.
@@ -32,7 +32,7 @@ class AccessToken(Mapping[str, Any]):
 
     _claims: Mapping[str, Any]
     _header: Mapping[str, Any]
-    #: Whether the token is bound to a key or a certificate (``cnf``, RFC 7800), in whatever way.
+    #: Whether the token is bound to a key or certificate in any way (``cnf``, RFC 7800).
     is_bound: bool
     #: Values of the ``scope`` claim (RFC 8693 §4.2).
     scopes: frozenset[str]
@@ -66,7 +66,7 @@ class AccessToken(Mapping[str, Any]):
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("An access token is verified for this process only. To pass its claims on, use .claims.")
+        raise TypeError("An AccessToken is verified for this process only. To pass its claims on, use .claims.")
 
     def __getitem__(self, name: str) -> Any:
         return _copied(self._claims[name])
@@ -87,12 +87,12 @@ class AccessToken(Mapping[str, Any]):
 
     @property
     def claims(self) -> dict[str, Any]:
-        """All claims, as a plain dict of your own."""
+        """All claims, as a new plain dict."""
         return _copied_members(self._claims)
 
     @property
     def header(self) -> dict[str, Any]:
-        """The JOSE header, as a plain dict of your own."""
+        """The JOSE header, as a new plain dict."""
         return _copied_members(self._header)
 
     @property
@@ -150,11 +150,11 @@ class AccessToken(Mapping[str, Any]):
             return self._claims[name]
         except KeyError:
             raise RuntimeError(
-                "This request is anonymous, so its token has no claims. To solve this, ask `if current_token:` first."
+                "This request is anonymous, so its token has no claims. To solve this, check `if current_token:` first."
             ) from None
 
 
-# The way round __setattr__; object's own takes five times as long.
+# These bypass __setattr__; object.__setattr__ takes five times as long.
 _set_claims, _set_header, _set_is_bound, _set_scopes, _set_permissions = (
     vars(AccessToken)[name].__set__ for name in ("_claims", "_header", "is_bound", "scopes", "permissions")
 )

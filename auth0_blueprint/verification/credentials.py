@@ -1,6 +1,6 @@
-"""Request to credentials: one header, one scheme, one token (RFC 6750 §2.1, RFC 9449 §7.1).
+"""Reads the credentials of a request: one header, one scheme, one token (RFC 6750 §2.1, RFC 9449 §7.1).
 
-Only the header is read. Tokens in query strings and form bodies end up in logs and histories (RFC 9700 §4.3.2).
+Only the header is read: tokens in query strings and form bodies end up in logs and histories (RFC 9700 §4.3.2).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from auth0_blueprint.errors import AmbiguousHeaderError, InvalidHeaderError, Mis
 
 BEARER, DPOP = "bearer", "dpop"
 
-_WHITESPACE = " \t"  # RFC 9110 §5.6.3: nothing else surrounds a field's value
+_WHITESPACE = " \t"  # RFC 9110 §5.6.3: only these may surround a field's value
 
 
 def scheme_and_token(authorization: str | None, *, takes_dpop: bool = False) -> tuple[str, str]:
@@ -17,17 +17,17 @@ def scheme_and_token(authorization: str | None, *, takes_dpop: bool = False) -> 
 
     Args:
         authorization: the value.
-        takes_dpop: whether the ``DPoP`` scheme is one of ours.
+        takes_dpop: whether the ``DPoP`` scheme is accepted.
 
     Raises:
         MissingCredentialsError: there is no header.
-        InvalidHeaderError: the scheme is another one, or nothing comes after it.
+        InvalidHeaderError: the scheme is not accepted, or no token follows it.
         AmbiguousHeaderError: there is more than one token. WSGI servers join repeated headers with a comma.
     """
     if authorization is not None and authorization.startswith("Bearer "):
         token = authorization[7:]
         if token and " " not in token and "," not in token and "\t" not in token:
-            return BEARER, token  # as nearly all come; the rest of the rules finds nothing to say to it
+            return BEARER, token  # the usual case, for which the other rules change nothing
     authorization = (authorization or "").strip(_WHITESPACE)
     if not authorization:
         raise MissingCredentialsError
@@ -47,5 +47,5 @@ def scheme_and_token(authorization: str | None, *, takes_dpop: bool = False) -> 
 
 
 def is_by_dpop(authorization: str | None) -> bool:
-    """Tell whether somebody tried the ``DPoP`` scheme, however well."""
+    """Return whether the request uses the ``DPoP`` scheme, even in a malformed way."""
     return authorization is not None and authorization.strip(_WHITESPACE).partition(" ")[0].lower() == DPOP

@@ -1,9 +1,9 @@
-"""Verified tokens of this process: what was proven of a token once need not be proven again.
+"""The verified tokens of this process: what was proven about a token need not be proven again.
 
-Kept is only what stays true of a text that was good once: its claims, and under which key set its signature was. All
-that can change is asked again at each use, by the verifier: the key set, the time, revocation, and what the token is
-bound to. A cache belongs to one verifier, whose settings never change; refusals are not remembered, as there is no end
-of them, and the tokens themselves are not kept.
+An entry holds only what stays true of a verified token: its claims, and the key set that verified its signature. The
+verifier checks everything that can change at each use: the key set, the time, revocation, and what the token is bound
+to. A cache belongs to one verifier, whose settings never change. Refusals are not remembered, as their number is
+unlimited, and the tokens themselves are not kept.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ SWEEP_SECONDS = 60.0
 
 
 class KeySet(Protocol):
-    """The key set of one issuer, as far as a remembered token asks for it."""
+    """The key set of one issuer, as far as a remembered token depends on it."""
 
     @property
     def generation(self) -> int:
-        """Rises when key material changes; the number says nothing to another issuer."""
+        """Rises when key material changes; not comparable between issuers."""
         ...
 
 
 class KeySetKeeper(Protocol):
-    """Who keeps the key set of one issuer current."""
+    """Keeps the key set of one issuer current."""
 
     def snapshot(self) -> KeySet:
-        """Return the key set, however long that reasonably takes."""
+        """Return the key set; may wait within the usual limits."""
         ...
 
 
-@dataclass(slots=True)  # frozen ones take five times as long to make
+@dataclass(slots=True)  # frozen ones take five times as long to create
 class RememberedToken:
-    """What was proven of a token. Never changed.
+    """What was proven about a token. Never changed.
 
     Attributes:
-        access_token: its claims; immutable, so that all requests may share them.
-        issued_at, not_before, expires_at: when they hold, in Unix time.
-        generation: the generation of the key set under which the signature was good.
-        keys: who keeps that key set, its issuer's, current.
+        access_token: its claims; immutable, so that all requests can share them.
+        issued_at, not_before, expires_at: when it is valid, in Unix time.
+        generation: the generation of the key set that verified the signature.
+        keys: the keeper of that key set, which is its issuer's.
     """
 
     access_token: AccessToken
@@ -58,13 +58,13 @@ class RememberedToken:
 
 
 def digest_of(token: bytes) -> bytes:
-    """Return what a token is remembered by: the BLAKE2b-512 (RFC 7693) of its whole text, signature included."""
-    # Inside a request twice as fast as SHA-256, which Python has OpenSSL look up each time.
+    """Return the key under which a token is remembered: BLAKE2b-512 (RFC 7693) of its text, signature included."""
+    # Twice as fast in a request as SHA-256, which Python makes OpenSSL look up each time.
     return hashlib.blake2b(token).digest()
 
 
 class TokenCache:
-    """At most *size* remembered tokens, of which the oldest goes first. Looking one up takes no lock.
+    """Remembers at most *size* tokens, and drops the oldest first. Lookups take no lock.
 
     Args:
         size: ``AUTH0_TOKEN_CACHE_SIZE``; 0 remembers nothing.
@@ -73,7 +73,7 @@ class TokenCache:
     def __init__(self, size: int) -> None:
         self._size = size
         self._tokens: dict[bytes, RememberedToken] = {}
-        #: Returns what is remembered under a digest, or ``None``.
+        #: Returns the token remembered under a digest, or ``None``.
         self.find: Callable[[bytes], RememberedToken | None] = self._tokens.get
         self._swept_at = math.inf
         self._lock = threading.Lock()
@@ -83,9 +83,9 @@ class TokenCache:
         return len(self._tokens)
 
     def remember(self, digest: bytes, token: RememberedToken, oldest_expiry: float) -> None:
-        """Remember *token*; forget those that expired before *oldest_expiry* (Unix time), and what is too much."""
+        """Remember *token*; forget those that expired before *oldest_expiry* (Unix time), and any beyond the size."""
         with self._lock:
-            if abs(oldest_expiry - self._swept_at) >= SWEEP_SECONDS:  # either way: clocks are set back as well
+            if abs(oldest_expiry - self._swept_at) >= SWEEP_SECONDS:  # in both directions: clocks are also set back
                 self._swept_at = oldest_expiry
                 for known, remembered in list(self._tokens.items()):
                     if remembered.expires_at <= oldest_expiry:
@@ -95,15 +95,15 @@ class TokenCache:
                 del self._tokens[next(iter(self._tokens))]
 
     def forget(self, digest: bytes) -> None:
-        """Forget the token of *digest*, if it is remembered."""
+        """Forget the token with *digest*, if it is remembered."""
         with self._lock:
             self._tokens.pop(digest, None)
 
     def purge(self) -> None:
-        """Forget all."""
+        """Forget all tokens."""
         with self._lock:
             self._tokens.clear()
 
     def reset_after_fork(self) -> None:
-        """Have a lock of this process's own; what the parent process has proven is as true here."""
+        """Replace the lock by a new one; what the parent process has proven is true here as well."""
         self._lock = threading.Lock()

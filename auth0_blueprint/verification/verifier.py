@@ -1,25 +1,23 @@
 """Token text to `AccessToken`, or a refusal: what makes a token valid, cheapest check first.
 
-1. size, shape, strict JSON (`jws`)                          no key is looked for before 3 is done
+1. size, shape, strict JSON (`jws`)                          no key is looked up before 3 is done
 2. algorithm, key id, header extensions, type
 3. the issuer it claims to be from
 4. the key (`keysets.source`), 5. the signature
 6. the claims (RFC 7519 §4.1, RFC 9068 §4)
-7. whether it is withdrawn (`revocation`)
-8. what it is bound to
 
-A token that has passed before is remembered (`token_cache`): then 1 to 3, 5 and what can be said of the claims for good
-have been decided; the key set, the times, 7 and 8 are asked again.
+What may still refuse a proven token, such as a revocation or a binding, is the rest of the `sequence`. A token that has
+passed before is remembered (`token_cache`): 1 to 3, 5 and the unchanging part of 6 are then decided; the key set and
+the times are checked again.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, cast
 
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import (
-    BindingMismatchError,
     ExpiredTokenError,
     InvalidClaimsError,
     InvalidSignatureError,
@@ -45,7 +43,7 @@ _TYPES_OF_PROFILE = {
     "rfc9068": frozenset({"at+jwt", "application/at+jwt"}),
 }
 _CLAIMS_OF_PROFILE = {"any": (), "auth0": ("azp",), "rfc9068": ("client_id", "jti")}
-_NO_SCOPE = frozenset({""})  # what two spaces have between them
+_NO_SCOPE = frozenset({""})  # the value between two spaces
 _IDENTIFIERS = ("jti", "client_id", "azp", "org_id")
 
 
@@ -53,15 +51,15 @@ class KeyFinder(Protocol):
     """Where the verification keys of one issuer come from."""
 
     def key_for(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
-        """Return the key, however long that reasonably takes."""
+        """Return the key; may wait for a fetch, within the usual limits."""
         ...
 
     def cached_key(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
-        """Return the key if it is known, without any wait."""
+        """Return the key if it is cached; never waits."""
         ...
 
     def snapshot(self) -> Snapshot:
-        """Return the key set in which `key_for` would look, however long that reasonably takes."""
+        """Return the key set that `key_for` would search; may wait for a fetch, within the usual limits."""
         ...
 
 
@@ -76,35 +74,31 @@ class Verifier:
     Args:
         settings: what is accepted.
         keys: the issuers whose tokens are accepted, each with its own keys.
-        clock: Unix time.
+        clock: tells the time.
         remembered: the tokens that have passed before.
-        sync_if_due: learns what other processes have done, before anything is decided by it.
-        refuse_revoked: raises for a token that is withdrawn; gets its text as well.
-        on_remembered: told that a token did not have to be proven again.
-        on_proven: told that a token was proven, which was not remembered.
+        sync_if_due: fetches what other processes have changed, before a decision depends on it.
+        on_remembered: called when a token was remembered, so not proven again.
+        on_proven: called when a token was not remembered, so proven.
     """
 
     def __init__(
         self,
         settings: Settings,
         keys: Mapping[str, KeyFinder],
-        clock: Callable[[], float] = time.time,
         *,
+        clock: Clock = SYSTEM_CLOCK,
         remembered: TokenCache | None = None,
         sync_if_due: Callable[[], None] = lambda: None,
-        refuse_revoked: Callable[[AccessToken, str], None] = lambda _access_token, _token: None,
         on_remembered: Callable[[], object] = lambda: None,
         on_proven: Callable[[], object] = lambda: None,
     ) -> None:
         self._keys = dict(keys)
         self._remembered = TokenCache(0) if remembered is None else remembered
         self._known_headers: dict[bytes, _KnownHeader] = {}
-        self._keep_up = sync_if_due
-        #: Refuses an access token that is withdrawn; gets the text that has proven it as well.
-        self.check_not_revoked = refuse_revoked
+        self._sync_if_due = sync_if_due
         self._on_remembered = on_remembered
         self._on_proven = on_proven
-        self._clock = clock
+        self._time = clock.time
         self._max_bytes = settings.max_token_bytes
         self._algorithms = {name: ALGORITHMS[name] for name in _with_both_names(settings.algorithms)}
         self._types = _TYPES_OF_PROFILE[settings.token_profile]
@@ -114,37 +108,24 @@ class Verifier:
         self._max_lifetime_seconds = settings.max_token_lifetime_seconds
         self._required_claims = (*_CLAIMS_OF_PROFILE[settings.token_profile], *settings.required_claims)
 
-    def verify(self, token: str, *, cached_only: bool = False) -> AccessToken:
-        """Prove *token* as a bearer token.
+    def prove(self, token: str, *, cached_only: bool = False) -> AccessToken:
+        """Prove that a trusted issuer issued *token* for this API, and that it has not expired; nothing more.
 
         Args:
-            token: the compact serialization, as it came.
-            cached_only: use only what is known already, cause no fetch and wait for none.
-
-        Raises:
-            InvalidTokenError: it is not acceptable; the subclass says why.
-            UnavailableError: it cannot be decided now.
-        """
-        access_token = self.prove(token, cached_only=cached_only)
-        self.check_not_revoked(access_token, token)
-        if access_token.is_bound:
-            raise BindingMismatchError
-        return access_token
-
-    def prove(self, token: str, *, cached_only: bool = False) -> AccessToken:
-        """Prove that an issuer of ours has issued *token* for this API, and that it has not expired. No more than that.
+            token: the compact serialization, as received.
+            cached_only: use only cached keys: cause no fetch and wait for none.
 
         Raises:
             InvalidTokenError: it is not acceptable; the subclass says why.
             KeySetUnavailableError: it cannot be decided now.
         """
-        text = token.encode("utf-8", "surrogatepass")  # no encoding of anything else reads as a token
+        text = token.encode("utf-8", "surrogatepass")  # the encoding of any other text is not a valid token either
         if cached_only or len(text) > self._max_bytes:
             return self._prove_anew(text, cached_only=cached_only).access_token
         digest = digest_of(text)
         known = self._remembered.find(digest)
         if known is not None:
-            self._keep_up()
+            self._sync_if_due()
             if known.generation == known.keys.snapshot().generation:
                 try:
                     self._check_time(known)
@@ -154,7 +135,7 @@ class Verifier:
                 self._on_remembered()
                 return known.access_token
         known = self._prove_anew(text)
-        self._remembered.remember(digest, known, self._clock() - self._leeway_seconds)
+        self._remembered.remember(digest, known, self._time() - self._leeway_seconds)
         self._on_proven()
         return known.access_token
 
@@ -163,18 +144,18 @@ class Verifier:
         known = self._known_headers.get(header_segment)
         unverified = jws.parse(token, self._max_bytes, known.header if known else None)
         algorithm = known.algorithm if known else self._check_header(unverified.header)
-        # The unverified issuer only decides whether looking for a key makes sense, and at which of our issuers.
+        # The unverified issuer only decides whether to look for a key, and in which issuer's key set.
         issuer = unverified.claims.get("iss")
         keys = self._keys.get(issuer) if isinstance(issuer, str) else None
         if keys is None:
             raise InvalidClaimsError("issuer")
         if not cached_only:
-            self._keep_up()
+            self._sync_if_due()
         find_key = keys.cached_key if cached_only else keys.key_for
         found = find_key(unverified.header.get("kid"), algorithm)
         if not algorithm.verify(unverified.signing_input, found.key.public_key, unverified.signature):
             raise InvalidSignatureError
-        # Only now: nobody but the issuer decides what is remembered.
+        # Only now, so that nobody but the issuer can decide what is remembered.
         if known is None:
             self._remember_header(header_segment, _KnownHeader(unverified.header, algorithm))
         access_token = self._check_claims(unverified.claims, unverified.header)
@@ -201,7 +182,7 @@ class Verifier:
             raise MalformedTokenError("critical_extension")
         token_type = header.get("typ")
         if isinstance(token_type, str):
-            token_type = token_type.lower()  # RFC 7515 §4.1.9: media types know no case
+            token_type = token_type.lower()  # RFC 7515 §4.1.9: media types are case-insensitive
         elif "typ" in header:
             raise MalformedTokenError("type")
         if token_type not in self._types:
@@ -230,7 +211,7 @@ class Verifier:
             raise InvalidClaimsError("audience")
 
     def _check_time(self, token: RememberedToken) -> None:
-        now, leeway = self._clock(), self._leeway_seconds
+        now, leeway = self._time(), self._leeway_seconds
         if token.expires_at <= now - leeway:
             raise ExpiredTokenError
         if token.not_before > now + leeway:

@@ -8,6 +8,7 @@ from typing import Any
 from conftest import MovableClock
 from shared_sources import ISSUER, SECRET, DictBackend
 
+from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import RevokedTokenError
 from auth0_blueprint.revocation.index import Revocation
@@ -17,6 +18,7 @@ from auth0_blueprint.sharing.fleet_sync import FleetSync
 from auth0_blueprint.sharing.shared_cache import SharedCache
 from auth0_blueprint.sharing.signed_cache import SignedCache
 from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.sequence import Presentation
 
 INTERVAL, STALE, LIFETIME, LEEWAY = 5, 60, 86_400, 5
 
@@ -80,19 +82,15 @@ class Process:
         self._fleet = fleet
         clock = fleet.clock
         entries = SignedCache(
-            SharedCache(
-                lambda: fleet.backend, monotonic=clock, call_within=lambda _seconds, call: call(), pause_seconds=1
-            ),
+            SharedCache(lambda: fleet.backend, clock=clock, call_within=lambda _seconds, call: call(), pause_seconds=1),
             secret=SECRET,
             names=("fleet", ISSUER),
         )
         # What happens in the background happens at once.
         single_flight = SingleFlight(start=lambda work: work())
         self.entries = entries
-        self.fleet_sync = FleetSync(
-            entries, interval_seconds=fleet.interval, monotonic=clock, single_flight=single_flight
-        )
-        own_clock = lambda: clock() + ahead_seconds  # noqa: E731
+        self.fleet_sync = FleetSync(entries, interval_seconds=fleet.interval, clock=clock, single_flight=single_flight)
+        own_clock = Clock(time=lambda: clock.now + ahead_seconds)
         self.changed: list[Revocation] = []
         self.revocations = Revocations(
             RevocationLog(entries, keep_seconds=LIFETIME + 2 * LEEWAY, clock=own_clock),
@@ -109,9 +107,9 @@ class Process:
     def lets_in(self, token_id: str, **claims: Any) -> bool:
         """Answer a request with a token of that ``jti``, as the verifier does."""
         self.fleet_sync.sync_if_due()
-        token = AccessToken({"sub": "s", "iat": int(self._fleet.clock()), "jti": token_id, **claims}, {})
+        token = AccessToken({"sub": "s", "iat": int(self._fleet.clock.now), "jti": token_id, **claims}, {})
         try:
-            self.revocations.refuse_revoked(token, "h.p.s")
+            self.revocations.check_not_revoked(token, Presentation("h.p.s"))
         except RevokedTokenError:
             return False
         return True

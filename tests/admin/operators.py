@@ -70,7 +70,7 @@ def invalid_request(description: str) -> Answer:
     return Answer(400, (), {"error": "invalid_request", "error_description": description, "code": "invalid_request"})
 
 
-NOT_FOUND = Answer(404, (), {"error": "not_found", "error_description": "There is nothing here.", "code": "not_found"})
+NOT_FOUND = Answer(404, (), {"error": "not_found", "error_description": "Not found.", "code": "not_found"})
 NO_REVOCATION = Answer(
     404, (), {"error": "not_found", "error_description": "There is no such revocation.", "code": "not_found"}
 )
@@ -85,8 +85,8 @@ def revocation_unavailable(description: str) -> Answer:
     )
 
 
-NOT_STORED = revocation_unavailable("The revocations that all processes share cannot be changed right now.")
-OUT_OF_TOUCH = revocation_unavailable("Whether access tokens were revoked cannot be told right now.")
+NOT_STORED = revocation_unavailable("Revocations cannot be changed right now.")
+OUT_OF_TOUCH = revocation_unavailable("Access tokens cannot be checked for revocation right now.")
 
 
 def is_active(client: FlaskClient, issuer: LocalIssuer, token: str) -> bool:

@@ -57,9 +57,9 @@ def test_each_action_is_announced_and_logged(
     begin = "admin 'auth0|admin' (client 'ops'):"
     assert lines == [
         f"{begin} revoke 'subject s', because 'left'",
-        f"{begin} revoke 'token {digest}', because None",
-        f"{begin} lift 'token {digest}', because None",
-        f"{begin} refresh '{key_set}', because None",
+        f"{begin} revoke 'token {digest}'",
+        f"{begin} lift 'token {digest}'",
+        f"{begin} refresh '{key_set}'",
     ]
 
 

@@ -20,16 +20,16 @@ NOT_JSON = "The body must be a JSON object, sent as application/json."
 NOT_FORM = "The body must be a form, sent as application/x-www-form-urlencoded."
 UNKNOWN_FIELD = "The body has a field that this route does not know."
 ONE_OF = "The body must have exactly one of token, jti, subject and client_id."
-TOKEN = "The field token must be one access token, as text."
+TOKEN = "The field token must be one access token, as a string."
 NOT_OURS = "The field token must be an access token of this API that is still valid."
-REASON = "The field reason must be text of at most 500 characters."
-HINT = "The field token_type_hint must be given once at most."
+REASON = "The field reason must be a string of at most 500 characters."
+HINT = "The field token_type_hint must be given at most once."
 TOO_LARGE = "The body is larger than this route accepts."
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 
 def text_field(name: str) -> str:
-    return f"The field {name} must be text of 1 to 1024 characters."
+    return f"The field {name} must be a string of 1 to 1024 characters."
 
 
 WRONG_JSON = [

@@ -134,7 +134,7 @@ def test_the_keys_are_shown_as_they_are_used(client: FlaskClient, issuer: LocalI
 def test_a_process_in_good_order_cannot_be_out_of_touch(make_app: AppFactory) -> None:
     """An interval longer than what counts as out of touch is refused at startup."""
     make_app(AUTH0_SYNC_INTERVAL=60)
-    with pytest.raises(ConfigurationError, match="AUTH0_REVOCATION_MAX_STALE: has to be at least AUTH0_SYNC_INTERVAL"):
+    with pytest.raises(ConfigurationError, match="AUTH0_REVOCATION_MAX_STALE: must be at least AUTH0_SYNC_INTERVAL"):
         make_app(AUTH0_SYNC_INTERVAL=61)
 
 

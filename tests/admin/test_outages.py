@@ -104,7 +104,7 @@ def test_health_warns_after_the_cache_was_emptied(make_app: AppFactory, issuer: 
     health = client.get("/auth/health").get_json()
     check = health["checks"]["revocations"]
     assert (health["status"], check["status"], check["known"]) == ("warn", "warn", 1)
-    assert "had lost revocations" in check["notes"][0]
+    assert "lost its revocations; this process restored those it knew" in check["notes"][0]
 
 
 def test_nothing_is_said_to_be_shared_that_is_not(issuer: LocalIssuer, make_app: AppFactory) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import AppFactory, MovableClock, key_source
-from flask import Flask
 from flask.testing import FlaskClient
 from operators import admin_headers
 from refusals import KEY_SET_UNAVAILABLE, UNKNOWN_KEY, answer_to, guarded, passes, seen
@@ -25,10 +25,6 @@ def own_issuer() -> Iterator[LocalIssuer]:
     with LocalIssuer() as issuer:
         issuer.rotate()
         yield issuer
-
-
-def put_sync_on_clock(app: Flask, clock: MovableClock) -> None:
-    app.extensions["auth0"].fleet_sync._monotonic = clock
 
 
 def refresh(client: FlaskClient, issuer: LocalIssuer) -> Any:
@@ -54,9 +50,8 @@ def test_a_refresh_binds_another_process_at_its_next_look(
 ) -> None:
     """It takes over what the first has got, and asks nobody."""
     shared = {"SECRET_KEY": "s", "CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "cache")}
-    apps = [make_app(**own_issuer.settings, **shared) for _ in range(2)]
-    first, second = (guarded(app) for app in apps)
-    put_sync_on_clock(apps[1], clock)
+    first = guarded(make_app(**own_issuer.settings, **shared))
+    second = guarded(make_app(**own_issuer.settings, **shared, clock=clock.monotonic_only))
     leaked = own_issuer.token(key_id=own_issuer.key_ids[0])
     assert passes(first, leaked)
     complete()
@@ -73,11 +68,9 @@ def test_a_refresh_binds_another_process_at_its_next_look(
     assert own_issuer.fetch_count == 2
 
 
-def test_haste_is_refused(make_app: AppFactory, own_issuer: LocalIssuer) -> None:
+def test_haste_is_refused(make_app: AppFactory, own_issuer: LocalIssuer, clock: MovableClock) -> None:
     """Five seconds between two, on the clock of this process; the answer says how long to wait."""
-    app = make_app(**own_issuer.settings)
-    client, clock = app.test_client(), MovableClock()
-    key_source(app)._monotonic = clock
+    client = make_app(**own_issuer.settings, clock=clock.monotonic_only).test_client()
     assert refresh(client, own_issuer).status_code == 200
     for seconds, retry_after in ((0, "5"), (1.5, "4"), (3.4, "1")):
         clock.move(seconds)
@@ -91,27 +84,26 @@ def test_haste_is_refused(make_app: AppFactory, own_issuer: LocalIssuer) -> None
     assert own_issuer.fetch_count == count + 1
 
 
-def test_an_issuer_that_fails_is_asked_all_the_same(make_app: AppFactory) -> None:
+def test_an_issuer_that_fails_is_asked_all_the_same(make_app: AppFactory, clock: MovableClock) -> None:
     """503 while it fails; the backoff is for requests, not for operators."""
     issuer = LocalIssuer().start()
-    app = make_app(**issuer.settings)
+    app = make_app(**issuer.settings, clock=clock.monotonic_only)
     client, source = guarded(app), key_source(app)
     token = issuer.token()
     admin = admin_headers(issuer)
     assert passes(client, token)
-    keys = dict(issuer._keys)
-    issuer._keys.clear()  # a key set without keys is a failure
+    issuer.remove_key(issuer.key_ids[0])  # a key set without keys is a failure
     asked = issuer.fetch_count
     for _ in range(2):
-        source._refreshed_at = float("-inf")
+        clock.move(5)
         response = client.post(REFRESH, headers=admin)
         assert seen(response) == KEY_SET_UNAVAILABLE
         assert int(response.headers["Retry-After"]) >= 1
     assert issuer.fetch_count == asked + 2
     assert source.status().consecutive_failures == 2
     assert passes(client, token)
-    issuer._keys.update(keys)
-    source._refreshed_at = float("-inf")
+    issuer.rotate()
+    clock.move(5)
     assert client.post(REFRESH, headers=admin).status_code == 200
     assert source.status().consecutive_failures == 0
     issuer.stop()
@@ -125,10 +117,10 @@ def test_a_refresh_by_a_clock_that_is_ahead_is_heeded_once(
     source = key_source(make_app(**own_issuer.settings))
     source.snapshot()
     for _ in range(3):
-        source.on_ordered_refresh({"fetched_at": source._clock() // 1 + ahead})
+        source.on_ordered_refresh({"fetched_at": time.time() // 1 + ahead})
         complete()
     # Three moments, if the second has changed meanwhile; with one and the same it is one.
-    moment = {"fetched_at": source._clock() + ahead}
+    moment = {"fetched_at": time.time() + ahead}
     source.on_ordered_refresh(moment)
     count = own_issuer.fetch_count
     for _ in range(5):
@@ -138,11 +130,9 @@ def test_a_refresh_by_a_clock_that_is_ahead_is_heeded_once(
 
 def test_a_key_set_dated_in_the_future_is_refreshed(make_app: AppFactory, own_issuer: LocalIssuer) -> None:
     """It may come from a machine whose clock is ahead: what an operator asks for is asked of the issuer."""
-    client = guarded(make_app(**own_issuer.settings))
+    clock = MovableClock(time.time() + 4)
+    client = guarded(make_app(clock=clock, **own_issuer.settings))
     assert passes(client, own_issuer.token())
-    source = key_source(client.application)
-    snapshot = source._store.snapshot
-    assert snapshot is not None
-    source._store.install(snapshot.key_set, snapshot.fetched_at + 4, snapshot.monotonic_fetched_at, "cache")
+    clock.now -= 4
     assert refresh(client, own_issuer).status_code == 200
     assert own_issuer.fetch_count == 2

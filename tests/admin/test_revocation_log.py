@@ -101,10 +101,10 @@ def test_revoking_again_by_a_slow_clock_lets_nobody_in(fleet: RevokerFleet) -> N
     process.revocations.revoke("subject", "s", None)
     assert not process.lets_in("x")
     again = slow.revocations.revoke("subject", "s", None)
-    assert again.issued_up_to == int(fleet.clock())
+    assert again.issued_up_to == int(fleet.clock.now)
     fleet.pass_interval()
-    assert not process.lets_in("x", iat=int(fleet.clock()) - 5)
-    assert process.lets_in("x", iat=int(fleet.clock()) - 4)
+    assert not process.lets_in("x", iat=int(fleet.clock.now) - 5)
+    assert process.lets_in("x", iat=int(fleet.clock.now) - 4)
 
 
 def test_listeners_hear_of_each_change_once(fleet: RevokerFleet) -> None:
@@ -238,7 +238,7 @@ def test_entries_live_as_long_as_any_token_that_they_could_match(fleet: RevokerF
     process.revoke("a")
     found = process.revocations.find("jti", "a")
     assert found is not None
-    assert found.expires_at == fleet.clock() + LIFETIME + 2 * LEEWAY
+    assert found.expires_at == fleet.clock.now + LIFETIME + 2 * LEEWAY
 
 
 def test_many_revocations_are_read_in_batches(fleet: RevokerFleet) -> None:
@@ -246,7 +246,7 @@ def test_many_revocations_are_read_in_batches(fleet: RevokerFleet) -> None:
     count = 2 * log._BATCH + 1
     writer = fleet.process()
     for number in range(count):
-        writer.revocations._log.append([Revocation("jti", str(number), None, fleet.clock() + 99, fleet.clock())])
+        writer.revocations._log.append([Revocation("jti", str(number), None, fleet.clock.now + 99, fleet.clock.now)])
     newcomer = fleet.process()
     fleet.backend.calls = 0
     assert not any(newcomer.lets_in(str(number)) for number in range(count))
@@ -255,7 +255,7 @@ def test_many_revocations_are_read_in_batches(fleet: RevokerFleet) -> None:
 
 def test_none_of_twenty_thousand_is_lost(fleet: RevokerFleet) -> None:
     """A process that starts knows all of them; so does one that starts after the cache was emptied."""
-    now = fleet.clock()
+    now = fleet.clock.now
     many = [Revocation("subject", f"s{number}", int(now), now + 999, now) for number in range(20_000)]
     writer = fleet.process()
     writer.revocations._log.append(many)

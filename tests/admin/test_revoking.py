@@ -190,13 +190,9 @@ def test_a_revocation_lasts_as_long_as_the_token_can_be_used(
     make_app: AppFactory, issuer: LocalIssuer, leeway: int
 ) -> None:
     """Until `exp` and the leeway after it, and no second less."""
-    app = make_app(AUTH0_LEEWAY=leeway)
     clock = MovableClock(float(int(time.time())))
-    state = app.extensions["auth0"]
-    for clocked in (state.verifier, state.revocations, state.revocations._index, state.revocations._log):
-        clocked._clock = clock
-    state.fleet_sync._monotonic = clock
-    client, index = guarded(app), state.revocations._index
+    app = make_app(clock=clock, AUTH0_LEEWAY=leeway)
+    client, index = guarded(app), app.extensions["auth0"].revocations._index
     token = issuer.token(iat=int(clock.now), exp=int(clock.now) + 60)
     admin = bearer(issuer.token(**ADMIN, iat=int(clock.now)))  # a second later would be in the future by that clock
     assert client.post(REVOCATIONS, json={"token": token}, headers=admin).status_code == 201

@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
-from conftest import AppFactory
+from conftest import AppFactory, MovableClock
 
 from auth0_blueprint.revocation.index import Revocation
+from auth0_blueprint.sharing.shared_cache import PAUSE_AFTER_FAILURE_SECONDS
 
 
 def test_more_revocations_than_a_folder_usually_keeps_are_kept(make_app: AppFactory, tmp_path: Path) -> None:
     """Its threshold is 500 files, and older ones would be thrown away."""
     shared = {"SECRET_KEY": "s", "CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "cache")}
     state, newcomer = (make_app(**shared).extensions["auth0"] for _ in range(2))
-    now = state.revocations._clock()
+    now = time.time()
     state.revocations._log.append([Revocation("jti", str(number), None, now + 999, now) for number in range(510)])
     newcomer.fleet_sync.sync_if_due()
     status = newcomer.revocations.status()
     assert (status.known, status.reach) == (510, "machine")
 
 
-def test_a_cache_that_could_not_be_opened_at_first_is_opened_later(make_app: AppFactory, tmp_path: Path) -> None:
+def test_a_cache_that_could_not_be_opened_at_first_is_opened_later(
+    make_app: AppFactory, tmp_path: Path, clock: MovableClock
+) -> None:
     """A file lies where the folder is to be: until it is gone, nothing can be revoked; then it is for the machine."""
     shared = {"SECRET_KEY": "s", "CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "no" / "cache")}
     (tmp_path / "no").write_text("a file")
-    app = make_app(**shared)
+    app = make_app(**shared, clock=clock.monotonic_only)
     state = app.extensions["auth0"]
     assert app.test_client().get("/auth/health/live").status_code == 200
     assert state.cache.has_failed
     state.fleet_sync.sync_if_due()
     assert state.fleet_sync.is_failing
     (tmp_path / "no").unlink()
-    state.fleet_sync._retry_at = float("-inf")
-    state.fleet_sync._entries._cache._paused_until = float("-inf")
+    clock.move(PAUSE_AFTER_FAILURE_SECONDS)
     state.revocations.revoke("jti", "a", None)
     other = make_app(**shared).extensions["auth0"]
     assert other.revocations.find("jti", "a") is not None

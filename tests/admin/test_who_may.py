@@ -113,7 +113,7 @@ def test_other_methods_are_refused_with_those_there_are(
     methods = {"GET", "POST", "PUT", "PATCH", "DELETE"} - set(allowed.split(", "))
     for method in methods:
         response = client.open(path, method=method, headers=admin_headers(issuer) if is_admin else {})
-        description = "This route does not have the method of the request."
+        description = "This route does not support the request method."
         body = {"error": "method_not_allowed", "error_description": description, "code": "method_not_allowed"}
         assert (seen(response), response.headers["Allow"]) == (Answer(405, (), body), allowed)
 

@@ -1,25 +1,14 @@
-"""A key set whose answers a test decides, and apps on a clock that a test moves."""
+"""A key set whose answers a test decides."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-
-from conftest import MovableClock
-from flask import Flask
-
-from auth0_blueprint.keysets.fetch import fetch
-from auth0_blueprint.keysets.shared import SharedKeySet
-from auth0_blueprint.keysets.source import KeySource
-from auth0_blueprint.sharing.shared_cache import SharedCache
-from auth0_blueprint.verification.verifier import Verifier
 
 
 @dataclasses.dataclass
@@ -67,33 +56,3 @@ def key_set_server() -> Iterator[KeySetServer]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def put_on_clock(app: Flask, clock: MovableClock) -> None:
-    """Let *app* verify, and keep its key set, by *clock*, starting from now."""
-    clock.now = time.time()
-    state = app.extensions["auth0"]
-    settings = state.settings
-    ((issuer, url),) = settings.key_set_urls.items()
-    source = KeySource(
-        issuer,
-        ttl_seconds=settings.jwks_ttl_seconds,
-        refresh_ahead_seconds=settings.jwks_refresh_ahead_seconds,
-        max_stale_seconds=settings.jwks_max_stale_seconds,
-        cooldown_seconds=settings.jwks_cooldown_seconds,
-        fetch=functools.partial(fetch, url, timeout_seconds=5, max_bytes=settings.jwks_max_bytes),
-        shared=SharedKeySet(
-            SharedCache(lambda: None),
-            issuer=issuer,
-            url=url,
-            secret=None,
-            attempt_seconds=5,
-            keep_seconds=3600,
-        ),
-        clock=clock,
-        monotonic=clock,
-    )
-    sources = {issuer: source}
-    app.extensions["auth0"] = dataclasses.replace(
-        state, key_sources=sources, verifier=Verifier(settings, sources, clock)
-    )

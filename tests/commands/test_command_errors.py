@@ -145,10 +145,10 @@ Shell = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ("inspect <&-", "Error: There is no token: give it as an argument, or to the standard input."),
-        ("inspect - <&-", "Error: There is no token: give it as an argument, or to the standard input."),
-        ("token --client-id a <&-", "There is no client secret: set AUTH0_CLIENT_SECRET, or use --secret-stdin."),
-        ("token --client-id a --secret-stdin <&-", "There is no client secret: set AUTH0_CLIENT_SECRET"),
+        ("inspect <&-", "Error: No token: pass it as an argument, or on standard input."),
+        ("inspect - <&-", "Error: No token: pass it as an argument, or on standard input."),
+        ("token --client-id a <&-", "No client secret: set AUTH0_CLIENT_SECRET, or use --secret-stdin."),
+        ("token --client-id a --secret-stdin <&-", "No client secret: set AUTH0_CLIENT_SECRET"),
     ],
 )
 def test_a_closed_standard_input_is_an_empty_one(in_shell: Shell, words: str, problem: str) -> None:
@@ -174,7 +174,7 @@ def test_what_the_encoding_of_the_output_lacks_is_escaped(in_shell: Shell, issue
     assert '"auth0|\\u65e5\\u672cé"' in result.stdout
     assert result.stdout.endswith("This app: accepted\n")
     result = in_shell('inspect --path "$1" a.b.c', "http://[日", PYTHONIOENCODING="latin-1", PYTHONUTF8="1")
-    assert result.stderr == "Error: The app cannot take a request for http://[\\u65e5: ValueError.\n"
+    assert result.stderr == "Error: The app cannot handle a request for http://[\\u65e5: ValueError.\n"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])

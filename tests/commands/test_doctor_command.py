@@ -142,8 +142,8 @@ def test_a_domain_that_does_not_exist_is_named(make_app: AppFactory) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "text"),
     [
-        ("404 Not Found", b"", "HTTP status 404 from {url}: nobody publishes keys there: check AUTH0_DOMAIN"),
-        ("302 Found", b"", "HTTP status 302 from {url}: the key set is elsewhere, and redirects are not followed"),
+        ("404 Not Found", b"", "HTTP status 404 from {url}: no keys are published there: check AUTH0_DOMAIN"),
+        ("302 Found", b"", "HTTP status 302 from {url}: the key set has moved, and redirects are not followed"),
         ("429 Too Many Requests", b"", "HTTP status 429 from {url}: try again"),
         ("503 Service Unavailable", b"", "HTTP status 503 from {url}: try again"),
         ("200 OK", b"<html>", "the answer is not JSON of the required form: {url}: check AUTH0_DOMAIN"),
@@ -182,7 +182,7 @@ def test_keys_for_other_algorithms_are_a_failure(make_app: AppFactory) -> None:
     with RawServer(respond(body=document("a"))) as server:
         status, said = one(make_app(AUTH0_JWKS_URL=server.url, AUTH0_ALGORITHMS="RS256"), "key set")
     assert status == "fail"
-    assert said.startswith("no key for RS256: those that are published are for OKP: set AUTH0_ALGORITHMS to what")
+    assert said.startswith("no key for RS256: the published keys are for OKP: set AUTH0_ALGORITHMS to the signing")
 
 
 def test_keys_that_are_not_used_are_a_warning(make_app: AppFactory, issuer: LocalIssuer) -> None:
@@ -217,7 +217,11 @@ def test_a_discovery_document_that_agrees_is_fine(make_app: AppFactory) -> None:
         ),
         ({"issuer": None}, "fail", "the issuer calls itself None, not http://"),
         ({"issuer": "\x1b[31m"}, "fail", r"calls itself '\x1b[31m', not http://"),
-        ({"jwks_uri": "https://e.example/k"}, "warn", "the issuer has its keys at https://e.example/k, not at http://"),
+        (
+            {"jwks_uri": "https://e.example/k"},
+            "warn",
+            "the issuer publishes its keys at https://e.example/k, not at http://",
+        ),
     ],
 )
 def test_a_discovery_document_that_differs_is_told(
@@ -237,7 +241,7 @@ def test_a_discovery_document_that_differs_is_told(
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
-        ("404 Not Found", b"", ("ok", "has no document (HTTP status 404), so nothing to compare: ")),
+        ("404 Not Found", b"", ("ok", "has no discovery document (HTTP status 404): nothing to compare: ")),
         ("200 OK", b"<html>", ("warn", "is not JSON: check AUTH0_DOMAIN")),
     ],
 )
@@ -255,8 +259,8 @@ def test_an_issuer_need_not_have_a_discovery_document(
     ("offset_seconds", "status", "text"),
     [
         (3, "ok", "within "),
-        (60, "fail", "s behind that of http://127.0.0.1"),
-        (-60, "fail", "s ahead of that of http://127.0.0.1"),
+        (60, "fail", "s behind the clock of http://127.0.0.1"),
+        (-60, "fail", "s ahead of the clock of http://127.0.0.1"),
     ],
 )
 def test_a_clock_beyond_the_leeway_is_a_failure(
@@ -306,7 +310,7 @@ def test_a_trusted_certificate_is_fine_and_one_that_ends_soon_a_warning(
     app = make_app(AUTH0_ISSUER=f"https://127.1:{server.server_address[1]}/", AUTH0_ALGORITHMS="EdDSA")
     status, said = one(app, "tls")
     assert status == ("ok" if days > 14 else "warn")
-    assert said.startswith(f"127.1 speaks TLSv1.3, and its certificate is good for {89 if days > 14 else 0} more days")
+    assert said.startswith(f"127.1 speaks TLSv1.3; its certificate is valid for {89 if days > 14 else 0} more days")
     assert one(app, "key set")[0] == "ok"
 
 
@@ -349,7 +353,7 @@ def test_a_port_that_nobody_listens_on_is_a_failure(make_app: AppFactory) -> Non
         port = listener.getsockname()[1]
     status, said = one(make_app(AUTH0_ISSUER=f"https://127.0.0.1:{port}/"), "tls")
     assert status == "fail"
-    assert said == f"127.0.0.1 takes no connection on port {port}: check AUTH0_DOMAIN and the firewall"
+    assert said == f"127.0.0.1 refuses connections on port {port}: check AUTH0_DOMAIN and the firewall"
 
 
 def test_behind_a_proxy_names_are_not_looked_up_here(make_app: AppFactory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,7 +362,7 @@ def test_behind_a_proxy_names_are_not_looked_up_here(make_app: AppFactory, monke
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:hunter2@127.0.0.1:{unused.getsockname()[1]}")
     app = make_app(AUTH0_ISSUER=None, AUTH0_DOMAIN="example.invalid")
     output = run(app).output
-    assert "example.invalid is not looked up here: the environment names a proxy" in output
+    assert "example.invalid is not looked up here: the environment sets a proxy" in output
     assert "fail  key set" in output
     assert "hunter2" not in output
 
@@ -371,7 +375,7 @@ def test_loose_settings_are_warnings_and_exit_with_0(make_app: AppFactory) -> No
     app = make_app(AUTH0_REVOCATION=False, AUTH0_HEALTH_DETAILS="always")
     result = run(app)
     assert result.exit_code == 0
-    assert "warn  settings   AUTH0_REVOCATION is false: a stolen token is good until it expires" in result.stdout
+    assert "warn  settings   AUTH0_REVOCATION is false: a stolen token stays valid until it expires" in result.stdout
     assert result.stdout.count("AUTH0_HEALTH_DETAILS is always") == 1
     assert "AUTH0_HEALTH" not in result.stderr
 
@@ -394,10 +398,10 @@ def test_an_app_that_cannot_start_for_its_settings_has_its_issuer_checked_all_th
     result = doctor_of(create_app)
     lines = result.stdout.splitlines()
     assert result.exit_code == 1
-    assert lines[0] == "fail  app        cannot start with its settings"
-    assert lines[1].startswith("fail  settings   AUTH0_LEEWAY has to be a number of seconds")
+    assert lines[0] == "fail  app        cannot start with these settings"
+    assert lines[1].startswith("fail  settings   AUTH0_LEEWAY must be a number of seconds")
     assert lines[2].startswith("fail  settings   AUTH0_CACHE_SECRET ")
-    assert lines[2].endswith("(it is ***)")
+    assert lines[2].endswith("(got ***)")
     assert [line[:17].split(maxsplit=1)[1].strip() for line in lines[3:]] == [
         "dns",
         "tls",
@@ -419,7 +423,7 @@ def test_an_app_that_cannot_start_for_another_reason_has_its_settings_checked(is
     result = doctor_of(create_app)
     assert result.exit_code == 1
     assert result.stdout.splitlines()[0] == r"fail  app        cannot start: 'OSError: no database\x1b[31m'"
-    assert "ok    settings   sound, 3 from app.config" in result.stdout
+    assert "ok    settings   valid; 3 from app.config" in result.stdout
     assert "ok    key set" in result.stdout
 
 
@@ -486,7 +490,7 @@ def test_the_program_says_why_an_app_cannot_start(tmp_path: Path, issuer: LocalI
     result = flask_auth0_doctor(tmp_path, "broken", AUTH0_AUDIENCE="https://api.example.com")
     assert (result.returncode, result.stderr) == (1, "")
     assert result.stdout.startswith("fail  app        cannot start: RuntimeError: the database is away\n")
-    assert "ok    settings   sound, 2 from the environment; audience https://api.example.com" in result.stdout
+    assert "ok    settings   valid; 2 from the environment; audience https://api.example.com" in result.stdout
     assert "ok    key set" in result.stdout
 
 
@@ -495,7 +499,7 @@ def test_the_program_says_why_an_app_cannot_start(tmp_path: Path, issuer: LocalI
     [
         ("import not_there", "ModuleNotFoundError: No module named 'not_there'"),
         ("this is no Python", "SyntaxError: invalid syntax (broken.py, line 1)"),
-        (BROKEN, "cannot start with its settings"),
+        (BROKEN, "cannot start with these settings"),
     ],
 )
 def test_the_program_needs_no_app_that_can_be_imported(tmp_path: Path, code: str, reason: str) -> None:
@@ -522,8 +526,8 @@ def test_a_cache_that_all_share_is_written_read_and_emptied(make_app: AppFactory
     """It leaves nothing behind."""
     app = make_app(SECRET_KEY="s" * 32, **redis.settings)
     before = set(redis.client.keys())
-    assert one(app, "cache") == ("ok", "RedisCache writes, reads and deletes; it reaches the whole fleet: ")
-    assert one(app, "eviction") == ("ok", "Redis keeps what it has (noeviction): ")
+    assert one(app, "cache") == ("ok", "RedisCache writes, reads and deletes; shared by the whole fleet: ")
+    assert one(app, "eviction") == ("ok", "Redis does not evict entries (noeviction): ")
     assert one(app, "workers")[0] == "ok"
     assert set(redis.client.keys()) == before
     assert run(app).exit_code == 0
@@ -535,7 +539,7 @@ def test_a_redis_that_evicts_is_a_warning(make_app: AppFactory, redis: RedisServ
     app = make_app(SECRET_KEY="s" * 32, **redis.settings)
     status, said = one(app, "eviction")
     assert status == "warn"
-    assert "may throw away revocations (maxmemory-policy allkeys-lru): set maxmemory-policy to noeviction" in said
+    assert "may evict revocations (maxmemory-policy allkeys-lru): set maxmemory-policy to noeviction" in said
     assert run(app).exit_code == 0
     assert found(make_app(SECRET_KEY="s" * 32, AUTH0_REVOCATION=False, **redis.settings), "eviction") == []
 
@@ -544,7 +548,10 @@ def test_a_redis_that_does_not_tell_is_a_warning(make_app: AppFactory, redis: Re
     """Providers take INFO away."""
     redis.client.acl_setuser("default", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-info"])
     status, said = one(make_app(SECRET_KEY="s" * 32, **redis.settings), "eviction")
-    assert (status, said) == ("warn", "not known: Redis does not tell: see that maxmemory-policy is noeviction")
+    assert (status, said) == (
+        "warn",
+        "unknown: Redis does not answer INFO: make sure that maxmemory-policy is noeviction",
+    )
 
 
 def test_a_redis_that_is_away_is_a_failure(make_app: AppFactory, redis: RedisServer) -> None:
@@ -554,7 +561,7 @@ def test_a_redis_that_is_away_is_a_failure(make_app: AppFactory, redis: RedisSer
     status, said = one(app, "cache")
     assert (status, said.split(":")[0]) == (
         "fail",
-        "RedisCache cannot be reached, or does not answer within a second",
+        "RedisCache cannot be reached, or does not answer within 1 s",
     )
     assert found(app, "eviction") == []
     assert run(app).exit_code == 1
@@ -567,14 +574,14 @@ def test_a_shared_cache_without_a_secret_is_a_warning(make_app: AppFactory, tmp_
     assert round_trip["status"] == "ok"
     assert (secret["status"], secret["text"]) == (
         "warn",
-        "nothing is shared through it: there is no secret to sign with",
+        "not used for sharing: there is no secret to sign entries with",
     )
     assert secret["remedy"].startswith("set AUTH0_CACHE_SECRET")
 
 
 def test_a_cache_that_cannot_be_shared_through_is_a_warning(make_app: AppFactory) -> None:
     """Whoever has set it may have meant to share something."""
-    text = "NullCache is not one to share through: each process keeps to itself: "
+    text = "NullCache cannot be shared: nothing is shared between processes: "
     assert one(make_app(CACHE_TYPE="NullCache"), "cache") == ("warn", text)
 
 
@@ -590,7 +597,7 @@ def test_a_cache_that_deletes_nothing_is_a_failure(make_app: AppFactory, tmp_pat
     kind = f"{__name__}._KeepsAll"
     app = make_app(CACHE_TYPE=kind, CACHE_DIR=str(tmp_path / "cache"), SECRET_KEY="s" * 32)
     status, said = one(app, "cache")
-    assert (status, said.split(":")[0]) == ("fail", "_KeepsAll does not delete what it is told to delete")
+    assert (status, said.split(":")[0]) == ("fail", "_KeepsAll does not delete entries")
 
 
 def test_a_cache_that_keeps_nothing_is_a_failure(make_app: AppFactory) -> None:
@@ -608,7 +615,7 @@ def test_a_cache_that_pickles_is_a_failure(make_app: AppFactory, tmp_path: Path)
     cache.init_app(app)
     status, said = one(app, "cache")
     assert status == "fail"
-    assert said.startswith("CACHE_SERIALIZER the cache of this app pickles")
+    assert said.startswith("CACHE_SERIALIZER the cache of this app uses pickle")
 
 
 @pytest.mark.parametrize(
@@ -622,7 +629,7 @@ def test_several_workers_without_a_cache_to_share_are_a_warning(
     monkeypatch.setenv(name, value)
     status, said = one(make_app(), "workers")
     assert status == "warn"
-    assert said.startswith("4 by the environment: Several worker processes but no shared cache")
+    assert said.startswith("4 according to the environment. Several worker processes but no shared cache")
 
 
 def test_several_workers_with_a_cache_to_share_are_fine(
@@ -633,5 +640,5 @@ def test_several_workers_with_a_cache_to_share_are_fine(
     app = make_app(CACHE_TYPE="FileSystemCache", CACHE_DIR=str(tmp_path / "cache"), SECRET_KEY="s" * 32)
     assert one(app, "workers") == (
         "ok",
-        "4 by the environment, and what they share reaches the processes of this machine: ",
+        "4 according to the environment; the cache is shared by all processes on this machine: ",
     )

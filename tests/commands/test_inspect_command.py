@@ -25,12 +25,14 @@ from auth0_blueprint import (
     requires_permission,
     requires_scope,
 )
-from auth0_blueprint.cli.inspection.steps import STEPS
+from auth0_blueprint.cli.inspection.steps import PROOF_STEPS
 from auth0_blueprint.cli.inspection.unverified import bare_token
 from auth0_blueprint.extension.assembly import assemble
 from auth0_blueprint.keysets.fetch import fetch
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
+
+ALL_STEPS = [*PROOF_STEPS, "revocation", "binding", "rules"]
 
 
 def run(app: Flask, *arguments: str, **options: Any) -> Any:
@@ -131,7 +133,7 @@ class TestWhatIsTaken:
         for arguments in ([text], []):
             result = run(app, *arguments, input=text if not arguments and text != "-" else "")
             assert (result.exit_code, result.stdout) == (2, "")
-            assert "There is no token: give it as an argument, or to the standard input." in result.stderr
+            assert "No token: pass it as an argument, or on standard input." in result.stderr
 
     @pytest.mark.parametrize("text", ["Bearerx", "dpop.x.y", "Authorizationx"])
     def test_what_only_begins_like_a_prefix_is_left_alone(self, text: str) -> None:
@@ -157,7 +159,7 @@ class TestWhatIsTaken:
         assert (printed["code"], printed["reason"]) == ("token_malformed", "too_long")
         assert (printed["header"], printed["claims"]) == (None, None)
         (mistake,) = printed["mistakes"]
-        assert mistake["cause"].startswith("The token has more than 16384 bytes, the limit of this app")
+        assert mistake["cause"].startswith("The token is longer than 16384 bytes, the limit of this app")
 
     def test_not_all_of_a_giant_input_is_read(self, app: Flask) -> None:
         """Just more than the limit: there may be no end to it."""
@@ -200,7 +202,7 @@ class TestWhatIsPrinted:
         assert '  alg  "RS256"' in lines
         assert '  scope  "read:messages"' in lines
         assert any(line.startswith("  exp    ") and line.endswith(" UTC (in 60 min)") for line in lines)
-        assert [line.split()[1] for line in lines if line.startswith("ok")] == list(STEPS)
+        assert [line.split()[1] for line in lines if line.startswith("ok")] == ALL_STEPS
         assert lines[-1] == "This app: accepted"
 
     def test_json_says_the_same(self, app: Flask, issuer: LocalIssuer) -> None:
@@ -208,7 +210,7 @@ class TestWhatIsPrinted:
         printed = document(app, issuer.token(sub="auth0|a"))
         assert (printed["accepted"], printed["code"], printed["reason"], printed["signed"]) == (True, None, None, True)
         assert (printed["header"]["alg"], printed["claims"]["sub"]) == ("RS256", "auth0|a")
-        assert [step["status"] for step in printed["steps"]] == ["ok"] * len(STEPS)
+        assert [step["status"] for step in printed["steps"]] == ["ok"] * len(ALL_STEPS)
         assert printed["mistakes"] == []
 
     def test_what_is_not_proven_is_marked(self, app: Flask, issuer: LocalIssuer) -> None:
@@ -216,7 +218,7 @@ class TestWhatIsPrinted:
         result = run(app, issuer.forged_token())
         assert result.exit_code == 1
         titles = [line for line in result.stdout.splitlines() if line.startswith(("Header", "Claims"))]
-        trust = "UNVERIFIED, anybody may have written this"
+        trust = "UNVERIFIED, anyone could have written this"
         assert titles == [f"Header: {trust}", f"Claims: {trust}"]
         assert "This app: refused (invalid_signature)" in result.stdout
         assert document(app, issuer.forged_token())["signed"] is False
@@ -224,8 +226,8 @@ class TestWhatIsPrinted:
     def test_what_cannot_be_read_is_said(self, app: Flask) -> None:
         """Instead of being guessed."""
         lines = run(app, "opaque").stdout.splitlines()
-        assert "Header: cannot be read" in lines
-        assert "Claims: cannot be read" in lines
+        assert "Header: cannot be decoded" in lines
+        assert "Claims: cannot be decoded" in lines
         assert lines[-1].startswith("opaque: The token is opaque")
 
     def test_an_outage_is_no_refusal(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
@@ -316,7 +318,7 @@ class TestWhatIsPrinted:
             deep = [deep]
         assert f"  deep  {json.dumps(deep)}" in run(app, issuer.token(deep=deep)).output
         output = run(app, f"{segment({})}.{segment({})}.").output
-        assert "Header: UNVERIFIED, anybody may have written this\n\nClaims" in output
+        assert "Header: UNVERIFIED, anyone could have written this\n\nClaims" in output
 
 
 class TestRoute:
@@ -370,10 +372,10 @@ class TestRoute:
         [
             ("/any", "any valid token"),
             ("/jwt", "jwt_required"),
-            ("/optional", "nothing: the route also takes requests without a token"),
+            ("/optional", "nothing: the route also accepts requests without a token"),
             ("/public", "nothing: the view is marked @public"),
-            ("/static/a.txt", "nothing: it is one of Flask's own static files"),
-            ("/open", "nothing: no guard of this route demands anything"),
+            ("/static/a.txt", "nothing: one of Flask's own static files"),
+            ("/open", "nothing: no guard of this route requires anything"),
             ("/scope --method OPTIONS", "nothing: Flask answers OPTIONS by itself"),
             ("/auth/me", "any valid token"),
             ("/auth/health", "nothing: the view is marked @public"),
@@ -390,13 +392,13 @@ class TestRoute:
         routed.add_url_rule("/open", "open", lambda: "")
         for token, status in ((issuer.token(), "ok"), (issuer.forged_token(), "-")):
             steps = document(routed, "--path", *path.split(), token)["steps"]
-            assert steps[len(STEPS) :] == [{"step": "demand", "status": status, "text": text}]
+            assert steps[len(ALL_STEPS) :] == [{"step": "demand", "status": status, "text": text}]
 
     def test_routes_of_ours_demand_what_the_settings_say(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
         """Scope and permission."""
         app = make_app(AUTH0_ADMIN_SCOPE="operate")
         printed = document(app, "--path", "/auth/admin/config", issuer.token(scope="operate"))
-        assert [(step["status"], step["text"]) for step in printed["steps"][len(STEPS) :]] == [
+        assert [(step["status"], step["text"]) for step in printed["steps"][len(ALL_STEPS) :]] == [
             ("ok", "scope operate"),
             ("fail", "permission operate"),
         ]
@@ -405,12 +407,12 @@ class TestRoute:
     @pytest.mark.parametrize(
         ("arguments", "problem"),
         [
-            (["--path", "/nowhere"], "no route takes GET /nowhere"),
-            (["--path", "/scope/"], "no route takes GET /scope/"),
-            (["--path", "/scope", "--method", "PATCH"], "no route takes PATCH /scope"),
-            (["--path", "/\x1b[31m"], r"no route takes 'GET /\x1b[31m'"),
-            (["--path", "/auth/me", "--method", "PATCH"], "no route takes PATCH /auth/me"),
-            (["--path", "/auth/admin/config"], "no route takes GET /auth/admin/config"),
+            (["--path", "/nowhere"], "no route matches GET /nowhere"),
+            (["--path", "/scope/"], "no route matches GET /scope/"),
+            (["--path", "/scope", "--method", "PATCH"], "no route matches PATCH /scope"),
+            (["--path", "/\x1b[31m"], r"no route matches 'GET /\x1b[31m'"),
+            (["--path", "/auth/me", "--method", "PATCH"], "no route matches PATCH /auth/me"),
+            (["--path", "/auth/admin/config"], "no route matches GET /auth/admin/config"),
         ],
     )
     def test_a_path_without_a_route_is_wrong_usage(
@@ -427,7 +429,7 @@ class TestRoute:
         """Never a traceback."""
         result = run(routed, "--path", "http://[", issuer.token())
         assert (result.exit_code, result.stdout) == (1, "")
-        assert result.stderr == "Error: The app cannot take a request for http://[: ValueError.\n"
+        assert result.stderr == "Error: The app cannot handle a request for http://[: ValueError.\n"
 
     @pytest.mark.parametrize(
         "hosts",
@@ -449,7 +451,7 @@ class TestRoute:
             assert run(routed, "--path", path, token).exit_code == 0
         elsewhere = run(routed, "--path", "https://example.org/scope", token)
         assert elsewhere.exit_code == (0 if hosts is None else 2)
-        reason = "no route takes GET /scope: the app answers 400 Bad Request, Host 'example.org' is not trusted.\n"
+        reason = "no route matches GET /scope: the app answers 400 Bad Request, Host 'example.org' is not trusted.\n"
         assert (reason in elsewhere.stderr) is (hosts is not None)
 
     def test_a_redirect_is_told(self, routed: Flask, issuer: LocalIssuer) -> None:
@@ -457,7 +459,7 @@ class TestRoute:
         routed.add_url_rule("/folder/<name>/", "folder", lambda name: name)
         result = run(routed, "--path", "/folder/a", issuer.token())
         assert result.exit_code == 2
-        reason = "no route takes GET /folder/a: the app answers 308 Permanent Redirect, http://localhost/folder/a/\n"
+        reason = "no route matches GET /folder/a: the app answers 308 Permanent Redirect, http://localhost/folder/a/\n"
         assert result.stderr.endswith(reason)
 
     def test_a_refusal_of_the_path_itself_is_told(self, routed: Flask, issuer: LocalIssuer) -> None:
@@ -486,7 +488,7 @@ class TestRoute:
         arguments = ["--path", "/permission/a"]
         (mistake,) = document(routed, *arguments, issuer.token(scope="read:reports"))["mistakes"]
         assert mistake["mistake"] == "permission as scope"
-        assert "The route demands permission read:reports, and the token has it in scope only." in mistake["cause"]
+        assert "The route requires permission read:reports, but the token has it only in scope." in mistake["cause"]
         others = [
             issuer.token(scope="read:reports", permissions=["read:reports"]),
             issuer.token(scope="other"),
@@ -511,7 +513,9 @@ class TestRoute:
         """It is in neither place. A claim that is demanded is nothing that Auth0 grants."""
         found = document(routed, "--path", *arguments, issuer.token(**claims))["mistakes"]
         (cause,) = [mistake["cause"] for mistake in found if mistake["mistake"] == "not granted"]
-        assert cause.startswith(f"The route demands {label}, and scope and permissions")
+        assert cause.startswith(
+            f"The route requires {label}, but the token has it neither in scope nor in permissions."
+        )
 
     def test_what_is_granted_or_not_proven_lacks_nothing(self, routed: Flask, issuer: LocalIssuer) -> None:
         """In whichever place it is, and where one of several is enough."""
@@ -553,7 +557,7 @@ class TestAppsOwnRules:
         blueprint.jwt_manager.user_lookup_loader(lambda header, claims: 1 / 0)
         result = run(make_app(blueprint), issuer.token())
         assert (result.exit_code, result.stdout) == (1, "")
-        assert result.stderr == "Error: A function of the app that judges tokens has failed, with ZeroDivisionError.\n"
+        assert result.stderr == "Error: A function of the app that judges tokens raised ZeroDivisionError.\n"
 
     def test_a_check_that_breaks_is_a_sentence(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
         """That of `requires_claim`, where a guard would not catch it."""
@@ -609,5 +613,5 @@ def test_a_token_too_long_for_a_terminal_is_said_to_be_cut_there(tmp_path: Path,
     """The kernel does it: copying the token again is no help."""
     printed, seen = typed_in(tmp_path, issuer, issuer.token(filling="x" * 4000))
     assert [found["mistake"] for found in printed["mistakes"]] == ["cut off"]
-    assert "A terminal takes no more than 4095 characters in a line" in seen
+    assert "A terminal line holds at most 4095 characters" in seen
     assert "flask auth0 inspect < FILE" in seen

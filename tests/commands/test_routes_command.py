@@ -362,7 +362,7 @@ def test_strict_names_each_unguarded_route_and_the_remedy(app: Flask) -> None:
     assert strict.stderr == (
         "Error: 1 route is unguarded:\n"
         "  GET, POST /open (open)\n"
-        "To solve this, put a guard below the route decorator, call protect() for the blueprint or the app, or mark "
+        "To solve this, put a guard below the route decorator, call protect() on the blueprint or the app, or mark "
         "the view @public.\n"
     )
     app.add_url_rule("/other", "other", answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 import threading
@@ -15,7 +16,7 @@ import pytest
 from conftest import AppFactory, bearer
 from flask import Flask
 from programs import typed
-from servers import RawServer, respond
+from servers import RawServer, drip, respond
 
 from auth0_blueprint.cli.exchange import MAX_BYTES, ExchangeError, exchange
 from auth0_blueprint.testing import LocalIssuer
@@ -144,14 +145,19 @@ def test_json_has_the_members_of_a_token_response(make_app: AppFactory, endpoint
     [
         (401, "access_denied", "Unauthorized", "The client id or the client secret is wrong."),
         (401, "invalid_client", "", "The client id or the client secret is wrong."),
-        (403, "access_denied", 'Client is not authorized to access "x".', "The application may not use this API"),
-        (403, "access_denied", "Service not enabled within domain: x", "Auth0 knows no API with this identifier"),
-        (403, "access_denied", "Service not found: x", "Auth0 knows no API with this identifier"),
-        (403, "access_denied", "Whatever", "Auth0 denies it. (access_denied: Whatever)"),
+        (
+            403,
+            "access_denied",
+            'Client is not authorized to access "x".',
+            "The application is not authorized for this API",
+        ),
+        (403, "access_denied", "Service not enabled within domain: x", "Auth0 has no API with this identifier"),
+        (403, "access_denied", "Service not found: x", "Auth0 has no API with this identifier"),
+        (403, "access_denied", "Whatever", "Auth0 denies the request. (access_denied: Whatever)"),
         (403, "unauthorized_client", "Grant type not allowed", "The application may not use the client credentials"),
         (400, "invalid_scope", "", "The API has no such scope"),
-        (429, "too_many_requests", "", "Auth0 was asked too often"),
-        (400, "something_new", "Why.", "Auth0 gave no token. (something_new: Why.)"),
+        (429, "too_many_requests", "", "Too many requests to Auth0"),
+        (400, "something_new", "Why.", "Auth0 returned no token. (something_new: Why.)"),
     ],
 )
 def test_a_refusal_is_explained(
@@ -200,6 +206,26 @@ def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
         assert len(exchange("GET", server.url, 5).body) == MAX_BYTES
 
 
+def test_the_size_of_a_compressed_answer_is_that_of_its_text() -> None:
+    """A small body that becomes a large one is too large."""
+
+    def compressed(size: int) -> Any:
+        return respond(body=gzip.compress(b" " * size), Content_Encoding="gzip")
+
+    with RawServer(compressed(MAX_BYTES + 1)) as server, pytest.raises(ExchangeError, match="too large"):
+        exchange("GET", server.url, 5)
+    with RawServer(compressed(MAX_BYTES)) as server:
+        assert exchange("GET", server.url, 5).body == b" " * MAX_BYTES
+
+
+def test_a_connection_is_shut_down_at_the_deadline() -> None:
+    """A command leaves no thread and no socket with a server that drips."""
+    with RawServer(drip(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b" ")) as server:
+        with pytest.raises(ExchangeError, match="no complete answer in time"):
+            exchange("GET", server.url, 0.3)
+        assert server.connection_ended.wait(2)
+
+
 @pytest.mark.parametrize("token", [None, "", 1, "two words", "red\x1b[31m", "ü"])
 def test_an_answer_without_a_usable_token_is_a_failure(
     make_app: AppFactory, endpoint: TokenEndpoint, token: Any
@@ -208,7 +234,7 @@ def test_an_answer_without_a_usable_token_is_a_failure(
     endpoint.document = {"access_token": token}
     result = run(make_app(**CREDENTIALS), "--endpoint", endpoint.url)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"Error: {endpoint.url} gave no token: its answer holds none.\n"
+    assert result.stderr == f"Error: {endpoint.url} returned no token: the response contains none.\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only here 127.1 is this machine, and a host like any other")
@@ -229,7 +255,7 @@ def test_the_secret_is_sent_by_https_only(make_app: AppFactory, url: str) -> Non
     """Or to this machine."""
     result = run(make_app(**CREDENTIALS), "--endpoint", url)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "has to be https" in result.stderr
+    assert "must be https" in result.stderr
 
 
 def test_the_secret_is_no_argument(make_app: AppFactory, endpoint: TokenEndpoint) -> None:
@@ -250,8 +276,8 @@ def test_without_client_id_or_secret_the_usage_is_wrong(make_app: AppFactory, en
     no_id = run(make_app(AUTH0_CLIENT_SECRET="x"), "--endpoint", endpoint.url)
     no_secret = run(make_app(AUTH0_CLIENT_ID="x"), "--endpoint", endpoint.url)
     assert (no_id.exit_code, no_secret.exit_code) == (2, 2)
-    assert "There is no client id: use --client-id, or set AUTH0_CLIENT_ID." in no_id.stderr
-    assert "There is no client secret: set AUTH0_CLIENT_SECRET, or use --secret-stdin." in no_secret.stderr
+    assert "No client id: use --client-id, or set AUTH0_CLIENT_ID." in no_id.stderr
+    assert "No client secret: set AUTH0_CLIENT_SECRET, or use --secret-stdin." in no_secret.stderr
     assert endpoint.forms == []
 
 

@@ -19,9 +19,8 @@ from auth0_blueprint.testing import LocalIssuer
 def other_issuer() -> Iterator[LocalIssuer]:
     """An issuer whose keys have other names than those of the first."""
     with LocalIssuer() as other:
-        other.remove_key("local-1")
-        other._made_keys = 100
         other.rotate()
+        other.remove_key("local-1")
         yield other
 
 

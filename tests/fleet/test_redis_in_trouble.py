@@ -59,7 +59,7 @@ def test_a_redis_that_failed_is_used_again_after_30_seconds(
 ) -> None:
     """It is left alone for so long by the clock of the process, and then it works as before."""
     app = make_app(AUTH0_CACHE_SECRET=SECRET, **redis.settings)
-    cache = SharedCache(backend_opener(app, None), monotonic=clock)
+    cache = SharedCache(backend_opener(app, None), clock=clock)
     cache.set("shared", "before", 60)
     assert cache.get("shared") == "before"
 

@@ -120,7 +120,7 @@ def test_a_cluster_that_comes_up_later_is_found(
 ) -> None:
     """Connecting is tried again when the pause after a failure is over."""
     server = RedisServer(redis_server, tmp_path, "--cluster-enabled", "yes")
-    cache = SharedCache(backend_opener(make_app(**cluster_settings(server.port)), None), monotonic=clock)
+    cache = SharedCache(backend_opener(make_app(**cluster_settings(server.port)), None), clock=clock)
     with pytest.raises(CacheUnavailableError):
         cache.get("shared")
     assert cache.has_failed

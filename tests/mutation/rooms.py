@@ -28,9 +28,10 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("tests/test_sender_constrained.py", "tests/test_certificate_bound.py"),
     ),
     "verifier": (
-        ("verification/verifier.py", "jose/jws.py"),
+        ("verification/verifier.py", "verification/sequence.py", "jose/jws.py"),
         (
             "tests/test_verifier.py",
+            "tests/test_verification_sequence.py",
             "tests/test_token_cache.py",
             "tests/test_several_domains.py",
             "tests/test_organizations.py",

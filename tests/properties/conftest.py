@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import MovableClock
+from conftest import MovableClock, put_on_clock
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, settings
@@ -22,7 +22,7 @@ from properties.issuing import ALGORITHMS, AUDIENCE, DOMAIN, NOW, published_keys
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "attacks"))  # for network_edge.py
 
-from network_edge import KeySetServer, key_set_server, put_on_clock
+from network_edge import KeySetServer, key_set_server
 
 # A machine that does other things as well is slow at times: no deadline, and no complaint about slow strategies.
 _ALWAYS = settings(database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -41,15 +41,14 @@ def key_set_host() -> Iterator[KeySetServer]:
         yield server
 
 
-def _app_on_clock(server: KeySetServer, clock: MovableClock) -> Flask:
+def _app_on_clock(server: KeySetServer) -> Flask:
     app = Flask("properties", static_folder=None)
     app.testing = True  # an unexpected exception comes through as it is
     app.config.update(
         AUTH0_DOMAIN=DOMAIN, AUTH0_AUDIENCE=AUDIENCE, AUTH0_JWKS_URL=server.url, AUTH0_ALGORITHMS=list(ALGORITHMS)
     )
     app.register_blueprint(Auth0Blueprint())
-    put_on_clock(app, clock)
-    clock.now = NOW
+    put_on_clock(app, MovableClock(NOW))
     return app
 
 
@@ -58,19 +57,17 @@ def asked_app() -> Iterator[FlaskClient]:
     """A client of an app that stands at `NOW` and has fetched the published keys over HTTP."""
     with key_set_server() as server:
         server.publish(*(key.jwk for key in published_keys()))
-        yield guarded(_app_on_clock(server, MovableClock()))
+        yield guarded(_app_on_clock(server))
 
 
 @pytest.fixture(scope="session")
 def app_without_keys(key_set_host: KeySetServer) -> Flask:
     """An app that asks `key_set_host`; `forget_keys` makes it ask again."""
-    app = _app_on_clock(key_set_host, MovableClock())
+    app = _app_on_clock(key_set_host)
     guarded(app)
     return app
 
 
 def forget_keys(app: Flask) -> None:
     """Let *app* start anew, at `NOW` and without a key set."""
-    clock = MovableClock()
-    put_on_clock(app, clock)
-    clock.now = NOW
+    put_on_clock(app, MovableClock(NOW))

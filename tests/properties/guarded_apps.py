@@ -11,21 +11,21 @@ from conftest import MovableClock
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt import PyJWS
 from jwt.algorithms import OKPAlgorithm
-from shared_sources import SECRET, DictBackend
+from shared_sources import SECRET, DictBackend, make_source
 
 from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import Auth0Error
 from auth0_blueprint.guards.requirements import Requirement, permission_requirement, scope_requirement
 from auth0_blueprint.keysets.fetch import FetchError
-from auth0_blueprint.keysets.shared import SharedKeySet
-from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.revocation.log import RevocationLog
 from auth0_blueprint.revocation.service import Revocations
+from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import Settings, load_settings
 from auth0_blueprint.sharing.fleet_sync import FleetSync
 from auth0_blueprint.sharing.shared_cache import SharedCache
 from auth0_blueprint.sharing.signed_cache import SignedCache
 from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.sequence import Presentation, Step, VerificationSequence
 from auth0_blueprint.verification.token_cache import TokenCache
 from auth0_blueprint.verification.verifier import Verifier
 
@@ -47,6 +47,7 @@ KEY_IDS = ("a", "b")
 MATERIALS = ("first", "second")
 
 MakeVerifier = Callable[..., Verifier]
+MakeSequence = Callable[[Verifier, tuple[Step, ...]], VerificationSequence]
 
 
 @functools.cache
@@ -103,10 +104,10 @@ def _loaded(items: tuple[tuple[str, Any], ...]) -> Settings:
 
 
 class Tenant:
-    """Both clocks, and what the issuer answers."""
+    """The clock, and what the issuer answers."""
 
     def __init__(self) -> None:
-        self.wall, self.monotonic = MovableClock(NOW), MovableClock(1000)
+        self.clock = MovableClock(NOW)
         self.keys = {"a": "first"}
         self.is_away = False
 
@@ -116,53 +117,56 @@ class Tenant:
         return document(self.keys)
 
 
+def sequence_of(verifier: Verifier, steps: tuple[Step, ...]) -> VerificationSequence:
+    return VerificationSequence(verifier.prove, steps)
+
+
 class GuardedApp:
     """One app's verification, on its own: key source, revocations and, maybe, remembered tokens."""
 
-    def __init__(self, tenant: Tenant, settings: dict[str, Any], cache: TokenCache, make: MakeVerifier) -> None:
+    def __init__(
+        self,
+        tenant: Tenant,
+        settings: dict[str, Any],
+        cache: TokenCache,
+        make: MakeVerifier,
+        make_sequence: MakeSequence = sequence_of,
+    ) -> None:
         loaded = _loaded(tuple(settings.items()))
-        shared_cache = SharedCache(DictBackend, monotonic=tenant.monotonic, call_within=lambda _seconds, call: call())
+        clock = tenant.clock
+        shared_cache = SharedCache(DictBackend, clock=clock, call_within=lambda _seconds, call: call())
         at_once = SingleFlight(start=lambda work: work())
         # Nothing purges the cache when a key set comes: it has to be right without.
-        self.source = KeySource(
-            loaded.issuers[0],
+        self.source = make_source(
+            tenant.fetch,
+            clock,
+            issuer=loaded.issuers[0],
             ttl_seconds=loaded.jwks_ttl_seconds,
             refresh_ahead_seconds=loaded.jwks_refresh_ahead_seconds,
             max_stale_seconds=loaded.jwks_max_stale_seconds,
             cooldown_seconds=loaded.jwks_cooldown_seconds,
-            fetch=tenant.fetch,
-            shared=SharedKeySet(
-                shared_cache, issuer=loaded.issuers[0], url="", secret=None, keep_seconds=1, attempt_seconds=1
-            ),
-            clock=tenant.wall,
-            monotonic=tenant.monotonic,
-            uniform=lambda low, high: (low + high) / 2,
             single_flight=at_once,
         )
         entries = SignedCache(shared_cache, secret=SECRET, names=())
         self.revocations = Revocations(
-            RevocationLog(entries, keep_seconds=3600, clock=tenant.wall),
-            FleetSync(entries, interval_seconds=5, monotonic=tenant.monotonic, single_flight=at_once),
+            RevocationLog(entries, keep_seconds=3600, clock=clock),
+            FleetSync(entries, interval_seconds=5, clock=clock, single_flight=at_once),
             reach=lambda: "process",
             max_lifetime_seconds=3600,
             leeway_seconds=loaded.leeway_seconds,
             max_stale_seconds=60,
             is_denying=False,
-            clock=tenant.wall,
+            clock=clock,
         )
         self.cache = cache
-        self.verifier = make(
-            loaded,
-            {loaded.issuers[0]: self.source},
-            tenant.wall,
-            remembered=cache,
-            refuse_revoked=self.revocations.refuse_revoked,
-        )
+        verifier = make(loaded, {loaded.issuers[0]: self.source}, clock=clock, remembered=cache)
+        steps = (Step("revocation", self.revocations.check_not_revoked), Step("binding", Binding().check))
+        self.sequence = make_sequence(verifier, steps)
 
     def answer(self, token: str, requirement: Requirement | None) -> tuple[AccessToken | None, object]:
         """Return the verified token, and all that a client or a view can see of the answer."""
         try:
-            access_token = self.verifier.verify(token)
+            access_token = self.sequence.verify(Presentation(token))
             if requirement is not None and not requirement.is_met_by(access_token):
                 raise requirement.error()
         except Auth0Error as exc:

@@ -2,7 +2,7 @@
 
 What the model takes for granted about the package, all of it in this file:
 
-- the arguments of `KeySource`, `SharedKeySet` and `SharedCache`, and their public methods;
+- the public methods of `KeySource` and `SharedKeySet`, which `shared_sources` makes;
 - flights are threads whose name `servers.land` knows;
 - a cache backend has ``get``, ``set``, ``add`` and ``delete``, with timeouts in seconds of the wall clock;
 - processes of one fleet keep one cooldown and one backoff, as far as the cache lets them know (`Process.history`).
@@ -20,22 +20,18 @@ from typing import Any
 
 from conftest import MovableClock
 from servers import ScriptedIssuer, document
+from shared_sources import AHEAD, EDDSA, MAX_STALE, SECRET, TTL, make_shared, make_source
 
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
-from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
-from auth0_blueprint.sharing.shared_cache import SharedCache
 
-TTL, AHEAD, MAX_STALE, COOLDOWN = 600.0, 120.0, 3600.0, 30.0
 SURELY_FRESH, SURELY_DUE = 0.9 * (TTL - AHEAD), 1.1 * (TTL - AHEAD)
 MAX_BACKOFF, MAX_RETRY_AFTER, MAX_SPREAD = 30.0, 300.0, 5.0
 POLL = 0.5
 
 KEY_IDS = ("a", "b", "c", "d")
-EDDSA = ALGORITHMS["EdDSA"]
-_ISSUER, _URL, _SECRET = "https://issuer.example/", "https://issuer.example/jwks", "a secret of the fleet"
 
 
 @dataclass(frozen=True)
@@ -101,21 +97,21 @@ class ClockedBackend:
     def get(self, key: str) -> Any:
         with self._lock:
             value, until = self.values.get(key, (None, 0.0))
-            return value if self._clock() < until else None
+            return value if self._clock.now < until else None
 
     def get_many(self, *keys: str) -> Any:
         return [self.get(key) for key in keys]
 
     def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
         with self._lock:
-            self.values[key] = (value, self._clock() + (timeout or 300))
+            self.values[key] = (value, self._clock.now + (timeout or 300))
         return True
 
     def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
         with self._lock:
-            if self._clock() < self.values.get(key, (None, 0.0))[1]:
+            if self._clock.now < self.values.get(key, (None, 0.0))[1]:
                 return False
-            self.values[key] = (value, self._clock() + (timeout or 300))
+            self.values[key] = (value, self._clock.now + (timeout or 300))
         return True
 
     def delete(self, key: str) -> Any:
@@ -127,23 +123,20 @@ class World:
     """Everything that the processes of one fleet have in common."""
 
     def __init__(self, *, is_sharing: bool) -> None:
-        self.wall, self.monotonic = MovableClock(), MovableClock(1000.0)
+        self.clock = MovableClock()
+        self.clock.sleep = lambda _seconds: self.clock.move(POLL)
+        self.clock.uniform = self.uniform
         self.is_sharing = is_sharing
-        self.backend = ClockedBackend(self.wall)
+        self.backend = ClockedBackend(self.clock)
         self.scripted = ScriptedIssuer(b"")
         self.outcome = published(frozenset({"a"}))
         self.jitter = 0.5
         self.publications: list[Publication] = []
-        self.disturbed_at = self.monotonic()
+        self.disturbed_at = self.clock.uptime
 
     def disturb(self) -> None:
         """Note that what the processes know of each other has got lost, or counts by a clock that has jumped."""
-        self.disturbed_at = self.monotonic()
-
-    def move(self, seconds: float) -> None:
-        """Let time pass."""
-        self.wall.move(seconds)
-        self.monotonic.move(seconds)
+        self.disturbed_at = self.clock.uptime
 
     def uniform(self, low: float, high: float) -> float:
         """Stand in for chance."""
@@ -151,27 +144,17 @@ class World:
 
     def shared(self) -> SharedKeySet:
         """Return the shared copy as one more process sees it."""
-        cache = SharedCache(
+        return make_shared(
+            self.clock,
             lambda: self.backend if self.is_sharing else None,
-            monotonic=self.monotonic,
             # No second by the real clock, which a busy machine might take: that would be a cache that is down.
             call_within=lambda _seconds, operation: operation(),
-        )
-        return SharedKeySet(
-            cache,
-            issuer=_ISSUER,
-            url=_URL,
-            secret=_SECRET if self.is_sharing else None,
-            attempt_seconds=5,
-            keep_seconds=MAX_STALE,
-            clock=self.wall,
-            monotonic=self.monotonic,
-            pause=lambda _seconds: self.move(POLL),
+            secret=SECRET if self.is_sharing else None,
         )
 
     def note(self, key_ids: frozenset[str], seconds_ago: float = 0) -> Publication:
         """Note that the issuer has given *key_ids* to somebody."""
-        wall, monotonic = self.wall() - seconds_ago, self.monotonic() - seconds_ago
+        wall, monotonic = self.clock.now - seconds_ago, self.clock.uptime - seconds_ago
         # Only without sharing can the wall clock go back, and only then the order of the answers is that of the ages.
         order = wall if self.is_sharing else float(len(self.publications))
         publication = Publication(key_ids, wall, monotonic, order)
@@ -186,7 +169,7 @@ class World:
 
     def age(self, publication: Publication) -> float:
         """Return the age by the faster clock."""
-        return max(self.wall() - publication.wall, self.monotonic() - publication.monotonic)
+        return max(self.clock.now - publication.wall, self.clock.uptime - publication.monotonic)
 
     def is_newer_than(self, attempt: Attempt) -> bool:
         """Tell whether anybody has got a key set since *attempt*."""
@@ -210,25 +193,11 @@ class Process:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.source = self._source()
-
-    def _source(self) -> KeySource:
-        return KeySource(
-            _ISSUER,
-            ttl_seconds=TTL,
-            refresh_ahead_seconds=AHEAD,
-            max_stale_seconds=MAX_STALE,
-            cooldown_seconds=COOLDOWN,
-            fetch=self._fetch,
-            shared=self.world.shared(),
-            clock=self.world.wall,
-            monotonic=self.world.monotonic,
-            uniform=self.world.uniform,
-        )
+        self.source: KeySource = make_source(self._fetch, self.world.clock, self.world.shared())
 
     def _fetch(self) -> bytes:
         world = self.world
-        attempt = Attempt(world.monotonic())
+        attempt = Attempt(world.clock.uptime)
         with self._lock:
             self._under_way += 1
             self.most_under_way = max(self.most_under_way, self._under_way)
@@ -244,8 +213,8 @@ class Process:
             attempt.is_told = False
             raise
         finally:
-            world.move(outcome.takes_seconds)
-            attempt.ended_at = world.monotonic()
+            world.clock.move(outcome.takes_seconds)
+            attempt.ended_at = world.clock.uptime
             attempt.has_failed = outcome.key_ids is None
             if outcome.key_ids is not None:
                 self.floor = attempt.publication = world.note(outcome.key_ids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from hypothesis import Phase, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from auth0_blueprint.errors import BindingMismatchError, KeySetUnavailableError
+from auth0_blueprint.errors import KeySetUnavailableError
 from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.sequence import Presentation, Step, VerificationSequence
 from auth0_blueprint.verification.token_cache import RememberedToken, TokenCache, digest_of
 from auth0_blueprint.verification.verifier import Verifier
 from properties.guarded_apps import (
@@ -23,8 +25,10 @@ from properties.guarded_apps import (
     MATERIALS,
     SETTINGS,
     GuardedApp,
+    MakeSequence,
     MakeVerifier,
     Tenant,
+    sequence_of,
     tokens,
 )
 
@@ -41,6 +45,7 @@ class SideBySide(RuleBasedStateMachine):
     """Each request is answered twice, and views do to their tokens what they like."""
 
     make_verifier: MakeVerifier = Verifier
+    make_sequence: MakeSequence = staticmethod(sequence_of)
     is_cache_shared_by_apps = False
 
     def __init__(self) -> None:
@@ -51,7 +56,7 @@ class SideBySide(RuleBasedStateMachine):
             caches = caches[:1] * len(SETTINGS)
         self.pairs = [
             (
-                GuardedApp(self.tenant, one, cache, type(self).make_verifier),
+                GuardedApp(self.tenant, one, cache, type(self).make_verifier, type(self).make_sequence),
                 GuardedApp(self.tenant, one, TokenCache(0), Verifier),
             )
             for one, cache in zip(SETTINGS, caches, strict=True)
@@ -71,12 +76,11 @@ class SideBySide(RuleBasedStateMachine):
 
     @rule(seconds=_MOVES)
     def time_passes(self, seconds: float) -> None:
-        self.tenant.wall.move(seconds)
-        self.tenant.monotonic.move(seconds)
+        self.tenant.clock.move(seconds)
 
     @rule(seconds=_MOVES)
     def the_wall_clock_is_set(self, seconds: float) -> None:
-        self.tenant.wall.move(-seconds)
+        self.tenant.clock.now -= seconds
 
     @rule(key_id=st.sampled_from(KEY_IDS), material=st.sampled_from(MATERIALS))
     def a_key_comes(self, key_id: str, material: str) -> None:
@@ -177,27 +181,17 @@ class ForgetsTheKeySetsAge(Verifier):
         return known.access_token
 
 
-class ForgetsRevocation(Verifier):
-    """Fault: who was let in once is not asked whether the token was withdrawn since."""
+class ForgetsTheStep(VerificationSequence):
+    """Fault: a token that was admitted once is spared one of the steps: whether it was revoked since, or its proof."""
 
-    def verify(self, token: str, *, cached_only: bool = False) -> AccessToken:
-        if self._remembered.find(digest_of(token.encode())) is None:
-            return super().verify(token, cached_only=cached_only)
-        access_token = self.prove(token, cached_only=cached_only)
-        if access_token.is_bound:
-            raise BindingMismatchError
-        return access_token
+    def __init__(self, name: str, verifier: Verifier, steps: tuple[Step, ...]) -> None:
+        super().__init__(verifier.prove, steps)
+        self._name, self._remembered = name, verifier._remembered
 
-
-class ForgetsTheBinding(Verifier):
-    """Fault: who was proven once is not asked for the proof of possession."""
-
-    def verify(self, token: str, *, cached_only: bool = False) -> AccessToken:
-        if self._remembered.find(digest_of(token.encode())) is None:
-            return super().verify(token, cached_only=cached_only)
-        access_token = self.prove(token, cached_only=cached_only)
-        self.check_not_revoked(access_token, token)
-        return access_token
+    def verify(self, presentation: Presentation, *, cached_only: bool = False) -> AccessToken:
+        if self._remembered.find(digest_of(presentation.token.encode())) is None:
+            return super().verify(presentation, cached_only=cached_only)
+        return self.without(self._name).verify(presentation, cached_only=cached_only)
 
 
 class _SharedClaims(AccessToken):
@@ -237,8 +231,6 @@ def _comes_to_light(**faults: Any) -> bool:
         ForgetsTheEnd,
         forgets_the_generation,
         ForgetsTheKeySetsAge,
-        ForgetsRevocation,
-        ForgetsTheBinding,
         SharesClaims,
     ],
     ids=lambda fault: fault.__name__,
@@ -246,6 +238,12 @@ def _comes_to_light(**faults: Any) -> bool:
 def test_a_fault_in_remembering_comes_to_light(make_verifier: Callable[..., Verifier]) -> None:
     """The comparison is worth something: it finds what others have done wrong."""
     assert _comes_to_light(make_verifier=staticmethod(make_verifier))
+
+
+@pytest.mark.parametrize("step", ["revocation", "binding"])
+def test_a_step_that_remembered_tokens_are_spared_comes_to_light(step: str) -> None:
+    """Each use of a token takes every step."""
+    assert _comes_to_light(make_sequence=staticmethod(partial(ForgetsTheStep, step)))
 
 
 def test_one_cache_for_two_apps_would_come_to_light() -> None:

@@ -40,7 +40,7 @@ class RevocationMachine(RuleBasedStateMachine):
             self.processes[index].revoke(token_id)
         except RevocationUnavailableError:
             return
-        self.revoked_at[token_id] = self.fleet.clock()
+        self.revoked_at[token_id] = self.fleet.clock.now
 
     @rule(index=processes, token_id=token_ids)
     def lift(self, index: int, token_id: str) -> None:
@@ -52,7 +52,7 @@ class RevocationMachine(RuleBasedStateMachine):
             return
         if was_lifted:
             self.revoked_at.pop(token_id, None)
-            self.free_since[token_id] = self.fleet.clock()
+            self.free_since[token_id] = self.fleet.clock.now
         elif not self.fleet.backend.is_away and self.has_touch(index):
             assert token_id not in self.revoked_at
 
@@ -60,7 +60,7 @@ class RevocationMachine(RuleBasedStateMachine):
     def request(self, index: int, token_id: str) -> None:
         process = self.processes[index]
         is_let_in = process.lets_in(token_id)
-        looked_at = self.fleet.clock() - process.fleet_sync.age_seconds
+        looked_at = self.fleet.clock.now - process.fleet_sync.age_seconds
         if token_id in self.revoked_at and looked_at > self.revoked_at[token_id]:
             assert not is_let_in
         if token_id in self.free_since and looked_at > self.free_since[token_id]:

@@ -110,7 +110,7 @@ def refused(description: str) -> Answer:
 
 
 OTHER_URI = refused("The DPoP proof was made for another URI.")
-REPLAYED = refused("The DPoP proof was used before; make a new one for each request.")
+REPLAYED = refused("The DPoP proof was already used; make a new one for each request.")
 SEVERAL_PROOFS = refused("The request must have exactly one DPoP proof.")
 
 #: What a client writes after ``/v1/files/`` in the request, what in the proof, and the name that the view gets.

@@ -1,4 +1,4 @@
-"""What a mistake is looked for in, and what one is."""
+"""The token under inspection, and the form of the mistakes that are looked for in it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from auth0_blueprint.verification.access_token import AccessToken
 
 
 class InspectedToken(NamedTuple):
-    """A token, and what this app makes of it.
+    """A token, and this app's verdict on it.
 
     Attributes:
-        content: what the token says.
+        content: the decoded token.
         settings: what the app accepts.
         now: Unix time.
         error: why the app refuses it, if it does.
-        access_token: the verified token, if it is proven.
+        access_token: the verified token, if it was verified.
         requirements: those of the route in question.
-        scopes: those that the route demands, or the routes of the app where none is in question.
+        scopes: those that the route requires; without a route, those that any route of the app requires.
     """
 
     content: Unverified
@@ -35,21 +35,21 @@ class InspectedToken(NamedTuple):
 
     @property
     def header(self) -> dict[str, Any]:
-        """What the header says, proven or not."""
+        """The header, verified or not; empty if it cannot be decoded."""
         return self.content.header or {}
 
     @property
     def claims(self) -> dict[str, Any]:
-        """What the payload says, proven or not."""
+        """The claims, verified or not; empty if they cannot be decoded."""
         return self.content.claims or {}
 
 
 class Mistake(NamedTuple):
-    """One that is often made.
+    """A common mistake.
 
     Attributes:
-        name: a short one.
-        find: returns the sentence that names the cause, or ``None`` where it is not this mistake.
+        name: a short name.
+        find: returns the sentence that names the cause, or ``None`` if the token does not show this mistake.
         remedy: the sentence that says what to do.
     """
 

@@ -1,4 +1,4 @@
-"""All the mistakes that are looked for."""
+"""All the mistakes that `flask auth0 inspect` looks for."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ MISTAKES: tuple[Mistake, ...] = (
 
 
 class FoundMistake(NamedTuple):
-    """One of them, in a token: its name, a sentence that says what is wrong, and one that says what to do."""
+    """A mistake found in a token: its name, a sentence that says what is wrong, and one that says what to do."""
 
     mistake: str
     cause: str
     remedy: str
 
 
-def mistakes_in(case: InspectedToken) -> list[FoundMistake]:
-    """Return every mistake that *case* shows."""
-    return _found(wrong_token.NO_TOKEN, case) or _found(MISTAKES, case)
+def mistakes_in(inspected: InspectedToken) -> list[FoundMistake]:
+    """Return every mistake that *inspected* shows."""
+    return _found(wrong_token.NO_TOKEN, inspected) or _found(MISTAKES, inspected)
 
 
-def _found(mistakes: tuple[Mistake, ...], case: InspectedToken) -> list[FoundMistake]:
-    found = ((mistake, mistake.find(case)) for mistake in mistakes)
+def _found(mistakes: tuple[Mistake, ...], inspected: InspectedToken) -> list[FoundMistake]:
+    found = ((mistake, mistake.find(inspected)) for mistake in mistakes)
     return [FoundMistake(mistake.name, cause, mistake.remedy) for mistake, cause in found if cause is not None]

@@ -1,7 +1,7 @@
-"""The steps by which this app accepts a token or refuses it: the app's own verifier takes them, here they get names.
+"""The steps by which this app accepts or refuses a token: the app's own sequence takes them, here they get names.
 
-The verifier raises at the first thing that is wrong. Its error tells where it was: whatever comes before has passed,
-and whatever comes after was not looked at.
+Proving a token raises at the first thing that is wrong, and the error tells where that was: every step before it has
+passed, and none after it was reached. The steps after the proof are those of the app's `VerificationSequence`.
 """
 
 from __future__ import annotations
@@ -24,38 +24,43 @@ from auth0_blueprint.errors import (
     TokenNotYetValidError,
     UnknownKeyError,
     UnsupportedAlgorithmError,
+    UserNotFoundError,
 )
 from auth0_blueprint.guards.authentication import AppState
-from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.credentials import BEARER, DPOP
+from auth0_blueprint.verification.sequence import Presentation
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 NOT_REACHED = "-"
 
-#: Each step, in the verifier's order, and what can be said when it has passed.
-STEPS: dict[str, str] = {
+#: What proving a token consists of, in the verifier's order, and what to say of each step that has passed.
+PROOF_STEPS: dict[str, str] = {
     "form": "three base64url segments; header and payload are JSON objects",
     "header": "algorithm, key id, extensions and type are acceptable",
-    "issuer": "it names an issuer of this app",
-    "key": "the issuer publishes the key that it names",
-    "signature": "the issuer has signed it",
+    "issuer": "names an issuer of this app",
+    "key": "the issuer publishes the key it names",
+    "signature": "signed by the issuer",
     "claims": "audience, subject and the other claims are acceptable",
-    "times": "it is valid now, and not for too long",
-    "revocation": "nobody has revoked it",
-    "binding": "it is a bearer token, and this app takes those",
-    "rules": "the app has nothing against it",
+    "times": "valid now, and not for too long",
 }
+#: What to say of the steps of the app's sequence.
+_PASSED: dict[str, str] = {
+    "revocation": "not revoked",
+    "binding": "a bearer token, which this app accepts",
+    "rules": "no rule of the app rejects it",
+}
+#: The name of the last steps, what the route requires; a word of the JSON output.
 REQUIREMENT = "demand"
-#: What is said instead of demands.
+#: What to say where a route requires nothing.
 _NOTHING: dict[str, str] = {
-    OPTIONAL: "nothing: the route also takes requests without a token",
+    OPTIONAL: "nothing: the route also accepts requests without a token",
     PUBLIC: "nothing: the view is marked @public",
-    STATIC: "nothing: it is one of Flask's own static files",
+    STATIC: "nothing: one of Flask's own static files",
     AUTOMATIC: "nothing: Flask answers OPTIONS by itself",
-    NONE: "nothing: no guard of this route demands anything",
+    NONE: "nothing: no guard of this route requires anything",
 }
 
 _STEP_OF_ERROR: dict[type[Auth0Error], str] = {
@@ -67,6 +72,7 @@ _STEP_OF_ERROR: dict[type[Auth0Error], str] = {
     InvalidClaimsError: "claims",
     ExpiredTokenError: "times",
     TokenNotYetValidError: "times",
+    UserNotFoundError: "rules",
 }
 _STEP_OF_REASON: dict[tuple[type[Auth0Error], str], str] = {
     (MalformedTokenError, "key_id"): "header",
@@ -79,7 +85,7 @@ _STEP_OF_REASON: dict[tuple[type[Auth0Error], str], str] = {
 
 
 class VerificationTrace(NamedTuple):
-    """How far a token has come.
+    """How far a token got.
 
     Attributes:
         steps: a finding for each step.
@@ -98,14 +104,14 @@ class VerificationTrace(NamedTuple):
 
 
 def step_of(error: Auth0Error) -> str:
-    """Return the step at which the verifier was when it raised *error*."""
+    """Return the step that raised *error*, for an error that tells."""
     return _STEP_OF_REASON.get((type(error), error.reason)) or _STEP_OF_ERROR[type(error)]
 
 
 def trace_verification(
     state: AppState, token: str, environ: Mapping[str, Any], protection: Protection | None = None
 ) -> VerificationTrace:
-    """Let the app decide about *token*, as for a request.
+    """Have the app judge *token*, as for a request.
 
     Args:
         state: of the app.
@@ -114,49 +120,53 @@ def trace_verification(
         protection: of the route; ``None`` if no route is in question.
 
     Raises:
-        CommandError: something of the app's own has failed.
+        CommandError: code of the app's own has failed.
     """
-    access_token, step = None, None
+    access_token, step, proofs = None, None, dict[str, str]()
     try:
-        access_token = state.verifier.prove(token)
-        step = "revocation"
-        state.verifier.check_not_revoked(access_token, token)
-        step = "binding"
-        needed_proof = _needed_proof(state.binding, access_token, token, environ)
-        step = "rules"
-        _asked_of_app(state.rules.admit, access_token)
+        access_token = state.sequence.prove(token)
+        presentation = Presentation(token, _scheme_for(access_token, state), environ)
+        for step, check in state.sequence.steps:
+            proofs[step] = _needed_proof(check, access_token, presentation)
+        step = None
+        _asked_of_app(state.rules.look_up_user, access_token)
     except Auth0Error as exc:
-        unreached = [Finding(REQUIREMENT, NOT_REACHED, text) for text in _requirements_in_words(protection)]
+        unreached = [Finding(REQUIREMENT, NOT_REACHED, text) for text in _in_words(protection)]
         return VerificationTrace(
             [*_steps_until(step or step_of(exc), exc, _texts(state)), *unreached], access_token, exc
         )
-    passed = [Finding(name, OK, text) for name, text in _texts(state).items()]
-    proof = Finding("binding", WARN, needed_proof)
-    steps = [proof if needed_proof and found.check == proof.check else found for found in passed]
+    steps = [
+        Finding(name, WARN if proofs.get(name) else OK, proofs.get(name) or text)
+        for name, text in _texts(state).items()
+    ]
+    required, error = _requirements(protection, access_token)
+    return VerificationTrace([*steps, *required], access_token, error)
+
+
+def _requirements(protection: Protection | None, access_token: AccessToken) -> tuple[list[Finding], Auth0Error | None]:
+    """Return a finding for each requirement of the route, and the error of the first that is not met."""
     requirements = protection.requirements if protection is not None else ()
     if not requirements:
-        steps += [Finding(REQUIREMENT, OK, text) for text in _requirements_in_words(protection)]
-    error = None
-    for requirement in requirements:
-        is_met = _asked_of_app(requirement.is_met_by, access_token)
-        steps.append(Finding(REQUIREMENT, OK if is_met else FAIL, requirement.label))
-        error = error or (None if is_met else requirement.refusal(()))
-    return VerificationTrace(steps, access_token, error)
+        return [Finding(REQUIREMENT, OK, text) for text in _in_words(protection)], None
+    met = [(requirement, _asked_of_app(requirement.is_met_by, access_token)) for requirement in requirements]
+    found = [Finding(REQUIREMENT, OK if is_met else FAIL, requirement.label) for requirement, is_met in met]
+    return found, next((requirement.refusal(()) for requirement, is_met in met if not is_met), None)
 
 
-def _requirements_in_words(protection: Protection | None) -> list[str]:
+def _in_words(protection: Protection | None) -> list[str]:
     if protection is None:
         return []
     return [requirement.label for requirement in protection.requirements] or [_NOTHING[protection.guard]]
 
 
 def _texts(state: AppState) -> dict[str, str]:
-    """Return `STEPS`, honest about what this process can know of revocations."""
+    """Return each step and what to say if it has passed, honest about what this process can know of revocations."""
+    texts = PROOF_STEPS | {step.name: _PASSED.get(step.name, "passed") for step in state.sequence.steps}
     if state.revocations is None:
-        return {**STEPS, "revocation": "not looked for: AUTH0_REVOCATION is off"}
+        return PROOF_STEPS | {"revocation": "not checked: AUTH0_REVOCATION is off"} | texts
     if state.reach() == "process":
-        return {**STEPS, "revocation": "none is known here, where no shared cache tells those of other processes"}
-    return STEPS
+        texts["revocation"] = "none known here: without a shared cache, revocations of other processes are unknown"
+    return texts
 
 
 def _steps_until(last: str, error: Auth0Error, texts: dict[str, str]) -> Iterator[Finding]:
@@ -168,15 +178,20 @@ def _steps_until(last: str, error: Auth0Error, texts: dict[str, str]) -> Iterato
             yield Finding(name, FAIL, error.description) if name == last else Finding(name, NOT_REACHED, "not reached")
 
 
-def _needed_proof(binding: Binding, access_token: AccessToken, token: str, environ: Mapping[str, Any]) -> str:
-    """Return what a request has to show beside *access_token*; nothing for a bearer token.
+def _scheme_for(access_token: AccessToken, state: AppState) -> str:
+    return DPOP if access_token.is_bound and state.binding.takes_dpop_scheme else BEARER
+
+
+def _needed_proof(
+    check: Callable[[AccessToken, Presentation], object], access_token: AccessToken, presentation: Presentation
+) -> str:
+    """Take a step; return what a request must show beside the token to pass it, or an empty text.
 
     Raises:
-        BindingMismatchError: no request with it would pass.
+        Auth0Error: no request with the token would pass.
     """
-    scheme = DPOP if access_token.is_bound and binding.takes_dpop_scheme else BEARER
     try:
-        binding.refuse_unproven(access_token, token, scheme, environ)
+        _asked_of_app(check, access_token, presentation)
     except InvalidProofError:
         return "accepted only with a DPoP proof by the key that it is bound to"
     except BindingMismatchError as exc:
@@ -193,4 +208,4 @@ def _asked_of_app(question: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
     except Auth0Error:
         raise
     except Exception as exc:
-        raise CommandError(f"A function of the app that judges tokens has failed, with {type(exc).__name__}.") from exc
+        raise CommandError(f"A function of the app that judges tokens raised {type(exc).__name__}.") from exc

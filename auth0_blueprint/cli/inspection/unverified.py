@@ -1,4 +1,4 @@
-"""Whatever somebody holds for an access token, read as far as it can be read. Nothing of it is proven."""
+"""Decodes what is supposed to be an access token, as far as possible. Nothing in it is verified."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Unverified(NamedTuple):
 
     Attributes:
         token: its text.
-        segments: how many parts it has, between dots.
-        header: what the first part says; ``None`` if that cannot be read.
-        claims: the same of the second.
-        signature_bytes: how long the third part is, decoded; ``None`` if that cannot be read.
-        is_payload_whole: whether the second part can be decoded, and does not end amidst its JSON.
+        segments: the number of its parts, separated by dots.
+        header: the decoded first part; ``None`` if it cannot be decoded.
+        claims: the decoded second part, likewise.
+        signature_bytes: the length of the decoded third part; ``None`` if it cannot be decoded.
+        is_payload_whole: whether the second part can be decoded and its JSON is not cut off.
     """
 
     token: str
@@ -44,7 +44,7 @@ def bare_token(text: str) -> str:
 
 
 def take_apart(token: str, max_bytes: int) -> Unverified:
-    """Read *token*, unless it is longer than *max_bytes*: then nothing of it is looked at."""
+    """Decode *token*; one longer than *max_bytes* is not decoded at all."""
     data = token.encode("utf-8", "surrogatepass")
     if len(data) > max_bytes:
         return Unverified(token, 0, None, None, None, is_payload_whole=False)
@@ -78,7 +78,7 @@ def _members(segment: bytes) -> dict[str, Any] | None:
 
 
 def _is_whole(segment: bytes) -> bool:
-    """Tell a payload that was cut from one that is wrong in another way, such as a list, or a member named twice."""
+    """Return ``False`` for a truncated payload, but not for one that is wrong otherwise, such as a list."""
     data = _decoded(segment)
     if data is None:
         return False
@@ -86,8 +86,8 @@ def _is_whole(segment: bytes) -> bool:
     try:
         json.loads(text)
     except json.JSONDecodeError as exc:
-        ends_amidst = exc.pos == len(text) or not text.endswith("}")
-        return not (ends_amidst and "{".startswith(text[:1]))
+        is_cut_off = exc.pos == len(text) or not text.endswith("}")
+        return not (is_cut_off and "{".startswith(text[:1]))
     except (ValueError, RecursionError):  # a number of too many digits; too deep
         return True
     return True

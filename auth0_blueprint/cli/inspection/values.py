@@ -1,4 +1,4 @@
-"""How the values in a token are shown to people: as JSON, cut, and times also as dates."""
+"""How values in a token are displayed: as JSON, shortened, and times also as dates."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _UNITS = (("d", 86_400), ("h", 3600), ("min", 60))
 
 
 def shown(value: Any) -> str:
-    """Return *value* as JSON, which tells a number from a text; cut, and nothing that a terminal would obey."""
+    """Return *value* as JSON, so that numbers and strings differ; shortened, and without control characters."""
     text = json.dumps(value, ensure_ascii=False)
     if not text.isprintable():
-        # DEL is the one that is ASCII, and that JSON does not have escaped.
+        # DEL is the only ASCII control character that JSON does not escape.
         text = json.dumps(value).replace("\x7f", "\\u007f")
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 def shown_claim(name: str, value: Any, now: float) -> str:
-    """Return the value of the claim *name*; a time also in UTC, and how far it is from *now*."""
+    """Return the value of the claim *name*; a time also in UTC and relative to *now*."""
     if name not in _TIMES or not is_unix_time(value):
         return shown(value)
     moment = datetime.fromtimestamp(value, UTC)
@@ -31,7 +31,7 @@ def shown_claim(name: str, value: Any, now: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return *seconds* in the largest unit of which they are two or more."""
+    """Return *seconds* in the largest unit that gives at least 2."""
     for unit, length in _UNITS:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"

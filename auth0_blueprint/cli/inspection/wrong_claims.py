@@ -1,4 +1,4 @@
-"""Mistakes that show in the claims: a token for something else, from somewhere else, or for another time."""
+"""Mistakes visible in the claims: a token for another API, from another issuer, or for another time."""
 
 from __future__ import annotations
 
@@ -9,87 +9,88 @@ from urllib.parse import urlsplit
 from auth0_blueprint.cli.inspection.inspected_token import InspectedToken, Mistake
 from auth0_blueprint.cli.inspection.values import duration, shown
 from auth0_blueprint.cli.output import printable
-from auth0_blueprint.errors import InsufficientPermissionsError
-from auth0_blueprint.verification.access_token import AccessToken, is_unix_time
+from auth0_blueprint.verification.access_token import is_unix_time
 
-# Of a token for somebody else: one for this API may hold them as well.
+# Only in a token for another audience: one for this API may have these claims as well.
 _SIGNS_OF_ID_TOKENS = ("nonce", "at_hash", "c_hash", "auth_time", "sid", "email_verified", "updated_at")
 _TENANTS = ".auth0.com"
-#: Later than this it is hardly the clock.
+#: A larger difference is hardly the clock.
 _CLOCK_SECONDS = 60
 
 
 def _texts(value: Any) -> list[str]:
-    """Return the texts in *value*, which is one, or a list, or anything."""
+    """Return the strings in *value*, which may be a string, a list or anything else."""
     values = value if isinstance(value, list) else [value]
     return [text for text in values if isinstance(text, str)]
 
 
-def _is_for_us(case: InspectedToken) -> bool:
-    return not set(case.settings.audience).isdisjoint(_texts(case.claims.get("aud")))
+def _is_for_us(inspected: InspectedToken) -> bool:
+    return not set(inspected.settings.audience).isdisjoint(_texts(inspected.claims.get("aud")))
 
 
-def _id_token(case: InspectedToken) -> str | None:
-    audience = _texts(case.claims.get("aud"))
-    if not audience or _is_for_us(case):
+def _id_token(inspected: InspectedToken) -> str | None:
+    audience = _texts(inspected.claims.get("aud"))
+    if not audience or _is_for_us(inspected):
         return None
-    clients = {*_texts(case.claims.get("azp")), case.settings.client_id}
-    if clients.isdisjoint(audience) and not any(name in case.claims for name in _SIGNS_OF_ID_TOKENS):
+    clients = {*_texts(inspected.claims.get("azp")), inspected.settings.client_id}
+    if clients.isdisjoint(audience) and not any(name in inspected.claims for name in _SIGNS_OF_ID_TOKENS):
         return None
-    return "This is an ID token: it tells an application who has logged in, and is for no API."
+    return "This is an ID token: it tells an application who has logged in, and is not meant for an API."
 
 
-def _audience_spelling(case: InspectedToken) -> str | None:
-    if _is_for_us(case):
+def _audience_spelling(inspected: InspectedToken) -> str | None:
+    if _is_for_us(inspected):
         return None
-    ours = {_plain(audience): audience for audience in case.settings.audience}
-    for audience in _texts(case.claims.get("aud")):
+    ours = {_plain(audience): audience for audience in inspected.settings.audience}
+    for audience in _texts(inspected.claims.get("aud")):
         if _plain(audience) in ours:
             meant = ours[_plain(audience)]
-            return f"The token is for {shown(audience)}, and AUTH0_AUDIENCE is {shown(meant)}: each character counts."
+            return f"The token is for {shown(audience)}, but AUTH0_AUDIENCE is {shown(meant)}: they must match exactly."
     return None
 
 
-def _other_audience(case: InspectedToken) -> str | None:
-    audience = _texts(case.claims.get("aud"))
-    if not audience or _is_for_us(case) or _id_token(case) or _audience_spelling(case):
+def _other_audience(inspected: InspectedToken) -> str | None:
+    audience = _texts(inspected.claims.get("aud"))
+    if not audience or _is_for_us(inspected) or _id_token(inspected) or _audience_spelling(inspected):
         return None
-    ours = ", ".join(map(shown, case.settings.audience))
-    return f"The token is for {', '.join(map(shown, audience))}, and AUTH0_AUDIENCE is {ours}."
+    ours = ", ".join(map(shown, inspected.settings.audience))
+    return f"The token is for {', '.join(map(shown, audience))}, but AUTH0_AUDIENCE is {ours}."
 
 
-def _issuer_spelling(case: InspectedToken) -> str | None:
-    issuer = case.claims.get("iss")
-    if not isinstance(issuer, str) or issuer in case.settings.issuers:
+def _issuer_spelling(inspected: InspectedToken) -> str | None:
+    issuer = inspected.claims.get("iss")
+    if not isinstance(issuer, str) or issuer in inspected.settings.issuers:
         return None
-    ours = {_plain(known): known for known in case.settings.issuers}
+    ours = {_plain(known): known for known in inspected.settings.issuers}
     if _plain(issuer) not in ours:
         return None
-    return f"The token is from {shown(issuer)}, this app trusts {shown(ours[_plain(issuer)])}: each character counts."
+    trusted = shown(ours[_plain(issuer)])
+    return f"The token is from {shown(issuer)}, but this app trusts {trusted}: they must match exactly."
 
 
-def _custom_domain(case: InspectedToken) -> str | None:
-    issuer = str(case.claims.get("iss"))
-    if not _is_elsewhere(case) or not _is_of_tenant(issuer) ^ any(map(_is_of_tenant, case.settings.issuers)):
+def _custom_domain(inspected: InspectedToken) -> str | None:
+    issuer = str(inspected.claims.get("iss"))
+    if not _is_elsewhere(inspected) or not _is_of_tenant(issuer) ^ any(map(_is_of_tenant, inspected.settings.issuers)):
         return None
     return (
-        f"The token is from {shown(issuer)}, and this app trusts {_known(case)}: one may be the other's custom domain."
+        f"The token is from {shown(issuer)}, but this app trusts {_known(inspected)}: "
+        "one may be the other's custom domain."
     )
 
 
-def _other_tenant(case: InspectedToken) -> str | None:
-    if not _is_elsewhere(case) or _custom_domain(case):
+def _other_tenant(inspected: InspectedToken) -> str | None:
+    if not _is_elsewhere(inspected) or _custom_domain(inspected):
         return None
-    return f"The token is from {shown(case.claims['iss'])}, and this app trusts {_known(case)}."
+    return f"The token is from {shown(inspected.claims['iss'])}, but this app trusts {_known(inspected)}."
 
 
-def _is_elsewhere(case: InspectedToken) -> bool:
-    issuer = case.claims.get("iss")
-    return isinstance(issuer, str) and issuer not in case.settings.issuers and not _issuer_spelling(case)
+def _is_elsewhere(inspected: InspectedToken) -> bool:
+    issuer = inspected.claims.get("iss")
+    return isinstance(issuer, str) and issuer not in inspected.settings.issuers and not _issuer_spelling(inspected)
 
 
-def _known(case: InspectedToken) -> str:
-    return ", ".join(map(shown, case.settings.issuers))
+def _known(inspected: InspectedToken) -> str:
+    return ", ".join(map(shown, inspected.settings.issuers))
 
 
 def _is_of_tenant(issuer: str) -> bool:
@@ -100,82 +101,78 @@ def _is_of_tenant(issuer: str) -> bool:
 
 
 def _plain(url: str) -> str:
-    """Return *url* without what is often mistaken: the scheme, the case, and a slash at the end."""
+    """Return *url* without what is often mistaken: the scheme, upper inspected and a trailing slash."""
     return re.sub(r"^https?://", "", url.lower()).removesuffix("/")
 
 
-def _clock(case: InspectedToken) -> str | None:
-    leeway = case.settings.leeway_seconds
+def _clock(inspected: InspectedToken) -> str | None:
+    leeway = inspected.settings.leeway_seconds
     for name, verb in (("iat", "was issued"), ("nbf", "becomes valid")):
-        value = case.claims.get(name)
-        if is_unix_time(value) and value > case.now + leeway:
-            return (
-                f"By the clock here the token {verb} {duration(value - case.now)} from now; {leeway:g} s are allowed."
-            )
-    seconds = _seconds_expired(case)
+        value = inspected.claims.get(name)
+        if is_unix_time(value) and value > inspected.now + leeway:
+            distance = duration(value - inspected.now)
+            return f"By this machine's clock the token {verb} {distance} in the future; {leeway:g} s are tolerated."
+    seconds = _seconds_expired(inspected)
     if not leeway <= seconds <= leeway + _CLOCK_SECONDS:
         return None
-    return f"By the clock here the token has expired {duration(seconds)} ago; {leeway:g} s are allowed."
+    return f"By this machine's clock the token expired {duration(seconds)} ago; {leeway:g} s are tolerated."
 
 
-def _expired(case: InspectedToken) -> str | None:
-    seconds = _seconds_expired(case)
-    if seconds <= case.settings.leeway_seconds + _CLOCK_SECONDS:
+def _expired(inspected: InspectedToken) -> str | None:
+    seconds = _seconds_expired(inspected)
+    if seconds <= inspected.settings.leeway_seconds + _CLOCK_SECONDS:
         return None
-    return f"The token has expired {duration(seconds)} ago."
+    return f"The token expired {duration(seconds)} ago."
 
 
-def _seconds_expired(case: InspectedToken) -> float:
-    """Return how long ago the token has expired; less than nothing if it has not."""
-    value = case.claims.get("exp")
-    return case.now - value if is_unix_time(value) else -1.0
+def _seconds_expired(inspected: InspectedToken) -> float:
+    """Return how long ago the token expired; negative if it has not."""
+    value = inspected.claims.get("exp")
+    return inspected.now - value if is_unix_time(value) else -1.0
 
 
-def _scope_as_permission(case: InspectedToken) -> str | None:
-    scope = case.claims.get("scope")
+def _scope_as_permission(inspected: InspectedToken) -> str | None:
+    scope = inspected.claims.get("scope")
     scopes = scope.split(" ") if isinstance(scope, str) else _texts(scope)
-    names = sorted(case.scopes.intersection(_texts(case.claims.get("permissions"))) - {*scopes})
+    names = sorted(inspected.scopes.intersection(_texts(inspected.claims.get("permissions"))) - {*scopes})
     if not names:
         return None
-    return f"Routes demand {shown(' '.join(names))} in scope, and the token has it in permissions only."
+    return f"Routes require {shown(' '.join(names))} in scope, but the token has it only in permissions."
 
 
-def _permission_as_scope(case: InspectedToken) -> str | None:
-    token = case.access_token
+def _permission_as_scope(inspected: InspectedToken) -> str | None:
+    token = inspected.access_token
     if token is None:
         return None
-    # Only asked, never let out: the demand has to say itself whether it would be met the other way round.
-    exchanged = AccessToken(token.claims, token.header, scopes=token.permissions, permissions=token.scopes)
-    requirements = [
-        requirement for requirement in case.requirements if requirement.error is InsufficientPermissionsError
-    ]
     labels = [
         requirement.label
-        for requirement in requirements
-        if not requirement.is_met_by(token) and requirement.is_met_by(exchanged)
+        for requirement in inspected.requirements
+        if requirement.kind == "permission"
+        and not requirement.is_met_by_values(token.permissions)
+        and requirement.is_met_by_values(token.scopes)
     ]
     if not labels:
         return None
-    return f"The route demands {' and '.join(map(printable, labels))}, and the token has it in scope only."
+    return f"The route requires {' and '.join(map(printable, labels))}, but the token has it only in scope."
 
 
 MISTAKES: tuple[Mistake, ...] = (
-    Mistake("ID token", _id_token, "Send the access token, and ask for it with AUTH0_AUDIENCE as the audience."),
+    Mistake("ID token", _id_token, "Send the access token instead, requested with AUTH0_AUDIENCE as the audience."),
     Mistake(
-        "audience spelling", _audience_spelling, "Set AUTH0_AUDIENCE to the identifier of the API, as Auth0 has it."
+        "audience spelling", _audience_spelling, "Set AUTH0_AUDIENCE to the identifier of the API exactly as in Auth0."
     ),
     Mistake(
         "other audience",
         _other_audience,
-        "Ask Auth0 for a token with AUTH0_AUDIENCE as the audience, or set AUTH0_AUDIENCE to that of the token.",
+        "Request the token with AUTH0_AUDIENCE as the audience, or set AUTH0_AUDIENCE to that of the token.",
     ),
     Mistake(
-        "issuer spelling", _issuer_spelling, "Set AUTH0_DOMAIN to the bare host name, or AUTH0_ISSUER to iss as it is."
+        "issuer spelling", _issuer_spelling, "Set AUTH0_DOMAIN to the bare host name, or AUTH0_ISSUER to the exact iss."
     ),
-    Mistake("custom domain", _custom_domain, "Log in by the domain in AUTH0_DOMAIN, or name both domains there."),
+    Mistake("custom domain", _custom_domain, "Log in through the domain in AUTH0_DOMAIN, or list both domains there."),
     Mistake("other tenant", _other_tenant, "Get a token of this tenant, or set AUTH0_DOMAIN to that of the token."),
-    Mistake("clock", _clock, "Synchronize the clocks (NTP); AUTH0_LEEWAY allows for what remains."),
-    Mistake("expired", _expired, "Get a new one, and let the client do so before exp."),
+    Mistake("clock", _clock, "Synchronize the clocks (NTP); AUTH0_LEEWAY covers small differences."),
+    Mistake("expired", _expired, "Get a new one, and have the client renew it before exp."),
     Mistake(
         "scope as permission",
         _scope_as_permission,
@@ -184,6 +181,6 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(
         "permission as scope",
         _permission_as_scope,
-        "Guard the route with requires_scope, or switch on RBAC and permissions in the token for the API in Auth0.",
+        "Guard the route with requires_scope, or enable RBAC and permissions in the token for the API in Auth0.",
     ),
 )

@@ -1,0 +1,81 @@
+"""The rows of `routes.table`: a path, who may use it, and what each of its methods accepts and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from flask import Response
+from marshmallow import Schema
+
+from auth0_blueprint.errors import Auth0Error
+from auth0_blueprint.settings import Settings
+
+JSON, FORM, HEALTH_JSON = "application/json", "application/x-www-form-urlencoded", "application/health+json"
+
+View = Callable[..., Response]
+
+#: Who may use a route: ``anyone``; ``optional``: anyone, and some tokens show more; ``token``: any valid token;
+#: otherwise the member of `Settings` with the scope that a token needs. Routes for ``admin_scope`` exist only with
+#: ``AUTH0_ADMIN``.
+Guard = Literal["anyone", "optional", "token", "admin_scope", "introspection_scope"]
+
+
+class Operation(NamedTuple):
+    """One method of one route.
+
+    Attributes:
+        name: of the operation, in the OpenAPI document.
+        method: in capitals.
+        summary: what it is for.
+        answers: status to schema, for every answer that is not an error.
+        body: schema of the request.
+        body_type: media type of the request.
+        answer_type: media type of the answers.
+        refusals: its errors, apart from those of the guard.
+    """
+
+    name: str
+    method: str
+    summary: str
+    answers: dict[int, type[Schema]]
+    body: type[Schema] | None = None
+    body_type: str = JSON
+    answer_type: str = JSON
+    refusals: tuple[type[Auth0Error], ...] = ()
+
+
+class Route(NamedTuple):
+    """One path of the package's own.
+
+    Attributes:
+        path: below the prefix of the blueprint, as a rule of werkzeug.
+        view: for all methods. Its name is the last part of the endpoint.
+        guard: who may use it.
+        operations: one for each method.
+        switch: the member of `Settings` that turns the route on. While it is off, those who may use the route get 404.
+    """
+
+    path: str
+    view: View
+    guard: Guard
+    operations: tuple[Operation, ...]
+    switch: str | None = None
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods of its operations, without ``HEAD`` and ``OPTIONS``."""
+        return tuple(operation.method for operation in self.operations)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests without a token are answered."""
+        return self.guard in {"anyone", "optional"}
+
+    def is_hidden(self, settings: Settings) -> bool:
+        """Return whether under *settings* the path answers 404 to everybody, whatever the method."""
+        return self.guard == "admin_scope" and not settings.admin
+
+    def is_on(self, settings: Settings) -> bool:
+        """Return whether under *settings* those who may use the route get an answer."""
+        return not self.is_hidden(settings) and (self.switch is None or bool(getattr(settings, self.switch)))

@@ -1,0 +1,131 @@
+"""The package's own routes, a row each: the source of registration, of the guards and of the OpenAPI document.
+
+A new route is a view in a module of its concern and a row here.
+"""
+
+from __future__ import annotations
+
+from auth0_blueprint.errors import InvalidRequestError, NotFoundError, RateLimitedError
+from auth0_blueprint.routes.admin import ConfigSchema, KeySetsSchema, StatsSchema, config, jwks, refresh, stats
+from auth0_blueprint.routes.health import HealthSchema, health, live
+from auth0_blueprint.routes.introspection import IntrospectionRequestSchema, IntrospectionSchema, introspect
+from auth0_blueprint.routes.me import ClaimsSchema, me
+from auth0_blueprint.routes.openapi import DocumentSchema, openapi
+from auth0_blueprint.routes.resource_metadata import ResourceMetadataSchema, resource_metadata
+from auth0_blueprint.routes.revocations import RevocationRequestSchema, RevocationSchema, look_up_or_lift, revoke
+from auth0_blueprint.routes.route import FORM, HEALTH_JSON, Operation, Route
+
+ROUTES = (
+    Route(
+        "/health",
+        health,
+        "optional",
+        (
+            Operation(
+                *("health", "GET", "Whether tokens can be verified"),
+                {200: HealthSchema, 503: HealthSchema},
+                answer_type=HEALTH_JSON,
+            ),
+        ),
+    ),
+    Route(
+        "/health/live",
+        live,
+        "anyone",
+        (Operation("live", "GET", "Whether the process answers", {200: HealthSchema}, answer_type=HEALTH_JSON),),
+    ),
+    Route(
+        "/openapi.json",
+        openapi,
+        "anyone",
+        (Operation("openapi", "GET", "This document", {200: DocumentSchema}),),
+        switch="openapi",
+    ),
+    Route("/me", me, "token", (Operation("me", "GET", "The caller's verified claims", {200: ClaimsSchema}),)),
+    Route(
+        "/introspect",
+        introspect,
+        "introspection_scope",
+        (
+            Operation(
+                *("introspect", "POST", "What the guard sees in a token (RFC 7662)"),
+                {200: IntrospectionSchema},
+                body=IntrospectionRequestSchema,
+                body_type=FORM,
+                refusals=(InvalidRequestError,),
+            ),
+        ),
+    ),
+    Route(
+        "/admin/config",
+        config,
+        "admin_scope",
+        (Operation("config", "GET", "The settings in force", {200: ConfigSchema}),),
+    ),
+    Route(
+        "/admin/jwks",
+        jwks,
+        "admin_scope",
+        (Operation("jwks", "GET", "The key sets that this process has", {200: KeySetsSchema}),),
+    ),
+    Route(
+        "/admin/jwks/refresh",
+        refresh,
+        "admin_scope",
+        (
+            Operation(
+                *("refresh", "POST", "Fetch every key set now, in all processes"),
+                {200: KeySetsSchema},
+                refusals=(RateLimitedError,),
+            ),
+        ),
+    ),
+    Route(
+        "/admin/stats",
+        stats,
+        "admin_scope",
+        (Operation("stats", "GET", "The counters of this process", {200: StatsSchema}),),
+    ),
+    Route(
+        "/admin/revocations",
+        revoke,
+        "admin_scope",
+        (
+            Operation(
+                *("revoke", "POST", "Revoke a token, or all tokens issued so far for a subject or to a client"),
+                {201: RevocationSchema},
+                body=RevocationRequestSchema,
+                refusals=(InvalidRequestError,),
+            ),
+        ),
+        switch="revocation",
+    ),
+    Route(
+        "/admin/revocations/<kind>/<auth0_any_text:value>",
+        look_up_or_lift,
+        "admin_scope",
+        (
+            Operation("look_up", "GET", "Look a revocation up", {200: RevocationSchema}, refusals=(NotFoundError,)),
+            Operation(
+                *("lift", "DELETE", "Lift a revocation: accept the tokens again"),
+                {200: RevocationSchema},
+                refusals=(NotFoundError,),
+            ),
+        ),
+        switch="revocation",
+    ),
+)
+
+#: At the root of the app, not below the prefix; the path of the resource identifier is appended (RFC 9728 §3.1).
+RESOURCE_METADATA = Route(
+    "/.well-known/oauth-protected-resource",
+    resource_metadata,
+    "anyone",
+    (
+        Operation(
+            *("resource_metadata", "GET", "How to get a token for this API (RFC 9728)"),
+            {200: ResourceMetadataSchema},
+        ),
+    ),
+    switch="resource",
+)

@@ -1,0 +1,150 @@
+"""``routes/table.py`` is true: each row is a route, each route of ours has a row, and asks what its row says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from conftest import AppFactory, bearer
+from flask import Flask
+from flask.testing import FlaskClient
+from refusals import NO_CREDENTIALS, seen
+
+from auth0_blueprint.routes.route import Route
+from auth0_blueprint.routes.table import RESOURCE_METADATA, ROUTES
+from auth0_blueprint.testing import LocalIssuer
+
+ON: dict[str, Any] = {
+    "AUTH0_OPENAPI": True,
+    "AUTH0_RESOURCE_METADATA": True,
+    "AUTH0_ADMIN_SCOPE": "operate:api",
+    "AUTH0_INTROSPECTION_SCOPE": "look:api",
+}
+VALUES = {"admin_scope": "operate:api", "introspection_scope": "look:api"}
+OFF = {"openapi": "AUTH0_OPENAPI", "revocation": "AUTH0_REVOCATION", "resource": "AUTH0_RESOURCE_METADATA"}
+BODIES: dict[str, dict[str, Any]] = {
+    "introspect": {"data": {"token": "opaque"}},
+    "revoke": {"json": {"jti": "revoked"}},
+}
+
+ROWS = (*ROUTES, RESOURCE_METADATA)
+OPEN = [row for row in ROWS if row.guard in {"anyone", "optional"}]
+every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.view.__name__)
+
+
+@pytest.fixture
+def whole(make_app: AppFactory) -> Flask:
+    """An app that has every route."""
+    return make_app(**ON)
+
+
+def rule_of(row: Route) -> str:
+    """Return the rule of *row*: below the prefix, or at the root of the app."""
+    return row.path if row is RESOURCE_METADATA else f"/auth{row.path}"
+
+
+def path_of(row: Route) -> str:
+    """Return where *row* is found."""
+    return rule_of(row).replace("<kind>", "jti").replace("<auth0_any_text:value>", "revoked")
+
+
+def everything(issuer: LocalIssuer) -> str:
+    """Return a token of somebody who may use every route."""
+    return issuer.token(scope=" ".join(VALUES.values()), permissions=list(VALUES.values()))
+
+
+def statuses(client: FlaskClient, row: Route, token: str) -> list[int]:
+    """Return how the holder of *token* is answered by each method of *row*, one after the other."""
+    return [
+        client.open(
+            path_of(row), method=operation.method, headers=bearer(token), **BODIES.get(operation.name, {})
+        ).status_code
+        for operation in row.operations
+    ]
+
+
+def test_rows_and_routes_are_the_same(whole: Flask) -> None:
+    """Path, methods and endpoint; a route that only refuses other methods stands beside each."""
+    registered = {
+        (rule.rule, rule.endpoint, frozenset((rule.methods or set()) - {"HEAD"})) for rule in whole.url_map.iter_rules()
+    }
+    every_method = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+    expected = set()
+    for row in ROWS:
+        name, methods = f"auth0.{row.view.__name__}", frozenset(row.methods)
+        expected |= {(rule_of(row), name, methods), (rule_of(row), f"{name}_other_methods", every_method - methods)}
+    assert registered == expected
+
+
+def test_every_operation_is_named_once() -> None:
+    """As OpenAPI has it."""
+    names = [operation.name for row in ROWS for operation in row.operations]
+    assert len(set(names)) == len(names)
+
+
+@every_row
+def test_anonymous_callers_are_answered_where_the_row_says_so(whole: Flask, row: Route) -> None:
+    """By every method; elsewhere the challenge is bare."""
+    for method in row.methods:
+        response = whole.test_client().open(path_of(row), method=method)
+        if row in OPEN:
+            assert response.status_code == 200
+        else:
+            metadata = f'resource_metadata="https://api.example.com{RESOURCE_METADATA.path}"'
+            assert seen(response) == replace(NO_CREDENTIALS, challenges=(f'Bearer realm="api", {metadata}',))
+
+
+@every_row
+def test_a_token_without_scopes_is_enough_where_the_row_says_so(whole: Flask, issuer: LocalIssuer, row: Route) -> None:
+    """Elsewhere the challenge names the value of the settings that the row names."""
+    for method in row.methods:
+        response = whole.test_client().open(path_of(row), method=method, headers=bearer(issuer.token(scope="")))
+        if row.guard in VALUES:
+            (challenge,) = seen(response).challenges
+            assert re.findall(r'[ ,]scope="([^"]*)"', challenge) == [VALUES[row.guard]]
+            assert (response.status_code, response.get_json()["code"]) == (403, "insufficient_scope")
+        else:
+            assert response.status_code == 200
+
+
+@every_row
+def test_scope_and_permission_that_the_row_names_are_enough(whole: Flask, issuer: LocalIssuer, row: Route) -> None:
+    """And each answer has a status that the row names."""
+    value = VALUES.get(row.guard, "")
+    client, token = whole.test_client(), issuer.token(scope=value, permissions=[value])
+    admin = bearer(everything(issuer))
+    assert client.post("/auth/admin/revocations", json={"jti": "revoked"}, headers=admin).status_code == 201
+    for status, operation in zip(statuses(client, row, token), row.operations, strict=True):
+        assert status in operation.answers
+
+
+@pytest.mark.parametrize("row", OPEN, ids=lambda row: row.view.__name__)
+def test_a_token_shows_more_where_the_row_says_so(whole: Flask, issuer: LocalIssuer, row: Route) -> None:
+    """And only there: the other open routes answer everybody alike."""
+    client = whole.test_client()
+    anonymous = client.get(path_of(row)).get_json()
+    known = client.get(path_of(row), headers=bearer(everything(issuer))).get_json()
+    assert (anonymous != known) == (row.guard == "optional")
+
+
+@every_row
+def test_without_the_switch_of_the_row_there_is_nothing(make_app: AppFactory, issuer: LocalIssuer, row: Route) -> None:
+    """404 for whoever else may use it; whoever may not is refused as ever. Without a switch, no switch matters."""
+    settings = {OFF[row.switch]: False} if row.switch else dict.fromkeys(OFF.values(), False)
+    client = make_app(**{**ON, **settings}).test_client()
+    answers = {404} if row.switch else set(row.operations[0].answers)
+    assert set(statuses(client, row, everything(issuer))) <= answers
+    if row.guard == "admin_scope":
+        assert client.open(path_of(row), method=row.methods[0]).status_code == 401
+
+
+@every_row
+def test_routes_for_admins_are_hidden_without_admin(make_app: AppFactory, issuer: LocalIssuer, row: Route) -> None:
+    """From everybody, for every method; the others stay."""
+    client = make_app(**ON, AUTH0_ADMIN=False).test_client()
+    for method in (*row.methods, "PATCH", "OPTIONS"):
+        response = client.open(path_of(row), method=method, headers=bearer(everything(issuer)))
+        is_hidden = response.status_code == 404 and response.get_json()["code"] == "not_found"
+        assert is_hidden == (row.guard == "admin_scope")
