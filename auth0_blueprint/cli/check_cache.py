@@ -63,7 +63,7 @@ def _examine_use(cache: SharedCache, config: Mapping[str, Any], reach: str) -> t
         return _without_cache(config) if backend is None else _round_trip(cache, backend, reach), backend
     except CacheUnavailableError:
         name = "the cache" if cache.backend is None else type(cache.backend).__name__
-        return Finding("cache", FAIL, f"{name} cannot be reached, or does not answer within a second", _REMEDY), None
+        return Finding("cache", FAIL, f"{name} cannot be reached, or does not answer within 1 s", _REMEDY), None
 
 
 def _round_trip(cache: SharedCache, backend: CacheBackend, reach: str) -> Finding:

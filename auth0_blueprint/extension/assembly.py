@@ -146,7 +146,7 @@ def _verifier(parts: _CommonParts, key_sources: Mapping[str, KeySource], fleet_s
 
 
 def _steps(revocations: Revocations | None, binding: Binding, rules: AppRules) -> tuple[Step, ...]:
-    """Return the steps that may refuse a proven token, in order. One added here applies wherever tokens are verified."""
+    """Return the steps that may refuse a proven token, in order. One added here applies wherever tokens are checked."""
     revocation = () if revocations is None else (Step("revocation", revocations.check_not_revoked),)
     return (*revocation, Step("binding", binding.check), Step("rules", rules.check_app_rules))
 

@@ -157,7 +157,7 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
         self._is_acceptable = callback
         return callback
 
-    def check_app_rules(self, access_token: AccessToken, _presentation: Presentation) -> None:
+    def check_app_rules(self, access_token: AccessToken, presentation: Presentation) -> None:  # noqa: ARG002
         """Apply the app's own blocklist and verification callback.
 
         Raises:
