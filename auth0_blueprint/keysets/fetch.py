@@ -36,7 +36,10 @@ class FetchError(Exception):
         self.code = code
         self.status = status
         self.retry_after_seconds = retry_after_seconds
-        super().__init__(self.descriptions[code].format(status=status))
+        super().__init__(code)
+
+    def __str__(self) -> str:
+        return self.descriptions[self.code].format(status=self.status)
 
 
 def fetch(url: str, timeout_seconds: float, max_bytes: int) -> bytes:

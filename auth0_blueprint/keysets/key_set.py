@@ -28,7 +28,10 @@ class KeySetError(ValueError):
 
     def __init__(self, code: str) -> None:
         self.code = code
-        super().__init__(self.descriptions[code])
+        super().__init__(code)
+
+    def __str__(self) -> str:
+        return self.descriptions[self.code]
 
 
 class KeySet:

@@ -12,7 +12,7 @@ from processes import eventually
 from servers import complete
 
 from auth0_blueprint.extension.cache_backend import backend_opener
-from auth0_blueprint.sharing.shared_cache import PAUSE_AFTER_FAILURE_SECONDS, SharedCache
+from auth0_blueprint.sharing.shared_cache import PAUSE_AFTER_FAILURE_SECONDS, CacheUnavailableError, SharedCache
 from auth0_blueprint.testing import LocalIssuer
 
 from .redis_server import RedisServer
@@ -64,13 +64,16 @@ def test_a_redis_that_failed_is_used_again_after_30_seconds(
     assert cache.get("shared") == "before"
 
     fails(redis)
-    assert cache.get("shared") is None
+    with pytest.raises(CacheUnavailableError):
+        cache.get("shared")
     redis.resume() if fails is RedisServer.pause else redis.start()
 
     clock.move(PAUSE_AFTER_FAILURE_SECONDS - 0.1)
-    cache.set("shared", "in the pause", 60)
+    with pytest.raises(CacheUnavailableError):
+        cache.set("shared", "in the pause", 60)
     assert redis.client.get("auth0_blueprint_shared") != b'"in the pause"'
-    assert cache.get("shared") is None
+    with pytest.raises(CacheUnavailableError):
+        cache.get("shared")
     clock.move(0.2)
     cache.set("shared", "after", 60)
     assert cache.get("shared") == "after"
@@ -128,5 +131,5 @@ def test_the_log_tells_of_redis_once_a_change_and_never_its_password(
 
         eventually(has_refreshed_a_few_times)
         log = fleet.log()
-    assert log.count("the shared cache failed (ConnectionError)") == 1
+    assert log.count("shared cache unavailable (ConnectionError)") == 1
     assert "swordfish" not in log

@@ -18,7 +18,7 @@ from processes import eventually
 from servers import RawServer, complete, drip
 
 from auth0_blueprint.extension.cache_backend import backend_opener
-from auth0_blueprint.sharing.shared_cache import PAUSE_AFTER_FAILURE_SECONDS, SharedCache
+from auth0_blueprint.sharing.shared_cache import PAUSE_AFTER_FAILURE_SECONDS, CacheUnavailableError, SharedCache
 from auth0_blueprint.testing import LocalIssuer
 
 from .redis_server import RedisServer
@@ -110,7 +110,7 @@ def test_one_that_is_dead_at_the_start_costs_only_the_sharing(
     assert (check["status"], check["reachable"], check["notes"]) == ("warn", False, [])
     assert issuer.fetch_count == 1
     (message,) = [message for message in caplog.messages if "cache" in message]
-    assert message.startswith("the shared cache failed (")
+    assert message.startswith("shared cache unavailable (")
     # What was given up ends by itself, soon: nothing piles up.
     eventually(lambda: all(thread.name != "auth0-blueprint-call" for thread in threading.enumerate()), 2)
 
@@ -121,7 +121,8 @@ def test_a_cluster_that_comes_up_later_is_found(
     """Connecting is tried again when the pause after a failure is over."""
     server = RedisServer(redis_server, tmp_path, "--cluster-enabled", "yes")
     cache = SharedCache(backend_opener(make_app(**cluster_settings(server.port)), None), clock=clock)
-    assert cache.get("shared") is None
+    with pytest.raises(CacheUnavailableError):
+        cache.get("shared")
     assert cache.has_failed
     with server:
         give_all_slots(server)
