@@ -335,6 +335,7 @@ class RevocationUnavailableError(UnavailableError):
     code = "revocation_unavailable"
     descriptions: ClassVar[dict[str, str]] = {
         "out_of_touch": "Access tokens cannot be checked for revocation right now.",
+        "loading": "Revocations are still being loaded.",
         "not_stored": "Revocations cannot be changed right now.",
     }
 

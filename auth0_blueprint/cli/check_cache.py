@@ -20,9 +20,17 @@ from auth0_blueprint.sharing.shared_cache import (
     CacheUnavailableError,
     SharedCache,
 )
+from auth0_blueprint.sharing.shared_store import SharedStore
+from auth0_blueprint.sharing.store import StoreError
 
 _KEEP_SECONDS = 60
 _REMEDY = "check that it is running, and the CACHE_* settings"
+_STORE_REMEDIES = {
+    "denied": "give the Redis user the commands and keys that docs/how-to/redis.md lists",
+    "password": "set the user name and password in CACHE_REDIS_URL or CACHE_REDIS_PASSWORD",
+    "full": "raise maxmemory, or use a separate Redis",
+    "read_only": "connect to the primary; with failover behind one address, see docs/how-to/redis.md",
+}
 _WHOM = {"process": "this process only", "machine": "all processes on this machine", "fleet": "the whole fleet"}
 _WORKERS = re.compile(r"(?:^|\s)(?:-w|--workers)[\s=]*(\d+)")
 
@@ -37,6 +45,8 @@ def examine_cache(state: AppState, config: Mapping[str, Any]) -> Iterator[Findin
         yield Finding("cache", FAIL, printable("; ".join(f"{key} {text}" for key, text in exc.problems.items())))
         return
     yield found
+    if found.status == OK and reach != "process" and state.settings.cache_secret is not None:
+        yield _store(state.store)
     if cache.has_backend and state.settings.cache_secret is None:
         remedy = "set AUTH0_CACHE_SECRET or SECRET_KEY to the same random text in all processes"
         yield Finding("cache", WARN, "not used for sharing: there is no secret to sign entries with", remedy)
@@ -82,6 +92,15 @@ def _round_trip(cache: SharedCache, backend: CacheBackend, reach: str) -> Findin
     if cache.get(key) is not None:
         return Finding("cache", FAIL, f"{name} does not delete entries", _REMEDY)
     return Finding("cache", OK, f"{name} writes, reads and deletes; shared by {_WHOM[reach]}")
+
+
+def _store(store: SharedStore) -> Finding:
+    """Try every operation that revocations, used DPoP proofs and leases need."""
+    try:
+        store.write(lambda engine: engine.check(), 5 * OPERATION_TIMEOUT_SECONDS)
+    except StoreError as exc:
+        return Finding("store", FAIL, str(exc), _STORE_REMEDIES.get(exc.code, _REMEDY))
+    return Finding("store", OK, "reads, writes and runs scripts")
 
 
 def _has_to_last(state: AppState) -> bool:

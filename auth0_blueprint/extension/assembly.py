@@ -14,24 +14,28 @@ from werkzeug.wsgi import get_host
 
 from auth0_blueprint import signals
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
-from auth0_blueprint.extension.cache_backend import backend_opener, is_configured, reach_of
+from auth0_blueprint.extension.cache_backend import backend_opener, is_configured, reach_of, store_opener
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
 from auth0_blueprint.keysets.fetch import FetchError, fetch
 from auth0_blueprint.keysets.key_set import KeySetError
 from auth0_blueprint.keysets.shared import SharedKeySet
 from auth0_blueprint.keysets.source import KeySource, refreshed
-from auth0_blueprint.revocation.index import Revocation
-from auth0_blueprint.revocation.log import RevocationLog
+from auth0_blueprint.revocation.blobs import BlobSigner
+from auth0_blueprint.revocation.index import Revocation, RevocationIndex
+from auth0_blueprint.revocation.previous_log import PreviousLog
 from auth0_blueprint.revocation.service import Revocations
+from auth0_blueprint.revocation.shared_set import SharedSet
 from auth0_blueprint.sender_constraining.binding import PROOF, Binding
 from auth0_blueprint.sender_constraining.dpop import ProofChecker
 from auth0_blueprint.sender_constraining.replay import ReplayMemory
 from auth0_blueprint.sender_constraining.target_uri import base_of_host, target_uri
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.settings.certificate_source import certificate_source
-from auth0_blueprint.sharing.fleet_sync import RETRY_SECONDS, FleetSync
-from auth0_blueprint.sharing.shared_cache import Outage, SharedCache
+from auth0_blueprint.sharing.entry_signer import EntrySigner
+from auth0_blueprint.sharing.fleet_sync import FleetSync
+from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.sharing.shared_store import SharedStore
 from auth0_blueprint.sharing.signed_cache import SignedCache
 from auth0_blueprint.verification.sequence import Step, VerificationSequence
 from auth0_blueprint.verification.token_cache import TokenCache
@@ -72,6 +76,7 @@ def assemble(
     return AppState(
         settings=settings,
         cache=parts.cache,
+        store=parts.store,
         reach=parts.reach,
         key_sources=key_sources,
         sequence=VerificationSequence(verifier.prove, _steps(revocations, binding, rules)),
@@ -95,17 +100,26 @@ class _CommonParts:
     counters: Counters
     token_cache: TokenCache
     cache: SharedCache
-    #: What the fleet shares besides key sets.
-    entries: SignedCache
     reach: Callable[[], str]
+    store_named: Callable[[str], SharedStore]
+    #: What the fleet shares besides key sets, and who signs it.
+    store: SharedStore
+    signer: EntrySigner
 
 
 def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fetch, clock: Clock) -> _CommonParts:
     is_signed = settings.cache_secret is not None
     if not is_signed and is_configured(app, cache):
         logger.warning("nothing is shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign the entries in the cache")
-    outage = Outage()
-    shared_cache = SharedCache(backend_opener(app, cache), clock=clock, outage=outage)
+    shared_cache = SharedCache(backend_opener(app, cache), clock=clock)
+    reach = reach_of(app, cache, is_signed=is_signed)
+    # One for all domains of a tenant, which share their users, and for one API. Named after the first domain, so that
+    # in a rolling deployment processes with one more domain share it with those without.
+    signer = EntrySigner(settings.cache_secret or "", "store", settings.issuers[0], settings.audience[0])
+
+    def store_named(name: str) -> SharedStore:
+        return SharedStore(store_opener(cache, shared_cache.open_now, name, clock), reach=reach, clock=clock)
+
     return _CommonParts(
         app=app,
         settings=settings,
@@ -114,20 +128,16 @@ def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fe
         counters=Counters(),
         token_cache=TokenCache(settings.token_cache_size),
         cache=shared_cache,
-        # Retried sooner than reads of key sets: only these entries say what was revoked. One set of entries for all
-        # domains of the tenant, which share their users. It is named after the first domain, so that in a rolling
-        # deployment processes with one more domain share it with those without.
-        entries=SignedCache(
-            SharedCache(shared_cache.open_now, clock=clock, pause_seconds=RETRY_SECONDS, outage=outage),
-            secret=settings.cache_secret,
-            names=("fleet", settings.issuers[0]),
-        ),
-        reach=reach_of(app, cache, is_signed=is_signed),
+        reach=reach,
+        store_named=store_named,
+        store=store_named(signer.digest),
+        signer=signer,
     )
 
 
 def _fleet_sync(parts: _CommonParts, key_sources: Mapping[str, KeySource]) -> FleetSync:
-    fleet_sync = FleetSync(parts.entries, interval_seconds=parts.settings.sync_interval_seconds, clock=parts.clock)
+    interval_seconds = parts.settings.sync_interval_seconds
+    fleet_sync = FleetSync(parts.store, parts.signer, interval_seconds=interval_seconds, clock=parts.clock)
     for issuer, source in key_sources.items():
         fleet_sync.subscribe(refreshed(issuer), source.on_ordered_refresh)
     return fleet_sync
@@ -157,7 +167,7 @@ def _binding(parts: _CommonParts) -> Binding:
     if settings.dpop == "disabled":
         return Binding(certificate_source=source)
     is_denying = settings.revocation_on_error == "deny"
-    replay_memory = ReplayMemory(parts.entries, reach=parts.reach, is_denying=is_denying, clock=clock)
+    replay_memory = ReplayMemory(parts.store, is_denying=is_denying, clock=clock)
     proofs = ProofChecker(replay_memory, clock=clock)
     trusted_hosts = parts.app.config.get("TRUSTED_HOSTS") or []
 
@@ -189,16 +199,22 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
     def notify_changed(revocation: Revocation) -> None:
         signals.revocation_changed.send(parts.app, revocation=revocation)
 
+    index = RevocationIndex(parts.clock)
+    blobs = BlobSigner(settings.cache_secret or "", parts.signer.digest)
+    # Under the names that the earlier layout had.
+    previous = SignedCache(parts.cache, secret=settings.cache_secret, names=("fleet", settings.issuers[0]))
     return Revocations(
-        RevocationLog(parts.entries, keep_seconds=_keep_seconds(settings), clock=parts.clock),
+        index,
+        SharedSet(parts.store, blobs, index, keep_seconds=_keep_seconds(settings), clock=parts.clock),
         fleet_sync,
+        previous_log=PreviousLog(previous),
         reach=parts.reach,
         max_lifetime_seconds=settings.max_token_lifetime_seconds,
         leeway_seconds=settings.leeway_seconds,
         max_stale_seconds=settings.revocation_max_stale_seconds,
         is_denying=settings.revocation_on_error == "deny",
         clock=parts.clock,
-        on_changed=notify_changed,
+        on_changed=lambda: notify_changed if signals.revocation_changed.receivers else None,
     )
 
 
@@ -238,11 +254,13 @@ def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:
 
 
 def _shared_key_set(parts: _CommonParts, issuer: str, url: str) -> SharedKeySet:
+    secret = parts.settings.cache_secret
+    # Key sets belong to the issuer: all of its APIs on this cache share them, and the lease.
+    signer = EntrySigner(secret or "", issuer, url)
     return SharedKeySet(
-        parts.cache,
-        issuer=issuer,
-        url=url,
-        secret=parts.settings.cache_secret,
+        SignedCache(parts.cache, secret=secret, names=(issuer, url)),
+        parts.store_named(signer.digest),
+        signer,
         keep_seconds=parts.settings.jwks_max_stale_seconds,
         attempt_seconds=parts.settings.jwks_timeout_seconds,
         clock=parts.clock,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cachelib.serializers import JSONSerializer
 from flask import Flask
@@ -17,8 +17,12 @@ from flask_caching import Cache
 from flask_caching.backends import FileSystemCache, NullCache, RedisCache, RedisSentinelCache, SimpleCache
 from werkzeug.utils import import_string
 
+from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.errors import ConfigurationError
+from auth0_blueprint.sharing.redis_store import RedisStore
 from auth0_blueprint.sharing.shared_cache import UNREADABLE, CacheBackend
+from auth0_blueprint.sharing.sqlite_store import SQLiteStore
+from auth0_blueprint.sharing.store import Store
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -58,6 +62,41 @@ def backend_opener(app: Flask, cache: Cache | None) -> Callable[[], CacheBackend
         return _private_backend(app) if is_configured(app, cache) else None
 
     return open_backend
+
+
+def store_opener(
+    cache: Cache | None, open_backend: Callable[[], CacheBackend | None], name: str, clock: Clock
+) -> Callable[[], Store | None]:
+    """Return a function that makes the store called *name* on the engine behind the backend: Redis, or a folder.
+
+    Args:
+        cache: the host's cache, if it has one for us.
+        open_backend: returns the backend, or raises what connecting raises.
+        name: tells this store from others.
+        clock: tells the time.
+    """
+
+    @functools.cache
+    def store_on(backend: Any) -> Store | None:
+        if isinstance(backend, RedisCache):
+            # Sentinel's client asks for the primary each time it connects; that of a cluster finds the node.
+            return RedisStore(lambda: backend._write_client, name=name, prefix=_prefix_of(backend))  # noqa: SLF001
+        if isinstance(backend, FileSystemCache):
+            folder = Path(backend._path)  # noqa: SLF001
+            return SQLiteStore((folder if cache is None else _beside(folder)) / f"{name[:32]}.sqlite3", clock)
+        return None
+
+    return lambda: store_on(cast("Any", open_backend()))
+
+
+def _prefix_of(backend: Any) -> str:
+    prefix = backend.key_prefix
+    return str(prefix() if callable(prefix) else prefix or "")
+
+
+def _beside(folder: Path) -> Path:
+    """Return a folder of our own beside the host's, whose files may be pickles and are pruned by their number."""
+    return folder.with_name(f"{folder.name}-auth0_blueprint")
 
 
 def is_configured(app: Flask, cache: Cache | None) -> bool:
@@ -165,9 +204,7 @@ def _private_backend(app: Flask) -> CacheBackend:
     elif issubclass(backend_class, FileSystemCache):
         config["CACHE_THRESHOLD"] = max(app.config.get("CACHE_THRESHOLD") or 0, _MIN_FILES)
         if app.config.get("CACHE_DIR"):
-            # Beside the host's folder, not in it: its files may be pickles, and each side would prune the other's.
-            host_folder = Path(app.config["CACHE_DIR"])
-            config["CACHE_DIR"] = str(host_folder.with_name(f"{host_folder.name}-auth0_blueprint"))
+            config["CACHE_DIR"] = str(_beside(Path(app.config["CACHE_DIR"])))
     private = Cache(with_jinja2_ext=False, config=config)
     try:
         private.init_app(app)
@@ -177,7 +214,11 @@ def _private_backend(app: Flask) -> CacheBackend:
         # The texts of other errors than these two may contain part of the URL, and so of a password.
         reason = exc if isinstance(exc, (ImportError, RuntimeError)) else type(exc).__name__
         raise ConfigurationError({"CACHE_TYPE": f"{backend_class.__name__} cannot be set up: {reason}"}) from exc
-    return _backend_of_host(app, private)
+    backend = _backend_of_host(app, private)
+    if isinstance(backend, RedisSentinelCache):
+        # flask-caching reads from a replica, whose link to the primary may be broken without anybody being told.
+        backend._read_client = backend._write_client  # noqa: SLF001
+    return backend
 
 
 def _impatient_redis_options(backend_class: type[Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.sharing.fleet_sync import FleetSync
 from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.sharing.shared_store import SharedStore
 from auth0_blueprint.signals import token_rejected, token_verified
 from auth0_blueprint.verification.access_token import ANONYMOUS, AccessToken
 from auth0_blueprint.verification.credentials import scheme_and_token
@@ -50,6 +51,8 @@ class AppState:
 
     settings: Settings
     cache: SharedCache
+    #: What processes share that must be atomic, or must not be lost.
+    store: SharedStore
     #: Who shares through it: ``process`` (nobody), ``machine`` or ``fleet``.
     reach: Callable[[], str]
     #: The issuers whose tokens are accepted, in the order of ``AUTH0_DOMAIN``, each with its own key set.

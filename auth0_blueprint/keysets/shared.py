@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.keysets.fleet import Fleet
-from auth0_blueprint.sharing.shared_cache import CacheUnavailableError, SharedCache
 from auth0_blueprint.sharing.entry_signer import EntrySigner
+from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 from auth0_blueprint.sharing.shared_store import SharedStore
 from auth0_blueprint.sharing.signed_cache import SignedCache
 
@@ -29,9 +29,9 @@ class SharedKeySet:
     """The shared copy of one issuer's key set.
 
     Args:
-        cache: the cache that the processes share.
-        store: what they share that must be atomic.
-        issuer, url, secret: processes share a key set if all three are equal. Without a secret nothing is shared.
+        entries: the entries that the processes share, by issuer, key-set URL and secret.
+        store: where the lease is kept, named likewise.
+        signer: signs the lease.
         keep_seconds: how long the cache keeps an entry.
         attempt_seconds: how long one attempt to fetch may take.
         clock: tells the time, waits, and draws the jitter.
@@ -42,24 +42,22 @@ class SharedKeySet:
 
     def __init__(
         self,
-        cache: SharedCache,
+        entries: SignedCache,
         store: SharedStore,
+        signer: EntrySigner,
         *,
-        issuer: str,
-        url: str,
-        secret: str | None,
         keep_seconds: float,
         attempt_seconds: float,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._entries = SignedCache(cache, secret=secret, names=(issuer, url))
+        self._entries = entries
         self._clock = clock
         self._keep_seconds = math.ceil(keep_seconds)
         self._newest_seen = -math.inf
         self.fleet: Fleet = Fleet(
             self._entries,
             store,
-            EntrySigner(secret or "", issuer, url),
+            signer,
             attempt_seconds=attempt_seconds,
             keep_seconds=self._keep_seconds,
             clock=clock,

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import NamedTuple
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import RevocationUnavailableError, RevokedTokenError
 from auth0_blueprint.revocation.index import Revocation, RevocationIndex, token_digest
-from auth0_blueprint.revocation.log import MANIFEST, RevocationLog
-from auth0_blueprint.sharing.fleet_sync import FleetSync
+from auth0_blueprint.revocation.previous_log import PreviousLog
+from auth0_blueprint.revocation.shared_set import SharedSet
+from auth0_blueprint.sharing.fleet_sync import FleetSync, FollowUp
 from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
+from auth0_blueprint.sharing.store import Head, StoreError
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.sequence import Presentation
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
-#: How long health reports that the shared cache had lost revocations.
+#: How long health reports that the store had lost revocations.
 RESTORED_SECONDS = 600.0
+#: How long after its start, and how often, a process looks for changes made by processes of an earlier release.
+TAKEOVER_SECONDS, TAKEOVER_INTERVAL_SECONDS = 3600.0, 60.0
 
 
 class RevocationStatus(NamedTuple):
     """What health and admin endpoints report. ``age_seconds`` is the age of the last successful sync, if any.
 
-    ``was_restored``: the shared cache recently lost revocations, and this process restored those it knew.
+    ``was_restored``: the store recently lost revocations, and this process restored those it knew.
+    ``is_loaded``: this process has the whole set.
     """
 
     known: int
@@ -33,39 +39,47 @@ class RevocationStatus(NamedTuple):
     age_seconds: float | None
     is_current: bool
     was_restored: bool
+    is_loaded: bool
 
 
 class Revocations:
     """Checks and changes revocations.
 
     Args:
-        log: the revocations that the fleet knows.
-        fleet_sync: notices that the log has changed.
+        index: the revocations that this process knows.
+        shared_set: keeps them equal to those of the fleet.
+        fleet_sync: notices that the fleet's have changed.
+        previous_log: the log of an earlier release, if there may be one.
         reach: returns how far sharing reaches: ``process``, ``machine`` or ``fleet``.
         max_lifetime_seconds: the longest lifetime of a token.
         leeway_seconds: how long after its end a token is still accepted.
         max_stale_seconds: after how long without a sync this process is out of touch.
         is_denying: whether to reject all tokens then, instead of using what is known.
         clock: tells the time.
-        on_changed: called with each revocation that this process makes or learns.
+        on_changed: called with each revocation that this process makes or learns; ``None`` if nobody wants to know.
     """
 
     def __init__(
         self,
-        log: RevocationLog,
+        index: RevocationIndex,
+        shared_set: SharedSet,
         fleet_sync: FleetSync,
         *,
+        previous_log: PreviousLog | None = None,
         reach: Callable[[], str],
         max_lifetime_seconds: float,
         leeway_seconds: float,
         max_stale_seconds: float,
         is_denying: bool,
         clock: Clock = SYSTEM_CLOCK,
-        on_changed: Callable[[Revocation], None] = lambda _revocation: None,
+        on_changed: Callable[[], Callable[[Revocation], None] | None] = lambda: None,
     ) -> None:
-        self._index = RevocationIndex(clock)
-        self._log = log
+        self._index = index
+        self._shared_set = shared_set
         self._fleet_sync = fleet_sync
+        self._previous_log = previous_log
+        self._takeover_ends_at = clock.monotonic() + TAKEOVER_SECONDS
+        self._next_takeover_at = -math.inf
         self._reach = reach
         self._max_lifetime_seconds = max_lifetime_seconds
         self._leeway_seconds = leeway_seconds
@@ -74,18 +88,23 @@ class Revocations:
         self._clock = clock
         self._on_changed = on_changed
         self._restored_at = -math.inf
-        fleet_sync.subscribe(MANIFEST, self._on_change)
+        # Whether requests may be answered by what this process knows; then no more is asked.
+        self._is_ready = False
+        fleet_sync.follow_log(self._follow)
 
     def check_not_revoked(self, access_token: AccessToken, presentation: Presentation) -> None:
         """Reject *access_token* if it is revoked.
 
         Raises:
             RevokedTokenError: it is revoked.
-            RevocationUnavailableError: this process is out of touch, and ``AUTH0_REVOCATION_ON_ERROR`` is ``deny``.
+            RevocationUnavailableError: this process has not loaded the set yet, although the store can be reached; or
+                it is out of touch, and ``AUTH0_REVOCATION_ON_ERROR`` is ``deny``.
         """
+        if not self._is_ready:
+            self._check_ready()
         if self._is_denying and self._is_out_of_touch():
             raise RevocationUnavailableError
-        if self._index.known and self._index.is_revoked(access_token, lambda: token_digest(presentation.token)):
+        if self._index.in_force and self._index.is_revoked(access_token, lambda: token_digest(presentation.token)):
             raise RevokedTokenError
 
     def revoke_token(self, access_token: AccessToken, token: str, reason: str | None) -> Revocation:
@@ -130,12 +149,20 @@ class Revocations:
         """Describe the current state, without side effects."""
         age = self._fleet_sync.age_seconds
         return RevocationStatus(
-            known=len(self._index),
+            known=self._index.in_force,
             reach=self._reach(),
             age_seconds=None if math.isinf(age) else age,
             is_current=not self._is_out_of_touch(),
             was_restored=self._clock.time() - self._restored_at < RESTORED_SECONDS,
+            is_loaded=self._shared_set.is_loaded or self._reach() == "process",
         )
+
+    def _check_ready(self) -> None:
+        if self._reach() == "process" or self._shared_set.is_loaded:
+            self._is_ready = True
+        elif not self._fleet_sync.is_failing:
+            # The store can be reached, and what it holds is on its way: not a reason to admit what it may revoke.
+            raise RevocationUnavailableError("loading")
 
     def _is_out_of_touch(self) -> bool:
         return self._fleet_sync.age_seconds > self._max_stale_seconds and self._reach() != "process"
@@ -147,41 +174,52 @@ class Revocations:
         # Stored first: nothing is in force here that the fleet does not know.
         if self._reach() != "process":
             try:
-                self._log.append([revocation])
-            except CacheUnavailableError as exc:
+                self._shared_set.publish([revocation])
+            except StoreError as exc:
                 raise RevocationUnavailableError("not_stored") from exc
-        self._apply([revocation])
+        self._notify(revocation.kind, self._index.apply(revocation.kind, [(revocation.value, revocation.entry)]))
         return revocation
 
-    def _on_change(self, manifest: Any) -> Callable[[], None] | None:
-        """Apply what is new. Called at each sync; returns what must be written afterwards, if anything.
+    def _follow(self, head: Head | None) -> FollowUp | None:
+        """Learn what is new. Called at each sync; returns what is left to do.
 
         Raises:
-            CacheUnavailableError: the log cannot be read.
+            StoreError: the store cannot be used.
         """
         self._index.forget_expired()
         if self._reach() == "process":
             return None
-        changes = self._log.read_changes(manifest)
-        self._apply(changes.revocations)
-        if changes.is_missing and self._index.known:
-            self._note_restored("the shared cache lost its revocations; this process restored those it knew")
-            return lambda: self._log.recreate(self._index)
-        if changes.complete_log is not None and (lost := self._missing_from(changes.complete_log)):
-            self._note_restored(
-                "%d revocations were missing in the shared cache; this process restored them", len(lost)
-            )
-            return lambda: self._log.append(lost)
-        return self._log.repair if changes.needs_repair else None
+        outcome = self._shared_set.follow(head)
+        for kind, values in outcome.changed.items():
+            self._notify(kind, values)
+        if outcome.restored:
+            logger.warning("the shared store had lost %d revocations; this process restored them", outcome.restored)
+            self._restored_at = self._clock.time()
+        self._take_over()
+        return self._shared_set.tidy
 
-    def _note_restored(self, message: str, *values: object) -> None:
-        logger.warning(message, *values)
-        self._restored_at = self._clock.time()
+    def _take_over(self) -> None:
+        """Take over what processes of an earlier release have revoked.
 
-    def _missing_from(self, revocations: tuple[Revocation, ...]) -> list[Revocation]:
-        stored = {(known.kind, known.value): known for known in revocations}
-        return [known for known in self._index if known.outranks(stored.get((known.kind, known.value)))]
+        Raises:
+            StoreError: it cannot be stored now.
+        """
+        now = self._clock.monotonic()
+        if self._previous_log is None or not self._next_takeover_at <= now < self._takeover_ends_at:
+            return
+        with suppress(CacheUnavailableError):
+            found = self._previous_log.read()
+            lacking = [one for one in found if self._index.apply(one.kind, [(one.value, one.entry)])]
+            if lacking:
+                self._shared_set.publish(lacking)
+                logger.info("took over %d revocations from an earlier release", len(lacking))
+            self._next_takeover_at = now + TAKEOVER_INTERVAL_SECONDS
 
-    def _apply(self, revocations: Any) -> None:
-        for revocation in self._index.apply(revocations):
-            self._on_changed(revocation)
+    def _notify(self, kind: str, values: Iterable[str]) -> None:
+        on_changed = self._on_changed()
+        if on_changed is None:
+            return
+        for value in values:
+            entry = self._index.entries[kind].get(value)
+            if entry is not None:
+                on_changed(Revocation(kind, value, *entry))

@@ -1,8 +1,8 @@
 """What processes share of the set of revocations: a log of changes in the store, which each process follows.
 
 State, not positions: a process that sees the head it has seen before has nothing to do; one that stood further back
-reads what was appended; and whenever the log is another one, is shorter, or has another history, the whole set is merged
-both ways. Merging is safe in any order, because the later change about something wins wherever the two meet.
+reads what was appended; and whenever the log is another one, is shorter, or has another history, the whole set is
+merged both ways. Merging is safe in any order, because the later change about something wins wherever the two meet.
 
 Old changes are merged into blobs of up to a thousand, and what has expired is dropped, so that the log grows with what
 is in force, and not with what was ever written.

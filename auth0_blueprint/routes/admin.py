@@ -17,7 +17,7 @@ from auth0_blueprint.keysets.source import KeySource, refreshed
 from auth0_blueprint.routes.audit import notify_admin_acted
 from auth0_blueprint.routes.bodies import answer
 from auth0_blueprint.routes.health import KeySetStateSchema, key_set_check
-from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
+from auth0_blueprint.sharing.store import StoreError
 
 REFRESH_INTERVAL_SECONDS = 5.0
 
@@ -99,12 +99,11 @@ def refresh() -> Response:
     """
     state = app_state()
     _limit_rate(state)
-    keep_seconds = math.ceil(state.settings.jwks_max_stale_seconds)
     failure: KeySetUnavailableError | None = None
     for issuer, outcome in _fetched_now(state).items():
         if isinstance(outcome, Snapshot):
-            with suppress(CacheUnavailableError):  # then it takes effect in this process only
-                state.fleet_sync.post(refreshed(issuer), {"fetched_at": outcome.fetched_at}, keep_seconds)
+            with suppress(StoreError):  # then it takes effect in this process only
+                state.fleet_sync.post(refreshed(issuer), {"fetched_at": outcome.fetched_at})
             notify_admin_acted("refresh", f"key set of {issuer}", None)
         else:
             failure = outcome
@@ -171,7 +170,7 @@ def _key(key: VerificationKey) -> dict[str, Any]:
 
 def _limit_rate(state: AppState) -> None:
     ages = [source.seconds_since_refresh for source in state.key_sources.values()]
-    with suppress(CacheUnavailableError):
+    with suppress(StoreError):
         posted = [state.fleet_sync.read(refreshed(issuer)) for issuer in state.key_sources]
         # These times are by other machines' clocks, which may be ahead.
         ages += [abs(state.clock.time() - entry["fetched_at"]) for entry in posted if entry is not None]

@@ -13,13 +13,16 @@ from auth0_blueprint.guards.authentication import AppState, app_state, verify_re
 from auth0_blueprint.keysets.snapshot import KeySourceStatus
 from auth0_blueprint.routes.access import holds
 from auth0_blueprint.sharing.reach import NOT_SHARED, is_lost_between_processes
+from auth0_blueprint.sharing.shared_store import OperationStatus
 
 MAX_WAIT_SECONDS = 1.0
 OUT_OF_TOUCH = (
     "The shared cache has been out of reach for AUTH0_REVOCATION_MAX_STALE: this process may miss what others revoked. "
     "Check the cache."
 )
-RESTORED = "The shared cache lost its revocations; this process restored those it knew. Check that none is missing."
+RESTORED = "The shared store lost revocations; this process restored those it knew. Check that none is missing."
+
+LOADING = "The revocations are still being loaded: requests with tokens get 503 until then."
 
 _STATUS = fields.String(required=True, validate=validate.OneOf(["pass", "warn", "fail"]))
 
@@ -53,6 +56,7 @@ class CacheCheckSchema(Schema):
     status: fields.String = _STATUS
     type: fields.String = fields.String(required=True, allow_none=True)
     reachable: fields.Boolean = fields.Boolean(required=True)
+    writable: fields.Boolean = fields.Boolean(required=True)
     signed: fields.Boolean = fields.Boolean(required=True)
     reach: fields.String = fields.String(required=True, validate=validate.OneOf(["process", "machine", "fleet"]))
     ignored: fields.Integer = fields.Integer(required=True)
@@ -151,18 +155,37 @@ def key_set_check(key_set: KeySourceStatus) -> dict[str, Any]:
 
 def _cache_check(state: AppState) -> dict[str, Any]:
     state.cache.probe()
-    backend = state.cache.backend
+    backend, reach = state.cache.backend, state.reach()
+    if reach != "process":
+        state.fleet_sync.sync_if_due()
+        state.store.probe_writes(2 * state.settings.sync_interval_seconds)
     is_signed = state.settings.cache_secret is not None
-    is_healthy = not state.cache.has_failed and (backend is None or is_signed)
+    is_reachable = not state.cache.has_failed and state.store.reads.reason is None
+    notes = [NOT_SHARED] if is_lost_between_processes(reach, request.environ) else []
+    notes += [f"{name}: {status.reason}." for name, status in _failing(state)]
+    is_healthy = is_reachable and state.store.writes.reason is None and (backend is None or is_signed)
     return {
-        "status": "pass" if is_healthy else "warn",
+        "status": "fail" if _denies_without_writes(state) else "pass" if is_healthy else "warn",
         "type": None if backend is None else type(backend).__name__,
-        "reachable": not state.cache.has_failed,
+        "reachable": is_reachable,
+        "writable": is_reachable and state.store.writes.reason is None,
         "signed": is_signed,
-        "reach": state.reach(),
+        "reach": reach,
         "ignored": sum(source.ignored_entries for source in state.key_sources.values()),
-        "notes": [NOT_SHARED] if is_lost_between_processes(state.reach(), request.environ) else [],
+        "notes": notes,
     }
+
+
+def _failing(state: AppState) -> list[tuple[str, OperationStatus]]:
+    statuses = (("Reads fail", state.store.reads), ("Writes fail", state.store.writes))
+    return [(name, status) for name, status in statuses if status.reason is not None]
+
+
+def _denies_without_writes(state: AppState) -> bool:
+    """Return whether every DPoP request is rejected, because its proof cannot be remembered."""
+    settings = state.settings
+    is_needed = settings.revocation_on_error == "deny" and settings.dpop == "required"
+    return is_needed and state.store.writes.reason is not None
 
 
 def _revocations_check(state: AppState) -> dict[str, Any] | None:
@@ -171,6 +194,7 @@ def _revocations_check(state: AppState) -> dict[str, Any] | None:
     state.fleet_sync.sync_if_due()
     found = state.revocations.status()
     notes = [OUT_OF_TOUCH] * (not found.is_current) + [RESTORED] * found.was_restored
+    notes += [LOADING] * (not found.is_loaded and not state.fleet_sync.is_failing)
     return {
         "status": "warn" if notes else "pass",
         "known": found.known,

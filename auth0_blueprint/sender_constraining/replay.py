@@ -1,7 +1,7 @@
 """Remembers used DPoP proofs, so that none is accepted twice (RFC 9449 §11.1).
 
-A process remembers each proof until it is too old to be accepted anyway. Where there is a store that processes share, the
-proof is taken there as well: of several processes that take it, only one succeeds.
+A process remembers each proof until it is too old to be accepted anyway. Where processes share a store, the proof is
+taken there as well: of several processes that take it, only one succeeds.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import hashlib
 import math
 import secrets
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any, TypeVar
 
 from auth0_blueprint.sharing.store import Head, LayoutChangedError, StoreError
@@ -81,18 +82,39 @@ class RedisStore:
         self._prefix = f"{prefix}auth0:{{{name}}}:"
         self._log = f"{self._prefix}log"
 
+    def check(self) -> None:
+        """Try every operation on names of its own, and clean up; for ``flask auth0 doctor``."""
+        name = f"doctor:{secrets.token_hex(8)}"
+        self.put(name, "x", 60)
+        self.give_back(name, "x")
+        if not self.take(name, "x", 60) or self.value_of(name) != "x":
+            raise StoreError("failed", "Redis does not keep what is written")
+        self.give_back(name, "x")
+        log = copy(self)
+        log._log = f"{self._prefix}{name}"  # noqa: SLF001 - its own
+        try:
+            log.begin("doctor", ["x"], 60)
+            log.append("doctor", ["y"], 60)
+            log.post("doctor", "x")
+            head, _ = log.look(["doctor"])
+            if head is None or sorted(blob for part in log.contents(head) for blob in part.values()) != ["x", "y"]:
+                raise StoreError("failed", "Redis does not keep what is written")
+            log.merge(head, [1], None)
+        finally:
+            log._do(log._log, lambda client: client.delete(log._log))  # noqa: SLF001 - its own
+
     def take(self, name: str, value: str, seconds: float) -> bool:
         """Store *value* under *name* unless another value is there; tell whether *value* is there now."""
         return bool(self._run(_TAKE, [self._prefix + name], [value, _milliseconds(seconds)]))
 
     def value_of(self, name: str) -> str | None:
         """Return the value under *name*."""
-        value: str | None = _text(self._do(lambda client: client.get(self._prefix + name)))
+        value: str | None = _text(self._do(self._prefix + name, lambda client: client.get(self._prefix + name)))
         return value
 
     def put(self, name: str, value: str, seconds: float) -> None:
         """Store *value* under *name*, whatever is there."""
-        self._do(lambda client: client.set(self._prefix + name, value, px=_milliseconds(seconds)))
+        self._do(self._prefix + name, lambda client: client.set(self._prefix + name, value, px=_milliseconds(seconds)))
 
     def give_back(self, name: str, value: str) -> None:
         """Remove *value*, if it is still what is under *name*."""
@@ -106,14 +128,14 @@ class RedisStore:
 
     def post(self, notice: str, value: str) -> None:
         """Put *value* where `look` finds it, under the name *notice*."""
-        self._do(lambda client: client.hset(self._log, f"n:{notice}", value))
+        self._do(self._log, lambda client: client.hset(self._log, f"n:{notice}", value))
 
     def begin(self, incarnation: str, blobs: list[str], keep_seconds: float) -> bool:
         """Begin a log that holds *blobs*, all at once, unless there is one; tell whether it is ours."""
         staging = f"{self._log}:{incarnation}"
         fields: dict[str, Any] = {"incarnation": incarnation, "version": 0, "digest": "", "layout": 0}
-        self._do(lambda client: client.hset(staging, mapping=fields))
-        self._do(lambda client: client.pexpire(staging, _STAGING_MILLISECONDS))
+        self._do(staging, lambda client: client.hset(staging, mapping=fields))
+        self._do(staging, lambda client: client.pexpire(staging, _STAGING_MILLISECONDS))
         for number in range(0, len(blobs), _BATCH):
             self._run(_APPEND, [staging], [incarnation, _STAGING_MILLISECONDS, *blobs[number : number + _BATCH]])
         return bool(self._run(_BEGIN, [self._log, staging], [incarnation, _milliseconds(keep_seconds)]))
@@ -133,7 +155,9 @@ class RedisStore:
 
     def contents(self, head: Head) -> Iterator[dict[int, str]]:
         """Yield all blobs of the log by their versions, some at a time."""
-        fields = [field for field in self._do(lambda client: client.hkeys(self._log)) if field.startswith(b"c:")]
+        fields = [
+            field for field in self._do(self._log, lambda client: client.hkeys(self._log)) if field.startswith(b"c:")
+        ]
         for number in range(0, len(fields), _BATCH):
             batch = fields[number : number + _BATCH]
             values = self._fields(batch)
@@ -156,7 +180,7 @@ class RedisStore:
         return bool(self._run(_MERGE, [self._log], arguments))
 
     def _fields(self, fields: list[Any]) -> list[Any]:
-        values: list[Any] = self._do(lambda client: client.hmget(self._log, fields))
+        values: list[Any] = self._do(self._log, lambda client: client.hmget(self._log, fields))
         return values
 
     def _run(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
@@ -170,10 +194,10 @@ class RedisStore:
             except NoScriptError:
                 return client.eval(script, len(keys), *keys, *arguments)
 
-        return self._do(run)
+        return self._do(keys[0], run)
 
-    def _do(self, operation: Callable[[Any], T]) -> T:
-        """Run *operation* with the client of the primary.
+    def _do(self, key: str, operation: Callable[[Any], T]) -> T:
+        """Run *operation*, on *key*, with the client of the primary.
 
         Raises:
             StoreError: it failed.
@@ -183,10 +207,8 @@ class RedisStore:
             try:
                 return operation(client)
             except Exception as exc:
-                if _code_of(exc) != "read_only":
+                if not _is_mended(client, key, _code_of(exc)):
                     raise
-                # After a failover behind one address the pool still leads to the old primary: dial again.
-                client.connection_pool.disconnect(inuse_connections=False)
                 return operation(client)
         except Exception as exc:  # noqa: BLE001 - redis-py, its pools and sockets each have their own errors
             code = _code_of(exc)
@@ -205,6 +227,18 @@ REASONS = {
     "wrong_type": "a key of ours in Redis holds another type of value",
     "failed": "Redis answered with an error",
 }
+
+
+def _is_mended(client: Any, key: str, code: str) -> bool:
+    """Remove what makes an operation fail on every try, if it can be removed; tell whether it was."""
+    if code == "read_only" and hasattr(client, "connection_pool"):
+        # After a failover behind one address the pool still leads to the old primary: dial again.
+        client.connection_pool.disconnect(inuse_connections=False)
+        return True
+    if code == "wrong_type":
+        client.delete(key)  # nothing of ours has another type
+        return True
+    return False
 
 
 def _code_of(exc: Exception) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.sharing.store import Head, LayoutChangedError, StoreError, chained
 
 _BUSY_SECONDS = 0.5
@@ -33,16 +33,18 @@ class SQLiteStore:
 
     Args:
         path: the database; its folder is made if need be.
+        clock: tells the time.
     """
 
     reach = "machine"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock = SYSTEM_CLOCK) -> None:
         self._path = path
+        self._clock = clock
 
     def take(self, name: str, value: str, seconds: float) -> bool:
         """Store *value* under *name* unless another value is there; tell whether *value* is there now."""
-        now = time.time()
+        now = self._clock.time()
         with self._transaction() as database:
             database.execute("DELETE FROM taken WHERE until <= ?", (now,))
             database.execute("INSERT OR IGNORE INTO taken VALUES (?, ?, ?)", (name, value, now + seconds))
@@ -53,14 +55,16 @@ class SQLiteStore:
         """Return the value under *name*."""
         with self._transaction() as database:
             row = database.execute(
-                "SELECT value FROM taken WHERE name = ? AND until > ?", (name, time.time())
+                "SELECT value FROM taken WHERE name = ? AND until > ?", (name, self._clock.time())
             ).fetchone()
         return None if row is None else str(row[0])
 
     def put(self, name: str, value: str, seconds: float) -> None:
         """Store *value* under *name*, whatever is there."""
         with self._transaction() as database:
-            database.execute("INSERT OR REPLACE INTO taken VALUES (?, ?, ?)", (name, value, time.time() + seconds))
+            database.execute(
+                "INSERT OR REPLACE INTO taken VALUES (?, ?, ?)", (name, value, self._clock.time() + seconds)
+            )
 
     def give_back(self, name: str, value: str) -> None:
         """Remove *value*, if it is still what is under *name*."""
@@ -131,6 +135,14 @@ class SQLiteStore:
                 for version in versions
             )
             return {row[0]: row[1] for row in found if row is not None}
+
+    def check(self) -> None:
+        """Try every operation on names of its own, and clean up; for ``flask auth0 doctor``."""
+        self.put("doctor", "x", 60)
+        if self.value_of("doctor") != "x":
+            raise StoreError("failed", "the database in CACHE_DIR does not keep what is written")
+        self.give_back("doctor", "x")
+        self.look([])
 
     def merge(self, head: Head, versions: list[int], blob: str | None) -> bool:
         """Put *blob* in the place of the changes with these *versions*, unless the layout has changed; tell whether."""

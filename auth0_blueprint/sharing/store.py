@@ -107,6 +107,9 @@ class Store(Protocol):
         """Return the blobs of those *versions* that are in the log."""
         ...
 
+    def check(self) -> None:
+        """Try every operation on names of its own, and clean up; for ``flask auth0 doctor``."""
+
     def merge(self, head: Head, versions: list[int], blob: str | None) -> bool:
         """Put *blob* in the place of the changes with these *versions*, unless the layout has changed; tell whether."""
         ...

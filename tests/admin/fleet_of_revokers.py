@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from auth0_blueprint.revocation.log import RevocationLog
 from conftest import MovableClock
 from shared_sources import ISSUER, SECRET, DictBackend
 
@@ -12,7 +13,6 @@ from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import RevokedTokenError
 from auth0_blueprint.revocation.index import Revocation
-from auth0_blueprint.revocation.log import RevocationLog
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.sharing.fleet_sync import FleetSync
 from auth0_blueprint.sharing.shared_cache import SharedCache

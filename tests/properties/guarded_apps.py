@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from auth0_blueprint.revocation.log import RevocationLog
 from conftest import MovableClock
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt import PyJWS
@@ -17,7 +18,6 @@ from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import Auth0Error
 from auth0_blueprint.guards.requirements import Requirement, permission_requirement, scope_requirement
 from auth0_blueprint.keysets.fetch import FetchError
-from auth0_blueprint.revocation.log import RevocationLog
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import Settings, load_settings
