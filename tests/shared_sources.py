@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, cast
 
+import memory_store
 from conftest import MovableClock
+from memory_store import MemoryStore
 from servers import ScriptedIssuer, complete, document
 
 from auth0_blueprint.concurrency.clock import Clock
@@ -14,7 +16,9 @@ from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
+from auth0_blueprint.sharing.entry_signer import EntrySigner
 from auth0_blueprint.sharing.shared_cache import CacheBackend, SharedCache
+from auth0_blueprint.sharing.signed_cache import SignedCache
 
 TTL, AHEAD, MAX_STALE, COOLDOWN, ATTEMPT = 600, 120, 3600, 30, 5
 DUE = TTL - AHEAD
@@ -29,18 +33,18 @@ def make_shared(
     open_backend: Callable[[], CacheBackend | None] = lambda: None,
     *,
     call_within: Callable[..., Any] = call_within,
+    store: MemoryStore | None = None,
+    issuer: str = ISSUER,
+    url: str = URL,
+    secret: str | None = SECRET,
     **changes: Any,
 ) -> SharedKeySet:
-    """Return the shared copy of a key set; without a backend nothing is shared."""
-    arguments: dict[str, Any] = {
-        "issuer": ISSUER,
-        "url": URL,
-        "secret": SECRET,
-        "keep_seconds": MAX_STALE,
-        "attempt_seconds": ATTEMPT,
-    }
+    """Return the shared copy of a key set; without a backend none is shared, and without a store no lease."""
+    arguments: dict[str, Any] = {"keep_seconds": MAX_STALE, "attempt_seconds": ATTEMPT, **changes}
     cache = SharedCache(open_backend, clock=clock, call_within=call_within)
-    return SharedKeySet(cache, clock=clock, **{**arguments, **changes})
+    entries = SignedCache(cache, secret=secret, names=(issuer, url))
+    signer = EntrySigner(secret or "", issuer, url)
+    return SharedKeySet(entries, memory_store.shared(store, clock), signer, clock=clock, **arguments)
 
 
 def make_source(

@@ -1,4 +1,4 @@
-"""What every engine of the shared store promises, asked of each on the real thing."""
+"""What every engine of the shared store promises, asked of each on the real thing, and of the one that tests use."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fleet.redis_server import RedisServer, empty_redis
+from memory_store import MemoryStore
 
 from auth0_blueprint.sharing.redis_store import RedisStore
 from auth0_blueprint.sharing.sqlite_store import SQLiteStore
@@ -23,9 +24,12 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
         yield server
 
 
-@pytest.fixture(params=["redis", "sqlite"])
+@pytest.fixture(params=["redis", "sqlite", "memory"])
 def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> MakeStore:
     """Return what connects to the same store again, as another process does."""
+    if request.param == "memory":
+        memory = MemoryStore()
+        return lambda: memory
     if request.param == "sqlite":
         return lambda: SQLiteStore(tmp_path / "folder" / "shared.sqlite3")
     server: RedisServer = request.getfixturevalue("redis_server")
