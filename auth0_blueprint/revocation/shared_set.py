@@ -14,10 +14,12 @@ import itertools
 import logging
 import math
 import secrets
+import threading
 from collections.abc import Iterable
 from functools import reduce
 from typing import NamedTuple
 
+from auth0_blueprint.concurrency.after_fork import reset_in_children
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.revocation.blobs import MAX_CHANGES, BlobSigner, Changes
 from auth0_blueprint.revocation.index import Revocation, RevocationIndex, outranks
@@ -79,6 +81,9 @@ class SharedSet:
         # What is in the log, by version: how many changes, and when the last of them expires. True of one layout only.
         self._sizes: dict[int, tuple[int, float]] = {}
         self._layout = -1
+        # Changes are published by requests while the set is followed and tidied in the background.
+        self._lock = threading.Lock()
+        reset_in_children(self)
 
     def follow(self, head: Head | None) -> SyncOutcome:
         """Make this copy and the store agree, given where the log stands now.
@@ -95,6 +100,8 @@ class SharedSet:
             now, _notices = self._store.read(lambda store: store.look([]))
             head = head if now is None else now
         if self._is_known(head):
+            with self._lock:
+                self._head = head  # with its layout
             return SyncOutcome({})
         outcome = self._read_on(head) or self._merge_whole(head)
         self.is_loaded = True
@@ -133,6 +140,10 @@ class SharedSet:
             self._replace(head, expired, [])
         elif len(small) >= RECENT_CHANGES or sum(sizes[version][0] for version in small) >= 2 * MAX_CHANGES:
             self._merge_some(head, sorted(small))
+
+    def reset_after_fork(self) -> None:
+        """Replace the lock, which may have been held when the process forked."""
+        self._lock = threading.Lock()
 
     def _is_known(self, head: Head) -> bool:
         known = self._head
@@ -265,6 +276,8 @@ class SharedSet:
         if blob is not None:
             expires_at = max(revocation.expires_at for revocation in revocations)
             self._sizes[max(versions)] = (len(revocations), expires_at)
-        if self._head == head:
-            self._head = head._replace(layout=head.layout + 1)
-            self._layout += 1
+        with self._lock:
+            now = self._head
+            if now is not None and (now.incarnation, now.layout) == (head.incarnation, head.layout):
+                self._head = now._replace(layout=head.layout + 1)
+                self._layout = head.layout + 1

@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 _HEAD = ("incarnation", "version", "digest", "layout")
 _DIGEST_LENGTH = 40
-#: How many blobs are read in one operation: of a thousand entries each about 2 MB.
-_BATCH = 20
+#: How many blobs are read in one operation: of a thousand entries each about 4 MB.
+_BATCH = 50
 _STAGING_MILLISECONDS = 60_000
 
 # Each script may run twice. A value is its own proof that it was stored.

@@ -16,7 +16,7 @@ from auth0_blueprint.concurrency.after_fork import reset_in_children
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.errors import ConfigurationError
-from auth0_blueprint.sharing.store import Store, StoreError
+from auth0_blueprint.sharing.store import LayoutChangedError, Store, StoreError
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -135,7 +135,7 @@ class SharedStore:
         except TimeoutError:
             self._note_failure(operations, "timeout", "the store did not answer in time")
             raise StoreError("timeout", "the store did not answer in time") from None
-        except ConfigurationError:
+        except (ConfigurationError, LayoutChangedError):
             raise
         except Exception as exc:  # noqa: BLE001 - each engine has its own errors, and none may reach a request
             # Connecting may raise anything. Its text may hold an address or a password.
