@@ -83,6 +83,7 @@ class SharedSet:
         self._layout = -1
         # Changes are published by requests while the set is followed and tidied in the background.
         self._lock = threading.Lock()
+        self._tidying = threading.Lock()
         reset_in_children(self)
 
     def follow(self, head: Head | None) -> SyncOutcome:
@@ -129,21 +130,32 @@ class SharedSet:
         Raises:
             StoreError: the store cannot be used now.
         """
-        head, sizes = self._head, self._sizes
-        if head is None or self._layout != head.layout:
-            return  # another process has merged some, and knows what is where
-        settled = [version for version in sizes if version <= head.version - RECENT_CHANGES]
+        if not self._tidying.acquire(blocking=False):
+            return
+        try:
+            with self._lock:
+                head, sizes = self._head, dict(self._sizes)
+            # Where another process has merged some, that one knows what is where.
+            if head is not None and self._layout == head.layout:
+                self._tidy(head, sizes)
+        finally:
+            self._tidying.release()
+
+    def _tidy(self, head: Head, sizes: dict[int, tuple[int, float]]) -> None:
         now = self._clock.time()
-        expired = [version for version in settled if sizes[version][1] <= now]
-        small = [version for version in settled if sizes[version][0] < MAX_CHANGES // 2 and sizes[version][1] > now]
+        settled = {version: size for version, size in sizes.items() if version <= head.version - RECENT_CHANGES}
+        expired = [version for version, (_, expires_at) in settled.items() if expires_at <= now]
+        small = [
+            version for version, (count, expires_at) in settled.items() if count < MAX_CHANGES and expires_at > now
+        ]
         if expired:
             self._replace(head, expired, [])
-        elif len(small) >= RECENT_CHANGES or sum(sizes[version][0] for version in small) >= 2 * MAX_CHANGES:
+        elif sum(sizes[version][0] for version in small) >= 2 * MAX_CHANGES or len(small) >= MAX_CHANGES:
             self._merge_some(head, sorted(small))
 
     def reset_after_fork(self) -> None:
-        """Replace the lock, which may have been held when the process forked."""
-        self._lock = threading.Lock()
+        """Replace the locks, which may have been held when the process forked."""
+        self._lock, self._tidying = threading.Lock(), threading.Lock()
 
     def _is_known(self, head: Head) -> bool:
         known = self._head
@@ -271,12 +283,12 @@ class SharedSet:
         blob = next(iter(self._signer.write(head.incarnation, revocations)), None)
         if not self._store.write(lambda store: store.merge(head, versions, blob)):
             return
-        for version in versions:
-            self._sizes.pop(version, None)
-        if blob is not None:
-            expires_at = max(revocation.expires_at for revocation in revocations)
-            self._sizes[max(versions)] = (len(revocations), expires_at)
         with self._lock:
+            for version in versions:
+                self._sizes.pop(version, None)
+            if blob is not None:
+                expires_at = max(revocation.expires_at for revocation in revocations)
+                self._sizes[max(versions)] = (len(revocations), expires_at)
             now = self._head
             if now is not None and (now.incarnation, now.layout) == (head.incarnation, head.layout):
                 self._head = now._replace(layout=head.layout + 1)
