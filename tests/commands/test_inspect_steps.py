@@ -26,7 +26,7 @@ from auth0_blueprint.cli.inspection.steps import (
 from auth0_blueprint.jose import jws
 from auth0_blueprint.keysets import source
 from auth0_blueprint.testing import DPoPKey, LocalIssuer
-from auth0_blueprint.verification import verifier
+from auth0_blueprint.verification import claims, verifier
 
 NAMES = [*PROOF_STEPS, "revocation", "binding", "rules"]
 
@@ -116,7 +116,7 @@ def tree(module: ModuleType) -> ast.Module:
 
 def test_every_error_of_the_verifier_has_a_step() -> None:
     """With each of its reasons. A new one needs an entry."""
-    names = set().union(*(errors_raised_in(module) for module in (jws, verifier, source)))
+    names = set().union(*(errors_raised_in(module) for module in (jws, verifier, claims, source)))
     assert "KeySetUnavailableError" in names
     for name in names:
         error = getattr(errors, name)

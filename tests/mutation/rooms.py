@@ -28,7 +28,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("tests/test_sender_constrained.py", "tests/test_certificate_bound.py"),
     ),
     "verifier": (
-        ("verification/verifier.py", "verification/sequence.py", "jose/jws.py"),
+        ("verification/verifier.py", "verification/claims.py", "verification/sequence.py", "jose/jws.py"),
         (
             "tests/test_verifier.py",
             "tests/test_verification_sequence.py",
