@@ -1,7 +1,7 @@
 """What very many revocations cost: to store, to load, to keep, to change, and to write back after a loss.
 
-Measured on a real Redis, in processes of their own; with the path of an earlier checkout, whose ``.venv`` is used, both in
-turn, and as ratios. From the root of the checkout, on a machine that does nothing else:
+Measured on a real Redis, in processes of their own; with the path of an earlier checkout, whose ``.venv`` is used, both
+in turn, and as ratios. From the root of the checkout, on a machine that does nothing else:
 ``python -m benchmarks.revocations [--number 100000] [--against CHECKOUT]``.
 """
 

@@ -13,7 +13,7 @@ from functools import partial
 from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import Auth0Error
-from auth0_blueprint.keysets.shared import SharedKeySet
+from auth0_blueprint.keysets.shared_copy import SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.sharing.shared_cache import SharedCache
 from benchmarks.simulated_network import ALGORITHM, FETCH_TIMEOUT, SimulatedCache, SimulatedIssuer

@@ -14,7 +14,7 @@ from servers import ScriptedIssuer, complete, document
 from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.jose.algorithms import ALGORITHMS
-from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
+from auth0_blueprint.keysets.shared_copy import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.sharing.entry_signer import EntrySigner
 from auth0_blueprint.sharing.shared_cache import CacheBackend, SharedCache

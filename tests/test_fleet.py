@@ -15,7 +15,7 @@ from shared_sources import COOLDOWN, DUE, EDDSA, MAX_STALE, TTL, Fleet, LockedBa
 from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchError
-from auth0_blueprint.keysets.fleet import Failure
+from auth0_blueprint.keysets.lease import Failure
 from auth0_blueprint.keysets.source import KeySource
 
 OUTAGE = FetchError("http_status", status=503)

@@ -23,8 +23,8 @@ from servers import Answer, RawServer, drip, respond
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
+from auth0_blueprint.http_session import DirectSession, _Sockets, body_of
 from auth0_blueprint.keysets.fetch import FetchError, fetch
-from auth0_blueprint.keysets.http_session import DirectSession, _Sockets, body_of
 from auth0_blueprint.keysets.key_set import KeySetError, parse_key_set
 from auth0_blueprint.testing import LocalIssuer
 

@@ -57,7 +57,7 @@ def test_the_document_is_valid_openapi_3_1(documented: Flask) -> None:
 
 
 def test_every_route_is_described_and_nothing_else(documented: Flask) -> None:
-    """All rows of ``routes/table.py``."""
+    """All rows of ``routes/route_table.py``."""
     assert described(document_of(documented)) == registered(documented)
 
 

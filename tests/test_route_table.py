@@ -1,4 +1,4 @@
-"""``routes/table.py`` is true: each row is a route, each route of ours has a row, and asks what its row says."""
+"""``routes/route_table.py`` is true: each row is a route, each route of ours has a row, and asks what its row says."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from refusals import NO_CREDENTIALS, seen
 
-from auth0_blueprint.routes.route import Route
-from auth0_blueprint.routes.table import RESOURCE_METADATA, ROUTES
+from auth0_blueprint.routes.route_row import Route
+from auth0_blueprint.routes.route_table import RESOURCE_METADATA, ROUTES
 from auth0_blueprint.testing import LocalIssuer
 
 ON: dict[str, Any] = {

@@ -46,7 +46,7 @@ from auth0_blueprint.extension.assembly import assemble
 from auth0_blueprint.jose.algorithms import Algorithm
 from auth0_blueprint.keysets.fetch import FetchError, fetch
 from auth0_blueprint.keysets.key_set import parse_key_set
-from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
+from auth0_blueprint.keysets.shared_copy import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer

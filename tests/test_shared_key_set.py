@@ -18,7 +18,7 @@ from waits import Waits
 
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchError
-from auth0_blueprint.keysets.shared import SharedEntry
+from auth0_blueprint.keysets.shared_copy import SharedEntry
 
 
 @pytest.fixture

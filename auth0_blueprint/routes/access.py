@@ -15,7 +15,7 @@ from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.guards.decorators import admit, public
 from auth0_blueprint.guards.requirements import ANY_TOKEN, Requirement, permission_requirement, scope_requirement
 from auth0_blueprint.guards.route_requirements import marks_of
-from auth0_blueprint.routes.route import Route, View
+from auth0_blueprint.routes.route_row import Route, View
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.verification.access_token import AccessToken
 

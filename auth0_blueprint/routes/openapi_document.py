@@ -17,7 +17,7 @@ from auth0_blueprint.errors import Auth0Error
 from auth0_blueprint.revocation.index import KINDS
 from auth0_blueprint.routes.access import route_of
 from auth0_blueprint.routes.revocations import RevocationRequestSchema
-from auth0_blueprint.routes.route import JSON, Guard, Operation, Route
+from auth0_blueprint.routes.route_row import JSON, Guard, Operation, Route
 from auth0_blueprint.settings import Settings
 
 _BEARER = "bearer"

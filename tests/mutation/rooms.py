@@ -70,7 +70,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
     "key_source": (("keysets/backoff.py", "keysets/snapshot.py", "keysets/source.py"), KEYSETS),
-    "fleet": (("keysets/refresh.py", "keysets/fleet.py", "keysets/shared.py"), KEYSETS),
+    "fleet": (("keysets/refresh.py", "keysets/lease.py", "keysets/shared_copy.py"), KEYSETS),
     "single_flight": (("concurrency/single_flight.py",), ("tests/test_single_flight.py",)),
     "fleet_sync": (("sharing/fleet_sync.py",), ("tests/test_fleet_sync.py",)),
     "signed_cache": (("sharing/signed_cache.py",), ("tests/test_signed_cache.py",)),

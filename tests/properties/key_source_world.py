@@ -24,7 +24,7 @@ from shared_sources import AHEAD, EDDSA, MAX_STALE, SECRET, TTL, make_shared, ma
 
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchError
-from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
+from auth0_blueprint.keysets.shared_copy import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
 
 SURELY_FRESH, SURELY_DUE = 0.9 * (TTL - AHEAD), 1.1 * (TTL - AHEAD)
