@@ -1,1 +1,1 @@
-"""What the processes of one app share: a cache for key sets, and a store with atomic operations for all that matters."""
+"""What the processes of one app share: a cache for key sets, and a store with atomic operations for the rest."""
