@@ -1,4 +1,4 @@
-"""The real ``flask auth0``, run as a program of its own with nothing but its own settings in the environment."""
+"""``flask auth0`` in this process, and as a program of its own with nothing but its own settings in the environment."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from processes import TESTED_PACKAGE, running
+from processes import TESTED_PACKAGE, TIMEOUT_SECONDS, running
+
+from auth0_blueprint.testing import LocalIssuer
 
 #: An app with its settings from the environment.
 APP = """
@@ -23,6 +25,31 @@ def create_app():
     app.register_blueprint(Auth0Blueprint())
     return app
 """
+
+
+def command(*words: str) -> Callable[..., Any]:
+    """Return a function of an app, more words and options that returns the result of ``flask auth0`` with *words*."""
+    return lambda app, *more, **options: app.test_cli_runner().invoke(args=["auth0", *words, *more], **options)
+
+
+def environment_of(issuer: LocalIssuer) -> dict[str, str]:
+    return {"AUTH0_ISSUER": issuer.issuer, "AUTH0_AUDIENCE": issuer.audience}
+
+
+def run_program(
+    directory: Path, *words: str, app: str = APP, python: tuple[str, ...] = (), **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the real program with *words* for *app*, which is written into *directory*; *python* are its own options."""
+    (directory / "served.py").write_text(app)
+    return subprocess.run(
+        [sys.executable, *python, "-m", "flask", "--app", "served", "auth0", *words],
+        cwd=directory,
+        env={"PATH": "", **TESTED_PACKAGE, **environment},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS * 6,
+        check=False,
+    )
 
 
 def typed(
