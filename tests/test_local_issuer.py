@@ -1,17 +1,12 @@
-"""The local issuer of `auth0_blueprint.testing`, its clients, and the demo made of it."""
+"""The local issuer of `auth0_blueprint.testing` and its clients."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import re
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
@@ -481,35 +476,3 @@ class TestBearerClient:
         assert [client.get("/").text, client.get("/").text] == ["Bearer t", "Bearer t"]
         assert client.get("/", headers=bearer("other")).text == "Bearer other"
         assert app.test_client().get("/").text == "none"
-
-
-def test_the_demo_prints_curl_lines_that_answer_as_it_says() -> None:
-    """With the reference app: 200, 200, 200, 403, 401, and health."""
-    root = Path(__file__).parent.parent
-    command = [sys.executable, "-m", "auth0_blueprint.testing.demo", "wsgi:create_app", "--port", "0"]
-    with subprocess.Popen(
-        command,
-        cwd=root,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        # A shell that runs the suite in the background has it ignore SIGINT, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as demo:
-        assert demo.stdout is not None
-        try:
-            lines = [demo.stdout.readline().rstrip() for _ in range(15)]
-            promised = [int(line[-3:]) for line in lines if line.startswith("# ")]
-            answered = [_status(line) for line in lines if line.startswith("curl ")]
-        finally:
-            demo.send_signal(signal.SIGINT)
-    assert demo.returncode == 0
-    assert promised == answered == [200, 200, 200, 403, 401, 200]
-
-
-def _status(curl: str) -> int:
-    match = re.fullmatch(r"curl -i (\S+)(?: -H 'Authorization: (Bearer \S+)')?", curl)
-    assert match is not None
-    url, authorization = match.groups()
-    headers = {"Authorization": authorization} if authorization else {}
-    return requests.get(url, headers=headers, timeout=10).status_code
