@@ -38,9 +38,8 @@ def test_no_function_is_long() -> None:
 
 def long_functions(source: str) -> dict[str, int]:
     """Return the names of the functions in *source* that are too long, each with the lines of its body."""
-    functions = [
-        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
+    nodes = ast.walk(ast.parse(source))
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     lengths = {f"{node.name}, line {node.lineno}": lines_of(node) for node in functions}
     return {name: length for name, length in lengths.items() if length > MAX_LINES_OF_FUNCTION}
 
@@ -54,6 +53,5 @@ def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 @pytest.mark.parametrize("head", ["def f(\n    a,\n):", "async def f():\n    '''One.\n\n    Two.\n    '''"])
 @pytest.mark.parametrize("lines", [MAX_LINES_OF_FUNCTION, MAX_LINES_OF_FUNCTION + 1])
 def test_the_lines_of_a_body_are_counted(head: str, lines: int) -> None:
-    """All of them, and none beside."""
     found = long_functions(f"{head}\n" + "    pass\n" * lines)
     assert found == ({"f, line 1": lines} if lines > MAX_LINES_OF_FUNCTION else {})
