@@ -219,7 +219,6 @@ def test_a_connection_is_shut_down_at_the_deadline() -> None:
 
 @pytest.mark.parametrize("token", [None, "", 1, "two words", "red\x1b[31m", "ü"])
 def test_an_answer_without_a_usable_token_is_a_failure(ask: Ask, endpoint: TokenEndpoint, token: Any) -> None:
-    """Nothing of it is printed."""
     endpoint.document = {"access_token": token}
     result = ask()
     problem = f"Error: {endpoint.url} returned no token: the response contains none.\n"
