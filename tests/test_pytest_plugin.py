@@ -103,7 +103,7 @@ def test_a_project_needs_a_fixture_of_its_app_and_nothing_else(project: Project)
         def test_claims_beside_a_token_are_not_lost_in_silence(auth0_client, auth0_token):
             with pytest.raises(TypeError, match="not both"):
                 auth0_client(auth0_token(), scope="read:messages")
-        """,
+        """
     )
     project.run(passed=2)
 
@@ -181,7 +181,7 @@ def test_what_the_issuer_is_made_with_can_be_overridden(project: Project) -> Non
         def test_messages(auth0_issuer, auth0_client):
             assert (auth0_issuer.audience, auth0_issuer.algorithm) == ("https://mine.example.com", "ES256")
             assert auth0_client(scope="read:messages").get("/api/messages").status_code == 200
-        """,
+        """
     )
     project.run(passed=1)
 

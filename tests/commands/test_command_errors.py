@@ -96,8 +96,7 @@ def test_a_command_runs_in_the_context_of_its_app(make_app: AppFactory) -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_terminal", "no_color", "shown"),
-    [(False, "", "fail"), (True, "", "\x1b[31mfail\x1b[0m"), (True, "1", "fail")],
+    ("is_terminal", "no_color", "shown"), [(False, "", "fail"), (True, "", "\x1b[31mfail\x1b[0m"), (True, "1", "fail")]
 )
 def test_marks_are_coloured_on_a_terminal_unless_no_color_is_set(
     monkeypatch: pytest.MonkeyPatch, is_terminal: bool, no_color: str, shown: str
