@@ -33,11 +33,11 @@ def passes_through(view: Callable[..., Any]) -> Callable[..., Any]:
     return functools.wraps(view)(lambda *args, **kwargs: view(*args, **kwargs))
 
 
-def guarded_by(*guards: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a new view or method under *guards*, the outermost first."""
+def guarded_by(*guards: Callable[..., Any], answers: str | None = "answered") -> Callable[..., Any]:
+    """Return a new view, method or hook that *answers* under *guards*, the outermost first."""
 
-    def view(*_self: Any, **_names: str) -> str:
-        return "answered"
+    def view(*_self: Any, **_names: str) -> str | None:
+        return answers
 
     guarded: Callable[..., Any] = view
     for guard in reversed(guards):

@@ -27,6 +27,10 @@ def create_app():
 """
 
 
+#: The real ``flask auth0``.
+FLASK = [sys.executable, "-m", "flask", "auth0"]
+
+
 def command(*words: str) -> Callable[..., Any]:
     """Return a function of an app, more words and options that returns the result of ``flask auth0`` with *words*."""
     return lambda app, *more, **options: app.test_cli_runner().invoke(args=["auth0", *words, *more], **options)
@@ -37,16 +41,16 @@ def environment_of(issuer: LocalIssuer) -> dict[str, str]:
 
 
 def run_program(
-    directory: Path, *words: str, app: str = APP, python: tuple[str, ...] = (), **environment: str
+    directory: Path, command: list[str], app: str = APP, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run the real program with *words* for *app*, which is written into *directory*; *python* are its own options."""
+    """Run *command* where Flask finds *app*, which is written into *directory*."""
     (directory / "served.py").write_text(app)
     return subprocess.run(
-        [sys.executable, *python, "-m", "flask", "--app", "served", "auth0", *words],
+        command,
         cwd=directory,
-        env={"PATH": "", **TESTED_PACKAGE, **environment},
+        env={"PATH": "", **TESTED_PACKAGE, "FLASK_APP": "served", **environment},
         capture_output=True,
-        text=True,
+        encoding=environment.get("PYTHONIOENCODING", "utf-8"),
         timeout=TIMEOUT_SECONDS * 6,
         check=False,
     )
@@ -59,11 +63,11 @@ def typed(
 
     Return the exit status, what comes out, which is no terminal, and what the terminal shows.
     """
-    (directory / "asking.py").write_text(APP)
-    command = [sys.executable, "-m", "flask", "--app", "asking", "auth0", *words]
+    (directory / "served.py").write_text(APP)
     ours, theirs = pty.openpty()
     options: dict[str, Any] = {"stdin": theirs, "stdout": subprocess.PIPE, "stderr": theirs}
-    with running(command, cwd=directory, env={"PATH": "", **TESTED_PACKAGE, **settings}, **options) as process:
+    environment = {"PATH": "", **TESTED_PACKAGE, "FLASK_APP": "served", **settings}
+    with running([*FLASK, *words], cwd=directory, env=environment, **options) as process:
         os.close(theirs)
         seen = b""
         while prompt.encode() not in seen:

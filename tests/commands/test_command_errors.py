@@ -15,8 +15,7 @@ from click.testing import CliRunner
 from conftest import AppFactory
 from flask import Flask, current_app
 from flask.cli import ScriptInfo
-from processes import TESTED_PACKAGE, TIMEOUT_SECONDS
-from programs import APP, environment_of
+from programs import environment_of, run_program
 
 from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
 from auth0_blueprint.cli.output import mark, print_json, print_lines, table
@@ -30,19 +29,10 @@ Shell = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def in_shell(tmp_path: Path, issuer: LocalIssuer) -> Shell:
     """Return a function that runs the real ``flask auth0`` with words as a shell has them."""
-    (tmp_path / "started.py").write_text(APP)
-    known = {"PATH": "", **TESTED_PACKAGE, "FLASK_APP": "started", **environment_of(issuer)}
 
     def run(words: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["/bin/sh", "-c", f'"$0" -m flask auth0 {words}', sys.executable, *arguments],
-            cwd=tmp_path,
-            env={**known, **environment},
-            capture_output=True,
-            encoding=environment.get("PYTHONIOENCODING", "utf-8"),
-            timeout=TIMEOUT_SECONDS * 3,
-            check=False,
-        )
+        command = ["/bin/sh", "-c", f'"$0" -m flask auth0 {words}', sys.executable, *arguments]
+        return run_program(tmp_path, command, **environment_of(issuer) | environment)
 
     return run
 
@@ -113,7 +103,6 @@ def test_a_table_is_aligned_also_where_cells_are_coloured() -> None:
 
 
 def test_json_is_ascii_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """No terminal obeys it."""
     print_json({"kid": "\x1b[31m\u2028"})
     output = capsys.readouterr().out
     assert output.isascii()
@@ -157,8 +146,6 @@ def test_what_the_encoding_of_the_output_lacks_is_escaped(in_shell: Shell, issue
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
 def test_a_line_for_another_encoding_keeps_its_colours(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
-    """And a lone surrogate is escaped in each."""
-
     class Terminal(io.BytesIO):
         def isatty(self) -> bool:
             return True

@@ -21,7 +21,7 @@ from flask.cli import ScriptInfo
 from flask_caching import Cache
 from flask_caching.backends import FileSystemCache
 from fleet.redis_server import RedisServer, empty_redis
-from programs import APP, command, run_program
+from programs import APP, FLASK, command, run_program
 from servers import RawServer, document, respond
 
 from auth0_blueprint import Auth0Blueprint
@@ -44,7 +44,6 @@ run = command("doctor")
 
 
 def found(app: Flask, check: str) -> list[dict[str, Any]]:
-    """Return what *check* has found."""
     return [one for one in json.loads(run(app, "--json").stdout)["checks"] if one["check"] == check]
 
 
@@ -103,18 +102,13 @@ def test_machines_get_one_json_object(app: Flask, issuer: LocalIssuer) -> None:
 
 
 def test_each_domain_is_looked_at(make_app: AppFactory) -> None:
-    """One that fails does not hide the other."""
     app = make_app(AUTH0_ISSUER=None, AUTH0_DOMAIN=["one.invalid", "two.invalid"])
     findings = found(app, "dns")
     assert [finding["issuer"] for finding in findings] == ["https://one.invalid/", "https://two.invalid/"]
     assert {finding["status"] for finding in findings} == {"fail"}
 
 
-# The issuer
-
-
 def test_a_domain_that_does_not_exist_is_named(make_app: AppFactory) -> None:
-    """And nothing is tried that cannot work any more."""
     app = make_app(AUTH0_ISSUER=None, AUTH0_DOMAIN="example.invalid")
     result = run(app)
     assert result.exit_code == 1
@@ -163,7 +157,6 @@ def test_a_port_that_nobody_listens_on_is_a_failure(make_app: AppFactory, scheme
 
 
 def test_keys_for_other_algorithms_are_a_failure(make_app: AppFactory) -> None:
-    """They would let nobody in."""
     text = "no key for RS256: the published keys are for OKP: set AUTH0_ALGORITHMS to the signing"
     with RawServer(respond(body=document("a"))) as server:
         app = make_app(AUTH0_JWKS_URL=server.url, AUTH0_ALGORITHMS="RS256")
@@ -245,8 +238,11 @@ def test_a_clock_beyond_the_leeway_is_a_failure(
 # TLS. 127.1 is this machine for the resolver of Linux, and a host like any other for the package.
 
 
+Tls = tuple[RawServer, Path, float]
+
+
 @pytest.fixture(params=[0.05, 90], ids=["soon", "later"])
-def tls_server(request: Any, tmp_path: Path) -> Iterator[tuple[RawServer, Path, float]]:
+def tls_server(request: Any, tmp_path: Path) -> Iterator[Tls]:
     certificate, key = make_credential("issuer", "127.1", days=request.param).write_to(tmp_path, "issuer")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -259,9 +255,8 @@ needs_short_addresses = pytest.mark.skipif(sys.platform != "linux", reason="only
 
 @needs_short_addresses
 def test_a_trusted_certificate_is_fine_and_one_that_ends_soon_a_warning(
-    make_app: AppFactory, tls_server: tuple[RawServer, Path, float], monkeypatch: pytest.MonkeyPatch
+    make_app: AppFactory, tls_server: Tls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whom the environment trusts is trusted."""
     server, certificate, days = tls_server
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     app = make_app(AUTH0_ISSUER=root_of(server, "https", "127.1"), AUTH0_ALGORITHMS="EdDSA")
@@ -272,9 +267,7 @@ def test_a_trusted_certificate_is_fine_and_one_that_ends_soon_a_warning(
 
 @needs_short_addresses
 @pytest.mark.parametrize("tls_server", [90], indirect=True)
-def test_a_certificate_that_nobody_vouches_for_is_a_failure(
-    make_app: AppFactory, tls_server: tuple[RawServer, Path, float]
-) -> None:
+def test_a_certificate_that_nobody_vouches_for_is_a_failure(make_app: AppFactory, tls_server: Tls) -> None:
     app = make_app(AUTH0_ISSUER=root_of(tls_server[0], "https", "127.1"))
     text = "the certificate of 127.1 is not trusted: self-signed certificate: check AUTH0_DOMAIN"
     assert said(app, "tls", "fail").startswith(text)
@@ -302,9 +295,6 @@ def test_behind_a_proxy_names_are_not_looked_up_here(make_app: AppFactory, monke
     assert "example.invalid is not looked up here: the environment sets a proxy" in output
     assert "fail  key set" in output
     assert "hunter2" not in output
-
-
-# Settings
 
 
 def test_loose_settings_are_warnings_and_exit_with_0(make_app: AppFactory) -> None:
@@ -371,7 +361,6 @@ def test_an_app_without_the_blueprint_is_told_so(issuer: LocalIssuer) -> None:
 
 
 def test_what_was_set_after_the_app_had_started_changes_nothing(app: Flask) -> None:
-    """Those settings count that the app works with."""
     app.config["AUTH0_LEEWAY"] = -1
     assert [finding["status"] for finding in found(app, "settings")] == ["ok"]
 
@@ -381,7 +370,7 @@ BROKEN = APP.replace("return app", 'raise RuntimeError("the database is away")')
 
 def test_the_program_says_why_an_app_cannot_start(tmp_path: Path, issuer: LocalIssuer) -> None:
     (tmp_path / ".env").write_text(f"AUTH0_ISSUER={issuer.issuer}\n")
-    result = run_program(tmp_path, "doctor", app=BROKEN, AUTH0_AUDIENCE="https://api.example.com")
+    result = run_program(tmp_path, [*FLASK, "doctor"], BROKEN, AUTH0_AUDIENCE="https://api.example.com")
     assert (result.returncode, result.stderr) == (1, "")
     assert result.stdout.startswith("fail  app        cannot start: RuntimeError: the database is away\n")
     assert "ok    settings   valid; 2 from the environment; audience https://api.example.com" in result.stdout
@@ -397,14 +386,11 @@ def test_the_program_says_why_an_app_cannot_start(tmp_path: Path, issuer: LocalI
     ],
 )
 def test_the_program_needs_no_app_that_can_be_imported(tmp_path: Path, code: str, reason: str) -> None:
-    result = run_program(tmp_path, "doctor", app=code)
+    result = run_program(tmp_path, [*FLASK, "doctor"], code)
     assert result.returncode == 1
     assert reason in result.stdout.splitlines()[0]
     assert "fail  settings   AUTH0_DOMAIN is missing" in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
-
-
-# The cache
 
 
 @pytest.fixture
@@ -496,19 +482,12 @@ def test_a_cache_of_the_host_that_keeps_nothing_or_pickles_is_a_failure(
     ("name", "value"),
     [("WEB_CONCURRENCY", "4"), ("GUNICORN_CMD_ARGS", "--bind :80 --workers=4"), ("GUNICORN_CMD_ARGS", "-w 4")],
 )
-def test_several_workers_without_a_cache_to_share_are_a_warning(
-    make_app: AppFactory, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+def test_several_workers_are_fine_with_a_cache_to_share_and_a_warning_without(
+    make_app: AppFactory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
     text = "4 according to the environment. Several worker processes but no shared cache"
     assert said(make_app(), "workers", "warn").startswith(text)
-
-
-def test_several_workers_with_a_cache_to_share_are_fine(
-    make_app: AppFactory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Of one machine, if that is how far it reaches."""
-    monkeypatch.setenv("WEB_CONCURRENCY", "4")
     app = make_app(CACHE_TYPE="FileSystemCache", CACHE_DIR=str(tmp_path / "cache"), SECRET_KEY="s" * 32)
     text = "4 according to the environment; the cache is shared by all processes on this machine: "
     assert said(app, "workers", "ok") == text
