@@ -25,7 +25,6 @@ from auth0_blueprint.testing.token_endpoint import Client
 
 
 def app_of(issuer: LocalIssuer, **settings: Any) -> Flask:
-    """Return an app that trusts *issuer*."""
     app = Flask("tested", static_folder=None)
     app.config.update(issuer.settings)
     app.config.update(settings)
@@ -56,7 +55,6 @@ def test_its_tokens_pass_in_every_family_of_algorithms(algorithm: str) -> None:
 
 
 def test_it_starts_only_when_asked(session_issuer: LocalIssuer) -> None:
-    """Making one opens no port and starts no thread."""
     before = threading.active_count()
     issuer = LocalIssuer(algorithm="EdDSA")
     assert threading.active_count() == before
@@ -65,7 +63,6 @@ def test_it_starts_only_when_asked(session_issuer: LocalIssuer) -> None:
 
 
 def test_stopping_ends_its_thread_and_may_be_repeated() -> None:
-    """Nothing is left for the next test."""
     before = threading.active_count()
     issuer = LocalIssuer(algorithm="EdDSA").start()
     issuer.stop()
@@ -74,7 +71,6 @@ def test_stopping_ends_its_thread_and_may_be_repeated() -> None:
 
 
 def test_it_publishes_public_keys_only_and_counts_how_often_they_are_fetched(issuer: LocalIssuer) -> None:
-    """Other paths are not there."""
     assert get(issuer, ".well-known/jwks.json").json() == issuer.key_set
     assert get(issuer, "elsewhere").status_code == 404
     assert issuer.fetch_count == 1
@@ -126,7 +122,6 @@ class TestTokens:
         assert passes(client, own_issuer.token())
 
     def test_one_that_has_started_is_good(self, own_issuer: LocalIssuer) -> None:
-        """Others have no ``nbf`` at all, like Auth0's."""
         assert passes(client_of(own_issuer), own_issuer.token(starts_in=-60))
         assert "nbf" not in claims_of(own_issuer.token())
 
@@ -172,7 +167,6 @@ class TestTokens:
             assert answer_to(other, issuer.token()) == refusals.WRONG_TYPE
 
     def test_those_of_rfc_9068_have_each_an_id_of_their_own_and_no_gty(self) -> None:
-        """As Auth0 has that profile."""
         with LocalIssuer(algorithm="ES256", profile="rfc9068") as issuer:
             first, second = claims_of(issuer.machine_token("ci")), claims_of(issuer.machine_token("ci"))
         assert first["jti"] != second["jti"]
@@ -280,7 +274,6 @@ class TestTokenEndpoint:
         assert refusal(refused) == (401, "access_denied")
 
     def test_no_more_scope_is_given_than_the_client_has_and_wants(self, own_issuer: LocalIssuer) -> None:
-        """Whatever it asks for."""
         client = own_issuer.add_client(scope="read:messages write:messages")
         body = ask_for_token(own_issuer, json=credentials(client, scope="delete:messages read:messages")).json()
         assert body["scope"] == claims_of(body["access_token"])["scope"] == "read:messages"
@@ -326,7 +319,6 @@ class TestTokenEndpoint:
 
 
 def test_the_metadata_names_what_is_there(own_issuer: LocalIssuer) -> None:
-    """The issuer, exactly as in its tokens, and where its keys are."""
     metadata = get(own_issuer, ".well-known/openid-configuration").json()
     assert metadata["issuer"] == claims_of(own_issuer.token())["iss"]
     assert requests.get(metadata["jwks_uri"], timeout=5).json() == own_issuer.key_set

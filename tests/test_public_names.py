@@ -56,7 +56,6 @@ FOR_DEVELOPERS = {"architecture.md", "developing.md", "mutants.md"}
 
 @pytest.mark.parametrize("module", PUBLIC)
 def test_every_public_name_is_where_it_was(module: str) -> None:
-    """No more and no less where the module lists its names."""
     imported = importlib.import_module(module)
     assert [name for name in PUBLIC[module] if not hasattr(imported, name)] == []
     assert sorted(getattr(imported, "__all__", PUBLIC[module])) == sorted(PUBLIC[module])
@@ -80,7 +79,6 @@ def entry_points() -> dict[str, EntryPoint]:
 
 
 def test_entry_points_have_their_names() -> None:
-    """Under which Flask and pytest know them, as in ``-p no:auth0_blueprint``."""
     names = {group: entry_point.name for group, entry_point in entry_points().items()}
     assert names == {"flask.commands": "auth0", "pytest11": "auth0_blueprint"}
 
@@ -111,7 +109,6 @@ def test_importing_the_package_imports_no_part_that_an_app_may_do_without(unwant
 
 @pytest.fixture(scope="module")
 def imported() -> set[str]:
-    """The modules that a process has which imports the package and nothing else."""
     code = "import auth0_blueprint, sys; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     names = set(run.stdout.split())

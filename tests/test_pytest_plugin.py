@@ -67,7 +67,6 @@ class Project:
         return result
 
     def run_python(self, code: str) -> str:
-        """Run *code* in a Python of its own, and return what it prints."""
         result = self._pytester.run(sys.executable, "-c", code, timeout=60)
         assert result.ret == 0, result.stderr.str()
         return result.outlines[-1]
@@ -222,7 +221,6 @@ print(json.dumps([int(status), is_loaded, events, threading.active_count()]))
 
 
 def test_it_is_inert_in_a_project_that_does_not_use_it(project: Project) -> None:
-    """It is loaded, and opens no socket, starts no thread and sets up no fixture."""
     project.write("def test_messages(): ...")
     assert json.loads(project.run_python(WATCHED_RUN)) == [0, True, [], 1]
     assert "auth0" not in project.run("--setup-show", "-q").stdout.str()

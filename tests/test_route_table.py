@@ -57,7 +57,6 @@ def statuses(client: FlaskClient, row: Route, headers: dict[str, str]) -> list[i
 
 
 def test_rows_and_routes_are_the_same(whole: Flask) -> None:
-    """Path, methods and endpoint; a route that only refuses other methods stands beside each."""
     registered = {
         (rule.rule, rule.endpoint, frozenset((rule.methods or set()) - {"HEAD"})) for rule in whole.url_map.iter_rules()
     }
@@ -76,7 +75,6 @@ def test_every_operation_is_named_once() -> None:
 
 @every_row
 def test_anonymous_callers_are_answered_where_the_row_says_so(whole: Flask, row: Route) -> None:
-    """By every method; elsewhere the challenge is bare."""
     for method in row.methods:
         response = whole.test_client().open(path_of(row), method=method)
         if row in OPEN:
@@ -101,7 +99,6 @@ def test_a_token_without_scopes_is_enough_where_the_row_says_so(whole: Flask, is
 
 @every_row
 def test_scope_and_permission_that_the_row_names_are_enough(whole: Flask, issuer: LocalIssuer, row: Route) -> None:
-    """And each answer has a status that the row names."""
     value = VALUES.get(row.guard, "")
     client, headers = whole.test_client(), bearer(issuer.token(scope=value, permissions=[value]))
     admin = everything(issuer)
@@ -112,7 +109,6 @@ def test_scope_and_permission_that_the_row_names_are_enough(whole: Flask, issuer
 
 @pytest.mark.parametrize("row", OPEN, **NAMED)
 def test_a_token_shows_more_where_the_row_says_so(whole: Flask, issuer: LocalIssuer, row: Route) -> None:
-    """And only there: the other open routes answer everybody alike."""
     client = whole.test_client()
     anonymous = client.get(path_of(row)).get_json()
     known = client.get(path_of(row), headers=everything(issuer)).get_json()
@@ -132,7 +128,6 @@ def test_without_the_switch_of_the_row_there_is_nothing(make_app: AppFactory, is
 
 @every_row
 def test_routes_for_admins_are_hidden_without_admin(make_app: AppFactory, issuer: LocalIssuer, row: Route) -> None:
-    """From everybody, for every method; the others stay."""
     client = make_app(**ON, AUTH0_ADMIN=False).test_client()
     for method in (*row.methods, "PATCH", "OPTIONS"):
         response = client.open(path_of(row), method=method, headers=everything(issuer))

@@ -31,7 +31,6 @@ def test_no_module_is_long() -> None:
 
 
 def test_no_function_is_long() -> None:
-    """Its docstring is not counted, nor what stands before its body."""
     found = {name: long_functions(source) for name, source in SOURCES.items()}
     assert {name: functions for name, functions in found.items() if functions} == {}
 
@@ -45,7 +44,6 @@ def long_functions(source: str) -> dict[str, int]:
 
 
 def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Return how many lines the body of *function* has, without its docstring."""
     body = function.body[1:] if ast.get_docstring(function) is not None else function.body
     return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
 

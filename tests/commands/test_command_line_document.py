@@ -63,7 +63,6 @@ def test_the_options_are_those_of_the_command(name: str) -> None:
 def test_what_is_shown_is_what_is_printed(
     make_app: AppFactory, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """But for numbers, such as ports."""
     for variable in ("WEB_CONCURRENCY", "GUNICORN_CMD_ARGS"):
         monkeypatch.delenv(variable, raising=False)
     for variable, value in environment_of(issuer).items():

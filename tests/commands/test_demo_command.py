@@ -77,7 +77,6 @@ def test_it_is_on_this_machine_only(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
-    """Exit status 1, no traceback; what is no port is wrong usage."""
     with socket.create_server(("127.0.0.1", 0)) as taken, demo(tmp_path, str(taken.getsockname()[1])) as process:
         output, errors = process.communicate(timeout=30)
     assert (process.returncode, output) == (1, "")

@@ -37,7 +37,6 @@ def rows_of(app: Flask) -> list[Row]:
 
 
 def is_accepted(app: Flask, path: str, method: str, token: str) -> bool:
-    """Tell what the command says."""
     result = command("inspect", "--json")(app, "--path", path, "--method", method, token)
     assert result.stderr == "", (path, method)
     printed: dict[str, Any] = json.loads(result.stdout)
@@ -47,7 +46,6 @@ def is_accepted(app: Flask, path: str, method: str, token: str) -> bool:
 
 
 def is_let_in(app: Flask, path: str, method: str, token: str) -> bool:
-    """Tell what the app does."""
     with app.test_client().open(path, method=method, headers=bearer(token)) as response:
         return response.status_code not in {401, 403}
 
@@ -75,7 +73,6 @@ def test_a_token_is_accepted_where_the_app_lets_it_in(app_of_many_kinds: Flask, 
 
 
 def test_a_bad_token_is_refused_where_the_app_looks_at_it(app_of_many_kinds: Flask, issuer: LocalIssuer) -> None:
-    """And nobody looks at it where the table says so."""
     app, token = app_of_many_kinds, issuer.forged_token()
     for path, method, guard in rows_of(app):
         assert not is_accepted(app, path, method, token)

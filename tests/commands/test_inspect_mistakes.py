@@ -73,7 +73,6 @@ UNSUPPORTED = {"error": UnsupportedAlgorithmError()}
 
 
 def encrypted(alg: str) -> str:
-    """Return a token of five parts."""
     header = {"alg": alg, "enc": "A256GCM", "iss": TENANT}
     return ".".join([segment(header), "" if alg == "dir" else "a2V5", "aXY", "Y2lwaGVydGV4dA", "dGFn"])
 
@@ -159,7 +158,6 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("name", "token", "options", "cause"), CASES)
 def test_a_mistake_is_named_with_its_cause(name: str, token: str, options: dict[str, Any], cause: str) -> None:
-    """It alone, in one sentence; the remedy is another."""
     (found,) = found_in(token, **options)
     assert found.mistake == name
     assert cause in found.cause
@@ -218,7 +216,6 @@ def test_every_mistake_is_tried() -> None:
 
 
 def test_a_token_of_the_issuer_shows_no_mistake(issuer: LocalIssuer) -> None:
-    """Of either profile."""
     settings = load_settings(issuer.settings, {})
     for token in (issuer.token(), by_hand(issuer, {**header_of(issuer.token()), "typ": "at+jwt"})):
         assert mistakes_in(InspectedToken(take_apart(token, 16_384), settings, time.time())) == []
