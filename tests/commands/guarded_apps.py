@@ -93,54 +93,53 @@ class Mixed(MethodView):
     options = guarded_by(requires_auth)
 
 
-class GuardedAsAWhole(Mixed):
-    decorators: ClassVar = [requires_scope("a")]
-    init_every_request = False
-
-
-class JwtAsAWhole(MethodView):
-    decorators: ClassVar = [fje.jwt_required()]
-    get = options = answer
-
-
-@public
-class Open(MethodView):
-    get = answer
-    post = guarded_by(requires_auth)
-
-
-class NotOpen(Open):
-    put = answer
-
-
 class OpenHead(MethodView):
     get = guarded_by(requires_auth)
     head = answer
 
 
-class GuardedDispatch(View):
-    dispatch_request = guarded_by(requires_scope("a"))
+def view_classes() -> list[type[View]]:
+    """Return classes with guards on methods, on the whole and on what dispatches."""
 
+    class GuardedAsAWhole(Mixed):
+        decorators: ClassVar = [requires_scope("a")]
+        init_every_request = False
 
-class UnusedGuard(View):
-    methods: ClassVar = ["GET", "POST"]
-    get = guarded_by(requires_auth)
-    post = guarded_by(public)
-    dispatch_request = answer
+    class JwtAsAWhole(MethodView):
+        decorators: ClassVar = [fje.jwt_required()]
+        get = options = answer
 
+    @public
+    class Open(MethodView):
+        get = answer
+        post = guarded_by(requires_auth)
 
-class OwnDispatch(MethodView):
-    dispatch_request = answer
-    get = guarded_by(requires_auth)
+    class NotOpen(Open):
+        put = answer
 
+    class GuardedDispatch(View):
+        dispatch_request = guarded_by(requires_scope("a"))
 
-class GuardedOwnDispatch(OwnDispatch):
-    dispatch_request = guarded_by(requires_scope("a"))
+    class UnusedGuard(View):
+        methods: ClassVar = ["GET", "POST"]
+        get = guarded_by(requires_auth)
+        post = guarded_by(public)
+        dispatch_request = answer
 
+    class OwnDispatch(MethodView):
+        dispatch_request = answer
+        get = guarded_by(requires_auth)
 
-class GuardedUsualDispatch(MethodView):
-    dispatch_request = requires_scope("a")(fje.jwt_required()(MethodView.dispatch_request))
-    get = guarded_by(requires_permission("x"))
+    class GuardedOwnDispatch(OwnDispatch):
+        dispatch_request = guarded_by(requires_scope("a"))
+
+    class GuardedUsualDispatch(MethodView):
+        dispatch_request = requires_scope("a")(fje.jwt_required()(MethodView.dispatch_request))
+        get = guarded_by(requires_permission("x"))
+
+    methods: list[type[View]] = [Mixed, GuardedAsAWhole, JwtAsAWhole, Open, NotOpen, OpenHead]
+    dispatches = [GuardedDispatch, UnusedGuard, OwnDispatch, GuardedOwnDispatch, GuardedUsualDispatch]
+    return [*methods, *dispatches]
 
 
 class Holder:
@@ -148,13 +147,9 @@ class Holder:
     open = answer
 
 
-METHODS: tuple[type[View], ...] = (Mixed, GuardedAsAWhole, JwtAsAWhole, Open, NotOpen, OpenHead)
-DISPATCHES = (GuardedDispatch, UnusedGuard, OwnDispatch, GuardedOwnDispatch, GuardedUsualDispatch)
-
-
 def add_classes(app: Flask) -> None:
     """Add class-based views, and methods of an object."""
-    for view_class in METHODS + DISPATCHES:
+    for view_class in view_classes():
         app.add_url_rule(f"/{view_class.__name__}", view_func=view_class.as_view(view_class.__name__))
     outside: Callable[..., Any] = requires_scope("a")(Mixed.as_view("GuardedOutside"))
     app.add_url_rule("/GuardedOutside", view_func=outside)
@@ -211,6 +206,7 @@ def add_smorest(app: Flask) -> None:
 
 def whole_app(issuer: LocalIssuer, files: Path, *scopes: str, is_protected: bool = False, **settings: Any) -> Flask:
     """Return an app with all of these, and static files of its own."""
+    (files / "1").write_text("a file")
     app = Flask("tested", static_folder=str(files), static_url_path="/files")
     app.config.update(issuer.settings)
     app.config.update(API_TITLE="Messages", API_VERSION="1", OPENAPI_VERSION="3.1.0")

@@ -23,7 +23,6 @@ OPEN = {"public", "static", "none"}
 
 @pytest.fixture(params=KINDS)
 def app_of_many_kinds(request: pytest.FixtureRequest, issuer: LocalIssuer, tmp_path: Path) -> Flask:
-    (tmp_path / "1").write_text("a file")
     return whole_app(issuer, tmp_path, **KINDS[request.param])
 
 
@@ -82,7 +81,6 @@ def test_a_bad_token_is_refused_where_the_app_looks_at_it(app_of_many_kinds: Fla
 @pytest.mark.parametrize("is_protected", [True, False])
 def test_what_protect_lets_through_is_accepted(issuer: LocalIssuer, tmp_path: Path, is_protected: bool) -> None:
     """Public views, files, and an ``OPTIONS`` that Flask answers: for that only other hooks are asked, and no view."""
-    (tmp_path / "1").write_text("a file")
     app = whole_app(issuer, tmp_path, "use:api", is_protected=is_protected)
     requests = {(path, method) for path, method, _ in rows_of(app)}
     # Ours take OPTIONS only to refuse it.
