@@ -220,16 +220,16 @@ print(json.dumps([int(status), is_loaded, events, threading.active_count()]))
 """
 
 
-def test_it_is_inert_in_a_project_that_does_not_use_it(project: Project) -> None:
-    project.write("def test_messages(): ...")
-    assert json.loads(project.run_python(WATCHED_RUN)) == [0, True, [], 1]
-    assert "auth0" not in project.run("--setup-show", "-q").stdout.str()
-
-
-def test_an_issuer_that_is_used_stays_on_loopback_and_is_gone_at_the_end(project: Project) -> None:
-    """One thread, one port; no name is looked up, not even that of this machine."""
-    project.write("def test_messages(auth0_issuer): ...")
-    assert json.loads(project.run_python(WATCHED_RUN)) == [0, True, ["socket.__new__", "socket.bind", "thread"], 1]
+@pytest.mark.parametrize(
+    ("fixture", "events"), [("", []), ("auth0_issuer", ["socket.__new__", "socket.bind", "thread"])]
+)
+def test_it_does_nothing_before_it_is_used_and_leaves_nothing_behind(
+    project: Project, fixture: str, events: list[str]
+) -> None:
+    """An issuer is one thread and one port on loopback; no name is looked up, not even that of this machine."""
+    project.write(f"def test_messages({fixture}): ...")
+    assert json.loads(project.run_python(WATCHED_RUN)) == [0, True, events, 1]
+    assert ("auth0" in project.run("--setup-show", "-q").stdout.str()) is bool(fixture)
 
 
 def test_it_adds_no_option_no_marker_and_no_hook() -> None:
