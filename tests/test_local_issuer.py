@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import pytest
 import refusals
@@ -54,17 +54,14 @@ def test_its_tokens_pass_in_every_family_of_algorithms(algorithm: str) -> None:
         assert bearer_client(app_of(issuer), issuer.token()).get("/auth/me").status_code == 200
 
 
-def test_it_starts_only_when_asked(session_issuer: LocalIssuer) -> None:
+def test_it_starts_only_when_asked_and_may_be_stopped_twice() -> None:
+    """Making one opens no port and starts no thread; stopped, it leaves nothing for the next test."""
     before = threading.active_count()
     issuer = LocalIssuer(algorithm="EdDSA")
     assert threading.active_count() == before
     with pytest.raises(RuntimeError, match="start"):
         issuer.token()
-
-
-def test_stopping_ends_its_thread_and_may_be_repeated() -> None:
-    before = threading.active_count()
-    issuer = LocalIssuer(algorithm="EdDSA").start()
+    issuer.start()
     issuer.stop()
     issuer.stop()
     assert threading.active_count() == before
@@ -156,15 +153,13 @@ class TestTokens:
         assert claims_of(own_issuer.machine_token(sub="agt_1"))["sub"] == "agt_1"
         assert passes(client_of(own_issuer), own_issuer.machine_token())
 
-    @pytest.mark.parametrize("profile", ["auth0", "rfc9068"])
-    def test_they_are_of_the_profile_that_the_app_demands(self, profile: Literal["auth0", "rfc9068"]) -> None:
-        others: dict[str, Literal["auth0", "rfc9068"]] = {"auth0": "rfc9068", "rfc9068": "auth0"}
+    @pytest.mark.parametrize(("profile", "other"), [("auth0", "rfc9068"), ("rfc9068", "auth0")])
+    def test_they_are_of_the_profile_that_the_app_demands(self, profile: Any, other: str) -> None:
         with LocalIssuer(algorithm="ES256", profile=profile) as issuer:
             client = client_of(issuer, AUTH0_TOKEN_PROFILE=profile)
             assert passes(client, issuer.token())
             assert passes(client, issuer.machine_token())
-            other = client_of(issuer, AUTH0_TOKEN_PROFILE=others[profile])
-            assert answer_to(other, issuer.token()) == refusals.WRONG_TYPE
+            assert answer_to(client_of(issuer, AUTH0_TOKEN_PROFILE=other), issuer.token()) == refusals.WRONG_TYPE
 
     def test_those_of_rfc_9068_have_each_an_id_of_their_own_and_no_gty(self) -> None:
         with LocalIssuer(algorithm="ES256", profile="rfc9068") as issuer:
@@ -231,13 +226,8 @@ class TestReset:
 
 def credentials(client: Client, **changes: str) -> dict[str, str]:
     """Return what *client* sends for a token (RFC 6749 §4.4.2, with Auth0's ``audience``)."""
-    return {
-        "grant_type": "client_credentials",
-        "client_id": client.client_id,
-        "client_secret": client.client_secret,
-        "audience": "https://api.example.com",
-        **changes,
-    }
+    grant = {"grant_type": "client_credentials", "audience": "https://api.example.com"}
+    return {**grant, "client_id": client.client_id, "client_secret": client.client_secret, **changes}
 
 
 def ask_for_token(issuer: LocalIssuer, **options: Any) -> requests.Response:
