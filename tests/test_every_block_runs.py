@@ -37,7 +37,7 @@ TESTED = By("test_tutorial.py", "test_the_test_of_the_page_passes_and_notices_a_
 ASKED = By("test_tutorial.py", "test_the_lines_for_a_tenant_get_a_token_and_an_answer")
 COMMANDS = By("commands/test_command_line_document.py", "test_what_is_shown_is_what_is_printed")
 ROUTES = By("commands/test_command_line_document.py", "test_the_table_of_routes_is_that_of_the_guide_and_a_route_more")
-INSPECT = By("commands/test_inspect_document.py", "test_what_is_shown_is_what_is_printed")
+INSPECT = By("commands/test_command_line_document.py", "test_what_is_shown_of_a_token_is_what_is_printed")
 PROXY = By("system/test_behind_a_proxy.py", "test_a_proof_names_the_address_that_the_client_knows")
 RECIPES = By("test_testing_document.py", "test_every_recipe_passes_under_pytest")
 
