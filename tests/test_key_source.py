@@ -17,7 +17,19 @@ from typing import Any
 import pytest
 from conftest import MovableClock, middle
 from servers import ScriptedIssuer, complete, document, in_a_child_process
-from shared_sources import COOLDOWN, DUE, EDDSA, ISSUER, MAX_STALE, TTL, make_source
+from shared_sources import (
+    COOLDOWN,
+    DUE,
+    EDDSA,
+    ISSUER,
+    MAX_STALE,
+    TTL,
+    UNAVAILABLE,
+    UNKNOWN,
+    make_source,
+    outcome,
+    refresh,
+)  # fmt: skip
 
 from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.concurrency.deadline import call_within
@@ -28,15 +40,6 @@ from auth0_blueprint.keysets.snapshot import FoundKey
 from auth0_blueprint.keysets.source import REFRESH_MAX_WAIT_SECONDS, UNKNOWN_KEY_MAX_WAIT_SECONDS, KeySource
 
 FOREVER = 60.0  # longer than any test: whoever waits so long has been caught
-UNKNOWN, UNAVAILABLE = UnknownKeyError.code, KeySetUnavailableError.code
-
-
-def outcome(look: Callable[[str, Any], FoundKey], key_id: str) -> str:
-    """Return the id of the key that *look* finds, or the code of its refusal."""
-    try:
-        return look(key_id, EDDSA).key.key_id or ""
-    except (UnknownKeyError, KeySetUnavailableError) as error:
-        return error.code
 
 
 class Lone:
@@ -54,9 +57,7 @@ class Lone:
         self.issuer.answer = FetchError("http_status", status=status, retry_after_seconds=retry_after_seconds)
 
     def refresh(self) -> None:
-        """Be asked for the keys, and have what this causes done."""
-        self.source.snapshot()
-        complete()
+        refresh(self.source)
 
     def fail(self, retry_after_seconds: float = 0) -> None:
         """Have one attempt fail, in the background or not."""
@@ -247,14 +248,10 @@ def test_a_request_that_finds_the_refresh_done_meanwhile_starts_none(clock: Mova
     issuer = ScriptedIssuer(document("a"))
     source = make_source(issuer, Clock(time=time, monotonic=clock.monotonic))
 
-    def refresh() -> None:
-        source.snapshot()
-        complete()
-
     source.snapshot()
     clock.move(TTL)
-    others.append(refresh)
-    refresh()
+    others.append(lambda: refresh(source))
+    refresh(source)
     assert issuer.fetch_count == 2
 
 
