@@ -11,7 +11,6 @@ from auth0_blueprint.jose import base64url
 
 @pytest.mark.parametrize("data", [b"", b"\0", b"ab", b"abc", b"\xfb\xff\xbf", bytes(range(256))])
 def test_what_an_encoder_wrote_is_read_back(data: bytes) -> None:
-    """Data of every length modulo three, and both special characters, survive the round trip."""
     assert base64url.decode(base64.urlsafe_b64encode(data).rstrip(b"=")) == data
 
 
@@ -44,7 +43,6 @@ def test_an_encoder_of_ours_writes_that_spelling(data: bytes, text: str) -> None
     ],
 )
 def test_any_other_spelling_is_refused(segment: str) -> None:
-    """Padding, white space, foreign characters and impossible lengths are a ValueError."""
     with pytest.raises(ValueError, match="base64url"):
         base64url.decode(segment.encode("utf-8", "surrogatepass"))
 
@@ -60,7 +58,6 @@ def test_unused_bits_of_the_last_character_must_be_zero(canonical: str, twins: t
 
 @pytest.mark.parametrize("beginning", [b"", b"Y", b"YW", b"YWJ"], ids=lambda beginning: len(beginning))
 def test_whatever_ends_a_segment_is_read_only_as_an_encoder_writes_it(beginning: bytes) -> None:
-    """Every pair of bytes there is, compared with the way back."""
     for end in (bytes((first, second)) for first in range(256) for second in range(256)):
         segment = beginning + end
         try:

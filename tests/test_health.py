@@ -38,7 +38,6 @@ def test_live_answers_while_the_process_does(make_app: AppFactory, issuer: Local
 
 
 def test_an_admin_sees_the_details(client: FlaskClient, issuer: LocalIssuer) -> None:
-    """State, age and source of the key set, and what is shared."""
     body = client.get("/auth/health", headers=bearer(issuer.token(**ADMIN))).get_json()
     key_set = body["checks"]["key_sets"][0]
     assert (key_set["status"], key_set["state"], key_set["source"]) == ("pass", "fresh", "network")
@@ -75,7 +74,6 @@ def test_whoever_is_no_admin_gets_the_anonymous_answer(
 
 @pytest.mark.parametrize("header", ["Bearer nonsense", "Bearer", "Basic dTpw", "Bearer a b"])
 def test_nonsense_in_the_header_gets_the_anonymous_answer(client: FlaskClient, header: str) -> None:
-    """And no error."""
     assert client.get("/auth/health", headers={"Authorization": header}).get_json() == {"status": "pass"}
 
 
@@ -89,14 +87,12 @@ def test_a_token_that_names_an_unknown_key_causes_no_fetch(make_app: AppFactory,
 
 
 def test_without_rbac_the_scope_alone_makes_an_admin(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """Only where the app says so."""
     client = make_app(AUTH0_ADMIN_RBAC=False).test_client()
     assert "checks" in client.get("/auth/health", headers=bearer(issuer.token(scope="manage:auth0"))).get_json()
 
 
 @pytest.mark.parametrize(("details", "shown"), [("never", False), ("always", True)])
 def test_details_are_shown_as_configured(make_app: AppFactory, issuer: LocalIssuer, details: str, shown: bool) -> None:
-    """To nobody, or to everybody."""
     client = make_app(AUTH0_HEALTH_DETAILS=details).test_client()
     assert ("checks" in client.get("/auth/health").get_json()) is shown
     assert ("checks" in client.get("/auth/health", headers=bearer(issuer.token(**ADMIN))).get_json()) is shown
@@ -126,14 +122,12 @@ def test_an_outage_shows_as_a_warning_and_warm_keys_go_on(make_app: AppFactory) 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("path", ["/auth/health", "/auth/health/live", "/auth/me"])
 def test_other_methods_are_refused_in_json(client: FlaskClient, method: str, path: str) -> None:
-    """With the methods that there are."""
     response = client.open(path, method=method)
     assert (response.status_code, response.get_json()["code"]) == (405, "method_not_allowed")
     assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
 def test_me_shows_all_claims_of_the_caller(client: FlaskClient, issuer: LocalIssuer) -> None:
-    """Those that we know and those that we don't."""
     custom: dict[str, Any] = {"https://example.com/roles": ["x"]}
     token = issuer.token(scope="a b", permissions=["p"], aud=[issuer.audience], **custom)
     response = client.get("/auth/me", headers=bearer(token))
@@ -157,7 +151,6 @@ def test_several_workers_without_a_shared_cache_are_told_what_is_lost(
 
 
 def test_one_worker_is_not_warned(client: FlaskClient, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture) -> None:
-    """It has nobody to share with."""
     body = client.get("/auth/health", headers=bearer(issuer.token(**ADMIN))).get_json()
     assert body["checks"]["cache"]["notes"] == []
     assert not caplog.records

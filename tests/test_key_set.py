@@ -103,7 +103,6 @@ def test_another_key_id_finds_nothing(jwks: dict[str, JWK], key_id: str) -> None
 
 
 def test_without_a_key_id_the_only_fitting_key_is_found(jwks: dict[str, JWK]) -> None:
-    """Keys of other types do not make the choice ambiguous."""
     found = parse(*jwks.values()).select(None, ALGORITHMS["ES256"])
     assert found is not None
     assert found.key_id == "P-256"
@@ -125,7 +124,6 @@ def test_a_key_without_key_id_is_found_without_one_only() -> None:
 
 
 def test_unnamed_keys_do_not_disable_each_other() -> None:
-    """Having no key id is not a shared key id."""
     assert len(parse(ed25519_jwk(), ed25519_jwk()).keys) == 2
 
 
@@ -133,7 +131,6 @@ def test_unnamed_keys_do_not_disable_each_other() -> None:
 
 
 def test_two_different_keys_under_one_key_id_disable_it() -> None:
-    """Neither of the two is used, also not without a key id, and the reason is told."""
     key_set = parse(ed25519_jwk(kid="twice"), ed25519_jwk(kid="twice"), ed25519_jwk(kid="good"))
     assert key_set.select("twice", ALGORITHMS["EdDSA"]) is None
     assert key_set.key_ids == {"good"}
@@ -233,7 +230,6 @@ UNUSABLE: list[tuple[str, str, tuple[object, ...], str]] = [
 def test_a_key_that_cannot_be_used_is_skipped(
     jwks: dict[str, JWK], kind: str, name: str, value: object, reason: str
 ) -> None:
-    """The good key beside it still works."""
     assert skipped_beside_a_good_key({**jwks[kind], name: value}) == reason
 
 
@@ -281,7 +277,6 @@ def test_a_key_within_the_limits_is_used(jwks: dict[str, JWK], kind: str, member
 
 @pytest.mark.parametrize(("count", "skipped"), [(64, ()), (65, ("more than 64 keys",))])
 def test_no_more_than_64_keys_are_used(count: int, skipped: tuple[str, ...]) -> None:
-    """The first 64 usable keys, and the reason is told where there are more."""
     key_set = parse(*(ed25519_jwk(kid=f"key-{index}") for index in range(count)))
     assert key_set.key_ids == {f"key-{index}" for index in range(64)}
     assert (len(key_set.keys), key_set.skipped) == (64, skipped)
@@ -339,7 +334,6 @@ def test_a_key_set_whose_only_key_id_is_disabled_is_refused() -> None:
 
 
 def test_an_odd_member_of_32_levels_does_no_harm() -> None:
-    """The whole document may be 32 levels deep."""
     levels = 30  # the document and its list are two more
     member = json.loads("[" * levels + "]" * levels)
     assert parse(member, ed25519_jwk(kid="good")).key_ids == {"good"}
@@ -349,7 +343,6 @@ def test_an_odd_member_of_32_levels_does_no_harm() -> None:
 
 
 def test_identity_ignores_order_and_members_that_mean_nothing(jwks: dict[str, JWK]) -> None:
-    """A set that is only written differently is the same set."""
     rsa_jwk, ec_jwk = jwks["RSA"], jwks["P-256"]
     first = parse(rsa_jwk, ec_jwk)
     assert parse({**ec_jwk, "x5t": "new"}, {**rsa_jwk, "use": "sig"}, None).identity == first.identity
@@ -372,12 +365,10 @@ def without_key_id(jwk: JWK) -> JWK:
     ids=["key id", "no key id", "empty key id", "algorithm", "material"],
 )
 def test_identity_tells_different_sets_apart(first: Callable[[JWK], JWK], second: Callable[[JWK], JWK]) -> None:
-    """Material, key ids and algorithms each count."""
     jwk = ed25519_jwk(kid="a")
     assert parse(first(jwk)).identity != parse(second(jwk)).identity
 
 
 def test_identity_tells_a_removed_key() -> None:
-    """A smaller set is another set."""
     stays, goes = ed25519_jwk(kid="stays"), ed25519_jwk(kid="goes")
     assert parse(stays).identity != parse(stays, goes).identity

@@ -64,13 +64,11 @@ def test_each_code_has_the_text_that_health_and_signals_have() -> None:
 
 
 def test_the_body_of_a_good_answer_is_returned(issuer: LocalIssuer) -> None:
-    """The key set comes as it was published."""
     document = fetch(f"{issuer.issuer}.well-known/jwks.json", LONG, MAX_BYTES)
     assert parse_key_set(document).key_ids == set(issuer.key_ids)
 
 
 def test_a_body_in_chunks_is_returned() -> None:
-    """A body without a length, in pieces, is put together."""
     chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n1\r\n \r\n0\r\n\r\n"
     with RawServer(lambda connection: connection.sendall(chunks)) as server:
         assert get(server) == b"{} "
@@ -81,7 +79,6 @@ def test_a_body_in_chunks_is_returned() -> None:
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
 def test_the_target_of_a_redirect_is_never_asked(status: str) -> None:
-    """A redirect is a failure, whoever it points to."""
     with RawServer(respond(body=b'{"keys": []}')) as target:
         error = failure(respond(status, Location=target.url))
         assert target.heads == []
@@ -107,7 +104,6 @@ def test_the_body_of_a_redirect_is_not_read_to_its_end() -> None:
     "status", ["204 No Content", "206 Partial Content", "304 Not Modified", "404 Not Found", "500 x"]
 )
 def test_any_status_but_200_is_a_failure(status: str) -> None:
-    """The reason names the status and nothing else."""
     assert str(failure(respond(status))) == f"HTTP status {status[:3]}"
 
 
@@ -126,14 +122,12 @@ def test_any_status_but_200_is_a_failure(status: str) -> None:
     ],
 )
 def test_retry_after_in_seconds_is_told(value: str, seconds: float) -> None:
-    """Digits are seconds; what is neither that nor a date is ignored."""
     head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: " + value.encode("latin-1")
     error = failure(lambda connection: connection.sendall(head + b"\r\n\r\n"))
     assert (str(error), error.retry_after_seconds) == ("HTTP status 503", seconds)
 
 
 def test_retry_after_as_a_date_is_told() -> None:
-    """A date is told as the seconds until then."""
     then = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=100)
     error = failure(respond("503 Service Unavailable", Retry_After=format_datetime(then, usegmt=True)))
     assert 95 < error.retry_after_seconds <= 100
@@ -141,7 +135,6 @@ def test_retry_after_as_a_date_is_told() -> None:
 
 @pytest.mark.parametrize("date", ["Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 -0000"])
 def test_retry_after_in_the_past_is_no_wait(date: str) -> None:
-    """A date that has passed, with or without zone, asks for nothing."""
     assert failure(respond("503 Service Unavailable", Retry_After=date)).retry_after_seconds == 0
 
 
@@ -168,20 +161,17 @@ def test_a_body_that_is_no_key_set_is_not_parsed(body: bytes) -> None:
 
 
 def test_a_body_of_the_greatest_size_is_returned() -> None:
-    """The cap itself is not too much."""
     with RawServer(respond(body=b" " * MAX_BYTES)) as server:
         assert len(get(server)) == MAX_BYTES
 
 
 @pytest.mark.parametrize("length", [{}, {"Content_Length": str(2**40)}], ids=["announced", "announced far too long"])
 def test_a_body_over_the_size_cap_is_refused(length: dict[str, str]) -> None:
-    """One byte more is too much."""
     error = failure(respond(body=b" " * (MAX_BYTES + 20_000), **length))
     assert str(error) == "an answer that is too large"
 
 
 def test_an_endless_body_is_refused_at_the_size_cap() -> None:
-    """A body without end is left as soon as it is too large, long before the deadline."""
     head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
     assert str(failure(drip(head, b" " * MAX_BYTES))) == "an answer that is too large"
 
@@ -194,7 +184,6 @@ def test_an_encoded_answer_is_refused(coding: str) -> None:
 
 
 def test_encodings_are_not_asked_for() -> None:
-    """The request says so in so many words."""
     with RawServer(respond()) as server:
         get(server)
     assert b"\r\nAccept-Encoding: identity\r\n" in server.heads[0]
@@ -215,12 +204,10 @@ def test_encodings_are_not_asked_for() -> None:
     ids=["nothing", "no HTTP", "no status", "cut", "chunk size", "many headers", "long header", "location"],
 )
 def test_broken_http_is_a_fetch_error(message: bytes) -> None:
-    """No other exception leaves the function."""
     failure(lambda connection: connection.sendall(message))
 
 
 def test_a_refused_connection_is_a_fetch_error() -> None:
-    """Nobody listens there."""
     with socket.socket() as reserved:  # bound, and not listening
         reserved.bind(("127.0.0.1", 0))
         with pytest.raises(FetchError, match="no connection"):
@@ -228,7 +215,6 @@ def test_a_refused_connection_is_a_fetch_error() -> None:
 
 
 def test_an_impossible_address_is_a_fetch_error() -> None:
-    """No other exception leaves the function."""
     with pytest.raises(FetchError, match="no connection"):
         fetch("http://127.0.0.1:99999/", LONG, MAX_BYTES)
 
@@ -292,7 +278,6 @@ def test_the_connection_is_shut_down_at_the_deadline() -> None:
 
 
 def test_a_hanging_tls_handshake_ends_at_the_deadline() -> None:
-    """A server that takes the connection and says nothing is left in time, and sees us go."""
     with RawServer(respond()) as server:
         begin = time.monotonic()
         with pytest.raises(FetchError, match="in time"):
@@ -404,7 +389,6 @@ def test_connections_of_others_are_used(detour: Callable[[RawServer], None]) -> 
 
 
 def test_connections_of_others_are_shut_down_at_the_deadline_too(detour: Callable[[RawServer], None]) -> None:
-    """Their sockets are noted as well."""
     with RawServer(drip(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b" ")) as server:
         detour(server)
         with pytest.raises(FetchError, match="in time"):

@@ -130,7 +130,6 @@ def test_the_first_request_gets_the_fetched_keys(cold: Lone) -> None:
 
 
 def test_32_cold_threads_cause_one_fetch(cold: Lone) -> None:
-    """Whoever comes while the fetch is under way joins it, and gets its keys."""
     barrier = threading.Barrier(33)
 
     def ask() -> str:
@@ -146,7 +145,6 @@ def test_32_cold_threads_cause_one_fetch(cold: Lone) -> None:
 
 
 def test_a_cold_request_waits_no_longer_than_its_patience_and_the_next_uses_the_fetch(cold: Lone) -> None:
-    """While the fetch goes on, the answer is that there are no keys, and to come again."""
     with cold.unanswered():
         assert cold.retry_after(max_wait_seconds=0) == 1
     complete()
@@ -154,7 +152,6 @@ def test_a_cold_request_waits_no_longer_than_its_patience_and_the_next_uses_the_
 
 
 def test_a_failed_cold_start_is_unavailable_at_once_in_the_backoff(cold: Lone) -> None:
-    """Nobody is asked and nobody waits; the error says when to come again."""
     cold.fail(retry_after_seconds=90)
     assert (cold.retry_after(FOREVER), cold.fetches) == (90, 1)
 
@@ -198,7 +195,6 @@ def test_jitter_never_puts_the_refresh_beyond_the_ttl(make: Make, clock: Movable
 
 
 def test_a_due_set_is_used_while_one_refresh_flies(warm: Lone) -> None:
-    """Requests do not wait for the refresh ahead, and start no second one."""
     warm.clock.move(DUE)
     with warm.unanswered():
         for _ in range(3):
@@ -210,7 +206,6 @@ def test_a_due_set_is_used_while_one_refresh_flies(warm: Lone) -> None:
 
 
 def test_the_refresh_ahead_makes_the_set_fresh_again(warm: Lone) -> None:
-    """Keys that came meanwhile are there for the next request, without a wait."""
     warm.publish("a", "b")
     warm.clock.move(DUE)
     warm.refresh()
@@ -230,7 +225,6 @@ def test_age_counts_from_the_answer_not_from_the_question(cold: Lone) -> None:
 
 
 def test_nobody_waits_longer_than_3_seconds_or_half_a_second_for_an_unknown_key() -> None:
-    """The patience of a request, where its caller says nothing else."""
     assert (REFRESH_MAX_WAIT_SECONDS, UNKNOWN_KEY_MAX_WAIT_SECONDS) == (3.0, 0.5)
     assert inspect.signature(KeySource.snapshot).parameters["max_wait_seconds"].default == 3.0
 
@@ -293,7 +287,6 @@ def test_an_outage_of_the_issuer_is_told(warm: Lone) -> None:
 
 @pytest.mark.parametrize("age", [TTL, MAX_STALE])
 def test_known_keys_work_through_an_outage_until_max_stale(warm: Lone, age: float) -> None:
-    """The last second of MAX_STALE is still good."""
     warm.clock.move(age)
     warm.fail()
     assert (warm.ask(), warm.cached(), warm.source.status().state) == ("a", "a", "stale")
@@ -304,7 +297,6 @@ def test_known_keys_work_through_an_outage_until_max_stale(warm: Lone, age: floa
 
 @pytest.mark.parametrize("ask", [KeySource.key_for, KeySource.cached_key], ids=["key_for", "cached_key"])
 def test_keys_over_max_stale_are_never_used(warm: Lone, ask: Callable[[KeySource, str, object], FoundKey]) -> None:
-    """The error says when to come again: when the issuer may be asked next."""
     warm.clock.move(MAX_STALE + 1)
     warm.fail(retry_after_seconds=17)
     with pytest.raises(KeySetUnavailableError) as caught:
@@ -345,7 +337,6 @@ def test_age_is_that_of_the_faster_clock(cold: Lone, wall_seconds: float, monoto
 
 @pytest.mark.parametrize(("wall_seconds", "monotonic_seconds"), [(DUE, 0), (0, DUE)], ids=["wall", "monotonic"])
 def test_a_refresh_is_due_by_either_clock(warm: Lone, wall_seconds: float, monotonic_seconds: float) -> None:
-    """In the very moment that it says so."""
     warm.clock.now += wall_seconds
     warm.clock.uptime += monotonic_seconds
     assert warm.source.status().state == "due"
@@ -361,7 +352,6 @@ def test_keys_are_not_used_when_the_wall_clock_says_they_are_too_old(warm: Lone)
 
 
 def test_a_wall_clock_that_is_set_back_does_not_stop_refreshes(warm: Lone) -> None:
-    """The set that was fetched after the jump replaces the one from the future."""
     warm.clock.now -= 100_000
     warm.clock.uptime += TTL
     warm.publish("b")
@@ -400,7 +390,6 @@ def test_attempts_are_paced_by_a_backoff_of_1_to_30_seconds_and_by_retry_after_u
 
 
 def test_a_success_ends_the_backoff(cold: Lone) -> None:
-    """The next failure begins anew, with the shortest delay."""
     for _ in range(5):
         cold.fail()
         cold.clock.move(30)
@@ -466,7 +455,6 @@ def test_searches_that_failed_spread_out(warm: Lone, failures: int) -> None:
 
 
 def test_a_lone_search_that_worked_is_not_spread(cold: Lone) -> None:
-    """The cooldown alone counts again, once the issuer has answered."""
     cold.clock.uniform = max
     cold.go_down(status=429)
     assert cold.ask() == UNAVAILABLE
@@ -480,7 +468,6 @@ def test_a_lone_search_that_worked_is_not_spread(cold: Lone) -> None:
 
 
 def test_an_unknown_key_id_respects_retry_after(warm: Lone) -> None:
-    """The cooldown is over, but the issuer has asked for more time."""
     warm.clock.move(DUE)
     warm.fail(retry_after_seconds=300)
     warm.clock.move(299)
@@ -492,7 +479,6 @@ def test_an_unknown_key_id_respects_retry_after(warm: Lone) -> None:
 def test_without_a_shared_cache_an_unknown_key_id_starts_no_thread_in_the_cooldown(
     warm: Lone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is nobody to ask."""
     warm.clock.move(COOLDOWN - 1)
     started: list[threading.Thread] = []
     monkeypatch.setattr(threading.Thread, "start", started.append)
@@ -514,7 +500,6 @@ def test_a_request_with_an_unknown_key_id_does_not_wait_for_ever(warm: Lone) -> 
 
 
 def test_a_request_with_a_known_key_never_waits_for_an_unknown_one(warm: Lone) -> None:
-    """The fresh set is used while the fetch for somebody else hangs."""
     warm.clock.move(COOLDOWN)
     with ThreadPoolExecutor(1) as pool:
         with warm.unanswered():
@@ -530,7 +515,6 @@ def test_a_known_key_id_with_another_algorithm_is_an_unknown_key(warm: Lone) -> 
 
 
 def test_a_cached_key_causes_nothing(cold: Lone) -> None:
-    """Neither without keys, nor when a refresh is due, nor for an unknown id."""
     assert (cold.cached(), cold.fetches) == (UNAVAILABLE, 0)
     cold.source.snapshot()
     cold.clock.move(TTL)
@@ -540,7 +524,6 @@ def test_a_cached_key_causes_nothing(cold: Lone) -> None:
 
 
 def test_all_cached_keys_can_be_seen_however_old_they_are(cold: Lone) -> None:
-    """None before there are any; and looking causes nothing."""
     assert cold.source.cached_keys() == ()
     cold.publish("a", "b")
     cold.source.snapshot()
@@ -553,7 +536,6 @@ def test_all_cached_keys_can_be_seen_however_old_they_are(cold: Lone) -> None:
 
 
 def test_a_removed_key_is_gone_after_the_next_refresh(warm: Lone) -> None:
-    """A fetch replaces the whole set: nothing of the old one stays."""
     warm.publish("b", "c")
     warm.clock.move(TTL)
     assert warm.key_ids() == {"b", "c"}
@@ -607,7 +589,6 @@ def test_the_generation_rises_only_when_key_material_changes(warm: Lone) -> None
 def test_the_status_describes_the_set(
     warm: Lone, age: float, state: str, is_usable: bool, refresh_in_seconds: float
 ) -> None:
-    """All that health and admin endpoints show, and what readiness asks."""
     warm.clock.move(age)
     status = warm.source.status()
     assert (status.issuer, status.source, status.keys, status.age_seconds) == (ISSUER, "network", 1, age)
@@ -618,7 +599,6 @@ def test_the_status_describes_the_set(
 
 
 def test_listeners_learn_which_keys_came_and_went(make: Make) -> None:
-    """Sorted, after each fetch."""
     told: list[object] = []
     lone = make(on_refreshed=lambda added, removed: told.append((added, removed)))
     for key_ids in (("b", "a"), ("a", "c")):
@@ -652,7 +632,6 @@ def test_a_listener_that_raises_does_not_spoil_a_refresh(make: Make, caplog: pyt
 
 
 def test_a_listener_that_raises_does_not_spoil_a_failure(make: Make) -> None:
-    """The failure is counted once, and the next attempt comes."""
     lone = make(on_failed=_raise)
     lone.fail()
     assert lone.source.status().consecutive_failures == 1
@@ -662,7 +641,6 @@ def test_a_listener_that_raises_does_not_spoil_a_failure(make: Make) -> None:
 
 
 def test_nobody_who_waits_for_keys_waits_for_the_listeners(make: Make) -> None:
-    """The keys are handed out before anybody is told of them."""
     has_keys = threading.Event()
     told_after: list[bool] = []
     make(on_refreshed=lambda *_: told_after.append(has_keys.wait(1))).source.snapshot()
@@ -672,7 +650,6 @@ def test_nobody_who_waits_for_keys_waits_for_the_listeners(make: Make) -> None:
 
 
 def test_an_outage_is_logged_once_and_so_is_its_end(cold: Lone, caplog: pytest.LogCaptureFixture) -> None:
-    """One line for each change of state, not for each attempt."""
     with caplog.at_level(logging.INFO, "auth0_blueprint"):
         for _ in range(5):
             cold.fail()
@@ -714,7 +691,6 @@ def without_threads(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
 
 def test_a_thread_that_cannot_start_is_no_error_of_its_own(cold: Lone, without_threads: Callable[..., Any]) -> None:
-    """A system out of threads is unavailable, and well again as soon as it has some."""
     without_threads(cold.retry_after, FOREVER)
     assert (cold.ask(), cold.fetches) == ("a", 1)
 
@@ -747,8 +723,6 @@ class TestForkedChild:
         issuer.release()
 
     def test_after_a_fetch_it_uses_what_the_parent_fetched(self, warm: Lone) -> None:
-        """No fetch for each worker."""
-
         def ask() -> str:
             found = warm.ask()
             complete()

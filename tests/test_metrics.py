@@ -84,7 +84,6 @@ def figures(make_app: AppFactory) -> Figures:
 
 
 def test_a_token_is_counted_each_time_that_it_passes(figures: Figures, issuer: LocalIssuer) -> None:
-    """By whichever guard; it is proven once."""
     client, token = figures.client(), issuer.token()
     assert [status(client, token, path) for path in ("/ours", "/ours", "/theirs")] == [200] * 3
     assert (figures(VERIFIED), figures("auth0_token_cache_misses_total"), figures.by_code()) == (3, 1, {})
@@ -150,7 +149,6 @@ def test_a_key_set_that_another_process_has_got_is_dated_and_not_counted(
 
 
 def test_a_fetch_that_fails_is_counted_by_its_reason(figures: Figures, issuer: LocalIssuer) -> None:
-    """And the request is refused with its own code."""
     assert status(figures.client(AUTH0_JWKS_URL=f"{issuer.issuer}elsewhere"), issuer.token()) == 503
     labels = {"issuer": issuer.issuer}
     assert (figures(FETCHES, **labels), figures(FETCHED_AT, **labels)) == (1, None)
@@ -160,7 +158,6 @@ def test_a_fetch_that_fails_is_counted_by_its_reason(figures: Figures, issuer: L
 
 
 def test_revocations_in_force_rise_and_fall(figures: Figures, issuer: LocalIssuer) -> None:
-    """At once in the process that has changed them."""
     client, revocations = figures.client(), "/auth/admin/revocations"
     headers = bearer(issuer.token(**ADMIN))
     assert figures("auth0_revocations_in_force") == 0
@@ -233,7 +230,6 @@ def test_the_reasons_of_failed_fetches_are_those_of_the_document() -> None:
 
 
 def test_each_error_of_a_failed_fetch_is_counted_under_its_code() -> None:
-    """Or under the class of its HTTP status."""
     codes = FetchError.descriptions.keys() | KeySetError.descriptions.keys()
     assert {reason_of(code, None) for code in codes - {"http_status"}} == codes - {"http_status"}
     for number in (199, 204, 302, 404, 500):
@@ -273,7 +269,6 @@ def test_apps_in_one_registry_add_up(figures: Figures, issuer: LocalIssuer) -> N
 
 
 def test_an_app_counts_nothing_of_another(figures: Figures, make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """Of one that trusts the same issuer, in the same process."""
     figures.client()
     before = [(metric.name, metric.samples) for metric in figures.registry.collect()]
     working, admin = make_app().test_client(), bearer(issuer.token(**ADMIN))
@@ -291,7 +286,6 @@ def test_an_app_is_instrumented_once(figures: Figures) -> None:
 
 
 def test_an_app_without_the_blueprint_is_refused() -> None:
-    """With what to do; and nothing is left on it."""
     app = Flask("tested")
     with pytest.raises(RuntimeError, match=r"app\.register_blueprint\(Auth0Blueprint\(\)\)"):
         instrument(app, registry=CollectorRegistry())
@@ -299,7 +293,6 @@ def test_an_app_without_the_blueprint_is_refused() -> None:
 
 
 def test_an_instrumented_app_can_go(figures: Figures, issuer: LocalIssuer) -> None:
-    """What it has counted stays."""
     client = figures.client()
     status(client, issuer.token())
     gone = weakref.ref(client.application)
@@ -377,7 +370,6 @@ def test_the_table_of_the_page_has_every_metric() -> None:
 
 
 def test_names_are_those_that_prometheus_wants() -> None:
-    """Counters end in ``_total``, times in ``_seconds``, and each has a text."""
     for metric in vars(Collectors(CollectorRegistry())).values():
         assert metric._documentation.endswith(".")
     for metric in metrics_of_the_code():
@@ -410,7 +402,6 @@ def test_counters_are_asked_for_their_rise_only() -> None:
 
 
 def test_every_alert_is_whole() -> None:
-    """A name of its own, how long, how bad, and what it means."""
     rules = alert_rules()
     assert len({rule["alert"] for rule in rules}) == len(rules) >= 5
     for rule in rules:
@@ -438,7 +429,6 @@ def test_the_app_of_the_page_shows_its_metrics(issuer: LocalIssuer) -> None:
 
 
 def test_the_listeners_of_the_page_count(figures: Figures, issuer: LocalIssuer) -> None:
-    """For those who have no Prometheus."""
     client, counted = figures.client(), list[str]()
     (code,) = blocks("StatsD, OpenTelemetry and others")
     module = run_block(PAGE, code, statsd=SimpleNamespace(incr=counted.append))

@@ -118,7 +118,6 @@ def test_what_another_process_got_before_the_order_is_not_enough(
 def test_a_refresh_is_counted_from_when_it_was_ordered(
     process: KeySource, scripted: ScriptedIssuer, clock: MovableClock
 ) -> None:
-    """Also one that failed."""
     assert process.seconds_since_refresh == float("inf")
     scripted.answer = OUTAGE
     with pytest.raises(KeySetUnavailableError):
@@ -189,7 +188,6 @@ def test_an_order_binds_nobody_who_has_no_keys_yet(fleet: Fleet, clock: MovableC
 
 
 def test_a_board_without_an_order_binds_nobody(process: KeySource, clock: MovableClock, waits: Waits) -> None:
-    """None yet, or none any more."""
     process.on_ordered_refresh(None)
     clock.move(1)
     process.on_ordered_refresh({"fetched_at": clock.now})

@@ -54,7 +54,6 @@ def test_a_failed_registration_leaves_no_trace(config: dict[str, Any], monkeypat
 
 
 def test_a_second_registration_on_one_app_is_an_error(app: Flask) -> None:
-    """Also under another name."""
     before = traces(app)
     with pytest.raises(RuntimeError, match="already"):
         app.register_blueprint(Auth0Blueprint("other", url_prefix="/other"))
@@ -74,7 +73,6 @@ def test_a_name_that_is_taken_leaves_no_trace(issuer: LocalIssuer) -> None:
 
 @pytest.mark.parametrize("options", [{"url_prefix": "noslash"}, {"url_prefix": "/<nope:x>"}, {"url_prefix": "/<x"}])
 def test_a_wrong_option_leaves_no_trace(issuer: LocalIssuer, options: dict[str, Any]) -> None:
-    """And the app can be registered properly afterwards."""
     app = Flask("tested")
     app.config.update(issuer.settings)
     before = traces(app)
@@ -97,7 +95,6 @@ def test_an_endpoint_that_the_app_has_already_leaves_no_trace(issuer: LocalIssue
 
 @pytest.mark.parametrize("cache_type", ["simple", "elsewhere.Cache", "RedisCash"])
 def test_a_cache_type_that_does_not_exist_is_refused_at_registration(make_app: AppFactory, cache_type: str) -> None:
-    """Not at the first request."""
     with pytest.raises(ConfigurationError, match="CACHE_TYPE"):
         make_app(CACHE_TYPE=cache_type)
 
@@ -111,14 +108,12 @@ def test_a_cache_that_cannot_be_set_up_is_named_at_its_first_use(make_app: AppFa
 
 
 def test_name_and_prefix_are_the_apps_choice(make_app: AppFactory) -> None:
-    """The routes move with the prefix."""
     client = make_app(Auth0Blueprint("guard", url_prefix="/internal")).test_client()
     assert client.get("/internal/health/live").status_code == 200
     assert client.get("/auth/health/live").status_code == 404
 
 
 def test_it_may_be_nested_in_another_blueprint(issuer: LocalIssuer) -> None:
-    """The parent's prefix comes first."""
     app = Flask("tested")
     app.config.update(issuer.settings)
     parent = Blueprint("parent", "parent", url_prefix="/v1")
@@ -129,19 +124,16 @@ def test_it_may_be_nested_in_another_blueprint(issuer: LocalIssuer) -> None:
 
 @pytest.mark.parametrize("arguments", [{"url_prefix": "auth"}, {"url_prefix": None}, {"cache": object()}])
 def test_wrong_arguments_are_refused_at_once(arguments: dict[str, Any]) -> None:
-    """Not at registration."""
     with pytest.raises((TypeError, ValueError)):
         Auth0Blueprint(**arguments)
 
 
 def test_later_changes_of_the_settings_are_not_seen(app: Flask, issuer: LocalIssuer) -> None:
-    """They are read once."""
     app.config["AUTH0_AUDIENCE"] = "other"
     assert app.test_client().get("/auth/me", headers=bearer(issuer.token())).status_code == 200
 
 
 def test_nothing_starts_before_the_first_request(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """No thread, no fetch."""
     before = set(threading.enumerate())
     make_app()
     assert set(threading.enumerate()) == before
@@ -177,7 +169,6 @@ class TestErrorHandler:
         return jsonify(mine=error.code), error.status
 
     def test_the_apps_own_from_before_stays(self, issuer: LocalIssuer) -> None:
-        """Ours is not installed over it."""
         app = Flask("tested")
         app.config.update(issuer.settings)
         app.register_error_handler(Auth0Error, self.own)
@@ -199,7 +190,6 @@ class TestJSON:
     """``jsonify`` takes access tokens."""
 
     def test_a_token_its_proxy_and_each_nested_value(self, app: Flask, issuer: LocalIssuer) -> None:
-        """Also as the return value of a view."""
         app.add_url_rule("/proxy", "proxy", requires_auth(lambda: jsonify(current_token)))
         app.add_url_rule("/nested", "nested", requires_auth(lambda: jsonify({"roles": current_token["roles"]})))
         app.add_url_rule("/inside", "inside", requires_auth(lambda: {"token": current_token}))

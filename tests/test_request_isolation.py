@@ -56,8 +56,6 @@ def test_two_requests_in_one_pushed_app_context_never_share_an_identity(app: Fla
 
 
 def test_an_inner_request_does_not_touch_the_outer_one(app: Flask, issuer: LocalIssuer) -> None:
-    """A view that calls its own app, with other credentials, keeps its caller."""
-
     @app.get("/inner")
     @requires_auth
     def inner() -> str:
@@ -77,7 +75,6 @@ def test_an_inner_request_does_not_touch_the_outer_one(app: Flask, issuer: Local
 def test_what_a_view_does_to_its_claims_is_invisible_to_the_next_request(
     app: Flask, issuer: LocalIssuer, guard: Any
 ) -> None:
-    """Nested lists and objects included, from whichever side they were taken."""
     claims: dict[str, Any] = {"roles": ["user"], "https://example.com/x": {"list": [1], "object": {}}}
 
     def view() -> ResponseReturnValue:
@@ -110,7 +107,6 @@ def test_what_a_view_does_to_its_claims_is_invisible_to_the_next_request(
 
 
 def test_the_state_dies_with_its_request(app: Flask, issuer: LocalIssuer) -> None:
-    """Nothing of ours holds on to a request, or to its token, once it has ended."""
     kept: list[weakref.ref[Any]] = []
 
     @app.get("/")
@@ -142,8 +138,6 @@ def test_a_streaming_view_keeps_its_caller_to_the_end(app: Flask, issuer: LocalI
 
 
 def test_a_thread_with_a_copied_context_does_not_take_the_caller_away(app: Flask, issuer: LocalIssuer) -> None:
-    """Its end is not the end of the request."""
-
     @app.get("/")
     @requires_auth
     def view() -> str:
@@ -196,7 +190,6 @@ def test_the_token_of_a_request_is_not_taken_for_that_of_another_app(make_app: A
 
 
 def test_a_refused_request_leaves_no_state(app: Flask, issuer: LocalIssuer) -> None:
-    """Error handlers and hooks after a refusal see nobody."""
     seen: list[bool] = []
 
     @app.after_request
@@ -223,7 +216,6 @@ def test_two_apps_in_one_process_accept_their_own_audience_only(make_app: AppFac
 
 
 def test_what_one_app_has_proven_is_nothing_to_another(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """Also inside a request of the first, under the context of the second."""
     first, second = make_app(), make_app(AUTH0_AUDIENCE="https://other.example.com")
 
     @first.get("/")

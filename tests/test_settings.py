@@ -74,7 +74,6 @@ def test_who_issues_is_decided_in_one_place() -> None:
     ],
 )
 def test_lists_may_be_given_as_text_with_commas(key: str, value: object, expected: tuple[str, ...]) -> None:
-    """As an environment has to."""
     assert getattr(load(**{key: value}), key.removeprefix("AUTH0_").lower()) == expected
 
 
@@ -91,17 +90,14 @@ def test_lists_may_be_given_as_text_with_commas(key: str, value: object, expecte
     ],
 )
 def test_where_clients_see_the_api_is_taken_without_its_last_slash(value: str, expected: str) -> None:
-    """Paths are put behind it."""
     assert load(AUTH0_PUBLIC_URL=value).public_url == expected
 
 
 def test_the_scope_of_the_admin_routes_is_the_apps_choice() -> None:
-    """Any one scope value."""
     assert load(AUTH0_ADMIN_SCOPE="manage:api").admin_scope == "manage:api"
 
 
 def test_numbers_and_switches_may_be_given_as_text() -> None:
-    """As an environment has to."""
     settings = load(AUTH0_MAX_TOKEN_BYTES="4096", AUTH0_JWKS_TTL="300", AUTH0_ADMIN_RBAC="false")
     assert (settings.max_token_bytes, settings.jwks_ttl_seconds, settings.admin_rbac) == (4096, 300, False)
 
@@ -143,7 +139,6 @@ def test_a_domain_is_written_in_lower_case() -> None:
     ],
 )
 def test_several_domains_are_issuers_each_with_its_own_key_set(value: object) -> None:
-    """In the order in which they are given; each once."""
     settings = load(AUTH0_DOMAIN=value)
     assert settings.issuers == ("https://a.example.com/", "https://b.example.com/")
     assert list(settings.key_set_urls.values()) == [
@@ -178,7 +173,6 @@ def test_a_domain_that_is_given_twice_is_one() -> None:
 
 @pytest.mark.parametrize("domain", ["a.example.com", "b.example.com"])
 def test_what_is_said_of_audiences_is_said_for_each_domain(domain: str, caplog: pytest.LogCaptureFixture) -> None:
-    """``userinfo`` is refused, the Management API warned about."""
     several = {"AUTH0_DOMAIN": ["a.example.com", "b.example.com"]}
     said = problems({**several, "AUTH0_AUDIENCE": ["api", f"https://{domain}/userinfo"]})
     assert "userinfo" in said["AUTH0_AUDIENCE"]
@@ -275,7 +269,6 @@ def test_what_is_said_of_audiences_is_said_for_each_domain(domain: str, caplog: 
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(key: str, value: object) -> None:
-    """One problem, under its own key, that shows the value."""
     said = problems({**GOOD, key: value})
     assert list(said) == [key]
     assert " (got " in said[key]
@@ -288,7 +281,6 @@ def test_the_issuer_with_userinfo_is_refused_as_audience_for_a_custom_issuer_too
 
 
 def test_every_wrong_key_is_named_at_once() -> None:
-    """Also those that are missing, and those that are wrong only together."""
     said = problems({"AUTH0_LEEWAY": "x", "AUTH0_JWKS_TTL": 60, "AUTH0_DPOP": "required"})
     assert set(said) == {"AUTH0_DOMAIN", "AUTH0_AUDIENCE", "AUTH0_LEEWAY", "AUTH0_JWKS_REFRESH_AHEAD", "AUTH0_DPOP"}
 
@@ -304,12 +296,10 @@ def test_dpop_needs_to_know_the_url_of_the_api(mode: str) -> None:
 
 
 def test_dpop_that_is_disabled_is_what_there_is() -> None:
-    """The default may be written down."""
     assert load(AUTH0_DPOP="disabled").dpop == load().dpop == "disabled"
 
 
 def test_no_secret_is_shown() -> None:
-    """Neither in an error nor in a repr."""
     assert "hunter2" not in str(problems({**GOOD, "AUTH0_CACHE_SECRET": ["hunter2"]}))
     assert "hunter2" not in repr(load(AUTH0_CACHE_SECRET="hunter2", AUTH0_CLIENT_SECRET="hunter2"))
     assert "hunter2" not in str(problems({**GOOD, "AUTH0_CLIENT_SECRET": ["hunter2"]}))
@@ -325,7 +315,6 @@ def test_no_secret_is_shown() -> None:
     ],
 )
 def test_the_cache_secret_defaults_to_the_secret_key(config: dict[str, Any], secret: str | None) -> None:
-    """As text, whatever it was."""
     assert load(**config).cache_secret == secret
 
 
@@ -341,7 +330,6 @@ def test_the_old_name_of_the_audience_is_read_with_a_warning(caplog: pytest.LogC
     ("key", "meant"), [("AUTH0_AUDIENCES", "AUTH0_AUDIENCE"), ("AUTH0_JWKS_TLL", "AUTH0_JWKS_TTL")]
 )
 def test_a_probable_typo_is_logged(caplog: pytest.LogCaptureFixture, key: str, meant: str) -> None:
-    """A key that is close to a known one was probably meant to be it."""
     load(**{key: "x"})
     assert f"did you mean {meant}?" in caplog.text
 
@@ -364,13 +352,11 @@ def test_keys_that_are_close_to_nothing_are_nobodys_business(caplog: pytest.LogC
 def test_what_loosens_something_is_warned_about(
     caplog: pytest.LogCaptureFixture, settings: dict[str, Any], word: str
 ) -> None:
-    """At startup, by name."""
     load(**settings)
     assert word in caplog.text
 
 
 def test_the_example_shows_every_setting() -> None:
-    """``instance/config.example.py`` has each key once, commented or not."""
     from pathlib import Path
 
     example = (Path(__file__).parent.parent / "instance" / "config.example.py").read_text()

@@ -168,7 +168,6 @@ def without_key_id(signer: Domain, issuer: str) -> str:
 
 class TestKeys:
     def test_tokens_of_each_domain_pass_by_its_own_keys(self, tenant: Tenant, client: FlaskClient) -> None:
-        """One fetch for each, when the first token of it comes."""
         for count, domain in enumerate(tenant.domains, 1):
             assert passes(client, domain.token())
             assert tenant.asked == [known.url for known in tenant.domains[:count]]
@@ -330,7 +329,6 @@ class TestOutages:
     def test_health_is_that_of_all_domains_where_they_are_alike(
         self, tenant: Tenant, client: FlaskClient, are_away: bool, expected: tuple[int, str]
     ) -> None:
-        """The question itself has both fetched."""
         for domain in tenant.domains if are_away else ():
             domain.stop()
         assert health(client) == (*expected, [expected[1]] * 2)
@@ -375,7 +373,6 @@ class TestFleet:
     def test_a_refresh_binds_every_process_for_all_domains(
         self, tenant: Tenant, pair: Domains, clock: MovableClock
     ) -> None:
-        """Whichever domain the admin comes from."""
         first, second = tenant.fleet(clock)
         leaked = [domain.token(key_id=domain.key_ids[0]) for domain in tenant.domains]
         for client in (first, second):
@@ -468,7 +465,6 @@ class TestWhatOperatorsSee:
     def test_the_key_set_of_each_domain_is_shown_with_its_own_counters(
         self, tenant: Tenant, client: FlaskClient
     ) -> None:
-        """The counters of the process are their sum."""
         canonical, custom = tenant.domains
         canonical.rotate()
         assert passes(client, canonical.token())
@@ -495,7 +491,6 @@ class TestWhatOperatorsSee:
         assert shown["AUTH0_JWKS_URL"] == [domain.url for domain in tenant.domains]
 
     def test_the_cache_check_counts_for_all(self, tenant: Tenant) -> None:
-        """An entry that was not believed, whichever domain it was for."""
         client = tenant.client(**tenant.on_disk)
         share(client.application, tenant.domains[1], -60)  # from the future
         assert tenant.tokens_pass(client)
@@ -530,7 +525,6 @@ class TestWhatOperatorsSee:
     def test_the_command_line_exits_with_1_if_one_is_missing(
         self, client: FlaskClient, pair: Domains, arguments: list[str]
     ) -> None:
-        """Whichever; the others are shown all the same."""
         pair[0].stop()
         result = client.application.test_cli_runner().invoke(args=["auth0", "jwks", *arguments])
         assert result.exit_code == 1

@@ -41,7 +41,6 @@ def fleet(clock: MovableClock) -> Fleet:
 
 
 def test_an_entry_is_read_back_by_another_process(fleet: Fleet) -> None:
-    """Same issuer, same URL, same secret: same entry."""
     entry = fleet.entry("a", "b")
     fleet.shared().write(entry)
     assert fleet.shared().read() == entry
@@ -186,7 +185,6 @@ def test_an_entry_older_than_one_seen_before_is_ignored(fleet: Fleet, how: str) 
 
 
 def test_the_same_entry_may_be_read_again(fleet: Fleet) -> None:
-    """As old as the newest seen is not older."""
     fleet.shared().write(fleet.entry("a"))
     reader = fleet.shared()
     assert reader.read() == reader.read() is not None
@@ -391,7 +389,6 @@ def test_a_forged_key_set_is_never_used(fleet: Fleet) -> None:
 
 
 def test_nobody_who_waits_for_keys_waits_for_the_cache(fleet: Fleet) -> None:
-    """The keys are handed out before they are shared."""
     has_keys = threading.Event()
     written_after: list[bool] = []
 

@@ -25,7 +25,6 @@ def waits_for(event: threading.Event) -> Callable[[Call], None]:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_work_that_breaks_lets_the_next_flight_start() -> None:
-    """A flight lands whatever happens in it."""
     single_flight = SingleFlight()
     worked: list[Call] = []
 
@@ -64,7 +63,6 @@ def test_landing_an_old_flight_does_not_end_the_current_one() -> None:
 
 
 def test_whoever_comes_during_a_flight_joins_it() -> None:
-    """No second flight, whatever the permission says."""
     single_flight = SingleFlight()
     may_end = threading.Event()
     first = single_flight.join_or_start(waits_for(may_end), lambda: True)
@@ -80,7 +78,6 @@ def test_permission_is_asked_for_once_more_under_the_lock() -> None:
 
 
 def test_a_flight_has_landed_when_its_outcome_is_known() -> None:
-    """Not before."""
     call = Call()
     assert not call.is_complete
     call.complete()
@@ -109,7 +106,6 @@ def waited() -> Waited:
 
 
 def test_news_wakes_up_who_waits_for_news_only(waited: Waited) -> None:
-    """The outcome is still to come."""
     call = Call(lambda: Recorded(waited))
     call.wait_for_progress(2)
     call.notify_progress()
@@ -119,7 +115,6 @@ def test_news_wakes_up_who_waits_for_news_only(waited: Waited) -> None:
 
 
 def test_the_outcome_wakes_up_who_waits_for_news_or_for_it(waited: Waited) -> None:
-    """There will be no news any more."""
     call = Call(lambda: Recorded(waited))
     call.complete()
     call.wait_for_progress(2)
@@ -148,7 +143,6 @@ def test_a_flight_that_cannot_take_off_wakes_up_who_waits_and_has_no_outcome(wai
 
 
 def test_no_flight_keeps_the_interpreter_from_going_down() -> None:
-    """Nobody waits for what it may bring."""
     seen: list[threading.Thread] = []
     SingleFlight().join_or_start(lambda _call: seen.append(threading.current_thread()), lambda: True)
     complete()
@@ -185,7 +179,6 @@ def works(done: list[str], name: str) -> Callable[[Call], None]:
 
 
 def test_work_is_begun_at_once_where_nothing_is_under_way(clock: MovableClock) -> None:
-    """And waited for."""
     waits, done = Waits(clock, takes_seconds=2), list[str]()
     call = waits.single_flight.join_then_start(works(done, "own"), lambda: True, 3)
     assert call is not None
@@ -223,7 +216,6 @@ def test_who_would_need_no_more_does_not_join_the_next_flight(clock: MovableCloc
 
 
 def test_a_flight_that_takes_too_long_is_not_doubled(clock: MovableClock) -> None:
-    """Whoever has waited for as long as they would sees that it has not landed."""
     waits, done = Waits(clock, takes_seconds=4), list[str]()
     other = waits.single_flight.join_or_start(works(done, "other"), lambda: True)
     assert waits.single_flight.join_then_start(works(done, "own"), lambda: True, 3) is other
@@ -239,7 +231,6 @@ def test_nobody_waits_for_less_than_no_time(clock: MovableClock) -> None:
 
 
 def test_nobody_waits_where_nothing_is_under_way_and_nothing_may_begin(clock: MovableClock) -> None:
-    """There is nothing to wait for."""
     waits, done = Waits(clock), list[str]()
     assert waits.single_flight.join_then_start(works(done, "own"), lambda: False, 3) is None
     assert (done, waits.max_wait) == ([], [])

@@ -36,7 +36,6 @@ def nested(depth: int) -> bytes:
     ],
 )
 def test_an_unambiguous_object_is_read(text: str, value: dict[str, Any]) -> None:
-    """What can be read in one way only is read as Python's reader does."""
     assert loads_object(text.encode()) == value
 
 
@@ -71,7 +70,6 @@ def test_other_top_level_values_are_refused(text: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_not_json_in_utf8_is_refused(data: bytes) -> None:
-    """Other encodings and other grammars are refused, always with the same error."""
     with pytest.raises(StrictJSONError):
         loads_object(data)
 
@@ -118,7 +116,6 @@ def test_a_lone_surrogate_is_refused(text: str) -> None:
     ids=["objects", "lists"],
 )
 def test_nesting_up_to_the_limit_is_read(data: bytes) -> None:
-    """Thirty-two levels are fine."""
     loads_object(data)
 
 
@@ -134,11 +131,9 @@ def test_nesting_up_to_the_limit_is_read(data: bytes) -> None:
     ids=["objects", "lists", "beside a flat one", "100,000 objects", "100,000 open lists"],
 )
 def test_nesting_beyond_the_limit_is_refused(data: bytes) -> None:
-    """One level more is not fine, and neither are so many that the reader itself gives up."""
     with pytest.raises(StrictJSONError):
         loads_object(data)
 
 
 def test_many_containers_on_one_level_are_not_deep() -> None:
-    """Depth is counted, not brackets."""
     assert len(loads_object(b'{"a": [' + b"[]," * 1000 + b"[]]}")["a"]) == 1001
