@@ -8,7 +8,7 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.utils import format_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -30,11 +30,17 @@ from auth0_blueprint.testing import LocalIssuer
 
 MAX_BYTES = 10_000
 LONG, SHORT = 10.0, 0.3  # a deadline that no test reaches, and one that the test is about
+SLOW_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"
 
 
-def get(server: RawServer, timeout_seconds: float = LONG) -> bytes:
+def get(server: RawServer) -> bytes:
     """Fetch from *server*."""
-    return fetch(server.url, timeout_seconds, MAX_BYTES)
+    return fetch(server.url, LONG, MAX_BYTES)
+
+
+def says(message: bytes) -> Answer:
+    """Return an answer of these bytes."""
+    return lambda connection: connection.sendall(message)
 
 
 def failure(answer: Answer) -> FetchError:
@@ -68,10 +74,17 @@ def test_the_body_of_a_good_answer_is_returned(issuer: LocalIssuer) -> None:
     assert parse_key_set(document).key_ids == set(issuer.key_ids)
 
 
-def test_a_body_in_chunks_is_returned() -> None:
-    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n1\r\n \r\n0\r\n\r\n"
-    with RawServer(lambda connection: connection.sendall(chunks)) as server:
-        assert get(server) == b"{} "
+CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n1\r\n \r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [(says(CHUNKS), b"{} "), (respond(body=b" " * MAX_BYTES), b" " * MAX_BYTES)],
+    ids=["in chunks", "of the greatest size"],
+)
+def test_a_body_is_returned_whole(answer: Answer, body: bytes) -> None:
+    with RawServer(answer) as server:
+        assert get(server) == body
 
 
 # Answers that are not acceptable
@@ -100,11 +113,32 @@ def test_the_body_of_a_redirect_is_not_read_to_its_end() -> None:
     assert sum(accepted) < size / 2  # what the sockets' own buffers take is not our concern
 
 
+TOO_LARGE, ENCODED = "an answer that is too large", "an encoded answer that was not asked for"
+
+
 @pytest.mark.parametrize(
-    "status", ["204 No Content", "206 Partial Content", "304 Not Modified", "404 Not Found", "500 x"]
+    ("answer", "reason"),
+    [
+        (respond("204 No Content"), "HTTP status 204"),
+        (respond("206 Partial Content"), "HTTP status 206"),
+        (respond("304 Not Modified"), "HTTP status 304"),
+        (respond("404 Not Found"), "HTTP status 404"),
+        (respond("500 x"), "HTTP status 500"),
+        # A reason is a fixed text, safe to log: it never shows what the server said.
+        (respond("503 SPY", body=b"SPY", SPY="SPY"), "HTTP status 503"),
+        # More than the cap, announced or not, is left long before the deadline.
+        (respond(body=b" " * (MAX_BYTES + 20_000)), TOO_LARGE),
+        (respond(body=b" " * (MAX_BYTES + 20_000), Content_Length=str(2**40)), TOO_LARGE),
+        (drip(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b" " * MAX_BYTES), TOO_LARGE),
+        # It was not asked for, and could be a bomb.
+        *(
+            (respond(body=gzip.compress(b'{"keys": []}'), Content_Encoding=coding), ENCODED)
+            for coding in ("gzip", "GZIP", "deflate", "br", "x-unknown")
+        ),
+    ],
 )
-def test_any_status_but_200_is_a_failure(status: str) -> None:
-    assert str(failure(respond(status))) == f"HTTP status {status[:3]}"
+def test_an_answer_that_is_not_acceptable_is_a_failure(answer: Answer, reason: str) -> None:
+    assert str(failure(answer)) == reason
 
 
 @pytest.mark.parametrize(
@@ -113,17 +147,20 @@ def test_any_status_but_200_is_a_failure(status: str) -> None:
         ("0", 0),
         ("7", 7),
         ("100000", 100_000),
-        ("", 0),
-        ("-5", 0),
-        ("1.5", 0),
-        ("soon", 0),
-        ("\u00b2", 0),
-        ("9" * 50, 0),
+        *((value, 0) for value in ("", "-5", "1.5", "soon", "\u00b2", "9" * 50)),
+        # A date that has passed asks for nothing.
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("Thu, 01 Jan 1970 00:00:00 -0000", 0),
+        # Impossible dates: whatever stands there, the failure stays a FetchError.
+        ("Mon, 01 Jan 99999 00:00:00 GMT", 0),
+        ("Mon, 32 Jan 2030 00:00:00 GMT", 0),
+        ("Mon, 01 Jan 2030 00:00:00 +99999999999999999999", 0),
+        ("Mon, 99999999999999999999 Jan 2030 00:00:00 GMT", 0),
     ],
 )
-def test_retry_after_in_seconds_is_told(value: str, seconds: float) -> None:
+def test_retry_after_is_told_in_seconds(value: str, seconds: float) -> None:
     head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: " + value.encode("latin-1")
-    error = failure(lambda connection: connection.sendall(head + b"\r\n\r\n"))
+    error = failure(says(head + b"\r\n\r\n"))
     assert (str(error), error.retry_after_seconds) == ("HTTP status 503", seconds)
 
 
@@ -133,54 +170,11 @@ def test_retry_after_as_a_date_is_told() -> None:
     assert 95 < error.retry_after_seconds <= 100
 
 
-@pytest.mark.parametrize("date", ["Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 -0000"])
-def test_retry_after_in_the_past_is_no_wait(date: str) -> None:
-    assert failure(respond("503 Service Unavailable", Retry_After=date)).retry_after_seconds == 0
-
-
-@pytest.mark.parametrize(
-    "date",
-    [
-        "Mon, 01 Jan 99999 00:00:00 GMT",
-        "Mon, 32 Jan 2030 00:00:00 GMT",
-        "Mon, 01 Jan 2030 00:00:00 +99999999999999999999",
-        "Mon, 99999999999999999999 Jan 2030 00:00:00 GMT",
-    ],
-    ids=["year", "day", "zone out of range", "day out of range"],
-)
-def test_retry_after_as_an_impossible_date_is_ignored(date: str) -> None:
-    """Whatever stands there, the failure stays a FetchError."""
-    assert failure(respond("503 Service Unavailable", Retry_After=date)).retry_after_seconds == 0
-
-
 @pytest.mark.parametrize("body", [b"", b"<!doctype html><title>Blocked</title>", b"\xff\xfe", b"null"])
 def test_a_body_that_is_no_key_set_is_not_parsed(body: bytes) -> None:
     """A 200 with an empty body, or with the page of some proxy, is not a key set."""
     with RawServer(respond(body=body, Content_Type="text/html")) as server, pytest.raises(KeySetError):
         parse_key_set(get(server))
-
-
-def test_a_body_of_the_greatest_size_is_returned() -> None:
-    with RawServer(respond(body=b" " * MAX_BYTES)) as server:
-        assert len(get(server)) == MAX_BYTES
-
-
-@pytest.mark.parametrize("length", [{}, {"Content_Length": str(2**40)}], ids=["announced", "announced far too long"])
-def test_a_body_over_the_size_cap_is_refused(length: dict[str, str]) -> None:
-    error = failure(respond(body=b" " * (MAX_BYTES + 20_000), **length))
-    assert str(error) == "an answer that is too large"
-
-
-def test_an_endless_body_is_refused_at_the_size_cap() -> None:
-    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
-    assert str(failure(drip(head, b" " * MAX_BYTES))) == "an answer that is too large"
-
-
-@pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate", "br", "x-unknown"])
-def test_an_encoded_answer_is_refused(coding: str) -> None:
-    """It was not asked for, and could be a bomb."""
-    error = failure(respond(body=gzip.compress(b'{"keys": []}'), Content_Encoding=coding))
-    assert str(error) == "an encoded answer that was not asked for"
 
 
 def test_encodings_are_not_asked_for() -> None:
@@ -204,27 +198,27 @@ def test_encodings_are_not_asked_for() -> None:
     ids=["nothing", "no HTTP", "no status", "cut", "chunk size", "many headers", "long header", "location"],
 )
 def test_broken_http_is_a_fetch_error(message: bytes) -> None:
-    failure(lambda connection: connection.sendall(message))
+    failure(says(message))
 
 
-def test_a_refused_connection_is_a_fetch_error() -> None:
+def test_an_address_where_nobody_listens_is_a_fetch_error() -> None:
     with socket.socket() as reserved:  # bound, and not listening
         reserved.bind(("127.0.0.1", 0))
-        with pytest.raises(FetchError, match="no connection"):
-            fetch(f"http://127.0.0.1:{reserved.getsockname()[1]}/", LONG, MAX_BYTES)
-
-
-def test_an_impossible_address_is_a_fetch_error() -> None:
-    with pytest.raises(FetchError, match="no connection"):
-        fetch("http://127.0.0.1:99999/", LONG, MAX_BYTES)
-
-
-def test_reasons_never_show_what_the_server_said() -> None:
-    """They are fixed texts, safe to log."""
-    assert "SPY" not in str(failure(respond("503 SPY", body=b"SPY", SPY="SPY")))
+        for port in (reserved.getsockname()[1], 99999):
+            with pytest.raises(FetchError, match="no connection"):
+                fetch(f"http://127.0.0.1:{port}/", LONG, MAX_BYTES)
 
 
 # The deadline
+
+
+def runs_out_of_time(server: RawServer, url: str) -> None:
+    """Fetch until the deadline is over, when *server* sees us go: no thread and no socket of ours stays with it."""
+    begin = time.monotonic()
+    with pytest.raises(FetchError, match="in time"):
+        fetch(url, SHORT, MAX_BYTES)
+    assert SHORT <= time.monotonic() - begin < SHORT + 1
+    assert server.connection_ended.wait(2)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +227,7 @@ def test_reasons_never_show_what_the_server_said() -> None:
         lambda connection: connection.recv(1),
         drip(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
         drip(b"HTTP/1.1 200 OK\r\nX: ", b"y"),
-        drip(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b" "),
+        drip(SLOW_BODY, b" "),
         drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
         drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     ],
@@ -242,10 +236,12 @@ def test_reasons_never_show_what_the_server_said() -> None:
 def test_a_dripping_answer_ends_at_the_deadline(answer: Answer) -> None:
     """The deadline is for the whole exchange: no byte that comes in time buys more of it."""
     with RawServer(answer) as server:
-        begin = time.monotonic()
-        with pytest.raises(FetchError, match="in time"):
-            get(server, SHORT)
-        assert SHORT <= time.monotonic() - begin < SHORT + 1
+        runs_out_of_time(server, server.url)
+
+
+def test_a_hanging_tls_handshake_ends_at_the_deadline() -> None:
+    with RawServer(respond()) as server:
+        runs_out_of_time(server, server.url.replace("http:", "https:"))
 
 
 @pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
@@ -266,24 +262,6 @@ def test_a_connection_made_after_the_deadline_is_not_used() -> None:
     sockets.shut_down()
     with socket.socket() as late, pytest.raises(OSError, match="deadline"):
         sockets.note(late)
-
-
-def test_the_connection_is_shut_down_at_the_deadline() -> None:
-    """The server sees us go: no thread and no socket of ours stays with it."""
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"
-    with RawServer(drip(head, b" ")) as server:
-        with pytest.raises(FetchError, match="in time"):
-            get(server, SHORT)
-        assert server.connection_ended.wait(2)
-
-
-def test_a_hanging_tls_handshake_ends_at_the_deadline() -> None:
-    with RawServer(respond()) as server:
-        begin = time.monotonic()
-        with pytest.raises(FetchError, match="in time"):
-            fetch(server.url.replace("http:", "https:"), SHORT, MAX_BYTES)
-        assert time.monotonic() - begin < SHORT + 1
-        assert server.connection_ended.wait(2)
 
 
 # TLS
@@ -334,32 +312,31 @@ def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETRC", str(path))
 
 
-@pytest.mark.usefixtures("netrc")
-def test_netrc_credentials_are_not_sent_to_loopback() -> None:
-    """The key set is public, and the user's passwords are not ours to send."""
-    with RawServer(respond()) as server:
-        get(server)
-    assert b"authorization" not in server.heads[0].lower()
-
-
-@pytest.mark.usefixtures("netrc")
-def test_netrc_credentials_are_not_sent_to_other_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seen from a proxy, which stands in for a host beyond this machine."""
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[RawServer]:
+    """A proxy for every host."""
     with RawServer(respond()) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setenv("no_proxy", "")
-        fetch("http://issuer.example/jwks.json", LONG, MAX_BYTES)
+        yield proxy
+
+
+@pytest.mark.usefixtures("netrc")
+def test_netrc_credentials_are_not_sent_anywhere(proxy: RawServer) -> None:
+    """The key set is public, and the user's passwords are not ours to send: neither to loopback nor beyond."""
+    with RawServer(respond()) as server:
+        get(server)
+    fetch("http://issuer.example/jwks.json", LONG, MAX_BYTES)
     assert proxy.heads[0].startswith(b"GET http://issuer.example/jwks.json ")
-    assert b"authorization" not in proxy.heads[0].lower()
+    for (head,) in (server.heads, proxy.heads):
+        assert b"authorization" not in head.lower()
 
 
-def test_loopback_is_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loopback_is_never_asked_through_a_proxy(proxy: RawServer) -> None:
     """A local issuer is here, and not wherever the proxy runs."""
-    with RawServer(respond("502 Bad Gateway")) as proxy, RawServer(respond(body=b"{}")) as server:
-        monkeypatch.setenv("http_proxy", proxy.url)
-        monkeypatch.setenv("no_proxy", "")
+    with RawServer(respond(body=b"{}")) as server:
         assert get(server) == b"{}"
-        assert proxy.heads == []
+    assert proxy.heads == []
 
 
 # What others have put in place of urllib3's connections
@@ -389,8 +366,6 @@ def test_connections_of_others_are_used(detour: Callable[[RawServer], None]) -> 
 
 
 def test_connections_of_others_are_shut_down_at_the_deadline_too(detour: Callable[[RawServer], None]) -> None:
-    with RawServer(drip(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b" ")) as server:
+    with RawServer(drip(SLOW_BODY, b" ")) as server:
         detour(server)
-        with pytest.raises(FetchError, match="in time"):
-            fetch("http://issuer.invalid/jwks.json", SHORT, MAX_BYTES)
-        assert server.connection_ended.wait(2)
+        runs_out_of_time(server, "http://issuer.invalid/jwks.json")
