@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -33,6 +35,26 @@ def traces(app: Flask) -> tuple[object, ...]:
     )
 
 
+Errors = type[Exception] | tuple[type[Exception], ...]
+
+
+@contextmanager
+def no_trace_left(on: Flask, error: Errors, match: str | None = None) -> Iterator[None]:
+    """Expect *error*, after which the app is as before."""
+    before = traces(on)
+    with pytest.raises(error, match=match):
+        yield
+    assert traces(on) == before
+
+
+@pytest.fixture
+def bare(issuer: LocalIssuer) -> Flask:
+    """An app with the settings, and without the blueprint."""
+    app = Flask("tested")
+    app.config.update(issuer.settings)
+    return app
+
+
 @pytest.mark.parametrize(
     "config",
     [
@@ -41,56 +63,39 @@ def traces(app: Flask) -> tuple[object, ...]:
         {"AUTH0_DOMAIN": "a.example.com", "AUTH0_AUDIENCE": "a", "AUTH0_LEEWAY": -1},
     ],
 )
-def test_a_failed_registration_leaves_no_trace(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The app can be registered with better settings afterwards."""
+def test_wrong_settings_leave_no_trace(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AUTH0_DOMAIN", "AUTH0_AUDIENCE", "API_ID"):
         monkeypatch.delenv(name, raising=False)
     app = Flask("tested")
     app.config.update(config)
-    before = traces(app)
-    with pytest.raises(ConfigurationError):
+    with no_trace_left(app, ConfigurationError):
         app.register_blueprint(Auth0Blueprint())
-    assert traces(app) == before
 
 
 def test_a_second_registration_on_one_app_is_an_error(app: Flask) -> None:
-    before = traces(app)
-    with pytest.raises(RuntimeError, match="already"):
+    with no_trace_left(app, RuntimeError, "already"):
         app.register_blueprint(Auth0Blueprint("other", url_prefix="/other"))
-    assert traces(app) == before
 
 
-def test_a_name_that_is_taken_leaves_no_trace(issuer: LocalIssuer) -> None:
+def test_a_name_that_is_taken_leaves_no_trace(bare: Flask) -> None:
     """Flask refuses the second blueprint of one name; ours has then done nothing."""
-    app = Flask("tested")
-    app.config.update(issuer.settings)
-    app.register_blueprint(Blueprint("auth0", "other"))
-    before = traces(app)
-    with pytest.raises(ValueError, match="auth0"):
-        app.register_blueprint(Auth0Blueprint())
-    assert traces(app) == before
+    bare.register_blueprint(Blueprint("auth0", "other"))
+    with no_trace_left(bare, ValueError, "auth0"):
+        bare.register_blueprint(Auth0Blueprint())
 
 
-@pytest.mark.parametrize("options", [{"url_prefix": "noslash"}, {"url_prefix": "/<nope:x>"}, {"url_prefix": "/<x"}])
-def test_a_wrong_option_leaves_no_trace(issuer: LocalIssuer, options: dict[str, Any]) -> None:
-    app = Flask("tested")
-    app.config.update(issuer.settings)
-    before = traces(app)
-    with pytest.raises((ValueError, LookupError)):
-        app.register_blueprint(Auth0Blueprint(), **options)
-    assert traces(app) == before
-    app.register_blueprint(Auth0Blueprint())
+@pytest.mark.parametrize("prefix", ["noslash", "/<nope:x>", "/<x"])
+def test_a_wrong_option_leaves_no_trace(bare: Flask, prefix: str) -> None:
+    with no_trace_left(bare, (ValueError, LookupError)):
+        bare.register_blueprint(Auth0Blueprint(), url_prefix=prefix)
+    bare.register_blueprint(Auth0Blueprint())
 
 
-def test_an_endpoint_that_the_app_has_already_leaves_no_trace(issuer: LocalIssuer) -> None:
+def test_an_endpoint_that_the_app_has_already_leaves_no_trace(bare: Flask) -> None:
     """Half of the routes would be there, and none would work."""
-    app = Flask("tested")
-    app.config.update(issuer.settings)
-    app.add_url_rule("/mine", "auth0.me", lambda: "")
-    before = traces(app)
-    with pytest.raises(ConfigurationError, match=r"auth0\.me"):
-        app.register_blueprint(Auth0Blueprint())
-    assert traces(app) == before
+    bare.add_url_rule("/mine", "auth0.me", lambda: "")
+    with no_trace_left(bare, ConfigurationError, r"auth0\.me"):
+        bare.register_blueprint(Auth0Blueprint())
 
 
 @pytest.mark.parametrize("cache_type", ["simple", "elsewhere.Cache", "RedisCash"])
@@ -113,13 +118,11 @@ def test_name_and_prefix_are_the_apps_choice(make_app: AppFactory) -> None:
     assert client.get("/auth/health/live").status_code == 404
 
 
-def test_it_may_be_nested_in_another_blueprint(issuer: LocalIssuer) -> None:
-    app = Flask("tested")
-    app.config.update(issuer.settings)
+def test_it_may_be_nested_in_another_blueprint(bare: Flask, issuer: LocalIssuer) -> None:
     parent = Blueprint("parent", "parent", url_prefix="/v1")
     parent.register_blueprint(Auth0Blueprint())
-    app.register_blueprint(parent)
-    assert app.test_client().get("/v1/auth/me", headers=bearer(issuer.token())).status_code == 200
+    bare.register_blueprint(parent)
+    assert bare.test_client().get("/v1/auth/me", headers=bearer(issuer.token())).status_code == 200
 
 
 @pytest.mark.parametrize("arguments", [{"url_prefix": "auth"}, {"url_prefix": None}, {"cache": object()}])
@@ -155,30 +158,27 @@ def test_every_error_class_is_a_public_name() -> None:
     """So that an app can handle each of them."""
     import auth0_blueprint
 
-    classes = {
-        name for name, value in vars(error_classes).items() if isinstance(value, type) and issubclass(value, Exception)
-    }
-    assert classes <= set(auth0_blueprint.__all__)
+    classes = {name: value for name, value in vars(error_classes).items() if isinstance(value, type)}
+    errors = {name for name, value in classes.items() if issubclass(value, Exception)}
+    assert errors <= set(auth0_blueprint.__all__)
 
 
 class TestErrorHandler:
     """Whose handler renders our errors."""
 
-    @staticmethod
-    def own(error: Auth0Error) -> tuple[Response, int]:
-        return jsonify(mine=error.code), error.status
+    @pytest.mark.parametrize("is_first", [True, False])
+    def test_the_apps_own_wins(self, bare: Flask, is_first: bool) -> None:
+        """Ours is not installed over it; and the last one registered counts, as always in Flask."""
 
-    def test_the_apps_own_from_before_stays(self, issuer: LocalIssuer) -> None:
-        app = Flask("tested")
-        app.config.update(issuer.settings)
-        app.register_error_handler(Auth0Error, self.own)
-        app.register_blueprint(Auth0Blueprint())
-        assert app.test_client().get("/auth/me").get_json() == {"mine": "authorization_header_missing"}
+        def own(error: Auth0Error) -> tuple[Response, int]:
+            return jsonify(mine=error.code), error.status
 
-    def test_the_apps_own_from_afterwards_wins(self, app: Flask) -> None:
-        """The last one registered counts, as always in Flask."""
-        app.register_error_handler(Auth0Error, self.own)
-        assert app.test_client().get("/auth/me").get_json() == {"mine": "authorization_header_missing"}
+        if is_first:
+            bare.register_error_handler(Auth0Error, own)
+        bare.register_blueprint(Auth0Blueprint())
+        if not is_first:
+            bare.register_error_handler(Auth0Error, own)
+        assert bare.test_client().get("/auth/me").get_json() == {"mine": "authorization_header_missing"}
 
     def test_the_apps_handler_for_everything_does_not_swallow_ours(self, app: Flask) -> None:
         """``errorhandler(Exception)`` is less specific."""
@@ -205,7 +205,7 @@ class TestJSON:
         with app.app_context(), pytest.raises(TypeError):
             jsonify(object())
 
-    def test_a_json_provider_of_another_kind_is_left_alone(self, issuer: LocalIssuer) -> None:
+    def test_a_json_provider_of_another_kind_is_left_alone(self, bare: Flask) -> None:
         """It has no ``default``; ``dict(current_token)`` works with all of them."""
 
         class Provider(JSONProvider):
@@ -215,11 +215,9 @@ class TestJSON:
             def loads(self, s: str | bytes, **_: Any) -> Any:
                 raise NotImplementedError
 
-        app = Flask("tested")
-        app.config.update(issuer.settings)
-        app.json = Provider(app)
-        app.register_blueprint(Auth0Blueprint())
-        assert "default" not in vars(app.json)
+        bare.json = Provider(bare)
+        bare.register_blueprint(Auth0Blueprint())
+        assert "default" not in vars(bare.json)
 
 
 def test_verify_token_works_outside_of_a_request(app: Flask, issuer: LocalIssuer) -> None:
