@@ -71,10 +71,9 @@ def test_an_issuer_that_misbehaves_gives_503_in_bounded_time(
 ) -> None:
     """With ``Retry-After`` and without a challenge: it is not the client's fault."""
     with RawServer(answer) as server:
-        app = make_app(AUTH0_JWKS_URL=server.url, AUTH0_JWKS_TIMEOUT=0.5)
-        headers = bearer(issuer.token())
-        started = time.monotonic()
-        response = app.test_client().get("/auth/me", headers=headers)
+        client = make_app(AUTH0_JWKS_URL=server.url, AUTH0_JWKS_TIMEOUT=0.5).test_client()
+        token, started = issuer.token(), time.monotonic()
+        response = client.get("/auth/me", headers=bearer(token))
         assert time.monotonic() - started < 2.5
     assert (response.status_code, response.get_json()["code"]) == (503, "key_set_unavailable")
     assert int(response.headers["Retry-After"]) >= 1
