@@ -87,129 +87,116 @@ def test_a_body_is_returned_whole(answer: Answer, body: bytes) -> None:
         assert get(server) == body
 
 
-# Answers that are not acceptable
-
-
-@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
-def test_the_target_of_a_redirect_is_never_asked(status: str) -> None:
-    with RawServer(respond(body=b'{"keys": []}')) as target:
-        error = failure(respond(status, Location=target.url))
-        assert target.heads == []
-    assert str(error) == f"HTTP status {status[:3]}"
-
-
-def test_the_body_of_a_redirect_is_not_read_to_its_end() -> None:
-    """The size cap holds for answers that are refused anyway: memory is not the server's to fill."""
-    size = 64 * 1024 * 1024
-    accepted: list[int] = []
-
-    def flood(connection: socket.socket) -> None:
-        connection.sendall(f"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: {size}\r\n\r\n".encode())
-        for _ in range(size // 1_048_576):
-            connection.sendall(bytes(1_048_576))
-            accepted.append(1_048_576)
-
-    failure(flood)
-    assert sum(accepted) < size / 2  # what the sockets' own buffers take is not our concern
-
-
 TOO_LARGE, ENCODED = "an answer that is too large", "an encoded answer that was not asked for"
 
 
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        (respond("204 No Content"), "HTTP status 204"),
-        (respond("206 Partial Content"), "HTTP status 206"),
-        (respond("304 Not Modified"), "HTTP status 304"),
-        (respond("404 Not Found"), "HTTP status 404"),
-        (respond("500 x"), "HTTP status 500"),
-        # A reason is a fixed text, safe to log: it never shows what the server said.
-        (respond("503 SPY", body=b"SPY", SPY="SPY"), "HTTP status 503"),
-        # More than the cap, announced or not, is left long before the deadline.
-        (respond(body=b" " * (MAX_BYTES + 20_000)), TOO_LARGE),
-        (respond(body=b" " * (MAX_BYTES + 20_000), Content_Length=str(2**40)), TOO_LARGE),
-        (drip(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b" " * MAX_BYTES), TOO_LARGE),
-        # It was not asked for, and could be a bomb.
-        *(
-            (respond(body=gzip.compress(b'{"keys": []}'), Content_Encoding=coding), ENCODED)
-            for coding in ("gzip", "GZIP", "deflate", "br", "x-unknown")
-        ),
-    ],
-)
-def test_an_answer_that_is_not_acceptable_is_a_failure(answer: Answer, reason: str) -> None:
-    assert str(failure(answer)) == reason
+class TestRefusals:
+    @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
+    def test_the_target_of_a_redirect_is_never_asked(self, status: str) -> None:
+        with RawServer(respond(body=b'{"keys": []}')) as target:
+            error = failure(respond(status, Location=target.url))
+            assert target.heads == []
+        assert str(error) == f"HTTP status {status[:3]}"
 
+    def test_the_body_of_a_redirect_is_not_read_to_its_end(self) -> None:
+        """The size cap holds for answers that are refused anyway: memory is not the server's to fill."""
+        size = 64 * 1024 * 1024
+        accepted: list[int] = []
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("0", 0),
-        ("7", 7),
-        ("100000", 100_000),
-        *((value, 0) for value in ("", "-5", "1.5", "soon", "\u00b2", "9" * 50)),
-        # A date that has passed asks for nothing.
-        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
-        ("Thu, 01 Jan 1970 00:00:00 -0000", 0),
-        # Impossible dates: whatever stands there, the failure stays a FetchError.
-        ("Mon, 01 Jan 99999 00:00:00 GMT", 0),
-        ("Mon, 32 Jan 2030 00:00:00 GMT", 0),
-        ("Mon, 01 Jan 2030 00:00:00 +99999999999999999999", 0),
-        ("Mon, 99999999999999999999 Jan 2030 00:00:00 GMT", 0),
-    ],
-)
-def test_retry_after_is_told_in_seconds(value: str, seconds: float) -> None:
-    head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: " + value.encode("latin-1")
-    error = failure(says(head + b"\r\n\r\n"))
-    assert (str(error), error.retry_after_seconds) == ("HTTP status 503", seconds)
+        def flood(connection: socket.socket) -> None:
+            connection.sendall(f"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: {size}\r\n\r\n".encode())
+            for _ in range(size // 1_048_576):
+                connection.sendall(bytes(1_048_576))
+                accepted.append(1_048_576)
 
+        failure(flood)
+        assert sum(accepted) < size / 2  # what the sockets' own buffers take is not our concern
 
-def test_retry_after_as_a_date_is_told() -> None:
-    then = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=100)
-    error = failure(respond("503 Service Unavailable", Retry_After=format_datetime(then, usegmt=True)))
-    assert 95 < error.retry_after_seconds <= 100
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [
+            (respond("204 No Content"), "HTTP status 204"),
+            (respond("206 Partial Content"), "HTTP status 206"),
+            (respond("304 Not Modified"), "HTTP status 304"),
+            (respond("404 Not Found"), "HTTP status 404"),
+            (respond("500 x"), "HTTP status 500"),
+            # A reason is a fixed text, safe to log: it never shows what the server said.
+            (respond("503 SPY", body=b"SPY", SPY="SPY"), "HTTP status 503"),
+            # More than the cap, announced or not, is left long before the deadline.
+            (respond(body=b" " * (MAX_BYTES + 20_000)), TOO_LARGE),
+            (respond(body=b" " * (MAX_BYTES + 20_000), Content_Length=str(2**40)), TOO_LARGE),
+            (drip(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b" " * MAX_BYTES), TOO_LARGE),
+            # It was not asked for, and could be a bomb.
+            *(
+                (respond(body=gzip.compress(b'{"keys": []}'), Content_Encoding=coding), ENCODED)
+                for coding in ("gzip", "GZIP", "deflate", "br", "x-unknown")
+            ),
+        ],
+    )
+    def test_an_answer_that_is_not_acceptable_is_a_failure(self, answer: Answer, reason: str) -> None:
+        assert str(failure(answer)) == reason
 
+    @pytest.mark.parametrize(
+        ("value", "seconds"),
+        [
+            ("0", 0),
+            ("7", 7),
+            ("100000", 100_000),
+            *((value, 0) for value in ("", "-5", "1.5", "soon", "\u00b2", "9" * 50)),
+            # A date that has passed asks for nothing.
+            ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+            ("Thu, 01 Jan 1970 00:00:00 -0000", 0),
+            # Impossible dates: whatever stands there, the failure stays a FetchError.
+            ("Mon, 01 Jan 99999 00:00:00 GMT", 0),
+            ("Mon, 32 Jan 2030 00:00:00 GMT", 0),
+            ("Mon, 01 Jan 2030 00:00:00 +99999999999999999999", 0),
+            ("Mon, 99999999999999999999 Jan 2030 00:00:00 GMT", 0),
+        ],
+    )
+    def test_retry_after_is_told_in_seconds(self, value: str, seconds: float) -> None:
+        head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: " + value.encode("latin-1")
+        error = failure(says(head + b"\r\n\r\n"))
+        assert (str(error), error.retry_after_seconds) == ("HTTP status 503", seconds)
 
-@pytest.mark.parametrize("body", [b"", b"<!doctype html><title>Blocked</title>", b"\xff\xfe", b"null"])
-def test_a_body_that_is_no_key_set_is_not_parsed(body: bytes) -> None:
-    """A 200 with an empty body, or with the page of some proxy, is not a key set."""
-    with RawServer(respond(body=body, Content_Type="text/html")) as server, pytest.raises(KeySetError):
-        parse_key_set(get(server))
+    def test_retry_after_as_a_date_is_told(self) -> None:
+        then = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=100)
+        error = failure(respond("503 Service Unavailable", Retry_After=format_datetime(then, usegmt=True)))
+        assert 95 < error.retry_after_seconds <= 100
 
+    @pytest.mark.parametrize("body", [b"", b"<!doctype html><title>Blocked</title>", b"\xff\xfe", b"null"])
+    def test_a_body_that_is_no_key_set_is_not_parsed(self, body: bytes) -> None:
+        """A 200 with an empty body, or with the page of some proxy, is not a key set."""
+        with RawServer(respond(body=body, Content_Type="text/html")) as server, pytest.raises(KeySetError):
+            parse_key_set(get(server))
 
-def test_encodings_are_not_asked_for() -> None:
-    with RawServer(respond()) as server:
-        get(server)
-    assert b"\r\nAccept-Encoding: identity\r\n" in server.heads[0]
+    def test_encodings_are_not_asked_for(self) -> None:
+        with RawServer(respond()) as server:
+            get(server)
+        assert b"\r\nAccept-Encoding: identity\r\n" in server.heads[0]
 
+    @pytest.mark.parametrize(
+        "message",
+        [
+            b"",
+            b"not HTTP at all\r\n\r\n",
+            b"HTTP/1.1 abc OK\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+            b"HTTP/1.1 200 OK\r\n" + b"X-Many: 1\r\n" * 1000 + b"\r\n",
+            b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n",
+            b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: http://[\r\n\r\n",
+        ],
+        ids=["nothing", "no HTTP", "no status", "cut", "chunk size", "many headers", "long header", "location"],
+    )
+    def test_broken_http_is_a_fetch_error(self, message: bytes) -> None:
+        failure(says(message))
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        b"",
-        b"not HTTP at all\r\n\r\n",
-        b"HTTP/1.1 abc OK\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-        b"HTTP/1.1 200 OK\r\n" + b"X-Many: 1\r\n" * 1000 + b"\r\n",
-        b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n",
-        b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: http://[\r\n\r\n",
-    ],
-    ids=["nothing", "no HTTP", "no status", "cut", "chunk size", "many headers", "long header", "location"],
-)
-def test_broken_http_is_a_fetch_error(message: bytes) -> None:
-    failure(says(message))
-
-
-def test_an_address_where_nobody_listens_is_a_fetch_error() -> None:
-    with socket.socket() as reserved:  # bound, and not listening
-        reserved.bind(("127.0.0.1", 0))
-        for port in (reserved.getsockname()[1], 99999):
-            with pytest.raises(FetchError, match="no connection"):
-                fetch(f"http://127.0.0.1:{port}/", LONG, MAX_BYTES)
-
-
-# The deadline
+    def test_an_address_where_nobody_listens_is_a_fetch_error(self) -> None:
+        with socket.socket() as reserved:  # bound, and not listening
+            reserved.bind(("127.0.0.1", 0))
+            for port in (reserved.getsockname()[1], 99999):
+                with pytest.raises(FetchError, match="no connection"):
+                    fetch(f"http://127.0.0.1:{port}/", LONG, MAX_BYTES)
 
 
 def runs_out_of_time(server: RawServer, url: str) -> None:
@@ -221,50 +208,45 @@ def runs_out_of_time(server: RawServer, url: str) -> None:
     assert server.connection_ended.wait(2)
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda connection: connection.recv(1),
-        drip(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
-        drip(b"HTTP/1.1 200 OK\r\nX: ", b"y"),
-        drip(SLOW_BODY, b" "),
-        drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
-        drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    ],
-    ids=["silence", "headers", "one header", "body", "chunks", "interim answers"],
-)
-def test_a_dripping_answer_ends_at_the_deadline(answer: Answer) -> None:
-    """The deadline is for the whole exchange: no byte that comes in time buys more of it."""
-    with RawServer(answer) as server:
-        runs_out_of_time(server, server.url)
+class TestDeadline:
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            lambda connection: connection.recv(1),
+            drip(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+            drip(b"HTTP/1.1 200 OK\r\nX: ", b"y"),
+            drip(SLOW_BODY, b" "),
+            drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+            drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        ],
+        ids=["silence", "headers", "one header", "body", "chunks", "interim answers"],
+    )
+    def test_a_dripping_answer_ends_at_the_deadline(self, answer: Answer) -> None:
+        """The deadline is for the whole exchange: no byte that comes in time buys more of it."""
+        with RawServer(answer) as server:
+            runs_out_of_time(server, server.url)
 
+    def test_a_hanging_tls_handshake_ends_at_the_deadline(self) -> None:
+        with RawServer(respond()) as server:
+            runs_out_of_time(server, server.url.replace("http:", "https:"))
 
-def test_a_hanging_tls_handshake_ends_at_the_deadline() -> None:
-    with RawServer(respond()) as server:
-        runs_out_of_time(server, server.url.replace("http:", "https:"))
+    @pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
+    def test_silence_is_told_as_such_also_when_the_socket_notices_it_first(self, beginning: bytes) -> None:
+        """Its timeout is as long as the deadline: which of the two is noticed first must not change the reason."""
 
+        def answer(connection: socket.socket) -> None:
+            connection.sendall(beginning)
+            connection.recv(1)
 
-@pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
-def test_silence_is_told_as_such_also_when_the_socket_notices_it_first(beginning: bytes) -> None:
-    """Its timeout is as long as the deadline: which of the two is noticed first must not change the reason."""
+        with RawServer(answer) as server, pytest.raises(TimeoutError, match="a socket has timed out"):
+            DirectSession(server.url, SHORT)._exchange("GET", lambda response: body_of(response, MAX_BYTES), {})
 
-    def answer(connection: socket.socket) -> None:
-        connection.sendall(beginning)
-        connection.recv(1)
-
-    with RawServer(answer) as server, pytest.raises(TimeoutError, match="a socket has timed out"):
-        DirectSession(server.url, SHORT)._exchange("GET", lambda response: body_of(response, MAX_BYTES), {})
-
-
-def test_a_connection_made_after_the_deadline_is_not_used() -> None:
-    """The name may be resolved only then: the request is not sent any more."""
-    sockets = _Sockets()
-    sockets.shut_down()
-    with socket.socket() as late, pytest.raises(OSError, match="deadline"):
-        sockets.note(late)
-
-
-# TLS
+    def test_a_connection_made_after_the_deadline_is_not_used(self) -> None:
+        """The name may be resolved only then: the request is not sent any more."""
+        sockets = _Sockets()
+        sockets.shut_down()
+        with socket.socket() as late, pytest.raises(OSError, match="deadline"):
+            sockets.note(late)
 
 
 @pytest.fixture(scope="module")
@@ -292,15 +274,13 @@ def untrusted_tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     return context
 
 
-def test_a_server_with_an_untrusted_certificate_is_not_asked(untrusted_tls: ssl.SSLContext) -> None:
-    """Keys from whoever sits in between would let everybody in."""
-    with RawServer(respond(body=b'{"keys": []}'), untrusted_tls) as server:
-        with pytest.raises(FetchError, match="no trustworthy TLS connection"):
-            get(server)
-        assert server.heads == []
-
-
-# The environment
+class TestTLS:
+    def test_a_server_with_an_untrusted_certificate_is_not_asked(self, untrusted_tls: ssl.SSLContext) -> None:
+        """Keys from whoever sits in between would let everybody in."""
+        with RawServer(respond(body=b'{"keys": []}'), untrusted_tls) as server:
+            with pytest.raises(FetchError, match="no trustworthy TLS connection"):
+                get(server)
+            assert server.heads == []
 
 
 @pytest.fixture
@@ -321,25 +301,22 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[RawServer]:
         yield proxy
 
 
-@pytest.mark.usefixtures("netrc")
-def test_netrc_credentials_are_not_sent_anywhere(proxy: RawServer) -> None:
-    """The key set is public, and the user's passwords are not ours to send: neither to loopback nor beyond."""
-    with RawServer(respond()) as server:
-        get(server)
-    fetch("http://issuer.example/jwks.json", LONG, MAX_BYTES)
-    assert proxy.heads[0].startswith(b"GET http://issuer.example/jwks.json ")
-    for (head,) in (server.heads, proxy.heads):
-        assert b"authorization" not in head.lower()
+class TestEnvironment:
+    @pytest.mark.usefixtures("netrc")
+    def test_netrc_credentials_are_not_sent_anywhere(self, proxy: RawServer) -> None:
+        """The key set is public, and the user's passwords are not ours to send: neither to loopback nor beyond."""
+        with RawServer(respond()) as server:
+            get(server)
+        fetch("http://issuer.example/jwks.json", LONG, MAX_BYTES)
+        assert proxy.heads[0].startswith(b"GET http://issuer.example/jwks.json ")
+        for (head,) in (server.heads, proxy.heads):
+            assert b"authorization" not in head.lower()
 
-
-def test_loopback_is_never_asked_through_a_proxy(proxy: RawServer) -> None:
-    """A local issuer is here, and not wherever the proxy runs."""
-    with RawServer(respond(body=b"{}")) as server:
-        assert get(server) == b"{}"
-    assert proxy.heads == []
-
-
-# What others have put in place of urllib3's connections
+    def test_loopback_is_never_asked_through_a_proxy(self, proxy: RawServer) -> None:
+        """A local issuer is here, and not wherever the proxy runs."""
+        with RawServer(respond(body=b"{}")) as server:
+            assert get(server) == b"{}"
+        assert proxy.heads == []
 
 
 @pytest.fixture
@@ -357,15 +334,15 @@ def detour(monkeypatch: pytest.MonkeyPatch) -> Callable[[RawServer], None]:
     return install
 
 
-def test_connections_of_others_are_used(detour: Callable[[RawServer], None]) -> None:
-    """The pool's own class connects in its own way: no name is resolved here."""
-    with RawServer(respond(body=b"{}")) as server:
-        detour(server)
-        assert fetch("http://issuer.invalid/jwks.json", LONG, MAX_BYTES) == b"{}"
-    assert b"\r\nHost: issuer.invalid\r\n" in server.heads[0]
+class TestOtherConnections:
+    def test_connections_of_others_are_used(self, detour: Callable[[RawServer], None]) -> None:
+        """The pool's own class connects in its own way: no name is resolved here."""
+        with RawServer(respond(body=b"{}")) as server:
+            detour(server)
+            assert fetch("http://issuer.invalid/jwks.json", LONG, MAX_BYTES) == b"{}"
+        assert b"\r\nHost: issuer.invalid\r\n" in server.heads[0]
 
-
-def test_connections_of_others_are_shut_down_at_the_deadline_too(detour: Callable[[RawServer], None]) -> None:
-    with RawServer(drip(SLOW_BODY, b" ")) as server:
-        detour(server)
-        runs_out_of_time(server, "http://issuer.invalid/jwks.json")
+    def test_connections_of_others_are_shut_down_at_the_deadline_too(self, detour: Callable[[RawServer], None]) -> None:
+        with RawServer(drip(SLOW_BODY, b" ")) as server:
+            detour(server)
+            runs_out_of_time(server, "http://issuer.invalid/jwks.json")

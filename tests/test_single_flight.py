@@ -169,62 +169,57 @@ def test_a_child_forked_in_mid_flight_can_start_its_own() -> None:
     may_end.set()
 
 
-# Joining one, and starting another
-
-
 def works(done: list[str], name: str) -> Callable[[Call], None]:
     """Return work that says when it is done."""
     return lambda _call: done.append(name)
 
 
-@pytest.mark.parametrize(("others", "max_wait"), [([], [5]), (["other"], [5, 3])], ids=["alone", "after another"])
-def test_work_is_begun_once_nothing_is_under_way(clock: MovableClock, others: list[str], max_wait: list[float]) -> None:
-    """What is under way may have been for another reason. The patience is for both."""
-    waits, done = Waits(clock, takes_seconds=2), list[str]()
-    for name in others:
-        start(waits.single_flight, works(done, name))
-    call = waits.single_flight.join_then_start(works(done, "own"), lambda: True, 5)
-    assert call is not None
-    assert (call.is_complete, done, waits.max_wait) == (True, [*others, "own"], max_wait)
+class TestJoiningAndStarting:
+    @pytest.mark.parametrize(("others", "max_wait"), [([], [5]), (["other"], [5, 3])], ids=["alone", "after another"])
+    def test_work_is_begun_once_nothing_is_under_way(
+        self, clock: MovableClock, others: list[str], max_wait: list[float]
+    ) -> None:
+        """What is under way may have been for another reason. The patience is for both."""
+        waits, done = Waits(clock, takes_seconds=2), list[str]()
+        for name in others:
+            start(waits.single_flight, works(done, name))
+        call = waits.single_flight.join_then_start(works(done, "own"), lambda: True, 5)
+        assert call is not None
+        assert (call.is_complete, done, waits.max_wait) == (True, [*others, "own"], max_wait)
 
+    def test_no_work_is_begun_where_the_flight_under_way_was_enough(self, clock: MovableClock) -> None:
+        """Permission is asked for when it has landed, and it is what was waited for."""
+        waits, done = Waits(clock), list[str]()
+        other = start(waits.single_flight, works(done, "other"))
+        assert waits.single_flight.join_then_start(works(done, "own"), lambda: not done, 3) is other
+        assert (done, waits.begun, waits.max_wait) == (["other"], [], [3])
 
-def test_no_work_is_begun_where_the_flight_under_way_was_enough(clock: MovableClock) -> None:
-    """Permission is asked for when it has landed, and it is what was waited for."""
-    waits, done = Waits(clock), list[str]()
-    other = start(waits.single_flight, works(done, "other"))
-    assert waits.single_flight.join_then_start(works(done, "own"), lambda: not done, 3) is other
-    assert (done, waits.begun, waits.max_wait) == (["other"], [], [3])
+    def test_who_would_need_no_more_does_not_join_the_next_flight(self, clock: MovableClock) -> None:
+        """Another one may have begun it in the same moment."""
+        waits, done = Waits(clock), list[str]()
 
+        def is_followed(call: Call) -> None:
+            waits.single_flight.complete(call)
+            start(waits.single_flight, works(done, "next"))
 
-def test_who_would_need_no_more_does_not_join_the_next_flight(clock: MovableClock) -> None:
-    """Another one may have begun it in the same moment."""
-    waits, done = Waits(clock), list[str]()
+        first = start(waits.single_flight, is_followed)
+        assert waits.single_flight.join_then_start(works(done, "own"), lambda: False, 3) is first
+        assert (done, waits.max_wait) == ([], [3])
 
-    def is_followed(call: Call) -> None:
-        waits.single_flight.complete(call)
-        start(waits.single_flight, works(done, "next"))
+    def test_a_flight_that_takes_too_long_is_not_doubled(self, clock: MovableClock) -> None:
+        waits, done = Waits(clock, takes_seconds=4), list[str]()
+        other = start(waits.single_flight, works(done, "other"))
+        assert waits.single_flight.join_then_start(works(done, "own"), lambda: True, 3) is other
+        assert (done, len(waits.begun), waits.max_wait) == ([], 1, [3, 0])
 
-    first = start(waits.single_flight, is_followed)
-    assert waits.single_flight.join_then_start(works(done, "own"), lambda: False, 3) is first
-    assert (done, waits.max_wait) == ([], [3])
+    def test_nobody_waits_for_less_than_no_time(self, clock: MovableClock) -> None:
+        """A flight may land later than the wait for it was to end: events need not know negative times."""
+        waits, done = Waits(clock), list[str]()
+        start(waits.single_flight, lambda _call: clock.move(7))
+        assert waits.single_flight.join_then_start(works(done, "own"), lambda: True, 3) is not None
+        assert waits.max_wait == [3, 0]
 
-
-def test_a_flight_that_takes_too_long_is_not_doubled(clock: MovableClock) -> None:
-    waits, done = Waits(clock, takes_seconds=4), list[str]()
-    other = start(waits.single_flight, works(done, "other"))
-    assert waits.single_flight.join_then_start(works(done, "own"), lambda: True, 3) is other
-    assert (done, len(waits.begun), waits.max_wait) == ([], 1, [3, 0])
-
-
-def test_nobody_waits_for_less_than_no_time(clock: MovableClock) -> None:
-    """A flight may land later than the wait for it was to end: events need not know negative times."""
-    waits, done = Waits(clock), list[str]()
-    start(waits.single_flight, lambda _call: clock.move(7))
-    assert waits.single_flight.join_then_start(works(done, "own"), lambda: True, 3) is not None
-    assert waits.max_wait == [3, 0]
-
-
-def test_nobody_waits_where_nothing_is_under_way_and_nothing_may_begin(clock: MovableClock) -> None:
-    waits, done = Waits(clock), list[str]()
-    assert waits.single_flight.join_then_start(works(done, "own"), lambda: False, 3) is None
-    assert (done, waits.max_wait) == ([], [])
+    def test_nobody_waits_where_nothing_is_under_way_and_nothing_may_begin(self, clock: MovableClock) -> None:
+        waits, done = Waits(clock), list[str]()
+        assert waits.single_flight.join_then_start(works(done, "own"), lambda: False, 3) is None
+        assert (done, waits.max_wait) == ([], [])
