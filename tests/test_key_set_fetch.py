@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-import ipaddress
 import socket
 import ssl
 import time
@@ -14,11 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from certificates import make_credential
 from servers import Answer, RawServer, drip, respond
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
@@ -249,35 +244,12 @@ class TestDeadline:
             sockets.note(late)
 
 
-@pytest.fixture(scope="module")
-def untrusted_tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """A server's TLS context, with a good certificate for 127.0.0.1 that nobody has reason to trust."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(private + certificate.public_bytes(Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context
-
-
 class TestTLS:
-    def test_a_server_with_an_untrusted_certificate_is_not_asked(self, untrusted_tls: ssl.SSLContext) -> None:
-        """Keys from whoever sits in between would let everybody in."""
-        with RawServer(respond(body=b'{"keys": []}'), untrusted_tls) as server:
+    def test_a_server_with_an_untrusted_certificate_is_not_asked(self, tmp_path: Path) -> None:
+        """Good for 127.0.0.1, and of nobody's trust: keys from whoever sits in between would let everybody in."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*make_credential("127.0.0.1").write_to(tmp_path, "server"))
+        with RawServer(respond(body=b'{"keys": []}'), context) as server:
             with pytest.raises(FetchError, match="no trustworthy TLS connection"):
                 get(server)
             assert server.heads == []
