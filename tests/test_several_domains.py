@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -114,7 +115,7 @@ class Tenant:
             raise FetchError("connection")
         return fetch(domain.url_on_loopback, timeout_seconds, max_bytes)
 
-    def client(self, *, clock: Clock = SYSTEM_CLOCK, **settings: Any) -> FlaskClient:
+    def make_client(self, *, clock: Clock = SYSTEM_CLOCK, **settings: Any) -> FlaskClient:
         """Return the client of one more app."""
         app, blueprint = Flask("tested", static_folder=None), Auth0Blueprint()
         app.config.update({**SETTINGS, "AUTH0_HEALTH_DETAILS": "always", **settings})
@@ -123,9 +124,14 @@ class Tenant:
         app.extensions["auth0"] = assemble(app, loaded, None, blueprint.jwt_manager, fetch=self.fetch, clock=clock)
         return guarded(app)
 
+    @cached_property
+    def client(self) -> FlaskClient:
+        """The client of the app that most tests do with."""
+        return self.make_client()
+
     def fleet(self, clock: MovableClock) -> tuple[FlaskClient, FlaskClient]:
         """Return the clients of two processes that share a cache, the second of which lives by *clock*."""
-        return self.client(**self.on_disk), self.client(clock=clock.monotonic_only, **self.on_disk)
+        return self.make_client(**self.on_disk), self.make_client(clock=clock.monotonic_only, **self.on_disk)
 
     def tokens_pass(self, client: FlaskClient) -> bool:
         """Tell whether *client* gets through with a token of each domain."""
@@ -142,11 +148,6 @@ def tenant(tmp_path: Path) -> Iterator[Tenant]:
 def pair(request: pytest.FixtureRequest, tenant: Tenant) -> Domains:
     """The two domains: what a test does with the first of them holds for each."""
     return tenant.domains[request.param], tenant.domains[not request.param]
-
-
-@pytest.fixture
-def client(tenant: Tenant) -> FlaskClient:
-    return tenant.client()
 
 
 def as_admin(domain: Domain) -> dict[str, str]:
@@ -167,46 +168,40 @@ def without_key_id(signer: Domain, issuer: str) -> str:
 
 
 class TestKeys:
-    def test_tokens_of_each_domain_pass_by_its_own_keys(self, tenant: Tenant, client: FlaskClient) -> None:
+    def test_tokens_of_each_domain_pass_by_its_own_keys(self, tenant: Tenant) -> None:
         for count, domain in enumerate(tenant.domains, 1):
-            assert passes(client, domain.token())
+            assert passes(tenant.client, domain.token())
             assert tenant.asked == [known.url for known in tenant.domains[:count]]
 
     @pytest.mark.parametrize("is_warm", [False, True], ids=["cold", "warm"])
-    def test_no_key_of_one_domain_serves_the_other(
-        self, tenant: Tenant, client: FlaskClient, pair: Domains, is_warm: bool
-    ) -> None:
+    def test_no_key_of_one_domain_serves_the_other(self, tenant: Tenant, pair: Domains, is_warm: bool) -> None:
         """Although the key ids are the same, and tokens under them have passed and are remembered."""
         stranger, claimed = pair
         assert stranger.key_ids == claimed.key_ids
         if is_warm:
-            assert tenant.tokens_pass(client)
+            assert tenant.tokens_pass(tenant.client)
         for key_id in stranger.key_ids:
-            assert answer_to(client, stranger.token(key_id=key_id, iss=claimed.issuer)) == INVALID_SIGNATURE
-        assert passes(client, claimed.token())
+            assert answer_to(tenant.client, stranger.token(key_id=key_id, iss=claimed.issuer)) == INVALID_SIGNATURE
+        assert passes(tenant.client, claimed.token())
 
-    def test_a_key_id_that_only_the_other_domain_has_is_unknown(
-        self, tenant: Tenant, client: FlaskClient, pair: Domains
-    ) -> None:
+    def test_a_key_id_that_only_the_other_domain_has_is_unknown(self, tenant: Tenant, pair: Domains) -> None:
         """It is looked for at one domain, and nowhere else."""
         stranger, claimed = pair
         stranger.rotate()
-        assert passes(client, stranger.token())
-        assert answer_to(client, stranger.token(iss=claimed.issuer)) == UNKNOWN_KEY
-        assert answer_to(client, stranger.token(iss=claimed.issuer, headers={"kid": "x"})) == UNKNOWN_KEY
+        assert passes(tenant.client, stranger.token())
+        assert answer_to(tenant.client, stranger.token(iss=claimed.issuer)) == UNKNOWN_KEY
+        assert answer_to(tenant.client, stranger.token(iss=claimed.issuer, headers={"kid": "x"})) == UNKNOWN_KEY
         assert tenant.asked == [stranger.url, claimed.url]
 
-    def test_a_token_without_key_id_is_tried_with_the_keys_of_its_own_domain(
-        self, tenant: Tenant, client: FlaskClient
-    ) -> None:
+    def test_a_token_without_key_id_is_tried_with_the_keys_of_its_own_domain(self, tenant: Tenant) -> None:
         """Exactly one there has to fit: one in all is not enough, and one of another domain is none."""
         canonical, custom = tenant.domains
         canonical.remove_key(canonical.key_ids[0])
-        assert tenant.tokens_pass(client)
-        assert passes(client, without_key_id(canonical, canonical.issuer))
-        assert answer_to(client, without_key_id(custom, canonical.issuer)) == INVALID_SIGNATURE
+        assert tenant.tokens_pass(tenant.client)
+        assert passes(tenant.client, without_key_id(canonical, canonical.issuer))
+        assert answer_to(tenant.client, without_key_id(custom, canonical.issuer)) == INVALID_SIGNATURE
         for signer in tenant.domains:
-            assert answer_to(client, without_key_id(signer, custom.issuer)) == UNKNOWN_KEY
+            assert answer_to(tenant.client, without_key_id(signer, custom.issuer)) == UNKNOWN_KEY
 
 
 class NotingCache(SimpleCache):
@@ -249,7 +244,7 @@ class TestIssuer:
     ) -> None:
         """Whatever is almost one of ours, signed with a key of ours; no domain is the default."""
         NotingCache.asked.clear()
-        client = tenant.client(CACHE_TYPE=f"{__name__}.NotingCache", SECRET_KEY=SECRET)
+        client = tenant.make_client(CACHE_TYPE=f"{__name__}.NotingCache", SECRET_KEY=SECRET)
         for domain in tenant.domains:
             assert answer_to(client, domain.token(**claims)) == OTHER_ISSUER
         complete()
@@ -299,51 +294,47 @@ class TestRememberedTokens:
         verifier.prove(kept)
         assert len(hits) == 3
 
-    def test_a_remembered_token_is_not_taken_for_one_of_the_other_domain(
-        self, tenant: Tenant, client: FlaskClient
-    ) -> None:
+    def test_a_remembered_token_is_not_taken_for_one_of_the_other_domain(self, tenant: Tenant) -> None:
         """Neither with its claims under another signature, nor with its signature under another issuer."""
         canonical, custom = tenant.domains
         good, other = canonical.token(), custom.token()
-        assert passes(client, good)
-        assert passes(client, other)
+        assert passes(tenant.client, good)
+        assert passes(tenant.client, other)
         claims, signature = good.rpartition(".")[0], other.rpartition(".")[2]
-        assert answer_to(client, f"{claims}.{signature}") == INVALID_SIGNATURE
-        assert answer_to(client, canonical.token(iss=custom.issuer)) == INVALID_SIGNATURE
+        assert answer_to(tenant.client, f"{claims}.{signature}") == INVALID_SIGNATURE
+        assert answer_to(tenant.client, canonical.token(iss=custom.issuer)) == INVALID_SIGNATURE
 
 
 class TestOutages:
-    def test_while_one_domain_is_away_the_tokens_of_the_other_pass(
-        self, tenant: Tenant, client: FlaskClient, pair: Domains
-    ) -> None:
+    def test_while_one_domain_is_away_the_tokens_of_the_other_pass(self, tenant: Tenant, pair: Domains) -> None:
         """Health warns, so that a load balancer leaves the process where it is, and says which."""
         away, well = pair
         away.stop()
-        assert answer_to(client, away.token()) == KEY_SET_UNAVAILABLE
-        assert passes(client, well.token())
+        assert answer_to(tenant.client, away.token()) == KEY_SET_UNAVAILABLE
+        assert passes(tenant.client, well.token())
         assert tenant.asked.count(well.url) == 1
         statuses = ["fail" if domain is away else "pass" for domain in tenant.domains]
-        assert health(client) == (200, "warn", statuses)
+        assert health(tenant.client) == (200, "warn", statuses)
 
     @pytest.mark.parametrize(("are_away", "expected"), [(False, (200, "pass")), (True, (503, "fail"))])
     def test_health_is_that_of_all_domains_where_they_are_alike(
-        self, tenant: Tenant, client: FlaskClient, are_away: bool, expected: tuple[int, str]
+        self, tenant: Tenant, are_away: bool, expected: tuple[int, str]
     ) -> None:
         for domain in tenant.domains if are_away else ():
             domain.stop()
-        assert health(client) == (*expected, [expected[1]] * 2)
+        assert health(tenant.client) == (*expected, [expected[1]] * 2)
         assert len(tenant.asked) == 2
 
-    def test_health_waits_for_all_together(self, tenant: Tenant, client: FlaskClient) -> None:
+    def test_health_waits_for_all_together(self, tenant: Tenant) -> None:
         """A second at most; and one that hangs does not make the others look as if they did."""
         go_on, hung = threading.Event(), tenant.domains[0].url
         tenant.before = lambda url: url == hung and go_on.wait(20)
         started = time.monotonic()
-        assert health(client) == (200, "warn", ["fail", "pass"])
+        assert health(tenant.client) == (200, "warn", ["fail", "pass"])
         assert time.monotonic() - started < 1.9
         go_on.set()
         complete()
-        assert health(client) == (200, "pass", ["pass", "pass"])
+        assert health(tenant.client) == (200, "pass", ["pass", "pass"])
 
 
 def share(app: Flask, domain: Domain, seconds_ago: float) -> None:
@@ -355,14 +346,14 @@ def share(app: Flask, domain: Domain, seconds_ago: float) -> None:
 
 class TestFleet:
     def test_another_process_takes_over_the_key_sets_of_all_domains(self, tenant: Tenant) -> None:
-        for client in [tenant.client(**tenant.on_disk) for _ in range(2)]:
+        for client in [tenant.make_client(**tenant.on_disk) for _ in range(2)]:
             assert tenant.tokens_pass(client)
             complete()
         assert tenant.asked == [domain.url for domain in tenant.domains]
 
     def test_each_domain_has_its_own_cooldown(self, tenant: Tenant, pair: Domains) -> None:
         """One was asked just now, the other 40 seconds ago: an unknown key id has only the other asked, once."""
-        client, (lately, old) = tenant.client(**tenant.on_disk), pair
+        client, (lately, old) = tenant.make_client(**tenant.on_disk), pair
         share(client.application, lately, 0)
         share(client.application, old, 40)
         assert tenant.tokens_pass(client)
@@ -417,12 +408,12 @@ class TestFleet:
             assert passes(client, away.token())
         assert first.post(REFRESH, headers=admin).status_code == 429
 
-    def test_a_refresh_asks_all_domains_at_once(self, tenant: Tenant, client: FlaskClient) -> None:
+    def test_a_refresh_asks_all_domains_at_once(self, tenant: Tenant) -> None:
         """One that hangs holds up no other: here neither answers before both were asked."""
-        assert tenant.tokens_pass(client)
+        assert tenant.tokens_pass(tenant.client)
         both = threading.Barrier(2, timeout=4)
         tenant.before = lambda _url: both.wait()
-        assert client.post(REFRESH, headers=as_admin(tenant.domains[0])).status_code == 200
+        assert tenant.client.post(REFRESH, headers=as_admin(tenant.domains[0])).status_code == 200
         assert sorted(tenant.asked[2:]) == sorted(domain.url for domain in tenant.domains)
 
 
@@ -430,20 +421,20 @@ class TestRevocation:
     @pytest.mark.parametrize(
         "revoked", [{"subject": "auth0|local-user"}, {"client_id": "local-client"}, {"jti": "1"}], ids=str
     )
-    def test_a_revocation_is_for_all_domains(self, client: FlaskClient, pair: Domains, revoked: dict[str, str]) -> None:
+    def test_a_revocation_is_for_all_domains(self, tenant: Tenant, pair: Domains, revoked: dict[str, str]) -> None:
         """They have the same users and clients."""
         tokens = [domain.token(jti="1") for domain in pair]
-        assert all(passes(client, token) for token in tokens)
+        assert all(passes(tenant.client, token) for token in tokens)
         headers = bearer(pair[0].token(azp="ops", **ADMIN))
-        assert client.post(REVOCATIONS, json=revoked, headers=headers).status_code == 201
-        assert [answer_to(client, token) for token in tokens] == [REVOKED, REVOKED]
+        assert tenant.client.post(REVOCATIONS, json=revoked, headers=headers).status_code == 201
+        assert [answer_to(tenant.client, token) for token in tokens] == [REVOKED, REVOKED]
 
-    def test_a_token_is_revoked_alone(self, tenant: Tenant, client: FlaskClient) -> None:
+    def test_a_token_is_revoked_alone(self, tenant: Tenant) -> None:
         """That of the other domain is another token."""
         tokens = [domain.token() for domain in tenant.domains]
-        made = client.post(REVOCATIONS, json={"token": tokens[1]}, headers=as_admin(tenant.domains[0]))
+        made = tenant.client.post(REVOCATIONS, json={"token": tokens[1]}, headers=as_admin(tenant.domains[0]))
         assert made.status_code == 201
-        assert [answer_to(client, token).status for token in tokens] == [200, 401]
+        assert [answer_to(tenant.client, token).status for token in tokens] == [200, 401]
 
     @pytest.mark.parametrize("revoker", [0, 1], ids=["before", "after"])
     def test_processes_that_know_one_domain_more_share_revocations_with_the_others(
@@ -452,7 +443,8 @@ class TestRevocation:
         """In a rolling deployment that puts a domain behind the first one."""
         canonical = tenant.domains[0]
         shared = {**tenant.on_disk, "clock": clock.monotonic_only}
-        clients, token = [tenant.client(AUTH0_DOMAIN=CANONICAL, **shared), tenant.client(**shared)], canonical.token()
+        clients = [tenant.make_client(AUTH0_DOMAIN=CANONICAL, **shared), tenant.make_client(**shared)]
+        token = canonical.token()
         assert all(passes(client, token) for client in clients)
         revoked = {"subject": "auth0|local-user"}
         made = clients[revoker].post(REVOCATIONS, json=revoked, headers=as_admin(canonical))
@@ -462,42 +454,40 @@ class TestRevocation:
 
 
 class TestWhatOperatorsSee:
-    def test_the_key_set_of_each_domain_is_shown_with_its_own_counters(
-        self, tenant: Tenant, client: FlaskClient
-    ) -> None:
+    def test_the_key_set_of_each_domain_is_shown_with_its_own_counters(self, tenant: Tenant) -> None:
         canonical, custom = tenant.domains
         canonical.rotate()
-        assert passes(client, canonical.token())
-        client.application.extensions["auth0"].key_sources[canonical.issuer].refresh_now(5)
+        assert passes(tenant.client, canonical.token())
+        tenant.client.application.extensions["auth0"].key_sources[canonical.issuer].refresh_now(5)
         headers = as_admin(canonical)
-        shown = client.get("/auth/admin/jwks", headers=headers).get_json()["key_sets"]
+        shown = tenant.client.get("/auth/admin/jwks", headers=headers).get_json()["key_sets"]
         names = ("issuer", "url", "state", "fetches")
         assert [tuple(key_set[name] for name in names) for key_set in shown] == [
             (canonical.issuer, canonical.url, "fresh", 2),
             (custom.issuer, custom.url, "none", 0),
         ]
         assert [key["kid"] for key in shown[0]["keys"]] == canonical.key_ids
-        assert passes(client, custom.token())
-        assert client.get("/auth/admin/stats", headers=headers).get_json()["key_fetches"] == 3
-        shown = client.get("/auth/admin/jwks", headers=headers).get_json()["key_sets"]
+        assert passes(tenant.client, custom.token())
+        assert tenant.client.get("/auth/admin/stats", headers=headers).get_json()["key_fetches"] == 3
+        shown = tenant.client.get("/auth/admin/jwks", headers=headers).get_json()["key_sets"]
         assert [key_set["fetches"] for key_set in shown] == [2, 1]
         assert [key["kid"] for key in shown[1]["keys"]] == custom.key_ids
 
-    def test_the_settings_in_force_name_all(self, tenant: Tenant, client: FlaskClient) -> None:
-        answer = client.get("/auth/admin/config", headers=as_admin(tenant.domains[1])).get_json()
+    def test_the_settings_in_force_name_all(self, tenant: Tenant) -> None:
+        answer = tenant.client.get("/auth/admin/config", headers=as_admin(tenant.domains[1])).get_json()
         shown = {setting["key"]: setting["value"] for setting in answer["settings"]}
         assert shown["AUTH0_DOMAIN"] == [CANONICAL, CUSTOM]
         assert shown["AUTH0_ISSUER"] == [domain.issuer for domain in tenant.domains]
         assert shown["AUTH0_JWKS_URL"] == [domain.url for domain in tenant.domains]
 
     def test_the_cache_check_counts_for_all(self, tenant: Tenant) -> None:
-        client = tenant.client(**tenant.on_disk)
+        client = tenant.make_client(**tenant.on_disk)
         share(client.application, tenant.domains[1], -60)  # from the future
         assert tenant.tokens_pass(client)
         assert client.get("/auth/health").get_json()["checks"]["cache"]["ignored"] > 0
 
-    def test_signals_say_whose_key_set_it_is(self, tenant: Tenant, client: FlaskClient) -> None:
-        app, heard = client.application, list[tuple[str, str]]()
+    def test_signals_say_whose_key_set_it_is(self, tenant: Tenant) -> None:
+        app, heard = tenant.client.application, list[tuple[str, str]]()
 
         def hear(_app: Flask, issuer: str, **said: Any) -> None:
             heard.append(("failed" if "reason" in said else "refreshed", issuer))
@@ -506,12 +496,12 @@ class TestWhatOperatorsSee:
         away.stop()
         with key_set_refreshed.connected_to(hear, app), key_set_refresh_failed.connected_to(hear, app):
             for domain in tenant.domains:
-                client.get("/ours", headers=bearer(domain.token()))
+                tenant.client.get("/ours", headers=bearer(domain.token()))
                 complete()
         assert heard == [("failed", away.issuer), ("refreshed", well.issuer)]
 
-    def test_the_command_line_shows_each_and_fails_if_one_is_missing(self, tenant: Tenant, client: FlaskClient) -> None:
-        run = client.application.test_cli_runner().invoke
+    def test_the_command_line_shows_each_and_fails_if_one_is_missing(self, tenant: Tenant) -> None:
+        run = tenant.client.application.test_cli_runner().invoke
         result = run(args=["auth0", "jwks"])
         assert result.exit_code == 0
         for domain in tenant.domains:
@@ -523,16 +513,16 @@ class TestWhatOperatorsSee:
 
     @pytest.mark.parametrize("arguments", [[], ["--json"]], ids=["text", "json"])
     def test_the_command_line_exits_with_1_if_one_is_missing(
-        self, client: FlaskClient, pair: Domains, arguments: list[str]
+        self, tenant: Tenant, pair: Domains, arguments: list[str]
     ) -> None:
         pair[0].stop()
-        result = client.application.test_cli_runner().invoke(args=["auth0", "jwks", *arguments])
+        result = tenant.client.application.test_cli_runner().invoke(args=["auth0", "jwks", *arguments])
         assert result.exit_code == 1
         assert all(domain.url in result.output for domain in pair)
         assert "no connection, or a broken answer" in result.output
 
     def test_clients_are_told_of_all_of_them(self, tenant: Tenant) -> None:
         """Each is an authorization server whose tokens are accepted (RFC 9728 §2)."""
-        client = tenant.client(AUTH0_RESOURCE_METADATA=True)
+        client = tenant.make_client(AUTH0_RESOURCE_METADATA=True)
         metadata = client.get("/.well-known/oauth-protected-resource").get_json()
         assert metadata["authorization_servers"] == [domain.issuer for domain in tenant.domains]

@@ -187,12 +187,17 @@ class TestJoiningAndStarting:
         assert call is not None
         assert (call.is_complete, done, waits.max_wait) == (True, [*others, "own"], max_wait)
 
-    def test_no_work_is_begun_where_the_flight_under_way_was_enough(self, clock: MovableClock) -> None:
+    @pytest.mark.parametrize(
+        ("takes_seconds", "done", "begun", "max_wait"), [(0, ["other"], 0, [3]), (4, [], 1, [3, 0])]
+    )
+    def test_no_work_is_begun_where_the_flight_under_way_was_enough_or_takes_too_long(
+        self, clock: MovableClock, takes_seconds: float, done: list[str], begun: int, max_wait: list[float]
+    ) -> None:
         """Permission is asked for when it has landed, and it is what was waited for."""
-        waits, done = Waits(clock), list[str]()
-        other = start(waits.single_flight, works(done, "other"))
-        assert waits.single_flight.join_then_start(works(done, "own"), lambda: not done, 3) is other
-        assert (done, waits.begun, waits.max_wait) == (["other"], [], [3])
+        waits, seen = Waits(clock, takes_seconds), list[str]()
+        other = start(waits.single_flight, works(seen, "other"))
+        assert waits.single_flight.join_then_start(works(seen, "own"), lambda: not seen, 3) is other
+        assert (seen, len(waits.begun), waits.max_wait) == (done, begun, max_wait)
 
     def test_who_would_need_no_more_does_not_join_the_next_flight(self, clock: MovableClock) -> None:
         """Another one may have begun it in the same moment."""
@@ -205,12 +210,6 @@ class TestJoiningAndStarting:
         first = start(waits.single_flight, is_followed)
         assert waits.single_flight.join_then_start(works(done, "own"), lambda: False, 3) is first
         assert (done, waits.max_wait) == ([], [3])
-
-    def test_a_flight_that_takes_too_long_is_not_doubled(self, clock: MovableClock) -> None:
-        waits, done = Waits(clock, takes_seconds=4), list[str]()
-        other = start(waits.single_flight, works(done, "other"))
-        assert waits.single_flight.join_then_start(works(done, "own"), lambda: True, 3) is other
-        assert (done, len(waits.begun), waits.max_wait) == ([], 1, [3, 0])
 
     def test_nobody_waits_for_less_than_no_time(self, clock: MovableClock) -> None:
         """A flight may land later than the wait for it was to end: events need not know negative times."""
