@@ -36,10 +36,7 @@ def test_blocks_are_read_with_their_section_their_lines_and_their_mark(tmp_path:
     """Headings inside a fence are no headings, and other languages are passed over."""
     page = tmp_path / "page.md"
     page.write_text("# A\n```python\n# B\nx = 1\n```\n```console\n$ y\n```\n## C\n```python before\nz\n```\n")
-    assert list(python_blocks(page)) == [
-        Block("A", "\n\n# B\nx = 1\n", ""),
-        Block("C", "\n" * 10 + "z\n", "before"),
-    ]
+    assert list(python_blocks(page)) == [Block("A", "\n\n# B\nx = 1\n", ""), Block("C", "\n" * 10 + "z\n", "before")]
 
 
 def test_the_app_of_the_readme_works(issuer: LocalIssuer) -> None:
@@ -64,11 +61,7 @@ def test_the_error_handler_of_the_readme_renders_with_the_challenge(app: Flask, 
 
 def test_the_error_handler_of_the_readme_keeps_the_challenge_of_each_scheme(make_app: AppFactory) -> None:
     """And where the metadata is: a client that is to use DPoP learns it nowhere else."""
-    settings = {
-        "AUTH0_DPOP": "allowed",
-        "AUTH0_PUBLIC_URL": "https://api.example.com",
-        "AUTH0_RESOURCE_METADATA": True,
-    }
+    settings = {"AUTH0_DPOP": "allowed", "AUTH0_PUBLIC_URL": "https://api.example.com", "AUTH0_RESOURCE_METADATA": True}
     plain = seen(make_app(**settings).test_client().get("/auth/me"))
     app = make_app(**settings)
     (code,) = blocks(README, "Errors")

@@ -135,10 +135,7 @@ def test_the_machine_of_the_page_keeps_its_token_until_it_is_about_to_end(
     now = 1000.0
     kept["time"] = type("Clock", (), {"monotonic": staticmethod(lambda: now)})
     tokens = kept["Tokens"](
-        f"{issuer.issuer}oauth/token",
-        client_id="shop",
-        client_secret=machine.client_secret,
-        audience=issuer.audience,
+        f"{issuer.issuer}oauth/token", client_id="shop", client_secret=machine.client_secret, audience=issuer.audience
     )
     first = tokens.get()
     answer = client_of(MACHINES, issuer).post("/exports", headers=bearer(first))

@@ -78,8 +78,7 @@ def test_the_server_is_where_the_app_is_mounted(documented: Flask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "gone"),
-    [("AUTH0_ADMIN", "/auth/admin/"), ("AUTH0_REVOCATION", "/auth/admin/revocations")],
+    ("setting", "gone"), [("AUTH0_ADMIN", "/auth/admin/"), ("AUTH0_REVOCATION", "/auth/admin/revocations")]
 )
 def test_routes_that_are_switched_off_are_not_described(make_app: AppFactory, setting: str, gone: str) -> None:
     """They answer 404."""

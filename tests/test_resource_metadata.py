@@ -242,10 +242,7 @@ class TestChallenge:
 
     def test_a_challenge_without_credentials_points_to_the_document(self, described_app: Flask) -> None:
         """And still has no error code."""
-        body = {
-            "error_description": "The request has no Authorization header.",
-            "code": "authorization_header_missing",
-        }
+        body = {"error_description": "The request has no Authorization header.", "code": "authorization_header_missing"}
         answered = seen(described_app.test_client().get("/auth/me"))
         assert answered == Answer(401, (f'Bearer realm="api", {self.POINTER}',), body)
 

@@ -153,12 +153,7 @@ def test_the_counters_count_what_was_answered(make_app: AppFactory, issuer: Loca
     client.get("/ours")
     client.get("/scope", headers=bearer(issuer.token()))
     post_revocation(client, issuer, subject="s")
-    rejected = {
-        "authorization_header_missing": 1,
-        "insufficient_scope": 1,
-        "invalid_claims": 2,
-        "token_expired": 1,
-    }
+    rejected = {"authorization_header_missing": 1, "insufficient_scope": 1, "invalid_claims": 2, "token_expired": 1}
     # Two with good tokens, the one who revoked, and whoever looks.
     for verified in (4, 5):
         expected = {"verified": verified, "rejected": rejected, "key_fetches": 1, "revocations": 1}

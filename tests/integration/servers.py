@@ -64,12 +64,7 @@ class Provider:
         self._port = urlsplit(self.issuer).port or 0
 
     def access_token(
-        self,
-        algorithm: str = "RS256",
-        *,
-        audience: str = AUDIENCE,
-        scope: str | None = None,
-        proof: str | None = None,
+        self, algorithm: str = "RS256", *, audience: str = AUDIENCE, scope: str | None = None, proof: str | None = None
     ) -> str:
         """Return an access token of the client, as the token endpoint gives it: with *proof* a bound one."""
         response = http(

@@ -55,10 +55,7 @@ def assert_refused(response: requests.Response, code: str, error: str, challenge
     """Check status, body and challenges, with the error in place of ``%s``, and that nothing may store it."""
     body = response.json()
     description = body["error_description"]
-    assert (response.status_code, body) == (
-        401,
-        {"error": error, "error_description": description, "code": code},
-    )
+    assert (response.status_code, body) == (401, {"error": error, "error_description": description, "code": code})
     assert response.headers["WWW-Authenticate"] == challenge % f'error="{error}", error_description="{description}"'
     assert response.headers["Cache-Control"] == "no-store"
 

@@ -17,10 +17,7 @@ def assert_refused(response: requests.Response, status: int, code: str, error: s
     """Check the status, the body, the challenge and that nothing may store it."""
     body = response.json()
     description = body["error_description"]
-    assert (response.status_code, body) == (
-        status,
-        {"error": error, "error_description": description, "code": code},
-    )
+    assert (response.status_code, body) == (status, {"error": error, "error_description": description, "code": code})
     challenge = f'Bearer realm="api", error="{error}", error_description="{description}"{more}'
     assert response.headers["WWW-Authenticate"] == challenge
     assert response.headers["Cache-Control"] == "no-store"

@@ -153,11 +153,7 @@ def judge_token(token: str, keys: Iterable[PublishedKey]) -> Verdict:
 
 
 def _judge_parts(
-    header: dict[str, Any],
-    claims: dict[str, Any],
-    signing_input: bytes,
-    signature: bytes,
-    keys: Iterable[PublishedKey],
+    header: dict[str, Any], claims: dict[str, Any], signing_input: bytes, signature: bytes, keys: Iterable[PublishedKey]
 ) -> Verdict:
     if step_3 := _header_refusals(header, claims):
         return refused(*step_3)

@@ -50,13 +50,7 @@ _FAILURES = st.sampled_from(
 _OUTCOMES = st.builds(published, _KEY_SETS, _TAKES) | st.builds(
     Outcome, _FAILURES, key_ids=st.none(), takes_seconds=_TAKES
 )
-_AROUND_THE_LIMITS = (
-    COOLDOWN - 0.5,
-    SURELY_DUE,
-    MAX_STALE - 600,
-    MAX_STALE - 0.5,
-    MAX_STALE + 0.5,
-)
+_AROUND_THE_LIMITS = (COOLDOWN - 0.5, SURELY_DUE, MAX_STALE - 600, MAX_STALE - 0.5, MAX_STALE + 0.5)
 _MOVES = st.sampled_from([0.5, 1.0, 2.0, 5.0, 90.0, 299.0, 301.0, 430.0, *_AROUND_THE_LIMITS])
 _REQUESTED = st.sampled_from([*KEY_IDS, "never published", "never published", None])
 _REQUESTS = st.lists(st.tuples(st.integers(0, 1), st.just(0.0) | _MOVES, _REQUESTED), min_size=1, max_size=4)

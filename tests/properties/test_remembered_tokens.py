@@ -226,13 +226,7 @@ def _comes_to_light(**faults: Any) -> bool:
 
 @pytest.mark.parametrize(
     "make_verifier",
-    [
-        ForgetsTheTime,
-        ForgetsTheEnd,
-        forgets_the_generation,
-        ForgetsTheKeySetsAge,
-        SharesClaims,
-    ],
+    [ForgetsTheTime, ForgetsTheEnd, forgets_the_generation, ForgetsTheKeySetsAge, SharesClaims],
     ids=lambda fault: fault.__name__,
 )
 def test_a_fault_in_remembering_comes_to_light(make_verifier: Callable[..., Verifier]) -> None:
