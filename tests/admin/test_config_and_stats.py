@@ -99,8 +99,8 @@ def test_the_keys_are_shown_as_they_are_used(client: FlaskClient, issuer: LocalI
         assert [key[name] for name in ("kty", "alg", "use", "crv")] == ["RSA", "RS256", "sig", None]
         assert len(key["thumbprint"]) == 43
     url = f"{issuer.issuer}.well-known/jwks.json"
-    expected = {"issuer": issuer.issuer, "url": url, "state": "fresh", "source": "network"}
-    expected |= {"generation": 1, "fetches": 1, "ignored": 0}
+    numbers = {"generation": 1, "fetches": 1, "ignored": 0}
+    expected = {"issuer": issuer.issuer, "url": url, "state": "fresh", "source": "network", **numbers}
     assert {name: key_set[name] for name in expected} == expected
     assert 0 <= key_set["age_seconds"] < 60
 
