@@ -5,22 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from answers import EXPECTED, answers_of, in_every_mode
+from answers import EXPECTED, answers_of, guard, in_every_mode, read
 from conftest import AppFactory
 from flask import Blueprint, Flask
 from refusals import NO_CREDENTIALS, guarded, seen
 from werkzeug.exceptions import HTTPException
 
-from auth0_blueprint import Auth0Blueprint, current_token, requires_auth, requires_scope
+from auth0_blueprint import Auth0Blueprint, requires_auth
 from auth0_blueprint.testing import LocalIssuer
 
 
 def whatever_happens(_error: Exception) -> tuple[str, int]:
     return "something went wrong", 500
-
-
-def read() -> dict[str, str]:
-    return {"subject": current_token.subject}
 
 
 @pytest.mark.parametrize("caught", [Exception, HTTPException, 401, 403, 500])
@@ -31,7 +27,7 @@ def test_a_handler_of_the_app_for_everything_leaves_our_answers_alone(
     """Ours is for a narrower class, and our errors are not Werkzeug's."""
     app = make_app(**mode)
     app.register_error_handler(caught, whatever_happens)
-    app.add_url_rule("/messages", view_func=requires_scope("read:messages")(read))
+    app.add_url_rule("/messages", view_func=guard(read))
     assert answers_of(app.test_client(), issuer) == EXPECTED
 
 
@@ -54,9 +50,8 @@ def test_the_hosts_handler_still_gets_what_is_not_ours(app: Flask) -> None:
 
 def test_a_handler_of_a_blueprint_for_everything_gets_our_refusals(app: Flask) -> None:
     """The documented limit: Flask asks a blueprint before the app. Nobody gets in, and other blueprints are as ever."""
-    careless = Blueprint("careless", __name__)
+    careless, other = Blueprint("careless", __name__), Blueprint("other", __name__)
     careless.register_error_handler(Exception, whatever_happens)
-    other = Blueprint("other", __name__)
     for blueprint in (careless, other):
         blueprint.add_url_rule(f"/{blueprint.name}", view_func=requires_auth(read))
         app.register_blueprint(blueprint)
