@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ from conftest import AppFactory, bearer
 from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from processes import completed
 from refusals import Answer, seen
 
 from auth0_blueprint import Auth0Blueprint, Auth0Error, ConfigurationError, errors
@@ -49,42 +49,46 @@ def documented(make_app: AppFactory) -> Flask:
     return make_app(AUTH0_OPENAPI=True)
 
 
-def test_the_document_is_valid_openapi_3_1(documented: Flask) -> None:
+@pytest.fixture
+def document(documented: Flask) -> Document:
+    return document_of(documented)
+
+
+def test_the_document_is_valid_openapi_3_1(document: Document) -> None:
     """As the specification's own schema has it."""
-    document = document_of(documented)
     assert document["openapi"] == "3.1.0"
     assert list(OpenAPIV31SpecValidator(cast("Any", document)).iter_errors()) == []
 
 
-def test_every_route_is_described_and_nothing_else(documented: Flask) -> None:
+def test_every_route_is_described_and_nothing_else(documented: Flask, document: Document) -> None:
     """All rows of ``routes/table.py``."""
-    assert described(document_of(documented)) == registered(documented)
+    assert described(document) == registered(documented)
 
 
-def test_paths_are_those_really_registered(make_app: AppFactory) -> None:
-    """Under another name and prefix."""
+def test_paths_are_those_of_another_name_and_prefix(make_app: AppFactory) -> None:
     app = make_app(Auth0Blueprint("security", url_prefix="/api/v1/auth"), AUTH0_OPENAPI=True)
     document = document_of(app, "/api/v1/auth/openapi.json")
     assert described(document) == registered(app, "security")
     assert "/api/v1/auth/admin/revocations/{kind}/{value}" in document["paths"]
 
 
-def test_the_server_is_where_the_app_is_mounted(documented: Flask) -> None:
+def test_the_server_is_where_the_app_is_mounted(documented: Flask, document: Document) -> None:
     """``SCRIPT_NAME``, as the server gives it."""
-    client = documented.test_client()
-    assert client.get("/auth/openapi.json").get_json()["servers"] == [{"url": "/"}]
-    mounted = client.get("/auth/openapi.json", environ_overrides={"SCRIPT_NAME": "/shop"}).get_json()
+    assert document["servers"] == [{"url": "/"}]
+    environ = {"SCRIPT_NAME": "/shop"}
+    mounted = documented.test_client().get("/auth/openapi.json", environ_overrides=environ).get_json()
     assert mounted["servers"] == [{"url": "/shop"}]
 
 
 @pytest.mark.parametrize(
     ("setting", "gone"), [("AUTH0_ADMIN", "/auth/admin/"), ("AUTH0_REVOCATION", "/auth/admin/revocations")]
 )
-def test_routes_that_are_switched_off_are_not_described(make_app: AppFactory, setting: str, gone: str) -> None:
+def test_routes_that_are_switched_off_are_not_described(
+    make_app: AppFactory, document: Document, setting: str, gone: str
+) -> None:
     """They answer 404."""
-    everything = described(document_of(make_app(AUTH0_OPENAPI=True)))
-    app = make_app(AUTH0_OPENAPI=True, **{setting: False})
-    assert described(document_of(app)) == {(method, path) for method, path in everything if not path.startswith(gone)}
+    left = {(method, path) for method, path in described(document) if not path.startswith(gone)}
+    assert described(document_of(make_app(AUTH0_OPENAPI=True, **{setting: False}))) == left
 
 
 def test_who_may_is_said(make_app: AppFactory) -> None:
@@ -107,9 +111,8 @@ def _codes(document: Document, path: str, method: str) -> dict[str, set[str]]:
     }
 
 
-def test_every_refusal_is_described_by_status_and_code(documented: Flask) -> None:
+def test_every_refusal_is_described_by_status_and_code(document: Document) -> None:
     """Those of the guard, and those of the route."""
-    document = document_of(documented)
     codes = _codes(document, "/auth/admin/revocations", "post")
     assert codes["400"] == {"invalid_header", "invalid_request"}
     assert codes["403"] == {"insufficient_scope", "insufficient_permissions"}
@@ -122,24 +125,15 @@ def test_every_refusal_is_described_by_status_and_code(documented: Flask) -> Non
     assert "WWW-Authenticate" in document["paths"]["/auth/me"]["get"]["responses"]["401"]["headers"]
 
 
-def test_every_error_of_our_own_routes_is_described_somewhere(documented: Flask) -> None:
+def test_every_error_of_our_own_routes_is_described_somewhere(document: Document) -> None:
     """The other codes belong to routes of the app."""
-    document = document_of(documented)
-    said = {
-        code
-        for path, operations in document["paths"].items()
-        for method in operations
-        for codes in _codes_if_any(document, path, method).values()
-        for code in codes
-    }
-    said |= {"method_not_allowed"}  # a component: OpenAPI has no place for methods that a path does not have
+    said = {"method_not_allowed"}  # a component: OpenAPI has no place for methods that a path does not have
+    for path, operations in document["paths"].items():
+        for method in operations if not path.startswith("/auth/health") else ():
+            said |= set().union(*_codes(document, path, method).values())
     assert "MethodNotAllowed" in document["components"]["responses"]
     of_guards = {"insufficient_claims", "insufficient_user_authentication"}
     assert said == {error.code for error in _concrete(Auth0Error)} - of_guards
-
-
-def _codes_if_any(document: Document, path: str, method: str) -> dict[str, set[str]]:
-    return {} if path.startswith("/auth/health") else _codes(document, path, method)
 
 
 def _concrete(error: type[Auth0Error]) -> list[type[Auth0Error]]:
@@ -147,27 +141,24 @@ def _concrete(error: type[Auth0Error]) -> list[type[Auth0Error]]:
     return found + [other for subclass in error.__subclasses__() for other in _concrete(subclass)]
 
 
-def test_a_revocation_names_exactly_one_thing(documented: Flask) -> None:
+def test_a_revocation_names_exactly_one_thing(document: Document) -> None:
     """What the fields of a schema cannot say, and that no others are taken."""
-    schema = document_of(documented)["components"]["schemas"]["RevocationRequest"]
+    schema = document["components"]["schemas"]["RevocationRequest"]
     assert schema["oneOf"] == [{"required": [kind]} for kind in ("token", "jti", "subject", "client_id")]
     assert schema["additionalProperties"] is False
 
 
-def test_claims_may_be_any(documented: Flask) -> None:
+def test_claims_may_be_any(document: Document) -> None:
     """``/auth/me`` answers all that is in the token."""
-    assert document_of(documented)["components"]["schemas"]["Claims"]["additionalProperties"] is True
+    assert document["components"]["schemas"]["Claims"]["additionalProperties"] is True
 
 
 def test_the_document_is_never_stored(documented: Flask) -> None:
-    """Like every answer of these routes."""
-    response = documented.test_client().get("/auth/openapi.json")
-    assert response.headers["Cache-Control"] == "no-store"
-    assert response.headers["Content-Type"] == "application/json"
+    headers = documented.test_client().get("/auth/openapi.json").headers
+    assert (headers["Cache-Control"], headers["Content-Type"]) == ("no-store", "application/json")
 
 
 def test_without_the_setting_there_is_no_document(client: FlaskClient, issuer: LocalIssuer) -> None:
-    """Whoever asks."""
     nothing = Answer(404, (), {"error": "not_found", "error_description": "Not found.", "code": "not_found"})
     assert seen(client.get("/auth/openapi.json")) == nothing
     assert seen(client.get("/auth/openapi.json", headers=bearer(issuer.token()))) == nothing
@@ -195,5 +186,5 @@ def test_apispec_and_the_document_are_imported_only_where_they_are_needed(issuer
         "app.test_client().get('/auth/openapi.json').get_json()['openapi']\n"
         "print('auth0_blueprint.routes.openapi_document' in sys.modules)\n"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert run.stdout.split() == ["False", "False", "True", "False", "True"]
+    run = completed([sys.executable, "-c", code])
+    assert (run.returncode, run.stdout.split()) == (0, ["False", "False", "True", "False", "True"]), run.stderr
