@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,13 +12,14 @@ from conftest import bearer
 from documents import ROOT, python_blocks, run_block
 from flask import Flask
 from flask.testing import FlaskClient
-from refusals import Answer, seen
+from refusals import NO_CREDENTIALS, seen
 from werkzeug.test import TestResponse
 
 from auth0_blueprint.testing import LocalIssuer
 
 PAGE = ROOT / "docs" / "mcp.md"
 URL = "https://mcp.example.com/mcp"
+METADATA = "/.well-known/oauth-protected-resource/mcp"
 SERVER, BROWSER = [block.code for block in python_blocks(PAGE)]
 
 
@@ -54,24 +56,17 @@ def text_of(response: TestResponse) -> tuple[str, bool]:
 
 def test_a_client_finds_its_way_from_the_url_alone(client: FlaskClient, issuer: LocalIssuer) -> None:
     """The steps of the page, in their order."""
-    refused = seen(send(client, None, "initialize"))
-    metadata_url = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
-    description = "The request has no Authorization header."
-    assert refused == Answer(
-        401,
-        (f'Bearer realm="api", resource_metadata="{metadata_url}"',),
-        {"error_description": description, "code": "authorization_header_missing"},
-    )
-    metadata = client.get(metadata_url.removeprefix("https://mcp.example.com")).get_json()
+    challenge = f'Bearer realm="api", resource_metadata="https://mcp.example.com{METADATA}"'
+    assert seen(send(client, None, "initialize")) == replace(NO_CREDENTIALS, challenges=(challenge,))
+    metadata = client.get(METADATA).get_json()
     assert (metadata["resource"], metadata["scopes_supported"]) == (URL, ["use:tools"])
     assert metadata["authorization_servers"] == [issuer.issuer]
 
     token = issuer.token(aud=metadata["resource"], scope=" ".join(metadata["scopes_supported"]))
     result = send(client, token, "initialize", protocolVersion="2025-06-18").get_json()["result"]
     assert (result["protocolVersion"], result["capabilities"]) == ("2025-06-18", {"tools": {}})
-    initialized = client.post(
-        "/mcp", json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=bearer(token)
-    )
+    told = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    initialized = client.post("/mcp", json=told, headers=bearer(token))
     assert (initialized.status_code, initialized.data) == (202, b"")
     tools = send(client, token, "tools/list").get_json()["result"]["tools"]
     assert [tool["name"] for tool in tools] == ["who_am_i", "add_note"]
@@ -124,18 +119,16 @@ def test_a_token_for_something_else_is_refused(
 def test_nonsense_gets_an_error_of_json_rpc(
     client: FlaskClient, issuer: LocalIssuer, body: dict[str, Any], error: int
 ) -> None:
-    """No 500."""
     response = client.post("/mcp", json=body, headers=bearer(issuer.token(scope="use:tools")))
     assert (response.status_code, response.get_json()["error"]["code"]) == (200, error)
 
 
 def test_what_the_transport_does_not_take_is_refused(client: FlaskClient, issuer: LocalIssuer) -> None:
-    """As the protocol wants it."""
     headers = bearer(issuer.token(scope="use:tools"))
     ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     assert client.post("/mcp", json=ping, headers=headers).get_json()["result"] == {}
-    assert client.post("/mcp", json=ping, headers={**headers, "Origin": "https://evil.example"}).status_code == 403
-    assert client.post("/mcp", json=ping, headers={**headers, "MCP-Protocol-Version": "1"}).status_code == 400
+    for header, value, status in (("Origin", "https://evil.example", 403), ("MCP-Protocol-Version", "1", 400)):
+        assert client.post("/mcp", json=ping, headers={**headers, header: value}).status_code == status
     assert client.post("/mcp", json=[ping], headers=headers).status_code == 400
     assert client.post("/mcp", data="{", content_type="application/json", headers=headers).status_code == 400
     assert client.get("/mcp", headers=headers).status_code == 405
@@ -147,7 +140,7 @@ def test_a_client_in_a_browser_may_read_what_it_needs(server: Flask, issuer: Loc
     client = server.test_client()
     origin = "https://inspector.example.com"
     for page in (origin, "https://another.example.com"):
-        found = client.get("/.well-known/oauth-protected-resource/mcp", headers={"Origin": page})
+        found = client.get(METADATA, headers={"Origin": page})
         assert found.headers["Access-Control-Allow-Origin"] in {"*", page}
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     preflight = client.options("/mcp", headers={"Origin": origin, **asked})
