@@ -18,18 +18,10 @@ _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 #: Nothing but what the test asks for: no reports, no updates, no sandbox, which root cannot have.
 _ARGUMENTS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-proxy-server",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server",
     "--window-size=900,900",
-)
+)  # fmt: skip
 
 
 class Browser:
