@@ -20,7 +20,7 @@ from typing import Any
 
 from conftest import MovableClock
 from servers import ScriptedIssuer, document
-from shared_sources import AHEAD, EDDSA, MAX_STALE, SECRET, TTL, make_shared, make_source
+from shared_sources import AHEAD, EDDSA, MAX_STALE, SECRET, TTL, DictBackend, make_shared, make_source
 
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchError
@@ -86,37 +86,27 @@ def published(key_ids: frozenset[str], takes_seconds: float = 0) -> Outcome:
     return Outcome(document(*sorted(key_ids)), key_ids, takes_seconds)
 
 
-class ClockedBackend:
+class ClockedBackend(DictBackend):
     """A cache backend that forgets by the clock which the test moves."""
 
     def __init__(self, clock: MovableClock) -> None:
+        super().__init__()
         self._clock = clock
         self._lock = threading.Lock()
-        self.values: dict[str, tuple[Any, float]] = {}
 
     def get(self, key: str) -> Any:
-        with self._lock:
-            value, until = self.values.get(key, (None, 0.0))
-            return value if self._clock.now < until else None
+        value, until = self.values.get(key, (None, 0.0))
+        return value if self._clock.now < until else None
 
     def get_many(self, *keys: str) -> Any:
         return [self.get(key) for key in keys]
 
     def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        with self._lock:
-            self.values[key] = (value, self._clock.now + (timeout or 300))
-        return True
+        return super().set(key, (value, self._clock.now + (timeout or 300)))
 
     def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
         with self._lock:
-            if self._clock.now < self.values.get(key, (None, 0.0))[1]:
-                return False
-            self.values[key] = (value, self._clock.now + (timeout or 300))
-        return True
-
-    def delete(self, key: str) -> Any:
-        with self._lock:
-            return self.values.pop(key, None) is not None
+            return self.get(key) is None and self.set(key, value, timeout)
 
 
 class World:

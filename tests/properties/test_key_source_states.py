@@ -33,23 +33,16 @@ NO_WAIT_SECONDS = 0.4  # by any clock: somebody who had to wait so long may be t
 
 _KEY_SETS = st.frozensets(st.sampled_from(KEY_IDS), min_size=1)
 _TAKES = st.sampled_from([0.0, 0.0, 0.0, 1.0, 5.0])
+_PAUSES = (0, 0, 0.5, 17, 90, 300, 86_400)
 _FAILURES = st.sampled_from(
     [
-        *(
-            FetchError("http_status", status=503, retry_after_seconds=seconds)
-            for seconds in (0, 0, 0.5, 17, 90, 300, 86_400)
-        ),
+        *(FetchError("http_status", status=503, retry_after_seconds=seconds) for seconds in _PAUSES),
         RuntimeError("something else"),
-        b"",
-        b"<html>",
-        b"[]",
-        b'{"keys": []}',
-        b'{"keys": [{"kty": "oct", "k": "AA", "kid": "a"}]}',
+        *(b"", b"<html>", b"[]", b'{"keys": []}', b'{"keys": [{"kty": "oct", "k": "AA", "kid": "a"}]}'),
     ]
 )
-_OUTCOMES = st.builds(published, _KEY_SETS, _TAKES) | st.builds(
-    Outcome, _FAILURES, key_ids=st.none(), takes_seconds=_TAKES
-)
+_FAILS = st.builds(Outcome, _FAILURES, key_ids=st.none(), takes_seconds=_TAKES)
+_OUTCOMES = st.builds(published, _KEY_SETS, _TAKES) | _FAILS
 _AROUND_THE_LIMITS = (COOLDOWN - 0.5, SURELY_DUE, MAX_STALE - 600, MAX_STALE - 0.5, MAX_STALE + 0.5)
 _MOVES = st.sampled_from([0.5, 1.0, 2.0, 5.0, 90.0, 299.0, 301.0, 430.0, *_AROUND_THE_LIMITS])
 _REQUESTED = st.sampled_from([*KEY_IDS, "never published", "never published", None])
@@ -113,9 +106,9 @@ class KeySourceMachine(RuleBasedStateMachine):
         before = self._before(process, key_id)
         started_at = time.monotonic()
         answer: str | None = None
+        error: Exception | None = None
         try:
             answer = process.source.key_for(key_id, EDDSA).key.key_id
-            error: Exception | None = None
         except (UnknownKeyError, KeySetUnavailableError) as exc:
             error = exc
         event(type(error).__name__ if error else "a key")
@@ -161,13 +154,10 @@ class KeySourceMachine(RuleBasedStateMachine):
 
     def _wait_until_the_issuer_is_asked(self) -> None:
         """Wait for the flights that there are to ask, or to land without."""
-        for thread in threading.enumerate():
-            while (
-                thread.name == "auth0-blueprint-background"
-                and thread.is_alive()
-                and not self.world.scripted.asked.is_set()
-            ):
-                thread.join(0.001)
+        flights = [thread for thread in threading.enumerate() if thread.name == "auth0-blueprint-background"]
+        for flight in flights:
+            while flight.is_alive() and not self.world.scripted.asked.is_set():
+                flight.join(0.001)
 
     def _before(self, process: Process, key_id: str | None) -> Before:
         age = float("inf") if process.floor is None else self.world.age(process.floor)
