@@ -26,7 +26,6 @@ VALUES = ("manage:auth0", "introspect:tokens")
 
 
 def main() -> int:
-    """Return the exit status of schemathesis."""
     # schemathesis leaves files where it is run.
     with LocalIssuer() as issuer, tempfile.TemporaryDirectory() as folder, chdir(folder):
         app = Flask("tested", static_folder=None)

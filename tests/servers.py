@@ -69,7 +69,6 @@ class RawServer(socketserver.ThreadingTCPServer):
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.server_address[1]}/jwks.json"
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Serve one connection, in a thread of its own."""
         request.settimeout(10)
         with suppress(OSError):
             connection = self._tls.wrap_socket(request, server_side=True) if self._tls else request

@@ -23,7 +23,6 @@ VALUES = ("manage:auth0", "introspect:tokens")
 
 
 def admin_token(issuer: LocalIssuer) -> str:
-    """Return a token of somebody who may do everything."""
     return issuer.token(sub="auth0|grace", azp="console", scope=" ".join(VALUES), permissions=list(VALUES))
 
 
@@ -80,7 +79,6 @@ def test_the_page_shows_every_route(make_app: AppFactory) -> None:
 
 
 def test_the_listeners_of_the_page_keep_a_trail(app: Flask, issuer: LocalIssuer) -> None:
-    """Who did what, and what is in force."""
     (block,) = python_blocks(PAGE)
     trail: list[str] = []
     kept = run_block(PAGE, block.code, app=app, trail=trail)

@@ -67,7 +67,6 @@ def test_the_error_handler_of_the_readme_keeps_the_challenge_of_each_scheme(make
 
 
 def test_the_user_lookup_of_the_page_on_flask_jwt_extended_works(issuer: LocalIssuer) -> None:
-    """A known user is ``current_user``, an unknown one is refused."""
     app = Flask("tested")
     app.config.update(issuer.settings)
     (block,) = python_blocks(JWT_EXTENDED)
@@ -79,7 +78,6 @@ def test_the_user_lookup_of_the_page_on_flask_jwt_extended_works(issuer: LocalIs
 
 
 def test_the_payment_of_the_page_on_step_up_wants_the_login_that_its_challenge_names(issuer: LocalIssuer) -> None:
-    """The challenge stands on the page, and a token of such a login is let in."""
     (block,) = python_blocks(STEP_UP)
     client = run_block(STEP_UP, block.code)["create_app"](issuer.settings).test_client()
     login: dict[str, Any] = {f"{API}/acr": "http://schemas.openid.net/pape/policies/2007/06/multi-factor"}
@@ -108,7 +106,6 @@ def moved(request: pytest.FixtureRequest, issuer: LocalIssuer, monkeypatch: pyte
 
 
 def test_an_app_that_was_moved_answers_its_callers(moved: FlaskClient, issuer: LocalIssuer) -> None:
-    """The private route whoever has a token, the scoped one whoever has the scope."""
     with_scope = bearer(issuer.token(scope="read:messages"))
     assert moved.get("/api/private", headers=with_scope).get_json() == {"user": "auth0|local-user"}
     assert moved.get("/api/private-scoped", headers=with_scope).get_json() == {"messages": []}
@@ -166,7 +163,6 @@ def table_for_clients() -> dict[str, str]:
 
 
 def test_clients_get_the_answers_that_the_table_promises(moved: FlaskClient, issuer: LocalIssuer) -> None:
-    """The column "afterwards", row by row."""
     answers = {}
     for name, header_of in REQUESTS.items():
         header = header_of(issuer)

@@ -16,7 +16,6 @@ from auth0_blueprint.settings.schema import SettingsSchema
 
 
 def tables() -> ModuleType:
-    """Import ``docs/tables.py``."""
     spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
     assert spec is not None
     assert spec.loader is not None
@@ -34,7 +33,6 @@ def test_the_reference_pages_hold_the_tables_of_today(name: str) -> None:
 
 
 def test_the_readme_names_only_what_there_is() -> None:
-    """Settings in the tables, and names in the examples."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     settings = {key for key in re.findall(r"AUTH0_[A-Z_]+[A-Z]", readme) if key != "AUTH0_X"}
     assert settings <= SettingsSchema().fields.keys()
@@ -52,7 +50,6 @@ def test_links_between_the_documents_lead_somewhere() -> None:
 
 
 def anchors_of(page: Path) -> set[str]:
-    """Return the names of the sections of *page*."""
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
@@ -68,7 +65,6 @@ def test_the_reference_has_every_name_that_a_reader_may_import(package: ModuleTy
 
 
 def test_the_site_has_every_page() -> None:
-    """Each stands in one of the menus of the first page."""
     docs = ROOT / "docs"
     index = (docs / "index.md").read_text(encoding="utf-8")
     menus = re.findall(r"^```\{toctree\}\n(.*?)^```$", index, re.DOTALL | re.MULTILINE)

@@ -32,13 +32,11 @@ def defined_by(page: Path, number: int = 0) -> dict[str, Any]:
 
 
 def client_of(page: Path, issuer: LocalIssuer, **settings: Any) -> FlaskClient:
-    """Return a client of the app of *page*."""
     app: Flask = defined_by(page)["create_app"]({**issuer.settings, **settings})
     return app.test_client()
 
 
 def said_by(page: Path) -> str:
-    """Return the text of *page* as one line."""
     return " ".join(page.read_text(encoding="utf-8").split())
 
 
@@ -64,7 +62,6 @@ def test_a_protected_blueprint_lets_in_whom_its_page_says(
 
 
 def test_a_client_is_told_the_scopes_of_the_blueprint_and_of_the_view(issuer: LocalIssuer) -> None:
-    """In the words of the page."""
     refused = seen(client_of(BLUEPRINT, issuer).post("/messages/", headers=bearer(issuer.token(scope="openid"))))
     description, scope = "The access token lacks a scope that this route requires.", "read:messages write:messages"
     assert refused == forbidden("insufficient_scope", description, scope)
@@ -180,7 +177,6 @@ def test_the_nginx_of_the_page_sets_what_its_proxyfix_reads() -> None:
 
 
 def test_with_the_redis_of_the_page_health_says_that_the_fleet_shares(make_app: AppFactory, tmp_path: Path) -> None:
-    """As an admin sees it."""
     advised = {name: value for name, value in defined_by(REDIS).items() if name.isupper()}
     assert advised.keys() == {"CACHE_TYPE", "CACHE_REDIS_URL", "AUTH0_CACHE_SECRET"}
     with empty_redis(tmp_path) as redis:

@@ -32,7 +32,6 @@ def issuer() -> Iterator[LocalIssuer]:
 
 @pytest.fixture
 def server(issuer: LocalIssuer) -> Flask:
-    """The app of the page, with the settings of the page."""
     app: Flask = run_block(PAGE, SERVER)["create_app"]({**issuer.settings, "AUTH0_RESOURCE_METADATA": True})
     return app
 
@@ -43,7 +42,6 @@ def client(server: Flask) -> FlaskClient:
 
 
 def send(client: FlaskClient, token: str | None, method: str, **params: Any) -> TestResponse:
-    """Send one JSON-RPC request."""
     message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     return client.post("/mcp", json=message, headers={} if token is None else bearer(token))
 
@@ -55,7 +53,6 @@ def text_of(response: TestResponse) -> tuple[str, bool]:
 
 
 def test_a_client_finds_its_way_from_the_url_alone(client: FlaskClient, issuer: LocalIssuer) -> None:
-    """The steps of the page, in their order."""
     challenge = f'Bearer realm="api", resource_metadata="https://mcp.example.com{METADATA}"'
     assert seen(send(client, None, "initialize")) == replace(NO_CREDENTIALS, challenges=(challenge,))
     metadata = client.get(METADATA).get_json()
@@ -74,7 +71,6 @@ def test_a_client_finds_its_way_from_the_url_alone(client: FlaskClient, issuer: 
 
 
 def test_a_tool_may_want_another_scope(client: FlaskClient, issuer: LocalIssuer) -> None:
-    """The challenge names it, and a token that has it is let in."""
     note = {"name": "add_note", "arguments": {"text": "milk"}}
     refused = send(client, issuer.token(scope="use:tools"), "tools/call", **note)
     challenge = refused.headers["WWW-Authenticate"]
@@ -98,7 +94,6 @@ def test_a_tool_may_want_another_scope(client: FlaskClient, issuer: LocalIssuer)
 def test_a_token_for_something_else_is_refused(
     client: FlaskClient, issuer: LocalIssuer, claims: dict[str, Any], status: int, code: str
 ) -> None:
-    """Without the scope, or for another resource."""
     refused = send(client, issuer.token(**claims), "tools/list")
     assert (refused.status_code, refused.get_json()["code"]) == (status, code)
     assert "resource_metadata=" in refused.headers["WWW-Authenticate"]
@@ -152,7 +147,6 @@ def test_a_client_in_a_browser_may_read_what_it_needs(server: Flask, issuer: Loc
 
 
 def test_the_settings_of_the_page_are_those_that_are_tested(server: Flask) -> None:
-    """And its table shows the answers of today."""
     page = PAGE.read_text(encoding="utf-8")
     assert f"AUTH0_AUDIENCE={URL}\nAUTH0_RESOURCE_METADATA=true\n" in page
     challenge = server.test_client().post("/mcp").headers["WWW-Authenticate"]

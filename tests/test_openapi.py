@@ -21,7 +21,6 @@ Document = dict[str, Any]
 
 
 def document_of(app: Flask, path: str = "/auth/openapi.json") -> Document:
-    """Return the document that *app* serves."""
     response = app.test_client().get(path)
     assert response.status_code == 200
     document: Document = response.get_json()
@@ -45,7 +44,6 @@ def registered(app: Flask, blueprint: str = "auth0") -> set[tuple[str, str]]:
 
 @pytest.fixture
 def documented(make_app: AppFactory) -> Flask:
-    """An app that serves its document."""
     return make_app(AUTH0_OPENAPI=True)
 
 
@@ -55,7 +53,6 @@ def document(documented: Flask) -> Document:
 
 
 def test_the_document_is_valid_openapi_3_1(document: Document) -> None:
-    """As the specification's own schema has it."""
     assert document["openapi"] == "3.1.0"
     assert list(OpenAPIV31SpecValidator(cast("Any", document)).iter_errors()) == []
 
@@ -86,13 +83,11 @@ def test_the_server_is_where_the_app_is_mounted(documented: Flask, document: Doc
 def test_routes_that_are_switched_off_are_not_described(
     make_app: AppFactory, document: Document, setting: str, gone: str
 ) -> None:
-    """They answer 404."""
     left = {(method, path) for method, path in described(document) if not path.startswith(gone)}
     assert described(document_of(make_app(AUTH0_OPENAPI=True, **{setting: False}))) == left
 
 
 def test_who_may_is_said(make_app: AppFactory) -> None:
-    """By the names that are set."""
     app = make_app(AUTH0_OPENAPI=True, AUTH0_ADMIN_SCOPE="run:api", AUTH0_INTROSPECTION_SCOPE="look:api")
     paths = document_of(app)["paths"]
     assert paths["/auth/health"]["get"]["security"] == [{}, {"bearer": []}]
@@ -112,7 +107,6 @@ def _codes(document: Document, path: str, method: str) -> dict[str, set[str]]:
 
 
 def test_every_refusal_is_described_by_status_and_code(document: Document) -> None:
-    """Those of the guard, and those of the route."""
     codes = _codes(document, "/auth/admin/revocations", "post")
     assert codes["400"] == {"invalid_header", "invalid_request"}
     assert codes["403"] == {"insufficient_scope", "insufficient_permissions"}

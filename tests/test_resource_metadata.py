@@ -34,7 +34,6 @@ WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 
 def metadata(app: Flask, path: str = WELL_KNOWN) -> dict[str, Any]:
-    """Return the document of *app*."""
     response = app.test_client().get(path)
     assert (response.status_code, response.content_type) == (200, "application/json")
     document: dict[str, Any] = response.get_json()
@@ -95,7 +94,6 @@ class TestDocument:
 
     @pytest.mark.parametrize(("mode", "schemes"), [("allowed", ["Bearer", "DPoP"]), ("required", ["DPoP"])])
     def test_each_challenge_points_to_it(self, make_app: AppFactory, mode: str, schemes: list[str]) -> None:
-        """By whichever scheme a client starts."""
         app = make_app(AUTH0_RESOURCE_METADATA=True, AUTH0_PUBLIC_URL=API, AUTH0_DPOP=mode)
         app.add_url_rule("/x", view_func=requires_auth(lambda: ""), endpoint="x")
         challenges = answer_of(app, "/x").challenges
@@ -130,7 +128,6 @@ class TestDocument:
         assert metadata(app)["scopes_supported"] == [f"from:{name}" for name in named]
 
     def test_routes_that_come_after_the_blueprint_count(self, described_app: Flask) -> None:
-        """It is made when it is asked for."""
         described_app.add_url_rule("/late", "late", requires_scope("late")(lambda: ""))
         assert metadata(described_app)["scopes_supported"] == ["late"]
 
@@ -216,7 +213,6 @@ class TestResourceIdentifier:
     def test_without_a_url_of_the_api_registration_fails_and_names_both_settings(
         self, undescribed: Flask, audience: str
     ) -> None:
-        """And leaves nothing on the app."""
         undescribed.config["AUTH0_AUDIENCE"] = audience
         assert problems_of(undescribed, r"AUTH0_PUBLIC_URL.*AUTH0_AUDIENCE") == {"AUTH0_RESOURCE_METADATA"}
 
@@ -245,12 +241,10 @@ class TestChallenge:
     POINTER = f'resource_metadata="{API}{WELL_KNOWN}"'
 
     def test_a_challenge_without_credentials_points_to_the_document(self, described_app: Flask) -> None:
-        """And still has no error code."""
         body = {"error_description": "The request has no Authorization header.", "code": "authorization_header_missing"}
         assert answer_of(described_app) == Answer(401, (f'Bearer realm="api", {self.POINTER}',), body)
 
     def test_a_refused_caller_is_told_after_what_was_wrong(self, described_app: Flask, issuer: LocalIssuer) -> None:
-        """Of the token, or of its scopes."""
         described_app.add_url_rule("/scoped", "scoped", requires_scope("pay")(lambda: ""))
         lacks_scope = forbidden("insufficient_scope", "The access token lacks a scope that this route requires.", "pay")
         for path, token, plain in (
@@ -261,7 +255,6 @@ class TestChallenge:
             assert answer_of(described_app, path, **bearer(token)) == expected
 
     def test_an_app_with_words_of_its_own_can_pass_it_on(self, described_app: Flask) -> None:
-        """Its handler has the headers from ``headers_for``."""
         described_app.register_error_handler(Auth0Error, render)
         challenges = (f'Bearer realm="api", {self.POINTER}',)
         assert answer_of(described_app) == Answer(401, challenges, {"code": "authorization_header_missing"})
@@ -283,23 +276,19 @@ class TestChallenge:
 
 class TestRegistration:
     def test_a_route_of_the_app_in_its_place_leaves_no_trace(self, undescribed: Flask) -> None:
-        """It would answer instead of ours."""
         undescribed.add_url_rule(WELL_KNOWN, "mine", lambda: "")
         assert problems_of(undescribed, WELL_KNOWN) == {"AUTH0_RESOURCE_METADATA"}
 
     def test_an_endpoint_of_that_name_leaves_no_trace(self, undescribed: Flask) -> None:
-        """Names of ours are ours."""
         undescribed.add_url_rule("/mine", "auth0.resource_metadata", lambda: "")
         problems_of(undescribed, r"auth0\.resource_metadata")
 
     def test_name_and_prefix_of_the_blueprint_move_only_the_other_routes(self, make_app: AppFactory) -> None:
-        """Clients look at the root."""
         app = make_app(Auth0Blueprint("guard", url_prefix="/internal"), AUTH0_RESOURCE_METADATA=True)
         assert metadata(app)["resource"] == API
         assert app.test_client().get("/internal/health/live").status_code == 200
 
     def test_a_nested_blueprint_has_it_at_the_root_as_well(self, undescribed: Flask) -> None:
-        """Under the name that Flask gives it."""
         undescribed.config["AUTH0_OPENAPI"] = True
         parent = Blueprint("parent", "parent", url_prefix="/v1")
         parent.register_blueprint(Auth0Blueprint())
@@ -308,7 +297,6 @@ class TestRegistration:
         assert described(document_of(undescribed, "/v1/auth/openapi.json")) == registered(undescribed, "parent.auth0")
 
     def test_one_blueprint_on_two_apps_gives_each_its_own(self, make_app: AppFactory) -> None:
-        """Also where only one of them has it."""
         blueprint, urls = Auth0Blueprint(), ["https://a.example.com", "https://b.example.com"]
         apps = [make_app(blueprint, AUTH0_RESOURCE_METADATA=True, AUTH0_AUDIENCE=url) for url in urls]
         without = make_app(blueprint)

@@ -15,7 +15,6 @@ UNITTEST = "With unittest"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A directory with the reader's app."""
     (app,) = [block.code for block in python_blocks(ROOT / "README.md") if block.title == "Use it"]
     (tmp_path / "yourapp.py").write_text(app)
     return tmp_path

@@ -36,7 +36,6 @@ def code_of(title: str, language: str = "python") -> str:
 
 
 def commands_of(title: str) -> list[str]:
-    """Return what is typed in the section *title*."""
     return [line.removeprefix("$ ") for line in code_of(title, "console").splitlines() if line.startswith("$ ")]
 
 
@@ -73,14 +72,12 @@ def served(command: list[str], directory: Path, **more: str) -> Iterator[tuple[s
 
 
 def shell(script: str, **more: str) -> str:
-    """Return what *script* prints."""
     run = completed(["bash", "-e", "-c", script], env=environment(**more))
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
 
 
 def exports_in(said: list[str]) -> str:
-    """Return the lines to paste."""
     exports = [f"{line}\n" for line in said if line.startswith("export ")]
     assert len(exports) == 4
     return "".join(exports)
@@ -88,7 +85,6 @@ def exports_in(said: list[str]) -> str:
 
 @needs_curl
 def test_the_three_requests_get_the_answers_that_the_page_shows(directory: Path) -> None:
-    """With the lines pasted that the server has printed."""
     asked = code_of(RUN, "console").partition("$ curl ")[1:]
     transcript = re.findall(r"^\$ (curl .*)\n((?:[^$].*\n)+)", "".join(asked), re.MULTILINE)
     assert len(transcript) == 3

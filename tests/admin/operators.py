@@ -32,7 +32,6 @@ class Route:
         return f"{self.method} {self.path}"
 
     def call(self, client: FlaskClient, token: str | None = None) -> TestResponse:
-        """Call it as *token*'s holder."""
         headers = {} if token is None else bearer(token)
         return client.open(self.path, method=self.method, headers=headers, **self.arguments)
 
@@ -51,7 +50,6 @@ ADMIN_ROUTES = [route for route in ROUTES if route.value == "manage:auth0"]
 
 
 def admin_headers(issuer: LocalIssuer) -> dict[str, str]:
-    """Return the header of an admin."""
     return bearer(issuer.token(**ADMIN))
 
 
@@ -65,7 +63,6 @@ def as_operator(client: FlaskClient, issuer: LocalIssuer) -> FlaskClient:
 
 
 def post_revocation(client: FlaskClient, issuer: LocalIssuer, **members: Any) -> TestResponse:
-    """Revoke as an admin."""
     return client.post(REVOCATIONS, json=members, headers=admin_headers(issuer))
 
 
@@ -75,7 +72,6 @@ def refused(status: int, error: str, description: str, code: str = "") -> Answer
 
 
 def invalid_request(description: str) -> Answer:
-    """Return the answer to a body that is wrong."""
     return refused(400, "invalid_request", description)
 
 
@@ -88,7 +84,6 @@ OUT_OF_TOUCH = refused(*AWAY, "Access tokens cannot be checked for revocation ri
 
 
 def is_active(client: FlaskClient, issuer: LocalIssuer, token: str) -> bool:
-    """Ask the introspection endpoint."""
     response = client.post("/auth/introspect", data={"token": token}, headers=bearer(issuer.token(**INTROSPECTOR)))
     if response.status_code != 200:
         raise AssertionError(seen(response))

@@ -25,7 +25,6 @@ def settings_of(client: FlaskClient, issuer: LocalIssuer) -> dict[str, dict[str,
 
 
 def test_every_setting_is_there_with_its_value_and_source(client: FlaskClient, issuer: LocalIssuer) -> None:
-    """Those that were not set as well."""
     shown = settings_of(client, issuer)
     assert list(shown) == list(SettingsSchema().fields)
     for key, field in SettingsSchema().fields.items():
@@ -138,7 +137,6 @@ def test_the_counters_count_what_was_answered(make_app: AppFactory, issuer: Loca
 
 @pytest.mark.usefixtures("unmeasured")
 def test_no_count_is_lost_between_threads(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """Eight of them, which begin at the same moment."""
     app = guarded(make_app()).application
     good, bad = bearer(issuer.token()), bearer("a.b.c")
     barrier = threading.Barrier(8)

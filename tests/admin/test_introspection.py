@@ -18,7 +18,6 @@ INACTIVE = {"active": False}
 
 
 def introspect(client: FlaskClient, issuer: LocalIssuer, token: str, **others: str) -> dict[str, Any]:
-    """Return the answer of the endpoint."""
     headers = bearer(issuer.token(**INTROSPECTOR))
     response = client.post("/auth/introspect", data={"token": token, **others}, headers=headers)
     assert (response.status_code, response.headers["Cache-Control"]) == (200, "no-store")
@@ -51,7 +50,6 @@ def test_an_active_token_is_described_in_full(client: FlaskClient, issuer: Local
 
 
 def test_members_that_a_token_lacks_are_absent(client: FlaskClient, issuer: LocalIssuer) -> None:
-    """Rather than null."""
     body = introspect(client, issuer, issuer.token(without=("azp",)))
     assert set(body) == {"active", "sub", "aud", "iss", "exp", "iat", "token_type"}
 

@@ -46,7 +46,6 @@ def test_a_revocation_binds_another_process(on_folder: MakeClient, issuer: Local
 
 
 def test_while_the_cache_is_away_nothing_can_be_changed(on_folder: MakeClient, issuer: LocalIssuer) -> None:
-    """503 with Retry-After, and everything is as before."""
     client = on_folder()
     # Before the calls: what is issued a second later is another matter.
     revoked, other = issuer.token(sub="s"), issuer.token(sub="t")

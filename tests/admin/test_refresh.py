@@ -21,7 +21,6 @@ REFRESH = "/auth/admin/jwks/refresh"
 
 @pytest.fixture
 def own_issuer() -> Iterator[LocalIssuer]:
-    """An issuer whose keys a test may take away."""
     with LocalIssuer() as issuer:
         issuer.rotate()
         yield issuer

@@ -49,7 +49,6 @@ def test_callers_with_the_scope_alone_are_forbidden(
 
 @every_route
 def test_callers_who_hold_both_are_answered(client: FlaskClient, issuer: LocalIssuer, route: Route) -> None:
-    """In JSON that nobody stores."""
     post_revocation(client, issuer, jti="revoked-before")
     response = route.call(client, issuer.token(scope=route.value, permissions=[route.value]))
     assert (response.status_code, response.mimetype) == (route.status, "application/json")
@@ -107,7 +106,6 @@ METHODS = {
 def test_other_methods_are_refused_with_those_there_are(
     client: FlaskClient, issuer: LocalIssuer, path: str, allowed: str, is_admin: bool
 ) -> None:
-    """To everybody alike, in JSON."""
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - set(allowed.split(", ")):
         response = client.open(path, method=method, headers=admin_headers(issuer) if is_admin else {})
         assert (seen(response), response.headers["Allow"]) == (NO_SUCH_METHOD, allowed)
@@ -115,7 +113,6 @@ def test_other_methods_are_refused_with_those_there_are(
 
 @pytest.mark.parametrize(("path", "allowed"), METHODS.items())
 def test_options_lists_the_methods_that_a_route_has(client: FlaskClient, path: str, allowed: str) -> None:
-    """And none that it refuses."""
     response = client.options(path)
     assert (response.status_code, response.headers["Allow"], response.data) == (200, allowed, b"")
     assert response.headers["Cache-Control"] == "no-store"

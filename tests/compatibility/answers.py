@@ -33,7 +33,6 @@ guard = requires_scope("read:messages")
 
 
 def read(*_: object) -> dict[str, str]:
-    """Answer as a function, or as the method of a class."""
     return {"subject": current_token.subject}
 
 
@@ -43,7 +42,6 @@ async def read_later(*_: object) -> dict[str, str]:
 
 
 def answers_of(client: FlaskClient, issuer: LocalIssuer, path: str = "/messages") -> dict[str, Any]:
-    """Return what four kinds of callers see of the view at *path*."""
     good = client.get(path, headers=bearer(issuer.token(scope="read:messages")))
     expired = bearer(issuer.token(scope="read:messages", expires_in=-60))
     return {

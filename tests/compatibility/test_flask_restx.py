@@ -64,7 +64,6 @@ def test_the_decorators_of_a_resource_guard_it(app: Flask, issuer: LocalIssuer, 
 
 
 def test_a_namespace_on_a_blueprint_answers_alike(app: Flask, issuer: LocalIssuer) -> None:
-    """With the remedy on the Api that holds the namespace."""
     blueprint = Blueprint("v1", __name__, url_prefix="/v1")
     namespace = Namespace("messages", path="/messages")
     namespace.add_resource(Messages, "")
@@ -105,6 +104,5 @@ def test_only_a_guard_around_the_resource_comes_before_its_payload_is_checked(ap
 
 
 def test_a_guard_on_the_class_is_refused_with_the_remedy() -> None:
-    """It would not guard anything."""
     with pytest.raises(TypeError, match="`decorators`"):
         requires_auth(Bare)

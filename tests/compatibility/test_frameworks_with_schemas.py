@@ -46,7 +46,6 @@ class Host:
 
 @pytest.fixture
 def apiflask(issuer: LocalIssuer) -> APIFlask:
-    """A Flask of its own, with error answers and documents of its own."""
     app = APIFlask("tested")
     app.config.update(issuer.settings)
     app.register_blueprint(Auth0Blueprint())
@@ -132,8 +131,6 @@ def test_a_guard_above_the_input_comes_before_it(host: Host, issuer: LocalIssuer
 
 
 def test_a_guard_does_not_hide_what_is_documented(host: Host) -> None:
-    """The document says the same as without the guard."""
-
     def write(content: Any) -> Any:
         """Write a message."""
 
@@ -157,7 +154,6 @@ def test_protect_guards_a_blueprint_of_flask_smorest(smorest: Flask, issuer: Loc
 def test_protect_guards_a_blueprint_of_apiflask_and_leaves_the_documents_open(
     apiflask: APIFlask, issuer: LocalIssuer
 ) -> None:
-    """Those are the app's own."""
     messages = APIBlueprint("messages", __name__)
     messages.get("/messages")(messages.output(Message)(read))
     protect(messages, "read:messages")

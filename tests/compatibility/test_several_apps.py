@@ -31,7 +31,6 @@ def apps(make_app: AppFactory, other_issuer: LocalIssuer) -> tuple[Flask, Flask]
 
 
 def in_realm(answer: Answer, realm: str) -> Answer:
-    """Return *answer* with another realm in its challenge."""
     challenges = tuple(challenge.replace('realm="api"', f'realm="{realm}"') for challenge in answer.challenges)
     return dataclasses.replace(answer, challenges=challenges)
 
@@ -39,7 +38,6 @@ def in_realm(answer: Answer, realm: str) -> Answer:
 def test_each_app_admits_and_refuses_by_its_own_settings(
     apps: tuple[Flask, Flask], issuer: LocalIssuer, other_issuer: LocalIssuer
 ) -> None:
-    """Issuer, keys and realm, also in turns."""
     first, second = (guarded(app) for app in apps)
     for _ in range(2):
         assert (passes(first, issuer.token()), passes(second, other_issuer.token())) == (True, True)

@@ -75,8 +75,6 @@ class Provider(ExitStack):
 
 
 class Proof(NamedTuple):
-    """A DPoP proof, and the thumbprint of its key."""
-
     text: str
     thumbprint: str
 
@@ -91,7 +89,6 @@ class ProofMaker(ExitStack):
         return self
 
     def make(self, algorithm: str, method: str, uri: str, access_token: str | None = None) -> Proof:
-        """Return a new proof for *method* and *uri*, and for *access_token* if there is one."""
         question = {"alg": algorithm, "htm": method, "htu": uri}
         question |= {"accessToken": access_token} if access_token else {}
         print(json.dumps(question), file=self._stdin, flush=True)
@@ -100,8 +97,6 @@ class ProofMaker(ExitStack):
 
 
 class App:
-    """The reference app in several worker processes."""
-
     def __init__(self, url: str, access_log: IO[str]) -> None:
         self._url = url
         self._access_log = access_log

@@ -20,8 +20,6 @@ BY_DPOP = f'DPoP realm="api", %s, {ALGS}, Bearer realm="api"'
 
 
 class Holder(NamedTuple):
-    """Has a key, and a token that is bound to it."""
-
     token: str
     thumbprint: str
     prove: Callable[[], str]
@@ -44,7 +42,6 @@ def holder(request: pytest.FixtureRequest, provider: Provider, proof_maker: Proo
 
 
 def make_holder(algorithm: str, provider: Provider, proof_maker: ProofMaker) -> Holder:
-    """Have a token bound to the key of *algorithm*."""
     asking: Proof = proof_maker.make(algorithm, "POST", provider.token_url)
     token = provider.access_token(proof=asking.text)
     return Holder(token, asking.thumbprint, lambda: proof_maker.make(algorithm, "GET", f"{API}{PATH}", token).text)
@@ -78,12 +75,10 @@ def test_the_proof_of_another_key_is_refused(app: App, provider: Provider, proof
 
 
 def test_the_proof_for_the_provider_opens_nothing_here(app: App, provider: Provider, proof_maker: ProofMaker) -> None:
-    """It is for another URI, and for no token."""
     asking = proof_maker.make("ES256", "POST", provider.token_url)
     token = provider.access_token(proof=asking.text)
     assert_refused(app.get(PATH, token, asking.text), 401, "invalid_dpop_proof", "invalid_dpop_proof", BY_DPOP)
 
 
 def test_a_plain_token_still_passes(app: App, provider: Provider) -> None:
-    """Proofs are allowed, and not required."""
     assert app.get(PATH, provider.access_token()).status_code == 200

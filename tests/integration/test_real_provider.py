@@ -27,14 +27,12 @@ def test_a_token_of_each_algorithm_passes(provider: Provider, reference_app: App
 
 @pytest.mark.parametrize("scope", [None, "write:messages"])
 def test_a_token_without_the_scope_is_refused(provider: Provider, reference_app: App, scope: str | None) -> None:
-    """With a 403 that names the scope."""
     response = reference_app.get("/api/private-scoped", provider.access_token(scope=scope))
     challenge = f'{CHALLENGE}, scope="read:messages"'
     assert_refused(response, 403, "insufficient_scope", "insufficient_scope", challenge)
 
 
 def test_a_token_for_another_audience_is_refused(provider: Provider, reference_app: App) -> None:
-    """Though the same provider issued it."""
     response = reference_app.get("/api/private", provider.access_token(audience="https://other.example/"))
     assert_refused(response, 401, "invalid_claims", "invalid_token", CHALLENGE)
 
@@ -62,7 +60,6 @@ def test_preflight_needs_no_token(reference_app: App) -> None:
 
 
 def test_rotation_is_followed_by_every_worker(rotating_provider: Provider, make_key: MakeKey, tmp_path: Path) -> None:
-    """Every worker learns a new key without refusing the old one, and drops a key once it is withdrawn."""
     provider, old_key, new_key = rotating_provider, make_key("RS256"), make_key("RS256")
     provider.start(old_key)
     old_token = provider.access_token()

@@ -52,12 +52,10 @@ MakeSequence = Callable[[Verifier, tuple[Step, ...]], VerificationSequence]
 
 @functools.cache
 def private_key(key_id: str, material: str) -> Ed25519PrivateKey:
-    """Return one of the tenant's keys, made once in a run."""
     return Ed25519PrivateKey.generate()
 
 
 def document(keys: dict[str, str]) -> bytes:
-    """Return the key set with *keys*: key id to material."""
     members = []
     for key_id, material in keys.items():
         jwk = OKPAlgorithm.to_jwk(private_key(key_id, material).public_key(), as_dict=True)

@@ -40,7 +40,6 @@ class PublishedKey:
 
 @functools.cache
 def published_keys() -> tuple[PublishedKey, ...]:
-    """Return the tenant's keys, made once in a run."""
     rsa_2048, rsa_pinned, rsa_short = (rsa.generate_private_key(65537, bits) for bits in (2048, 2048, 1024))
     p256, p256_leaked = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     nothing = frozenset[str]()
@@ -86,7 +85,6 @@ def sign(private_key: Any, algorithm: object, data: bytes) -> bytes:
 
 
 def is_signature(private_key: Any, algorithm: str, signature: bytes, data: bytes) -> bool:
-    """Tell whether *signature* is *private_key*'s over *data*, of exactly *algorithm*."""
     public_key = private_key.public_key()
     try:
         if algorithm in _EDDSA:

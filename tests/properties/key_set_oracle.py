@@ -54,7 +54,6 @@ class KeySetVerdict:
 
     @property
     def may_work(self) -> bool:
-        """Whether there may be a key in it."""
         return self.is_readable is not False and bool(self.members)
 
     def fitting(self, key_id: object, algorithm: str) -> list[MemberVerdict]:
@@ -74,7 +73,6 @@ class KeySetVerdict:
         return is_listed and (self._is_long or surely | named <= {numbers})
 
     def may_choose_none(self, key_id: object, algorithm: str) -> bool:
-        """Tell whether it is right to find no key."""
         fitting = self.fitting(key_id, algorithm)
         is_plain = any(map(self._is_sure, fitting))
         return self.may_fail or self._is_long or not is_plain or len({member.numbers for member in fitting}) > 1
@@ -90,7 +88,6 @@ class KeySetVerdict:
 
 
 def judge_key_set(document: bytes) -> KeySetVerdict:
-    """Judge *document*."""
     try:
         content = read_object(document)
     except NotStrictJSONError:
@@ -141,7 +138,6 @@ def _unsigned(text: object) -> int | None:
 
 @functools.cache
 def _known_numbers() -> frozenset[Numbers]:
-    """Return the numbers of keys that are known to be sound."""
     return frozenset(read[0] for key in published_keys() if (read := _read(key.jwk)) is not None)
 
 
@@ -156,5 +152,4 @@ def numbers_of(public_key: Any) -> Numbers:
 
 
 def algorithm_names() -> Iterable[str]:
-    """Return every algorithm that the contract knows."""
     return sorted(_RSA | frozenset().union(*_SERVED.values()))

@@ -82,7 +82,6 @@ class Outcome:
 
 
 def published(key_ids: frozenset[str], takes_seconds: float = 0) -> Outcome:
-    """Return the outcome of a good answer."""
     return Outcome(document(*sorted(key_ids)), key_ids, takes_seconds)
 
 
@@ -129,11 +128,9 @@ class World:
         self.disturbed_at = self.clock.uptime
 
     def uniform(self, low: float, high: float) -> float:
-        """Stand in for chance."""
         return low + (high - low) * self.jitter
 
     def shared(self) -> SharedKeySet:
-        """Return the shared copy as one more process sees it."""
         return make_shared(
             self.clock,
             lambda: self.backend if self.is_sharing else None,
@@ -143,7 +140,6 @@ class World:
         )
 
     def note(self, key_ids: frozenset[str], seconds_ago: float = 0) -> Publication:
-        """Note that the issuer has given *key_ids* to somebody."""
         wall, monotonic = self.clock.now - seconds_ago, self.clock.uptime - seconds_ago
         # Only without sharing can the wall clock go back, and only then the order of the answers is that of the ages.
         order = wall if self.is_sharing else float(len(self.publications))
@@ -162,7 +158,6 @@ class World:
         return max(self.clock.now - publication.wall, self.clock.uptime - publication.monotonic)
 
     def is_newer_than(self, attempt: Attempt) -> bool:
-        """Tell whether anybody has got a key set since *attempt*."""
         return any(publication.monotonic >= attempt.started_at for publication in self.publications)
 
 
@@ -230,7 +225,6 @@ class Process:
         return True
 
     def key_ids(self) -> frozenset[str]:
-        """Return the key ids at hand."""
         return frozenset(key_id for key_id in KEY_IDS if self.holds(key_id))
 
     def candidates(self) -> list[Publication]:

@@ -41,7 +41,6 @@ class Verdict:
 
 
 def refused(*refusals: Refusal) -> Verdict:
-    """Return the verdict that nothing but one of *refusals* will do."""
     return Verdict(False, frozenset(refusals))
 
 
@@ -106,7 +105,6 @@ def decode_base64url(text: str) -> bytes | None:
 
 
 def judge_authorization(value: str, keys: Iterable[PublishedKey]) -> Verdict:
-    """Judge the value of an ``Authorization`` header."""
     words = [word for word in re.split(r"[ \t,]+", value) if word]
     if not words:
         return refused(NO_CREDENTIALS, (401, "authorization_header_missing"))

@@ -153,7 +153,6 @@ _JWK_VALUES: Mapping[str, st.SearchStrategy[str]] = {
 
 
 def _material() -> st.SearchStrategy[str]:
-    """Return numbers of real keys, nearly so, and not at all."""
     numbers = [key.jwk[name] for key in published_keys() for name in ("n", "x", "y", "e") if name in key.jwk]
     nearly = [*(text + "A" for text in numbers), *(text + "=" for text in numbers), *(text[:-1] for text in numbers)]
     text = ("", "AA", "AQ", "AQAB", "AAEAAQ", "_" * 43, "A" * 43, "_" * 342, "A" * 3000)
@@ -171,7 +170,6 @@ _KEYS = st.deferred(lambda: st.sampled_from([published_keys()[0]] * 4 + [*publis
 
 @st.composite
 def _key_lists(draw: st.DrawFn) -> list[bytes]:
-    """Return the members of a key set: good keys, changed ones, and anything."""
     members: list[bytes] = []
     for _ in range(draw(st.sampled_from((1, 1, 2, 2, 3, 4, 0)))):
         kind, key = draw(st.integers(0, 9)), draw(_KEYS)

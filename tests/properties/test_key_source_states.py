@@ -51,8 +51,6 @@ _REQUESTS = st.lists(st.tuples(st.integers(0, 1), st.just(0.0) | _MOVES, _REQUES
 
 @dataclass(frozen=True)
 class Before:
-    """How things were when a request came."""
-
     key_ids: frozenset[str]
     is_known: bool
     is_surely_fresh: bool
@@ -232,8 +230,6 @@ def _is_over(last: Attempt | None, now: float) -> bool:
 
 
 class OneProcessMachine(KeySourceMachine):
-    """One process, whose wall clock may also be set back."""
-
     @rule(seconds=_MOVES)
     def the_wall_clock_is_set_back(self, seconds: float) -> None:
         self.world.clock.now -= seconds

@@ -42,5 +42,4 @@ def check_is_of_section_5(response: TestResponse) -> None:
 
 
 def check_agrees(answer: Answer, verdict: Verdict) -> None:
-    """Assert that the contract allows *answer*."""
     assert verdict.may_pass if answer.status == 200 else (answer.status, answer.body["code"]) in verdict.refusals

@@ -150,7 +150,6 @@ def _copy_app(directory: Path) -> None:
 
 
 def trusting(issuer: LocalIssuer) -> dict[str, str]:
-    """Return the environment of an app that trusts *issuer*."""
     return {name: value for name, value in issuer.settings.items() if value is not None}
 
 

@@ -35,7 +35,6 @@ app.add_url_rule("/shown", view_func=lambda: {"from": request.remote_addr, "url"
 
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[LocalIssuer]:
-    """One that nobody else asks."""
     with LocalIssuer() as issuer:
         yield issuer
 

@@ -46,7 +46,6 @@ class Client:
     token: str
 
     def proof(self, uri: str) -> str:
-        """Return a proof for a GET of *uri*."""
         return HOLDER.sign(HOLDER.header(), HOLDER.claims("GET", uri, self.token, time.time()))
 
     def ask_for(self, target: str, *proofs: str, headers: Headers = ()) -> tuple[Answer, str]:
@@ -82,12 +81,10 @@ def mounted(directory: Path, server: Credential, session_issuer: LocalIssuer) ->
 
 
 def passed(name: str) -> Answer:
-    """Return the answer of the view for files."""
     return Answer(200, (), {"name": name}, cache_control=None)
 
 
 def refused(description: str) -> Answer:
-    """Return the answer to a proof that is not good."""
     code = "invalid_dpop_proof"
     challenge = f'DPoP realm="api", error="{code}", error_description="{description}", {ALGS}'
     body = {"error": code, "error_description": description, "code": code}

@@ -49,7 +49,6 @@ def deployment(directory: Path, server: Credential, session_issuer: LocalIssuer)
 
 
 def shown(deployment: Deployment, target: str, host: str = "api.example.com") -> dict[str, Any]:
-    """Return what the app sees of *target*."""
     with closing(deployment.nginx.connect()) as connection:
         status, _, body = raw(connection, target, (("Host", host),))
     assert status == 200, body
