@@ -101,32 +101,26 @@ def test_a_token_in_the_query_string_is_no_token(operator: FlaskClient, issuer: 
     assert seen(response) == invalid_request(TOKEN)
 
 
-LARGE = [(REVOCATIONS, JSON, b'{"jti": "a"', b"}"), ("/auth/introspect", FORM, b"token=a&pad=", b"")]
+LARGE = {JSON: (REVOCATIONS, b'{"jti": "a"', b"}"), FORM: ("/auth/introspect", b"token=a&pad=", b"")}
 CHUNKED = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
 
 
-@pytest.mark.parametrize(("path", "content_type", "begin", "end"), LARGE, ids=["JSON", "form"])
+@pytest.mark.parametrize("kind", LARGE)
 @pytest.mark.parametrize("is_chunked", [False, True])
 @pytest.mark.parametrize("limit_of_app", [None, 100])
 def test_a_body_of_up_to_64_kib_is_read(
-    make_app: AppFactory,
-    issuer: LocalIssuer,
-    path: str,
-    content_type: str,
-    begin: bytes,
-    end: bytes,
-    is_chunked: bool,
-    limit_of_app: int | None,
+    make_app: AppFactory, issuer: LocalIssuer, kind: str, is_chunked: bool, limit_of_app: int | None
 ) -> None:
     """And not a byte more, with a Content-Length or without; whatever limit the app has for its own routes."""
     operator = as_operator(make_app(MAX_CONTENT_LENGTH=limit_of_app).test_client(), issuer)
+    path, begin, end = LARGE[kind]
 
     def post(size: int) -> TestResponse:
         data = begin + b" " * (size - len(begin) - len(end)) + end
         if is_chunked:
             stream = io.BytesIO(data)
-            return operator.post(path, content_type=content_type, input_stream=stream, environ_overrides=CHUNKED)
-        return operator.post(path, content_type=content_type, data=data)
+            return operator.post(path, content_type=kind, input_stream=stream, environ_overrides=CHUNKED)
+        return operator.post(path, content_type=kind, data=data)
 
     assert post(65_536).status_code in {200, 201}
     for size in (65_537, 65_538, 1_000_000):

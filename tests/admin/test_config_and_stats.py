@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,15 +19,22 @@ from auth0_blueprint.testing import LocalIssuer
 
 SECRET = "do-not-show-this"
 
+MakeClient = Callable[..., FlaskClient]
 
-def settings_of(client: FlaskClient, issuer: LocalIssuer) -> dict[str, dict[str, Any]]:
-    response = as_operator(client, issuer).get("/auth/admin/config")
+
+@pytest.fixture
+def make_operator(make_app: AppFactory, issuer: LocalIssuer) -> MakeClient:
+    return lambda **settings: as_operator(make_app(**settings).test_client(), issuer)
+
+
+def settings_of(operator: FlaskClient) -> dict[str, dict[str, Any]]:
+    response = operator.get("/auth/admin/config")
     assert SECRET not in response.text
     return {setting["key"]: setting for setting in response.get_json()["settings"]}
 
 
-def test_every_setting_is_there_with_its_value_and_source(client: FlaskClient, issuer: LocalIssuer) -> None:
-    shown = settings_of(client, issuer)
+def test_every_setting_is_there_with_its_value_and_source(make_operator: MakeClient, issuer: LocalIssuer) -> None:
+    shown = settings_of(make_operator())
     assert list(shown) == list(SettingsSchema().fields)
     for key, field in SettingsSchema().fields.items():
         default = list(field.load_default) if isinstance(field.load_default, tuple) else field.load_default
@@ -58,9 +67,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
 
 
 @pytest.mark.parametrize("source", ["app.config", "environment"])
-def test_every_setting_that_is_set_says_where(
-    make_app: AppFactory, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch, source: str
-) -> None:
+def test_what_is_set_says_where(make_operator: MakeClient, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     """And its value as it is in force, not as it was written."""
     who_issues = {"AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL"}
     assert VALUES.keys() | who_issues == set(SettingsSchema().fields)
@@ -70,29 +77,27 @@ def test_every_setting_that_is_set_says_where(
             monkeypatch.setenv(key, text)
         else:
             config[key] = text
-    shown = settings_of(make_app(**config).test_client(), issuer)
+    shown = settings_of(make_operator(**config))
     for key, (_, value) in VALUES.items():
         assert shown[key] == {"key": key, "source": source, "value": value}
 
 
-def test_no_secret_is_shown_wherever_it_comes_from(
-    make_app: AppFactory, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_secret_is_shown(make_operator: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """In no operators' answer; the secret of the sessions counts as that of the cache."""
     names = ("AUTH0_CLIENT_SECRET", "JWT_SECRET_KEY", "CACHE_REDIS_PASSWORD", "CACHE_REDIS_URL")
-    client = make_app(SECRET_KEY=SECRET, **dict.fromkeys(names, f"redis://:{SECRET}@localhost/")).test_client()
+    operator = make_operator(SECRET_KEY=SECRET, **dict.fromkeys(names, f"redis://:{SECRET}@localhost/"))
     shown = {"key": "AUTH0_CACHE_SECRET", "value": "***", "source": "app.config"}
-    assert settings_of(client, issuer)["AUTH0_CACHE_SECRET"] == shown
+    assert settings_of(operator)["AUTH0_CACHE_SECRET"] == shown
     for path in ("/auth/admin/jwks", "/auth/admin/stats", "/auth/health"):
-        assert SECRET not in as_operator(client, issuer).get(path).text
+        assert SECRET not in operator.get(path).text
     monkeypatch.setenv("SECRET_KEY", SECRET)
-    unset = settings_of(make_app(SECRET_KEY=None).test_client(), issuer)["AUTH0_CACHE_SECRET"]
+    unset = settings_of(make_operator(SECRET_KEY=None))["AUTH0_CACHE_SECRET"]
     assert (unset["value"], unset["source"]) == (None, "default")
 
 
-def test_the_keys_are_shown_as_they_are_used(client: FlaskClient, issuer: LocalIssuer) -> None:
+def test_the_keys_are_shown_as_they_are_used(make_operator: MakeClient, issuer: LocalIssuer) -> None:
     """With their RFC 7638 thumbprints, and the counters of the process."""
-    (key_set,) = as_operator(client, issuer).get("/auth/admin/jwks").get_json()["key_sets"]
+    (key_set,) = make_operator().get("/auth/admin/jwks").get_json()["key_sets"]
     assert [key["kid"] for key in key_set["keys"]] == issuer.key_ids
     for key in key_set["keys"]:
         assert [key[name] for name in ("kty", "alg", "use", "crv")] == ["RSA", "RS256", "sig", None]
@@ -147,10 +152,8 @@ def test_no_count_is_lost_between_threads(make_app: AppFactory, issuer: LocalIss
         for number in range(500):
             client.get("/ours", headers=bad if number % 2 else good)
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(work) for _ in range(8)]:
+            done.result()
     stats = stats_of(app.test_client(), issuer)
     assert (stats["verified"], stats["rejected"]) == (2001, {"token_malformed": 2000})

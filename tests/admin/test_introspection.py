@@ -67,9 +67,7 @@ def test_members_that_a_token_lacks_are_absent(client: FlaskClient, issuer: Loca
         ({"cnf": None}, {"cnf": None}),
     ],
 )
-def test_members_say_what_the_claims_mean(
-    client: FlaskClient, issuer: LocalIssuer, claims: dict[str, Any], members: dict[str, Any]
-) -> None:
+def test_members_say_what_claims_mean(client: FlaskClient, issuer: LocalIssuer, claims: Any, members: Any) -> None:
     """The scope is text, the client is found under either name, and what binds the token is told."""
     body = introspect(client, issuer, issuer.token(**claims))
     assert {name: body[name] for name in ("active", *members)} == {"active": True, **members}
@@ -96,12 +94,10 @@ BAD: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("claims", BAD.values(), ids=list(BAD))
-def test_nobody_learns_why_a_token_is_not_active(
-    client: FlaskClient, issuer: LocalIssuer, claims: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("kind", BAD)
+def test_nobody_learns_why_a_token_is_not_active(client: FlaskClient, issuer: LocalIssuer, kind: str) -> None:
     """RFC 7662 §2.2: exactly one member."""
-    assert introspect(client, issuer, issuer.token(**claims)) == INACTIVE
+    assert introspect(client, issuer, issuer.token(**BAD[kind])) == INACTIVE
 
 
 @pytest.mark.parametrize("token", ["", "opaque", "a.b.c", "a.b.c.d.e", "\u00fc.\u00fc.\u00fc", "a" * 20_000, "\0"])

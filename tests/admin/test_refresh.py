@@ -104,9 +104,7 @@ def test_an_issuer_that_fails_is_asked_all_the_same(make_app: AppFactory, clock:
 
 
 @pytest.mark.parametrize("ahead", [3600, 60])
-def test_a_refresh_by_a_clock_that_is_ahead_is_heeded_once(
-    make_app: AppFactory, own_issuer: LocalIssuer, ahead: float
-) -> None:
+def test_an_order_by_a_clock_ahead_counts_once(make_app: AppFactory, own_issuer: LocalIssuer, ahead: float) -> None:
     """Rather than at each look until our clock has caught up."""
     source = key_source(make_app(**own_issuer.settings))
     source.snapshot()
