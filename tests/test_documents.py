@@ -1,18 +1,23 @@
-"""The documents say what the code does."""
+"""The documents say what the code does; each example stands alone, and its own tests pass where nothing else is."""
 
 from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
+import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from documents import ROOT, pages
+from processes import TESTED_PACKAGE, completed
 
 import auth0_blueprint
 import auth0_blueprint.testing
 from auth0_blueprint.settings.schema import SettingsSchema
+
+EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/README.md"))
 
 
 def tables() -> ModuleType:
@@ -71,3 +76,21 @@ def test_the_site_has_every_page() -> None:
     names = [line for menu in menus for line in menu.splitlines() if line and not line.startswith(":")]
     written = {page.relative_to(docs).with_suffix("").as_posix() for page in pages() if page.is_relative_to(docs)}
     assert sorted(names) == sorted(written - {"index"})
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_the_tests_of_an_example_pass(example: Path, tmp_path: Path) -> None:
+    """In a copy, by a pytest of their own: they would read each other's ``app.py`` otherwise, and our fixtures."""
+    folder = tmp_path / example.name
+    shutil.copytree(example, folder, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
+    environment = {"PATH": "", "HOME": str(tmp_path), **TESTED_PACKAGE}
+    run = completed(command, cwd=folder, env=environment)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert re.search(r"^\d+ passed in ", run.stdout, re.MULTILINE), run.stdout
+
+
+def test_the_page_on_examples_lists_them_all() -> None:
+    page = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| \[`(\w+)`\]\(\.\./examples/\1/README\.md\)", page, re.MULTILINE)
+    assert sorted(listed) == [example.name for example in EXAMPLES] != []

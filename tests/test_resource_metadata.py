@@ -131,10 +131,9 @@ class TestDocument:
         described_app.add_url_rule("/late", "late", requires_scope("late")(lambda: ""))
         assert metadata(described_app)["scopes_supported"] == ["late"]
 
-    def test_it_is_there_only_where_it_is_asked_for(self, app: Flask) -> None:
+    def test_it_is_never_stored_and_has_no_other_methods(self, described_app: Flask, app: Flask) -> None:
+        """And is there only where it is asked for."""
         assert app.test_client().get(WELL_KNOWN).status_code == 404
-
-    def test_it_is_never_stored_and_has_no_other_methods(self, described_app: Flask) -> None:
         client = described_app.test_client()
         assert client.get(WELL_KNOWN).headers["Cache-Control"] == "no-store"
         assert (client.head(WELL_KNOWN).status_code, client.head(WELL_KNOWN).data) == (200, b"")
@@ -176,23 +175,17 @@ class TestResourceIdentifier:
     @pytest.mark.parametrize(
         ("public_url", "audience", "resource", "path"),
         [
-            (None, API, API, WELL_KNOWN),
-            (None, f"{API}/", f"{API}/", WELL_KNOWN),
-            (None, f"{API}/mcp", f"{API}/mcp", f"{WELL_KNOWN}/mcp"),
-            (None, f"{API}/mcp/", f"{API}/mcp/", f"{WELL_KNOWN}/mcp/"),
-            (None, f"my-api, {API}:8443/v1", f"{API}:8443/v1", f"{WELL_KNOWN}/v1"),
-            (None, "http://localhost:5000/mcp", "http://localhost:5000/mcp", f"{WELL_KNOWN}/mcp"),
-            (API, "my-api", API, WELL_KNOWN),
-            (f"{API}/", "my-api", API, WELL_KNOWN),
-            (f"{API}/v1", "my-api", f"{API}/v1", f"{WELL_KNOWN}/v1"),
-            (API, "https://logical.example.com", API, WELL_KNOWN),
-            (API, f"{API}.evil.org", API, WELL_KNOWN),
-            (f"{API}/v1", f"{API}/v10", f"{API}/v1", f"{WELL_KNOWN}/v1"),
-            (f"{API}/v1", API, f"{API}/v1", f"{WELL_KNOWN}/v1"),
+            *((None, API, API, ""), (None, f"{API}/", f"{API}/", "")),
+            *((None, f"{API}/mcp", f"{API}/mcp", "/mcp"), (None, f"{API}/mcp/", f"{API}/mcp/", "/mcp/")),
+            (None, f"my-api, {API}:8443/v1", f"{API}:8443/v1", "/v1"),
+            (None, "http://localhost:5000/mcp", "http://localhost:5000/mcp", "/mcp"),
+            *((API, "my-api", API, ""), (f"{API}/", "my-api", API, ""), (f"{API}/v1", "my-api", f"{API}/v1", "/v1")),
+            *((API, "https://logical.example.com", API, ""), (API, f"{API}.evil.org", API, "")),
+            *((f"{API}/v1", f"{API}/v10", f"{API}/v1", "/v1"), (f"{API}/v1", API, f"{API}/v1", "/v1")),
             # What Auth0 knows the API by goes first, where it is a URL at the public one.
-            (API, f"{API}/", f"{API}/", WELL_KNOWN),
-            (API, f"{API}/mcp", f"{API}/mcp", f"{WELL_KNOWN}/mcp"),
-            (API, f"https://x.org, {API}", API, WELL_KNOWN),
+            (API, f"{API}/", f"{API}/", ""),
+            (API, f"{API}/mcp", f"{API}/mcp", "/mcp"),
+            (API, f"https://x.org, {API}", API, ""),
         ],
     )
     def test_the_document_is_where_a_client_looks_for_it(
@@ -200,10 +193,10 @@ class TestResourceIdentifier:
     ) -> None:
         """The well-known path goes between host and path, and ``resource`` is what it was put into (§3.3)."""
         app = make_app(AUTH0_RESOURCE_METADATA=True, AUTH0_PUBLIC_URL=public_url, AUTH0_AUDIENCE=audience)
-        assert metadata(app, path)["resource"] == resource
+        assert metadata(app, f"{WELL_KNOWN}{path}")["resource"] == resource
         origin = "/".join(resource.split("/")[:3])
         challenge = app.test_client().get("/auth/me").headers["WWW-Authenticate"]
-        assert challenge == f'Bearer realm="api", resource_metadata="{origin}{path}"'
+        assert challenge == f'Bearer realm="api", resource_metadata="{origin}{WELL_KNOWN}{path}"'
 
     @pytest.mark.parametrize(
         "audience",

@@ -57,14 +57,12 @@ def test_members_that_a_token_lacks_are_absent(client: FlaskClient, issuer: Loca
 @pytest.mark.parametrize(
     ("claims", "members"),
     [
-        ({"scope": ["b", "a"]}, {"scope": "a b"}),
-        ({"client_id": "c"}, {"client_id": "c"}),
+        *(({"scope": ["b", "a"]}, {"scope": "a b"}), ({"client_id": "c"}, {"client_id": "c"})),
         ({"aud": ["x", "https://api.example.com"]}, {"aud": ["x", "https://api.example.com"]}),
         ({"active": False, "token_type": "x"}, {"active": True, "token_type": "Bearer"}),
         ({"cnf": {"jkt": "k"}}, {"cnf": {"jkt": "k"}, "token_type": "DPoP"}),
         ({"cnf": {"x5t#S256": "k"}}, {"cnf": {"x5t#S256": "k"}, "token_type": "Bearer"}),
-        ({"cnf": "odd"}, {"cnf": "odd", "token_type": "Bearer"}),
-        ({"cnf": None}, {"cnf": None}),
+        *(({"cnf": "odd"}, {"cnf": "odd", "token_type": "Bearer"}), ({"cnf": None}, {"cnf": None})),
     ],
 )
 def test_members_say_what_claims_mean(client: FlaskClient, issuer: LocalIssuer, claims: Any, members: Any) -> None:

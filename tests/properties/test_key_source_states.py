@@ -51,7 +51,6 @@ _REQUESTS = st.lists(st.tuples(st.integers(0, 1), st.just(0.0) | _MOVES, _REQUES
 
 @dataclass(frozen=True)
 class Before:
-    key_ids: frozenset[str]
     is_known: bool
     is_surely_fresh: bool
     is_surely_due: bool
@@ -163,7 +162,6 @@ class KeySourceMachine(RuleBasedStateMachine):
         latest = history[-1].publication if history else None
         is_latest_fresh = latest is not None and self.world.age(latest) < SURELY_FRESH
         return Before(
-            key_ids=process.key_ids(),
             is_known=process.holds(key_id),
             is_surely_fresh=age < SURELY_FRESH or is_latest_fresh,
             is_surely_due=age >= SURELY_DUE,
