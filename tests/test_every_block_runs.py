@@ -66,11 +66,8 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
     ("docs/tutorial.md", "Test it", "python"): TESTED,
     ("docs/tutorial.md", "Test it", "console"): TESTED,
     ("docs/tutorial.md", "Use your tenant", "console"): ASKED,
-    **{
-        ("docs/testing.md", block.title, "python"): RECIPES
-        for block in blocks_of(ROOT / "docs" / "testing.md")
-    },
-}  # fmt: skip
+    **{("docs/testing.md", block.title, "python"): RECIPES for block in blocks_of(ROOT / "docs" / "testing.md")},
+}
 
 
 def app_with(settings: dict[str, Any]) -> Flask:
@@ -129,7 +126,6 @@ RUN = {(page, entry) for (page, *_), entry in ELSEWHERE.items() if isinstance(en
 
 @pytest.mark.parametrize(("page", "entry"), sorted(RUN), ids=lambda value: getattr(value, "test", value))
 def test_the_test_that_is_named_is_there_and_reads_the_page(page: str, entry: By) -> None:
-    """By its name, and by that of the page."""
     source = (ROOT / "tests" / entry.file).read_text(encoding="utf-8")
     assert f"def {entry.test}(" in source
     assert f'"{Path(page).name}"' in source
