@@ -142,10 +142,8 @@ class TestAttributes:
     @pytest.mark.parametrize(
         ("claims", "client_id"),
         [
-            ({"client_id": "rfc 9068", "azp": "auth0"}, "rfc 9068"),
-            ({"client_id": "rfc 9068"}, "rfc 9068"),
-            ({"azp": "auth0"}, "auth0"),
-            ({}, None),
+            *(({"client_id": "rfc 9068", "azp": "auth0"}, "rfc 9068"), ({"client_id": "rfc 9068"}, "rfc 9068")),
+            *(({"azp": "auth0"}, "auth0"), ({}, None)),
         ],
     )
     def test_the_client_is_client_id_else_azp(self, claims: dict[str, Any], client_id: str | None) -> None:

@@ -8,22 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import refusals
 from certificates import Credential, make_credential
 from conftest import AppFactory
 from dpop_client import DPoPClient
 from flask.testing import FlaskClient
-from refusals import (
-    BOUND,
-    NO_CERTIFICATE,
-    OTHER_CERTIFICATE,
-    OTHER_SCHEME,
-    UNREADABLE_CERTIFICATE,
-    UNTRUSTED_PROXY,
-    Answer,
-    guarded,
-    invalid_token,
-    seen,
-)
+from refusals import Answer, guarded, invalid_token, seen
 from werkzeug.test import TestResponse
 
 from auth0_blueprint import BindingMismatchError, verify_token
@@ -142,8 +132,8 @@ class TestWhereItIsSetUp:
         shown = SOURCES[source](holder.escaped_pem)
         for scheme in SCHEMES:
             assert ask(client, token, scheme, shown) == PASSED
-            assert ask(client, token, scheme) == told(NO_CERTIFICATE, mode, scheme)
-            assert ask(client, token, scheme, SOURCES[source]("")) == told(NO_CERTIFICATE, mode, scheme)
+            assert ask(client, token, scheme) == told(refusals.NO_CERTIFICATE, mode, scheme)
+            assert ask(client, token, scheme, SOURCES[source]("")) == told(refusals.NO_CERTIFICATE, mode, scheme)
 
     def test_another_certificate_is_refused(
         self, make_app: AppFactory, issuer: LocalIssuer, holder: Credential, other: Credential, source: str, mode: str
@@ -152,7 +142,7 @@ class TestWhereItIsSetUp:
         client, token = serve(make_app, source, mode), issuer.token(cnf=bound_to(holder))
         shown = SOURCES[source](other.escaped_pem)
         for scheme in SCHEMES:
-            assert ask(client, token, scheme, shown) == told(OTHER_CERTIFICATE, mode, scheme)
+            assert ask(client, token, scheme, shown) == told(refusals.OTHER_CERTIFICATE, mode, scheme)
 
     def test_an_unreadable_certificate_is_refused(
         self, make_app: AppFactory, issuer: LocalIssuer, holder: Credential, source: str, mode: str
@@ -162,7 +152,7 @@ class TestWhereItIsSetUp:
         for text in ("x", "::", "%ff", "-----BEGIN CERTIFICATE-----", f"{holder.escaped_pem},{holder.escaped_pem}"):
             for scheme in SCHEMES:
                 answer = ask(client, token, scheme, SOURCES[source](text))
-                assert answer == told(UNREADABLE_CERTIFICATE, mode, scheme)
+                assert answer == told(refusals.UNREADABLE_CERTIFICATE, mode, scheme)
 
     def test_a_header_of_somebody_else_is_not_believed(
         self, make_app: AppFactory, issuer: LocalIssuer, holder: Credential, mode: str
@@ -171,7 +161,7 @@ class TestWhereItIsSetUp:
         client, token = serve(make_app, PROXY, mode), issuer.token(cnf=bound_to(holder))
         shown = {**SOURCES[PROXY](holder.escaped_pem), "environ_overrides": {"REMOTE_ADDR": "127.0.0.2"}}
         for scheme in SCHEMES:
-            assert ask(client, token, scheme, shown) == told(UNTRUSTED_PROXY, mode, scheme)
+            assert ask(client, token, scheme, shown) == told(refusals.UNTRUSTED_PROXY, mode, scheme)
 
     def test_a_second_confirmation_is_refused(
         self, make_app: AppFactory, issuer: LocalIssuer, holder: Credential, mode: str
@@ -182,7 +172,7 @@ class TestWhereItIsSetUp:
             token = issuer.token(cnf={**bound_to(holder), **more})
             for scheme in SCHEMES:
                 answer = ask(client, token, scheme, SOURCES[SERVER](holder.escaped_pem))
-                assert answer == told(BOUND, mode, scheme)
+                assert answer == told(refusals.BOUND, mode, scheme)
 
 
 class TestProofs:
@@ -212,7 +202,7 @@ class TestProofs:
         """The token says what it is bound to, and not the request."""
         client, token = serve(make_app, mode=mode), issuer.token(cnf=bound_to(holder))
         answer = ask(client, token, "DPoP", None, proofs_of(key_holder, token))
-        assert answer == told(NO_CERTIFICATE, mode, "DPoP")
+        assert answer == told(refusals.NO_CERTIFICATE, mode, "DPoP")
 
     def test_a_certificate_does_not_take_the_place_of_a_proof(
         self, make_app: AppFactory, issuer: LocalIssuer, holder: Credential, key_holder: DPoPClient
@@ -220,10 +210,10 @@ class TestProofs:
         """An app that knows certificates only refuses what is bound to a key, in whatever way it comes."""
         client, token = serve(make_app), issuer.token(cnf=key_holder.confirmation)
         shown, proof = SOURCES[SERVER](holder.escaped_pem), proofs_of(key_holder, token)
-        assert ask(client, token, "Bearer", shown) == BOUND
+        assert ask(client, token, "Bearer", shown) == refusals.BOUND
         assert ask(client, token, "Bearer", shown, proof) == PROOF_BESIDE_BEARER
-        assert ask(client, token, "DPoP", shown) == BOUND
-        assert ask(client, token, "DPoP", shown, proof) == BOUND
+        assert ask(client, token, "DPoP", shown) == refusals.BOUND
+        assert ask(client, token, "DPoP", shown, proof) == refusals.BOUND
 
     def test_both_kinds_of_tokens_pass_where_both_are_set_up(
         self, make_app: AppFactory, issuer: LocalIssuer, holder: Credential, key_holder: DPoPClient
@@ -258,8 +248,8 @@ def test_where_it_is_not_set_up_no_certificate_is_looked_at(
     """Bound tokens are refused, and the DPoP scheme is none of ours."""
     client, token = guarded(make_app()), issuer.token(cnf=bound_to(holder))
     shown = SOURCES[SERVER](holder.escaped_pem)
-    assert ask(client, token, "Bearer", shown) == BOUND
-    assert ask(client, token, "DPoP", shown) == OTHER_SCHEME
+    assert ask(client, token, "Bearer", shown) == refusals.BOUND
+    assert ask(client, token, "DPoP", shown) == refusals.OTHER_SCHEME
 
 
 def test_outside_of_requests_bound_tokens_are_refused(
@@ -283,4 +273,4 @@ def test_operators_may_have_bound_tokens(make_app: AppFactory, issuer: LocalIssu
     body = introspect(SOURCES[SERVER](holder.escaped_pem)).get_json()
     # RFC 8705 §3 has them sent as Bearer, and names no type of its own.
     assert (body["active"], body["cnf"], body["token_type"]) == (True, bound_to(holder), "Bearer")
-    assert seen(introspect({})) == NO_CERTIFICATE
+    assert seen(introspect({})) == refusals.NO_CERTIFICATE

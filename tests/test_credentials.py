@@ -13,12 +13,7 @@ BEARER, DPOP = ("bearer", "h.p.s"), ("dpop", "h.p.s")
 @pytest.mark.parametrize(
     "header",
     [
-        "Bearer h.p.s",
-        "bearer h.p.s",
-        "BEARER h.p.s",
-        "Bearer  h.p.s",
-        " Bearer h.p.s ",
-        "Bearer h.p.s\t",
+        *("Bearer h.p.s", "bearer h.p.s", "BEARER h.p.s", "Bearer  h.p.s", " Bearer h.p.s ", "Bearer h.p.s\t"),
         "Bearer \th.p.s",
     ],
 )

@@ -9,44 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import refusals
 from conftest import AppFactory, bearer
 from flask import Flask, jsonify
 from flask.typing import ResponseReturnValue
 from refusals import (
-    BAD_HEADER,
-    BAD_IDENTIFIER,
-    BAD_KEY_ID,
-    BAD_NUMBER,
-    BAD_PAYLOAD,
-    BAD_PERMISSIONS,
-    BAD_SCOPE,
-    BAD_SUBJECT,
-    BAD_TIME,
-    BOUND,
-    CRITICAL_EXTENSION,
-    ENCRYPTED,
-    EXPIRED,
-    INVALID_SIGNATURE,
-    ISSUED_IN_FUTURE,
-    KEY_SET_UNAVAILABLE,
-    MISSING_CLAIM,
-    NO_CREDENTIALS,
-    NO_TOKEN,
-    NOT_BASE64URL,
-    NOT_BEFORE,
-    OPAQUE,
-    OTHER_AUDIENCE,
-    OTHER_ISSUER,
-    OTHER_SCHEME,
-    REFUSED_BY_APP,
-    REVOKED,
-    SEVERAL_CREDENTIALS,
-    TOO_LONG,
-    TOO_LONG_LIVED,
-    UNKNOWN_KEY,
-    UNSUPPORTED_ALGORITHM,
-    USER_NOT_FOUND,
-    WRONG_TYPE,
     Answer,
     answer_to,
     by_hand,
@@ -78,31 +45,31 @@ class TestHeader:
     def test_no_credentials_get_a_bare_challenge(self, app: Flask, path: str, authorization: str | None) -> None:
         """Without an Authorization header there is no error code (RFC 6750 §3.1)."""
         headers = {} if authorization is None else {"Authorization": authorization}
-        assert seen(guarded(app).get(path, headers=headers)) == NO_CREDENTIALS
+        assert seen(guarded(app).get(path, headers=headers)) == refusals.NO_CREDENTIALS
 
     @pytest.mark.parametrize(
         "authorization", ["Basic dXNlcjpwdw==", "Bearer\tx", "Bearerx y", "DPoP x", "x.y.z", "Digest a=b, c=d", ","]
     )
     def test_another_scheme_gets_a_bare_challenge(self, app: Flask, path: str, authorization: str) -> None:
         """Credentials of another scheme are as good as none."""
-        assert seen(guarded(app).get(path, headers={"Authorization": authorization})) == OTHER_SCHEME
+        assert seen(guarded(app).get(path, headers={"Authorization": authorization})) == refusals.OTHER_SCHEME
 
     @pytest.mark.parametrize("authorization", ["Bearer", "bearer", "Bearer ", "Bearer    "])
     def test_a_scheme_without_a_token_gets_a_bare_challenge(self, app: Flask, path: str, authorization: str) -> None:
         """The word Bearer alone is as good as no credentials."""
-        assert seen(guarded(app).get(path, headers={"Authorization": authorization})) == NO_TOKEN
+        assert seen(guarded(app).get(path, headers={"Authorization": authorization})) == refusals.NO_TOKEN
 
     @pytest.mark.parametrize(
         "authorization", ["Bearer x y", "Bearer x, y", "Bearer x,y", "Bearer x,", "Bearer ,x", "Basic x, Bearer y"]
     )
     def test_more_than_one_token_is_a_bad_request(self, app: Flask, path: str, authorization: str) -> None:
         """Whoever sends more than a scheme and a token has made a malformed request."""
-        assert seen(guarded(app).get(path, headers={"Authorization": authorization})) == SEVERAL_CREDENTIALS
+        assert seen(guarded(app).get(path, headers={"Authorization": authorization})) == refusals.SEVERAL_CREDENTIALS
 
     def test_two_headers_are_a_bad_request(self, app: Flask, issuer: LocalIssuer, path: str) -> None:
         """Two Authorization headers are refused, although each one alone would be good."""
         both = [("Authorization", f"Bearer {issuer.token()}")] * 2
-        assert seen(guarded(app).get(path, headers=both)) == SEVERAL_CREDENTIALS
+        assert seen(guarded(app).get(path, headers=both)) == refusals.SEVERAL_CREDENTIALS
 
     @pytest.mark.parametrize("rest", [" second", ", second", ",second", ", Basic second", ","])
     def test_a_good_token_beside_something_else_is_a_bad_request(
@@ -110,7 +77,7 @@ class TestHeader:
     ) -> None:
         """A good token does not excuse what stands beside it."""
         headers = {"Authorization": f"Bearer {issuer.token()}{rest}"}
-        assert seen(guarded(app).get(path, headers=headers)) == SEVERAL_CREDENTIALS
+        assert seen(guarded(app).get(path, headers=headers)) == refusals.SEVERAL_CREDENTIALS
 
     @pytest.mark.parametrize(
         "authorization", [", ,Bearer x", ",\t,Bearer x", " , , ", "Bearer x,, ,y", "\x0b", "\xa0 x"]
@@ -120,7 +87,7 @@ class TestHeader:
     ) -> None:
         """No spelling of the header makes a guard fail instead of refuse."""
         answer = seen(guarded(app).get(path, headers={"Authorization": authorization}))
-        assert answer in (NO_CREDENTIALS, OTHER_SCHEME, SEVERAL_CREDENTIALS)
+        assert answer in (refusals.NO_CREDENTIALS, refusals.OTHER_SCHEME, refusals.SEVERAL_CREDENTIALS)
 
     @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
     def test_the_scheme_is_taken_in_any_case(self, app: Flask, issuer: LocalIssuer, path: str, scheme: str) -> None:
@@ -132,7 +99,7 @@ class TestHeader:
         """Only the header carries credentials (RFC 9700 §4.3.2)."""
         token = issuer.token()
         response = guarded(app).get(path, query_string={"access_token": token}, data={"access_token": token})
-        assert seen(response) == NO_CREDENTIALS
+        assert seen(response) == refusals.NO_CREDENTIALS
 
 
 def _without_signature(issuer: LocalIssuer) -> str:
@@ -148,35 +115,35 @@ def _with_number_out_of_range(issuer: LocalIssuer) -> str:
 
 
 REFUSED_TOKENS: dict[str, tuple[MintToken, Answer]] = {
-    "too long": (lambda issuer: "x" * 16_385, TOO_LONG),
-    "encrypted": (lambda issuer: "a.b.c.d.e", ENCRYPTED),
-    "opaque": (lambda issuer: "opaque", OPAQUE),
-    "not base64url": (lambda issuer: "a+b.c/d.e=", NOT_BASE64URL),
-    "header is no JSON": (lambda issuer: by_hand(issuer, header=b"{"), BAD_HEADER),
-    "payload is no JSON": (_with_broken_payload, BAD_PAYLOAD),
-    "key id is no text": (lambda issuer: by_hand(issuer, {"alg": "RS256", "kid": 7}), BAD_KEY_ID),
-    "critical extension": (lambda issuer: issuer.token(headers={"crit": ["exp"]}), CRITICAL_EXTENSION),
-    "other type": (lambda issuer: issuer.token(headers={"typ": "id_token"}), WRONG_TYPE),
-    "unsupported algorithm": (lambda issuer: by_hand(issuer, {"alg": "HS256"}), UNSUPPORTED_ALGORITHM),
-    "unknown key": (lambda issuer: issuer.token(headers={"kid": "nobody's"}), UNKNOWN_KEY),
-    "no signature": (_without_signature, INVALID_SIGNATURE),
-    "expired": (lambda issuer: issuer.token(expires_in=-60), EXPIRED),
-    "not yet valid": (lambda issuer: issuer.token(nbf=32_503_680_000), NOT_BEFORE),
+    "too long": (lambda issuer: "x" * 16_385, refusals.TOO_LONG),
+    "encrypted": (lambda issuer: "a.b.c.d.e", refusals.ENCRYPTED),
+    "opaque": (lambda issuer: "opaque", refusals.OPAQUE),
+    "not base64url": (lambda issuer: "a+b.c/d.e=", refusals.NOT_BASE64URL),
+    "header is no JSON": (lambda issuer: by_hand(issuer, header=b"{"), refusals.BAD_HEADER),
+    "payload is no JSON": (_with_broken_payload, refusals.BAD_PAYLOAD),
+    "key id is no text": (lambda issuer: by_hand(issuer, {"alg": "RS256", "kid": 7}), refusals.BAD_KEY_ID),
+    "critical extension": (lambda issuer: issuer.token(headers={"crit": ["exp"]}), refusals.CRITICAL_EXTENSION),
+    "other type": (lambda issuer: issuer.token(headers={"typ": "id_token"}), refusals.WRONG_TYPE),
+    "unsupported algorithm": (lambda issuer: by_hand(issuer, {"alg": "HS256"}), refusals.UNSUPPORTED_ALGORITHM),
+    "unknown key": (lambda issuer: issuer.token(headers={"kid": "nobody's"}), refusals.UNKNOWN_KEY),
+    "no signature": (_without_signature, refusals.INVALID_SIGNATURE),
+    "expired": (lambda issuer: issuer.token(expires_in=-60), refusals.EXPIRED),
+    "not yet valid": (lambda issuer: issuer.token(nbf=32_503_680_000), refusals.NOT_BEFORE),
     "issued in the future": (
         lambda issuer: issuer.token(iat=32_503_680_000, exp=32_503_690_000),
-        ISSUED_IN_FUTURE,
+        refusals.ISSUED_IN_FUTURE,
     ),
-    "other issuer": (lambda issuer: issuer.token(iss="https://other.example.com/"), OTHER_ISSUER),
-    "other audience": (lambda issuer: issuer.token(aud="https://other.example.com"), OTHER_AUDIENCE),
-    "missing claim": (lambda issuer: issuer.token(without=("azp",)), MISSING_CLAIM),
-    "no subject": (lambda issuer: issuer.token(without=("sub",)), BAD_SUBJECT),
-    "no expiry": (lambda issuer: issuer.token(without=("exp",)), BAD_TIME),
-    "number out of range": (_with_number_out_of_range, BAD_NUMBER),
-    "lives too long": (lambda issuer: issuer.token(expires_in=2_600_000), TOO_LONG_LIVED),
-    "ill-typed scope": (lambda issuer: issuer.token(scope=1), BAD_SCOPE),
-    "ill-typed permissions": (lambda issuer: issuer.token(permissions="admin"), BAD_PERMISSIONS),
-    "ill-typed identifier": (lambda issuer: by_hand(issuer, claims=_claims(issuer, jti=7)), BAD_IDENTIFIER),
-    "bound": (lambda issuer: issuer.token(cnf={"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}), BOUND),
+    "other issuer": (lambda issuer: issuer.token(iss="https://other.example.com/"), refusals.OTHER_ISSUER),
+    "other audience": (lambda issuer: issuer.token(aud="https://other.example.com"), refusals.OTHER_AUDIENCE),
+    "missing claim": (lambda issuer: issuer.token(without=("azp",)), refusals.MISSING_CLAIM),
+    "no subject": (lambda issuer: issuer.token(without=("sub",)), refusals.BAD_SUBJECT),
+    "no expiry": (lambda issuer: issuer.token(without=("exp",)), refusals.BAD_TIME),
+    "number out of range": (_with_number_out_of_range, refusals.BAD_NUMBER),
+    "lives too long": (lambda issuer: issuer.token(expires_in=2_600_000), refusals.TOO_LONG_LIVED),
+    "ill-typed scope": (lambda issuer: issuer.token(scope=1), refusals.BAD_SCOPE),
+    "ill-typed permissions": (lambda issuer: issuer.token(permissions="admin"), refusals.BAD_PERMISSIONS),
+    "ill-typed identifier": (lambda issuer: by_hand(issuer, claims=_claims(issuer, jti=7)), refusals.BAD_IDENTIFIER),
+    "bound": (lambda issuer: issuer.token(cnf={"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}), refusals.BOUND),
 }
 
 
@@ -194,7 +161,13 @@ def test_a_refused_token_is_answered_alike_by_every_guard(make_app: AppFactory, 
 
 def test_the_causes_that_newcomers_meet_read_differently() -> None:
     """The wrong audience or tenant, a missing claim and an encrypted token each have a sentence of their own."""
-    answers = (OTHER_AUDIENCE, OTHER_ISSUER, MISSING_CLAIM, ENCRYPTED, OPAQUE)
+    answers = (
+        refusals.OTHER_AUDIENCE,
+        refusals.OTHER_ISSUER,
+        refusals.MISSING_CLAIM,
+        refusals.ENCRYPTED,
+        refusals.OPAQUE,
+    )
     assert len({answer.body["error_description"] for answer in answers}) == len(answers)
 
 
@@ -203,7 +176,7 @@ def test_a_token_on_the_blocklist_is_revoked_for_every_guard(make_app: AppFactor
     blueprint = Auth0Blueprint()
     blueprint.jwt_manager.token_in_blocklist_loader(lambda header, claims: claims["jti"] == "withdrawn")
     client = guarded(make_app(blueprint))
-    assert answer_to(client, issuer.token(jti="withdrawn")) == REVOKED
+    assert answer_to(client, issuer.token(jti="withdrawn")) == refusals.REVOKED
     assert passes(client, issuer.token(jti="another"))
 
 
@@ -214,7 +187,7 @@ def test_a_token_against_a_rule_of_the_app_has_invalid_claims_for_every_guard(
     blueprint = Auth0Blueprint()
     blueprint.jwt_manager.token_verification_loader(lambda header, claims: claims["sub"] != "auth0|barred")
     client = guarded(make_app(blueprint))
-    assert answer_to(client, issuer.token(sub="auth0|barred")) == REFUSED_BY_APP
+    assert answer_to(client, issuer.token(sub="auth0|barred")) == refusals.REFUSED_BY_APP
     assert passes(client, issuer.token())
 
 
@@ -223,7 +196,7 @@ def test_a_user_that_the_app_does_not_know_is_refused_by_every_guard(make_app: A
     blueprint = Auth0Blueprint()
     blueprint.jwt_manager.user_lookup_loader(lambda header, claims: {"auth0|known": "a user"}.get(claims["sub"]))
     client = guarded(make_app(blueprint))
-    assert answer_to(client, issuer.token(sub="auth0|gone")) == USER_NOT_FOUND
+    assert answer_to(client, issuer.token(sub="auth0|gone")) == refusals.USER_NOT_FOUND
     assert passes(client, issuer.token(sub="auth0|known"))
 
 
@@ -272,7 +245,7 @@ class TestForbidden:
     @pytest.mark.parametrize("path", ["/scope", "/permission", "/claim"])
     def test_a_request_without_credentials_is_unauthorized_rather_than_forbidden(self, app: Flask, path: str) -> None:
         """Who is calling comes before what they may do."""
-        assert seen(app.test_client().get(path)) == NO_CREDENTIALS
+        assert seen(app.test_client().get(path)) == refusals.NO_CREDENTIALS
 
 
 @pytest.fixture
@@ -305,7 +278,7 @@ class TestOutage:
         """Without keys the answer is a 503 with a time to come back, and no challenge."""
         client = guarded(make_app(AUTH0_JWKS_URL=busy_url))
         response = client.get(path, headers=bearer(issuer.token()))
-        assert seen(response) == KEY_SET_UNAVAILABLE
+        assert seen(response) == refusals.KEY_SET_UNAVAILABLE
         assert response.headers["Retry-After"] == "120"
 
     @pytest.mark.parametrize("path", ["/ours", "/theirs"])
@@ -314,7 +287,7 @@ class TestOutage:
     ) -> None:
         """What is wrong with a request by itself is said also while the issuer is away."""
         client = guarded(make_app(AUTH0_JWKS_URL=busy_url))
-        assert seen(client.get(path, headers=bearer("opaque"))) == OPAQUE
+        assert seen(client.get(path, headers=bearer("opaque"))) == refusals.OPAQUE
 
     def test_a_refusal_has_no_time_to_come_back(self, app: Flask) -> None:
         """Retry-After is for outages only."""

@@ -55,14 +55,10 @@ def test_the_scheme_may_be_in_any_case(stock: FlaskClient, issuer: LocalIssuer, 
 @pytest.mark.parametrize(
     ("header", "status", "code"),
     [
-        (None, 401, "authorization_header_missing"),
-        ("", 401, "authorization_header_missing"),
-        ("Basic dTpw", 401, "invalid_header"),
-        ("Bearer", 401, "invalid_header"),
-        ("Bearer\tx", 401, "invalid_header"),
-        ("Bearer a b", 400, "invalid_header"),
-        ("Bearer a, Bearer b", 400, "invalid_header"),
-        ("Bearer a,", 400, "invalid_header"),
+        *((None, 401, "authorization_header_missing"), ("", 401, "authorization_header_missing")),
+        *(("Basic dTpw", 401, "invalid_header"), ("Bearer", 401, "invalid_header")),
+        *(("Bearer\tx", 401, "invalid_header"), ("Bearer a b", 400, "invalid_header")),
+        *(("Bearer a, Bearer b", 400, "invalid_header"), ("Bearer a,", 400, "invalid_header")),
         ("Bearer nonsense", 401, "token_malformed"),
     ],
 )
@@ -250,10 +246,7 @@ class TestCallbacks:
     @pytest.mark.parametrize(
         "loader",
         [
-            "expired_token_loader",
-            "unauthorized_loader",
-            "decode_key_loader",
-            "user_identity_loader",
+            *("expired_token_loader", "unauthorized_loader", "decode_key_loader", "user_identity_loader"),
             "user_lookup_error_loader",
         ],
     )

@@ -22,16 +22,9 @@ NOT_ADMITTED = "The access token is not for an organization that this route acce
 
 #: Claims of tokens that are not of the organization ``org_acme``. The name is the organization's own choice.
 OTHERS: list[dict[str, Any]] = [
-    {},
-    {"org_id": "org_other"},
-    {"org_id": ""},
-    {"org_id": "org_acme2"},
-    {"org_id": "org_acm"},
-    {"org_id": "ORG_ACME"},
-    {"org_id": " org_acme"},
-    {"org_name": "org_acme"},
-    {"org_id": "org_other", "org_name": "org_acme"},
-    {"https://example.com/org_id": "org_acme"},
+    *({}, {"org_id": "org_other"}, {"org_id": ""}, {"org_id": "org_acme2"}, {"org_id": "org_acm"}),
+    *({"org_id": "ORG_ACME"}, {"org_id": " org_acme"}, {"org_name": "org_acme"}),
+    *({"org_id": "org_other", "org_name": "org_acme"}, {"https://example.com/org_id": "org_acme"}),
 ]
 
 

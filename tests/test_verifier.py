@@ -119,14 +119,8 @@ class TestShape:
     @pytest.mark.parametrize(
         ("token", "reason"),
         [
-            ("", "opaque"),
-            ("opaque", "opaque"),
-            ("\ud800", "opaque"),
-            ("a.b", "opaque"),
-            ("a.b.c.d", "opaque"),
-            ("a.b.c.d.e", "encrypted"),
-            ("a.b.c.d.e.f", "opaque"),
-            ("." * 16_384, "opaque"),
+            *(("", "opaque"), ("opaque", "opaque"), ("\ud800", "opaque"), ("a.b", "opaque"), ("a.b.c.d", "opaque")),
+            *(("a.b.c.d.e", "encrypted"), ("a.b.c.d.e.f", "opaque"), ("." * 16_384, "opaque")),
         ],
     )
     def test_only_three_segments_are_a_signed_token(self, verifier: Verifier, token: str, reason: str) -> None:
@@ -202,15 +196,8 @@ class TestShape:
     @pytest.mark.parametrize(
         "text",
         [
-            b"",
-            b"null",
-            b"[]",
-            b'{"sub": "\xff"}',
-            b'{"sub": NaN}',
-            b'{"sub": "a", "sub": "b"}',
-            b'{"x": {"y": 1, "\\u0079": 2}}',
-            b'{"sub": "\\udfff"}',
-            b'{"exp": ' + b"9" * 5000 + b"}",
+            *(b"", b"null", b"[]", b'{"sub": "\xff"}', b'{"sub": NaN}', b'{"sub": "a", "sub": "b"}'),
+            *(b'{"x": {"y": 1, "\\u0079": 2}}', b'{"sub": "\\udfff"}', b'{"exp": ' + b"9" * 5000 + b"}"),
             b'{"x": ' + b"[" * 32 + b"]" * 32 + b"}",
         ],
     )
@@ -524,22 +511,10 @@ class TestAudience:
     @pytest.mark.parametrize(
         "audience",
         [
-            "https://api.example.com/",
-            "https://api.example",
-            "xhttps://api.example.com",
-            "https://api.example.com https://b",
-            "HTTPS://api.example.com",
-            "",
-            [],
-            [""],
-            ["https://api.example.com/v2"],
-            [["https://api.example.com"]],
-            ["https://api.example.com", 7],
-            ["https://api.example.com", None],
-            {"https://api.example.com": 1},
-            None,
-            7,
-            True,
+            *("https://api.example.com/", "https://api.example", "xhttps://api.example.com"),
+            *("https://api.example.com https://b", "HTTPS://api.example.com", "", [], [""]),
+            *(["https://api.example.com/v2"], [["https://api.example.com"]], ["https://api.example.com", 7]),
+            *(["https://api.example.com", None], {"https://api.example.com": 1}, None, 7, True),
         ],
     )
     def test_any_other_audience_is_refused(self, verifier: Verifier, mint: Mint, audience: object) -> None:

@@ -7,29 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import refusals
 from conftest import AppFactory, bearer
 from flask import Flask
 from flask.testing import FlaskClient
-from refusals import (
-    BAD_NUMBER,
-    BAD_PAYLOAD,
-    BAD_PERMISSIONS,
-    BAD_SCOPE,
-    BAD_SUBJECT,
-    BAD_TIME,
-    BOUND,
-    EXPIRED,
-    OTHER_AUDIENCE,
-    OTHER_ISSUER,
-    Answer,
-    answer_to,
-    by_hand,
-    claims_of,
-    forbidden,
-    guarded,
-    seen,
-    with_member,
-)
+from refusals import Answer, answer_to, by_hand, claims_of, forbidden, guarded, seen, with_member
 
 from auth0_blueprint import requires_permission, requires_scope
 from auth0_blueprint.testing import LocalIssuer
@@ -69,64 +51,45 @@ def test_an_issuer_that_only_looks_like_ours_is_another(
     client: FlaskClient, issuer: LocalIssuer, spoil: Callable[[str], object]
 ) -> None:
     """No prefix, superstring, list or other spelling is our issuer, and no key is fetched for it (CVE-2024-53861)."""
-    assert answer_to(client, _with(issuer, iss=spoil(issuer.issuer))) == OTHER_ISSUER
+    assert answer_to(client, _with(issuer, iss=spoil(issuer.issuer))) == refusals.OTHER_ISSUER
     assert issuer.fetch_count == 0
 
 
 @pytest.mark.parametrize(
     "audience",
     [
-        "https://api.example.com/admin",
-        "https://api.example.co",
-        "api.example.com",
-        "https",
-        "",
-        "https://other.example.com https://api.example.com",
-        "https://api.example.com,https://other.example.com",
-        ["https://api.example.com/admin"],
-        [["https://api.example.com"]],
-        [{"https://api.example.com": 1}],
-        ["https://api.example.com", 1],
-        {"https://api.example.com": True},
-        [],
-        None,
-        1,
-        True,
+        *("https://api.example.com/admin", "https://api.example.co", "api.example.com", "https", ""),
+        *("https://other.example.com https://api.example.com", "https://api.example.com,https://other.example.com"),
+        *(["https://api.example.com/admin"], [["https://api.example.com"]], [{"https://api.example.com": 1}]),
+        *(["https://api.example.com", 1], {"https://api.example.com": True}, [], None, 1, True),
     ],
 )
 def test_an_audience_is_never_matched_in_part(client: FlaskClient, issuer: LocalIssuer, audience: object) -> None:
     """Texts are compared as wholes, and only texts."""
-    assert answer_to(client, _with(issuer, aud=audience)) == OTHER_AUDIENCE
+    assert answer_to(client, _with(issuer, aud=audience)) == refusals.OTHER_AUDIENCE
 
 
 @pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
 @pytest.mark.parametrize(
     "value",
     [
-        "null",
-        "[]",
-        "[4102444800]",
-        "{}",
-        "true",
-        '"4102444800"',
-        '"never"',
-        "-1",
-        "-4102444800",
-        "9" * 4000,
-        "253402300800",
-        "1e308",
+        *("null", "[]", "[4102444800]", "{}", "true", '"4102444800"', '"never"', "-1", "-4102444800", "9" * 4000),
+        *("253402300800", "1e308"),
     ],
 )
 def test_a_time_that_is_no_time_is_refused(client: FlaskClient, issuer: LocalIssuer, name: str, value: str) -> None:
     """Nothing but a number of seconds in the years 1970 to 9999 says when."""
     token = by_hand(issuer, claims=with_member(claims_of(issuer.token()), name, value))
-    assert answer_to(client, token) == BAD_TIME
+    assert answer_to(client, token) == refusals.BAD_TIME
 
 
 @pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("1e400", BAD_NUMBER), ("-1e400", BAD_NUMBER), ("NaN", BAD_PAYLOAD), ("Infinity", BAD_PAYLOAD)],
+    [
+        *(("1e400", refusals.BAD_NUMBER), ("-1e400", refusals.BAD_NUMBER), ("NaN", refusals.BAD_PAYLOAD)),
+        ("Infinity", refusals.BAD_PAYLOAD),
+    ],
 )
 def test_a_time_that_would_be_infinite_is_refused(
     client: FlaskClient, issuer: LocalIssuer, name: str, value: str, expected: Answer
@@ -140,20 +103,20 @@ def test_a_time_that_would_be_infinite_is_refused(
 @pytest.mark.parametrize("name", ["exp", "iat"])
 def test_a_token_without_a_time_is_refused(client: FlaskClient, issuer: LocalIssuer, name: str) -> None:
     """A token without an end would never end."""
-    assert answer_to(client, issuer.token(without=(name,))) == BAD_TIME
+    assert answer_to(client, issuer.token(without=(name,))) == refusals.BAD_TIME
 
 
 def test_a_token_that_expires_this_second_is_expired(make_app: AppFactory, issuer: LocalIssuer) -> None:
     """On or after exp a token must not be accepted (RFC 7519 §4.1.4)."""
     client = guarded(make_app(AUTH0_LEEWAY=0))
     now = int(time.time())
-    assert answer_to(client, issuer.token(iat=now - 60, exp=now)) == EXPIRED
+    assert answer_to(client, issuer.token(iat=now - 60, exp=now)) == refusals.EXPIRED
 
 
 @pytest.mark.parametrize("subject", [None, "", 0, True, ["auth0|admin"], {"auth0|admin": 1}])
 def test_a_subject_that_is_no_text_is_refused(client: FlaskClient, issuer: LocalIssuer, subject: object) -> None:
     """Views look users up by it."""
-    assert answer_to(client, _with(issuer, sub=subject)) == BAD_SUBJECT
+    assert answer_to(client, _with(issuer, sub=subject)) == refusals.BAD_SUBJECT
 
 
 @pytest.mark.parametrize(
@@ -161,7 +124,7 @@ def test_a_subject_that_is_no_text_is_refused(client: FlaskClient, issuer: Local
 )
 def test_a_scope_of_another_type_is_refused(client: FlaskClient, issuer: LocalIssuer, scope: object) -> None:
     """An ill-typed scope neither passes nor breaks anything."""
-    assert answer_to(client, _with(issuer, scope=scope)) == BAD_SCOPE
+    assert answer_to(client, _with(issuer, scope=scope)) == refusals.BAD_SCOPE
 
 
 @pytest.mark.parametrize(
@@ -173,8 +136,8 @@ def test_permissions_of_another_type_are_refused(
     """One text that holds the letters of a permission is not a list that holds it."""
     app.add_url_rule("/admin", "admin", requires_permission("admin")(lambda: "seen"))
     token = _with(issuer, permissions=permissions)
-    assert answer_to(client, token) == BAD_PERMISSIONS
-    assert seen(client.get("/admin", headers=bearer(token))) == BAD_PERMISSIONS
+    assert answer_to(client, token) == refusals.BAD_PERMISSIONS
+    assert seen(client.get("/admin", headers=bearer(token))) == refusals.BAD_PERMISSIONS
 
 
 @pytest.mark.parametrize(
@@ -197,4 +160,4 @@ def test_a_confirmation_that_cannot_be_checked_is_refused(
     client: FlaskClient, issuer: LocalIssuer, confirmation: object
 ) -> None:
     """A bound token is never taken for a bearer token, however odd its binding."""
-    assert answer_to(client, _with(issuer, cnf=confirmation)) == BOUND
+    assert answer_to(client, _with(issuer, cnf=confirmation)) == refusals.BOUND

@@ -100,18 +100,8 @@ def test_a_key_in_the_header_of_a_good_token_is_not_looked_at(
 @pytest.mark.parametrize(
     "key_id",
     [
-        "../../etc/passwd",
-        "/dev/null",
-        "http://127.0.0.1/key",
-        "' OR 1=1 --",
-        "| id",
-        "local-1\0",
-        "local-1\r\nX-Injected: yes",
-        "LOCAL-1",
-        " local-1",
-        "*",
-        "__proto__",
-        "__class__",
+        *("../../etc/passwd", "/dev/null", "http://127.0.0.1/key", "' OR 1=1 --", "| id", "local-1\0"),
+        *("local-1\r\nX-Injected: yes", "LOCAL-1", " local-1", "*", "__proto__", "__class__"),
     ],
 )
 def test_a_key_id_is_nothing_but_a_name(app: Flask, issuer: LocalIssuer, attacker: LocalIssuer, key_id: str) -> None:

@@ -10,24 +10,14 @@ from typing import Any
 
 import jwt
 import pytest
+import refusals
 from conftest import AppFactory, MovableClock
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from flask.testing import FlaskClient
 from jwt.algorithms import RSAAlgorithm
 from network_edge import KeySetServer, key_set_server
-from refusals import (
-    INVALID_SIGNATURE,
-    KEY_SET_UNAVAILABLE,
-    OTHER_ISSUER,
-    UNKNOWN_KEY,
-    UNSUPPORTED_ALGORITHM,
-    answer_to,
-    by_hand,
-    claims_of,
-    guarded,
-    passes,
-)
+from refusals import answer_to, by_hand, claims_of, guarded, passes
 
 from auth0_blueprint import Auth0Blueprint
 from auth0_blueprint.testing import LocalIssuer
@@ -72,7 +62,7 @@ def test_a_short_rsa_key_is_not_used(
     """A modulus of 1024 bits can be factored (CVE-2025-45768); the good key beside it works."""
     short = _members(short_key.public_key(), kid="short", alg="RS256", use="sig")
     server.publish(short, *issuer.key_set["keys"])
-    assert answer_to(client, _signed(short_key, "short", issuer)) == UNKNOWN_KEY
+    assert answer_to(client, _signed(short_key, "short", issuer)) == refusals.UNKNOWN_KEY
     assert passes(client, issuer.token())
 
 
@@ -97,7 +87,7 @@ def test_a_key_that_is_not_for_our_signatures_is_not_used(
 ) -> None:
     """A good signature by a key that is published for something else is refused; the good key beside it works."""
     server.publish({**ODD_USES[use](another_key), "kid": "odd"}, *issuer.key_set["keys"])
-    assert answer_to(client, _signed(another_key, "odd", issuer)) == UNKNOWN_KEY
+    assert answer_to(client, _signed(another_key, "odd", issuer)) == refusals.UNKNOWN_KEY
     assert passes(client, issuer.token())
 
 
@@ -144,7 +134,7 @@ def test_a_secret_in_the_key_set_signs_nothing(make_app: AppFactory, server: Key
     server.publish({"kty": "oct", "k": SECRET, "kid": "shared", "alg": "HS256"}, *issuer.key_set["keys"])
     client = guarded(make_app(AUTH0_JWKS_URL=server.url))
     token = jwt.encode(claims_of(issuer.token()), b"s" * 64, algorithm="HS256", headers={"kid": "shared"})
-    assert answer_to(client, token) == UNSUPPORTED_ALGORITHM
+    assert answer_to(client, token) == refusals.UNSUPPORTED_ALGORITHM
     assert passes(client, issuer.token())
 
 
@@ -155,8 +145,8 @@ def test_two_keys_of_one_name_are_both_unknown(
     [published] = issuer.key_set["keys"]
     ambiguous = [{**published, "kid": "twin"}, {**_members(another_key.public_key()), "kid": "twin"}]
     server.publish(*ambiguous, published)
-    assert answer_to(client, _signed(another_key, "twin", issuer)) == UNKNOWN_KEY
-    assert answer_to(client, _signed(issuer.signing_key(), "twin", issuer)) == UNKNOWN_KEY
+    assert answer_to(client, _signed(another_key, "twin", issuer)) == refusals.UNKNOWN_KEY
+    assert answer_to(client, _signed(issuer.signing_key(), "twin", issuer)) == refusals.UNKNOWN_KEY
     assert passes(client, issuer.token())
 
 
@@ -166,28 +156,17 @@ def test_a_redirect_is_not_followed(
 ) -> None:
     """The key set comes from its own address or not at all; the target is never asked, although it has good keys."""
     server.status, server.headers = status, {"Location": f"{issuer.issuer}.well-known/jwks.json"}
-    assert answer_to(client, issuer.token()) == KEY_SET_UNAVAILABLE
+    assert answer_to(client, issuer.token()) == refusals.KEY_SET_UNAVAILABLE
     assert issuer.fetch_count == 0
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
-        b"null",
-        b"[]",
-        b"{}",
-        b"<!DOCTYPE html><title>Sign in</title>",
-        b'{"keys": null}',
-        b'{"keys": {}}',
-        b'{"keys": "text"}',
-        b'{"keys": []}',
-        b'{"keys": [null]}',
-        b'{"keys": \xff}',
-        b'{"keys": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-        b'{"keys":' * 25_000 + b"1" + b"}" * 25_000,
-        b"[" * 200_000,
-        b" " * 262_145,
+        *(b"", b"null", b"[]", b"{}", b"<!DOCTYPE html><title>Sign in</title>", b'{"keys": null}', b'{"keys": {}}'),
+        *(b'{"keys": "text"}', b'{"keys": []}', b'{"keys": [null]}', b'{"keys": \xff}'),
+        *(b'{"keys": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", b'{"keys":' * 25_000 + b"1" + b"}" * 25_000),
+        *(b"[" * 200_000, b" " * 262_145),
     ],
     ids=range(15),
 )
@@ -196,7 +175,7 @@ def test_a_document_that_is_no_key_set_is_an_outage(
 ) -> None:
     """No token can be verified, none is called invalid, and nothing breaks."""
     server.body = body
-    assert answer_to(client, issuer.token()) == KEY_SET_UNAVAILABLE
+    assert answer_to(client, issuer.token()) == refusals.KEY_SET_UNAVAILABLE
 
 
 def test_a_key_set_that_names_its_keys_twice_is_an_outage(
@@ -205,7 +184,7 @@ def test_a_key_set_that_names_its_keys_twice_is_an_outage(
     """Two readers would see two key sets."""
     server.publish(*issuer.key_set["keys"])
     server.body = server.body[:-1] + b', "keys": []}'
-    assert answer_to(client, issuer.token()) == KEY_SET_UNAVAILABLE
+    assert answer_to(client, issuer.token()) == refusals.KEY_SET_UNAVAILABLE
 
 
 def test_a_removed_key_is_refused_after_one_refresh(make_app: AppFactory, issuer: LocalIssuer) -> None:
@@ -217,7 +196,7 @@ def test_a_removed_key_is_refused_after_one_refresh(make_app: AppFactory, issuer
     assert (passes(client, old), passes(client, new)) == (True, True)
     issuer.remove_key(old_key)
     clock.move(600)
-    assert answer_to(client, old) == UNKNOWN_KEY
+    assert answer_to(client, old) == refusals.UNKNOWN_KEY
     assert passes(client, new)
     assert issuer.fetch_count == 2
 
@@ -243,14 +222,14 @@ class TestTwoIssuers:
         assert issuer.key_ids == other.key_ids
         ours, others = clients
         assert (passes(ours, issuer.token()), passes(others, other.token())) == (True, True)
-        assert answer_to(ours, other.token(iss=issuer.issuer)) == INVALID_SIGNATURE
-        assert answer_to(others, issuer.token(iss=other.issuer)) == INVALID_SIGNATURE
+        assert answer_to(ours, other.token(iss=issuer.issuer)) == refusals.INVALID_SIGNATURE
+        assert answer_to(others, issuer.token(iss=other.issuer)) == refusals.INVALID_SIGNATURE
 
     def test_a_token_of_the_other_issuer_is_refused_by_its_name(
         self, clients: tuple[FlaskClient, FlaskClient], issuer: LocalIssuer, other: LocalIssuer
     ) -> None:
         """No key is fetched for a token that says it comes from elsewhere."""
         ours, others = clients
-        assert answer_to(ours, other.token()) == OTHER_ISSUER
-        assert answer_to(others, issuer.token()) == OTHER_ISSUER
+        assert answer_to(ours, other.token()) == refusals.OTHER_ISSUER
+        assert answer_to(others, issuer.token()) == refusals.OTHER_ISSUER
         assert (issuer.fetch_count, other.fetch_count) == (0, 0)
