@@ -20,6 +20,9 @@ from werkzeug.test import TestResponse
 from auth0_blueprint import current_token, requires_auth
 from auth0_blueprint.testing import LocalIssuer
 
+#: In the place of a value: leave the member out.
+ABSENT: Any = object()
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -214,14 +217,24 @@ def by_hand(issuer: LocalIssuer, header: Any = None, claims: Any = None, key: RS
     return f"{signing_input}.{segment(signature)}"
 
 
+def changed(members: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return *members* with *changes*, of which `ABSENT` leaves a member out."""
+    return {name: value for name, value in {**members, **changes}.items() if value is not ABSENT}
+
+
 def with_header(issuer: LocalIssuer, **changes: Any) -> str:
     """Return a good token but for *changes* in its header, with a genuine signature."""
-    return by_hand(issuer, {**header_of(issuer.token()), **changes})
+    return by_hand(issuer, changed(header_of(issuer.token()), changes))
 
 
 def with_claims(issuer: LocalIssuer, **changes: Any) -> str:
     """Return a good token but for *changes* in its claims, with a genuine signature."""
-    return by_hand(issuer, claims={**claims_of(issuer.token()), **changes})
+    return by_hand(issuer, claims=changed(claims_of(issuer.token()), changes))
+
+
+def with_text(issuer: LocalIssuer, name: str, text: str) -> str:
+    """Return a good token but for *text*, as it is, for the value of the claim *name*."""
+    return by_hand(issuer, claims=with_member(claims_of(issuer.token()), name, text))
 
 
 def with_signature(token: str, signature: bytes) -> str:

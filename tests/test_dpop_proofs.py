@@ -9,10 +9,10 @@ import pytest
 from conftest import MovableClock
 from cryptography.hazmat.primitives.asymmetric import x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from dpop_client import ABSENT, DPoPClient, hash_of, json_with, new_key, padded, signed_with_secret
+from dpop_client import DPoPClient, hash_of, json_with, new_key, padded, signed_with_secret
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusals import segment, unsegment
+from refusals import ABSENT, segment, unsegment
 
 from auth0_blueprint.challenge import response_body
 from auth0_blueprint.concurrency.clock import Clock

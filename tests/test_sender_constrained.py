@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from conftest import AppFactory, MovableClock, bearer
-from dpop_client import ABSENT, DPoPClient
+from dpop_client import DPoPClient
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_jwt_extended import get_jwt, jwt_required
+from refusals import ABSENT
 from werkzeug.test import TestResponse
 
 from auth0_blueprint import (

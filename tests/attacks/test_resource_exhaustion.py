@@ -9,25 +9,20 @@ import pytest
 import refusals
 from conftest import AppFactory, MovableClock, bearer
 from flask import Flask
+from flask.testing import FlaskClient
 from network_edge import key_set_server
-from refusals import Answer, answer_to, by_hand, guarded, header_of, passes, seen, segment
+from refusals import Answer, answer_to, answer_unread, by_hand, guarded, passes, seen, segment
 
 from auth0_blueprint.testing import LocalIssuer
 
 MEGABYTE = 1_048_576
 
 
-@pytest.mark.parametrize("text", ["x", ".", "[", "a.", "=", "\u00e9"])
-def test_a_token_of_a_megabyte_is_refused_before_it_is_read(app: Flask, issuer: LocalIssuer, text: str) -> None:
-    """Only its length is looked at (CVE-2025-61920)."""
-    assert answer_to(guarded(app), text * MEGABYTE) == refusals.TOO_LONG
-    assert issuer.fetch_count == 0
-
-
-def test_a_genuine_token_that_is_too_long_is_refused(app: Flask, issuer: LocalIssuer) -> None:
-    """A good signature does not make up for a megabyte of claims."""
-    assert answer_to(guarded(app), issuer.token(filling="x" * MEGABYTE)) == refusals.TOO_LONG
-    assert issuer.fetch_count == 0
+@pytest.mark.parametrize("text", ["x", ".", "[", "a.", "=", "\u00e9", None])
+def test_a_token_of_a_megabyte_is_refused_before_it_is_read(app: Flask, issuer: LocalIssuer, text: str | None) -> None:
+    """Only its length is looked at, also of a genuine one (CVE-2025-61920)."""
+    token = issuer.token(filling="x" * MEGABYTE) if text is None else text * MEGABYTE
+    assert answer_unread(guarded(app), issuer, token) == refusals.TOO_LONG
 
 
 @pytest.mark.parametrize(
@@ -57,15 +52,16 @@ def test_a_compressed_bomb_is_not_inflated(app: Flask, issuer: LocalIssuer) -> N
     """An encrypted token is refused by its form, whatever would come out of it (CVE-2024-28102)."""
     bomb = segment(zlib.compress(bytes(8 * MEGABYTE), 9))
     header = segment({"alg": "RSA-OAEP", "enc": "A256GCM", "zip": "DEF", "kid": issuer.key_ids[-1]})
-    assert answer_to(guarded(app), f"{header}..{segment(bytes(12))}.{bomb}.{segment(bytes(16))}") == refusals.ENCRYPTED
-    assert issuer.fetch_count == 0
+    token = f"{header}..{segment(bytes(12))}.{bomb}.{segment(bytes(16))}"
+    assert answer_unread(guarded(app), issuer, token) == refusals.ENCRYPTED
 
 
 def test_a_compressed_payload_is_no_payload(app: Flask, issuer: LocalIssuer) -> None:
     """A signed token that claims to be compressed is read as it is."""
-    token = by_hand(issuer, {**header_of(issuer.token()), "zip": "DEF"}, zlib.compress(bytes(8 * MEGABYTE), 9))
-    assert answer_to(guarded(app), token) == refusals.BAD_PAYLOAD
-    assert issuer.fetch_count == 0
+    token = by_hand(
+        issuer, {"alg": "RS256", "kid": issuer.key_ids[-1], "zip": "DEF"}, zlib.compress(bytes(8 * MEGABYTE), 9)
+    )
+    assert answer_unread(guarded(app), issuer, token) == refusals.BAD_PAYLOAD
 
 
 DEEP = {
@@ -77,25 +73,18 @@ DEEP = {
 
 
 @pytest.mark.parametrize("form", DEEP)
-def test_a_deep_header_is_refused(make_app: AppFactory, issuer: LocalIssuer, form: str) -> None:
+def test_a_deep_header_or_payload_is_refused(make_app: AppFactory, issuer: LocalIssuer, form: str) -> None:
     """Also where the limit on the length would let it pass, depth breaks nothing."""
     client = guarded(make_app(AUTH0_MAX_TOKEN_BYTES=MEGABYTE))
-    assert answer_to(client, by_hand(issuer, header=DEEP[form])) == refusals.BAD_HEADER
-    assert issuer.fetch_count == 0
+    assert answer_unread(client, issuer, by_hand(issuer, header=DEEP[form])) == refusals.BAD_HEADER
+    assert answer_unread(client, issuer, by_hand(issuer, claims=DEEP[form])) == refusals.BAD_PAYLOAD
 
 
-@pytest.mark.parametrize("form", DEEP)
-def test_a_deep_payload_is_refused(make_app: AppFactory, issuer: LocalIssuer, form: str) -> None:
-    """Also where the limit on the length would let it pass, depth breaks nothing."""
-    client = guarded(make_app(AUTH0_MAX_TOKEN_BYTES=MEGABYTE))
-    assert answer_to(client, by_hand(issuer, claims=DEEP[form])) == refusals.BAD_PAYLOAD
-    assert issuer.fetch_count == 0
-
-
-def _token_with_key_id(issuer: LocalIssuer, key_id: str) -> str:
-    """Return a token that only has to get as far as the search for its key."""
+def _answers_to_made_up_key_ids(client: FlaskClient, issuer: LocalIssuer) -> list[Answer]:
+    """Present a thousand tokens that only have to get as far as the search for their keys."""
     _header, payload, signature = issuer.token().split(".")
-    return f"{segment({'alg': 'RS256', 'kid': key_id})}.{payload}.{signature}"
+    headers = [segment({"alg": "RS256", "kid": f"made-up-{number}"}) for number in range(1000)]
+    return [seen(client.get("/ours", headers=bearer(f"{header}.{payload}.{signature}"))) for header in headers]
 
 
 def test_made_up_key_ids_cause_no_fetch_right_after_one(make_app: AppFactory, issuer: LocalIssuer) -> None:
@@ -103,11 +92,7 @@ def test_made_up_key_ids_cause_no_fetch_right_after_one(make_app: AppFactory, is
     app = make_app(clock=MovableClock(time.time()))  # however long it takes, it is right after
     client, good = guarded(app), issuer.token()
     assert passes(client, good)
-    answers = [
-        seen(client.get("/ours", headers=bearer(_token_with_key_id(issuer, f"made-up-{number}"))))
-        for number in range(1000)
-    ]
-    assert answers == [refusals.UNKNOWN_KEY] * 1000
+    assert _answers_to_made_up_key_ids(client, issuer) == [refusals.UNKNOWN_KEY] * 1000
     assert passes(client, good)
     assert issuer.fetch_count == 1
 
@@ -121,8 +106,6 @@ def test_made_up_key_ids_in_an_outage_cause_one_fetch(make_app: AppFactory, issu
         assert passes(client, good)
         clock.move(31)
         server.status = 503
-        headers = [bearer(_token_with_key_id(issuer, f"made-up-{number}")) for number in range(1000)]
-        answers = [seen(client.get("/ours", headers=header)) for header in headers]
-        assert answers == [refusals.KEY_SET_UNAVAILABLE] * 1000
+        assert _answers_to_made_up_key_ids(client, issuer) == [refusals.KEY_SET_UNAVAILABLE] * 1000
         assert passes(client, good)
         assert server.asked == ["/jwks"] * 2
