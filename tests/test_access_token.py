@@ -40,7 +40,6 @@ def token() -> AccessToken:
 
 class TestMapping:
     def test_it_is_a_mapping_of_the_claims(self, token: AccessToken) -> None:
-        """All that a mapping does works, with the claims as they were signed."""
         assert isinstance(token, Mapping)
         assert dict(token) == CLAIMS
         assert token == CLAIMS
@@ -51,7 +50,6 @@ class TestMapping:
         assert token.get("tier", "none") == "none"
 
     def test_an_absent_claim_is_a_key_error(self, token: AccessToken) -> None:
-        """As with any mapping."""
         with pytest.raises(KeyError):
             token["tier"]
 
@@ -63,18 +61,15 @@ class TestMapping:
 class TestImmutability:
     @pytest.mark.parametrize("name", ["scopes", "permissions", "subject", "claims", "_claims", "_header", "is_admin"])
     def test_no_attribute_can_be_set(self, token: AccessToken, name: str) -> None:
-        """Neither an existing attribute nor a new one."""
         with pytest.raises(AttributeError, match="immutable"):
             setattr(token, name, frozenset({"admin"}))
 
     @pytest.mark.parametrize("name", ["scopes", "permissions", "_claims", "_header"])
     def test_no_attribute_can_be_deleted(self, token: AccessToken, name: str) -> None:
-        """What is there stays."""
         with pytest.raises(AttributeError, match="immutable"):
             delattr(token, name)
 
     def test_no_claim_can_be_set_or_deleted(self, token: AccessToken) -> None:
-        """It is a mapping, and no mutable one."""
         mutable: Any = token
         with pytest.raises(TypeError):
             mutable["sub"] = "auth0|admin"
@@ -82,7 +77,6 @@ class TestImmutability:
             del mutable["sub"]
 
     def test_it_has_no_dict_to_write_to(self, token: AccessToken) -> None:
-        """Slots leave no other way to attach something."""
         assert not hasattr(token, "__dict__")
 
     @pytest.mark.parametrize(
@@ -105,7 +99,6 @@ class TestImmutability:
         ],
     )
     def test_what_comes_out_is_a_copy(self, token: AccessToken, change: Callable[[AccessToken], object]) -> None:
-        """Whatever is done to a list or an object that came out, the token stays as it was."""
         change(token)
         assert token.claims == {
             **CLAIMS,
@@ -136,7 +129,6 @@ class TestAttributes:
         ],
     )
     def test_the_usual_claims_have_names(self, token: AccessToken, name: str, value: object) -> None:
-        """Each with the type that a view wants."""
         assert getattr(token, name) == value
 
     @pytest.mark.parametrize(
@@ -147,7 +139,6 @@ class TestAttributes:
         ],
     )
     def test_the_client_is_client_id_else_azp(self, claims: dict[str, Any], client_id: str | None) -> None:
-        """Both profiles of Auth0 are served."""
         assert AccessToken({**claims, "sub": "s"}, {}).client_id == client_id
 
     def test_a_single_audience_is_a_tuple_of_one(self) -> None:
@@ -156,7 +147,6 @@ class TestAttributes:
 
     @pytest.mark.parametrize("name", ["token_id", "organization_id", "confirmation"])
     def test_an_absent_optional_claim_is_none(self, name: str) -> None:
-        """Auth0's own profile has none of them."""
         assert getattr(AccessToken({"sub": "auth0|user"}, {}), name) is None
 
     @pytest.mark.parametrize("name", ["issued_at", "expires_at"])
@@ -167,17 +157,14 @@ class TestAttributes:
 
 class TestAnonymous:
     def test_it_is_empty_and_false(self) -> None:
-        """No claims, no header, no truth."""
         assert not ANONYMOUS
         assert (dict(ANONYMOUS), ANONYMOUS.header) == ({}, {})
 
     def test_it_may_do_nothing(self) -> None:
-        """No scopes and no permissions."""
         assert (ANONYMOUS.scopes, ANONYMOUS.permissions) == (frozenset(), frozenset())
 
     @pytest.mark.parametrize("name", ["client_id", "token_id", "organization_id", "confirmation"])
     def test_what_is_optional_is_none(self, name: str) -> None:
-        """As in a verified token that has no such claim."""
         assert getattr(ANONYMOUS, name) is None
 
     @pytest.mark.parametrize("name", ["subject", "issuer", "audience", "issued_at", "expires_at"])
@@ -187,7 +174,6 @@ class TestAnonymous:
             getattr(ANONYMOUS, name)
 
     def test_its_repr_says_so(self) -> None:
-        """It has no subject to show."""
         assert repr(ANONYMOUS) == "<AccessToken anonymous>"
 
 
@@ -200,7 +186,6 @@ class TestRepr:
     def test_no_way_to_print_it_shows_the_token(
         self, app: Flask, issuer: LocalIssuer, show: Callable[[object], str]
     ) -> None:
-        """No segment of the token is in any text that is made of it."""
         text = issuer.token()
         with app.app_context():
             shown = show(verify_token(text))
@@ -250,14 +235,12 @@ class TestJSON:
         view: Callable[[], ResponseReturnValue],
         expected: Callable[[dict[str, Any]], object],
     ) -> None:
-        """Flask's JSON takes the proxy, the token, either inside something else, and each nested value."""
         app.add_url_rule("/view", "view", view)
         text = issuer.token(tiers=[{"name": "gold", "since": [2024, 2.5, None, True]}])
         response = app.test_client().get("/view", headers=bearer(text))
         assert response.get_json() == expected(claims_of(text))
 
     def test_an_anonymous_one_is_an_empty_object(self, app: Flask) -> None:
-        """An optional guard leaves a proxy that is JSON all the same."""
         app.add_url_rule("/view", "view", requires_auth(optional=True)(lambda: jsonify(current_token)))
         assert app.test_client().get("/view").get_json() == {}
 
@@ -267,14 +250,11 @@ class TestJSON:
             app.json.dumps(object())
 
     def test_what_flask_knows_it_still_knows(self, app: Flask) -> None:
-        """Flask's own additions to JSON work as before."""
         with app.app_context():
             assert app.json.dumps(datetime(2027, 1, 15, tzinfo=UTC)) == '"Fri, 15 Jan 2027 00:00:00 GMT"'
 
 
 def test_a_view_cannot_change_the_token_of_a_later_request(app: Flask, issuer: LocalIssuer) -> None:
-    """Two requests with one token see the same claims, whatever the first one did to them."""
-
     @app.get("/view")
     @requires_auth
     def view() -> ResponseReturnValue:

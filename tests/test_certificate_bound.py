@@ -119,7 +119,6 @@ class TestWhereItIsSetUp:
     def test_the_holder_of_the_certificate_is_let_in(
         self, make_app: AppFactory, issuer: LocalIssuer, holder: Credential, source: str, mode: str
     ) -> None:
-        """By either scheme, in any case, without a proof."""
         client, token = serve(make_app, source, mode), issuer.token(cnf=bound_to(holder))
         for scheme in (*SCHEMES, "bearer", "dpop"):
             assert ask(client, token, scheme, SOURCES[source](holder.escaped_pem)) == PASSED
@@ -147,7 +146,6 @@ class TestWhereItIsSetUp:
     def test_an_unreadable_certificate_is_refused(
         self, make_app: AppFactory, issuer: LocalIssuer, holder: Credential, source: str, mode: str
     ) -> None:
-        """Never an error of the server."""
         client, token = serve(make_app, source, mode), issuer.token(cnf=bound_to(holder))
         for text in ("x", "::", "%ff", "-----BEGIN CERTIFICATE-----", f"{holder.escaped_pem},{holder.escaped_pem}"):
             for scheme in SCHEMES:
@@ -180,7 +178,6 @@ class TestProofs:
     def test_where_proofs_are_required_no_certificate_helps(
         self, make_app: AppFactory, issuer: LocalIssuer, holder: Credential, source: str, scheme: str
     ) -> None:
-        """The app says that each token has to be bound to a key."""
         client, token = serve(make_app, source, "required"), issuer.token(cnf=bound_to(holder))
         shown = SOURCES[source](holder.escaped_pem)
         assert ask(client, token, scheme, shown) == told(PROOF_REQUIRED, "required", scheme)
@@ -218,7 +215,6 @@ class TestProofs:
     def test_both_kinds_of_tokens_pass_where_both_are_set_up(
         self, make_app: AppFactory, issuer: LocalIssuer, holder: Credential, key_holder: DPoPClient
     ) -> None:
-        """Each with what it is bound to."""
         client = serve(make_app, mode="allowed")
         token = issuer.token(cnf=key_holder.confirmation)
         assert ask(client, token, "DPoP", None, proofs_of(key_holder, token)) == PASSED
@@ -231,7 +227,6 @@ class TestPlainTokens:
     def test_they_pass_whatever_certificate_there_is(
         self, make_app: AppFactory, issuer: LocalIssuer, source: str, text: str
     ) -> None:
-        """Nobody looks at it."""
         assert ask(serve(make_app, source), issuer.token(), "Bearer", SOURCES[source](text)) == PASSED
 
     def test_they_are_not_bound_by_showing_a_certificate(

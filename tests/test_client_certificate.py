@@ -70,7 +70,6 @@ class TestForms:
 
     @pytest.mark.parametrize("environ", [{}, from_server(""), from_server(None)])
     def test_a_request_without_certificate_has_no_thumbprint(self, environ: dict[str, Any]) -> None:
-        """Servers and proxies leave the place empty then, or leave it out."""
         assert thumbprint(environ, SERVER) is None
 
     @pytest.mark.parametrize(
@@ -97,7 +96,6 @@ class TestForms:
         ],
     )
     def test_what_is_no_certificate_is_refused(self, text: object) -> None:
-        """Whatever it is: never an error of the server."""
         assert answer_to(thumbprint, from_server(text), SERVER) == UNREADABLE_CERTIFICATE
 
     def test_several_certificates_are_refused(self, client: Credential, other: Credential) -> None:
@@ -112,7 +110,6 @@ class TestForms:
             assert answer_to(thumbprint, from_server(text), SERVER) == UNREADABLE_CERTIFICATE
 
     def test_anything_around_the_certificate_is_refused(self, client: Credential) -> None:
-        """A text, a parameter, a byte after the end."""
         longer = base64.b64encode(client.der + b"\0").decode()
         for text in (
             "a comment\n" + client.pem,
@@ -127,7 +124,6 @@ class TestForms:
             assert answer_to(thumbprint, from_server(text), SERVER) == UNREADABLE_CERTIFICATE
 
     def test_a_text_that_is_too_long_is_refused_unread(self, client: Credential) -> None:
-        """A header's worth, and one character more."""
         longest = client.pem.ljust(16_384)
         assert thumbprint(from_server(longest), SERVER) == client.thumbprint
         assert answer_to(thumbprint, from_server(longest + " "), SERVER) == UNREADABLE_CERTIFICATE
@@ -139,8 +135,6 @@ class TestForms:
         assert answer_to(thumbprint, from_server(text), SERVER) == UNREADABLE_CERTIFICATE
 
     def test_a_damaged_certificate_is_another_one_or_refused(self, client: Credential) -> None:
-        """Each byte of it changed in turn."""
-
         def outcome(der: bytes) -> str | None:
             try:
                 return thumbprint(from_server(f":{base64.b64encode(der).decode()}:"), SERVER)
@@ -176,7 +170,6 @@ class TestWhoIsBelieved:
             assert answer_to(thumbprint, environ, certificate_source(setting)) == UNTRUSTED_PROXY
 
     def test_a_peer_without_address_is_one_on_a_unix_socket(self, client: Credential) -> None:
-        """Only where the setting names it."""
         unix = certificate_source("header:X-SSL-Client-Cert from unix")
         assert thumbprint(from_peer("", client.escaped_pem), unix) == client.thumbprint
         assert answer_to(thumbprint, from_peer("127.0.0.1", client.escaped_pem), unix) == UNTRUSTED_PROXY
@@ -211,7 +204,6 @@ class TestWhoIsBelieved:
 
 class TestSetting:
     def test_it_names_a_key_of_the_server_or_a_header_and_who_may_send_it(self) -> None:
-        """Spaces around what it lists do not matter."""
         assert certificate_source(" environ:SSL_CLIENT_CERT ").key == "SSL_CLIENT_CERT"
         assert certificate_source("environ:HTTPS_CC").key == "HTTPS_CC"
         assert certificate_source("header:Client-Cert from ::1").key == "HTTP_CLIENT_CERT"
@@ -250,7 +242,6 @@ class TestSetting:
         ],
     )
     def test_a_form_that_a_client_could_fake_is_refused_at_startup(self, text: str, said: str) -> None:
-        """With what would be right."""
         schema = Schema.from_dict({"AUTH0_MTLS_CERT": ClientCertificate()})()
         with pytest.raises(ValidationError) as caught:
             schema.load({"AUTH0_MTLS_CERT": text})
@@ -258,7 +249,6 @@ class TestSetting:
         assert said in message
 
     def test_a_sound_value_stays_as_it_was_written(self) -> None:
-        """It is what operators are shown."""
         text = "header:X-SSL-Client-Cert from unix, 10.0.0.0/24"
         assert Schema.from_dict({"AUTH0_MTLS_CERT": ClientCertificate()})().load({"AUTH0_MTLS_CERT": text}) == {
             "AUTH0_MTLS_CERT": text
@@ -267,7 +257,6 @@ class TestSetting:
 
 class TestBinding:
     def test_a_token_goes_with_the_certificate_that_it_names(self, client: Credential) -> None:
-        """And with no other."""
         refuse_other_certificates({"x5t#S256": client.thumbprint}, from_server(client.pem), SERVER)
 
     def test_another_certificate_is_refused(self, client: Credential, other: Credential) -> None:

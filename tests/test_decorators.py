@@ -42,7 +42,6 @@ def client_of(app: Flask, *guards: Decorator) -> FlaskClient:
 
 @pytest.mark.parametrize("guard", [requires_auth, requires_auth()])
 def test_requires_auth_works_with_and_without_parentheses(app: Flask, issuer: LocalIssuer, guard: Decorator) -> None:
-    """Both spellings admit a valid token and refuse a request without one."""
     client = client_of(app, guard)
     assert client.get("/guarded", headers=bearer(issuer.token())).json == {"subject": "auth0|local-user"}
     assert client.get("/guarded").status_code == 401
@@ -126,12 +125,10 @@ def test_an_anonymous_request_does_not_pass_a_stricter_guard_below(app: Flask) -
 def test_a_guard_admits_exactly_what_it_demands(
     app: Flask, issuer: LocalIssuer, guard: Decorator, claims: dict[str, Any], status: int
 ) -> None:
-    """Each demand, met and not met."""
     assert client_of(app, guard).get("/guarded", headers=bearer(issuer.token(**claims))).status_code == status
 
 
 def test_the_challenge_names_every_scope_that_the_route_needs(app: Flask, issuer: LocalIssuer) -> None:
-    """Whichever of the stacked guards refuses."""
     client = client_of(app, requires_scope("a"), requires_permission("p"), requires_scope("b"))
     for claims in ({"scope": "x"}, {"scope": "a", "permissions": ["p"]}, {"scope": "a b"}):
         response = client.get("/guarded", headers=bearer(issuer.token(**claims)))
@@ -164,7 +161,6 @@ def test_the_challenge_names_every_scope_that_the_route_needs(app: Flask, issuer
 def test_a_wrong_argument_is_refused_when_the_decorator_is_applied(
     make: Callable[[], object], error: type[Exception]
 ) -> None:
-    """Not at the first request."""
     with pytest.raises(error):
         make()
 
@@ -180,7 +176,6 @@ def test_a_guard_that_runs_before_every_request_answers_for_unmatched_ones_too(a
 
 @pytest.mark.parametrize(("requirement", "noun"), [(requires_scope, "scope"), (requires_permission, "permission")])
 def test_an_error_about_an_argument_says_what_was_expected(requirement: Callable[..., object], noun: str) -> None:
-    """In the words of the decorator that was used."""
     with pytest.raises(TypeError, match=rf"^Name at least one {noun}\.$"):
         requirement()
     with pytest.raises(TypeError, match=rf"^Give each {noun} as a string of its own, not as list\.$"):
@@ -200,8 +195,6 @@ def test_a_check_that_fails_is_logged_and_one_that_says_no_is_not(
 
 
 def test_has_scope_and_has_permission_answer_inside_a_view(app: Flask, issuer: LocalIssuer) -> None:
-    """All that are named have to be there, and the two claims are never merged."""
-
     @app.get("/asked")
     @requires_auth
     def asked() -> dict[str, bool]:
@@ -225,8 +218,6 @@ def test_has_scope_and_has_permission_answer_inside_a_view(app: Flask, issuer: L
 
 
 def test_a_coroutine_view_is_guarded(app: Flask, issuer: LocalIssuer) -> None:
-    """``async def`` views work as plain ones do."""
-
     @app.get("/slow")
     @requires_scope("a")
     async def slow() -> dict[str, str]:
@@ -238,8 +229,6 @@ def test_a_coroutine_view_is_guarded(app: Flask, issuer: LocalIssuer) -> None:
 
 
 def test_class_based_views_are_guarded_as_a_whole_and_by_method(app: Flask, issuer: LocalIssuer) -> None:
-    """``decorators`` guard every method, a guard on a method that one."""
-
     class Messages(MethodView):
         decorators: ClassVar = [requires_auth]
 
@@ -288,7 +277,6 @@ def test_current_token_in_an_unguarded_view_names_the_remedy(app: Flask) -> None
 
 
 def test_a_guard_without_the_blueprint_names_the_remedy() -> None:
-    """An app that never registered the blueprint does not let anybody in."""
     app = Flask("bare")
     app.testing = True
     client = client_of(app, requires_auth)
@@ -297,7 +285,6 @@ def test_a_guard_without_the_blueprint_names_the_remedy() -> None:
 
 
 def test_one_request_is_verified_once(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """Stacked guards share the verification: the signal is sent once."""
     from auth0_blueprint import token_verified
 
     app = make_app()

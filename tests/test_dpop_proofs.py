@@ -119,7 +119,6 @@ def resource() -> Resource:
 
 @pytest.mark.parametrize("algorithm", PROOF_ALGORITHMS)
 def test_a_good_proof_passes(clients: dict[str, DPoPClient], algorithm: str) -> None:
-    """With each algorithm that is accepted without further ado."""
     resource = Resource(clients[algorithm])
     resource.ask(resource.proof())
     assert len(resource.memory) == 1
@@ -127,7 +126,6 @@ def test_a_good_proof_passes(clients: dict[str, DPoPClient], algorithm: str) -> 
 
 @pytest.mark.parametrize("algorithm", sorted(ALGORITHMS))
 def test_every_known_algorithm_can_be_accepted(clients: dict[str, DPoPClient], algorithm: str) -> None:
-    """If the app says so; then no other is."""
     resource = Resource(clients[algorithm], algorithms=(algorithm,))
     resource.ask(resource.proof())
     other = Resource(clients["ES384" if algorithm != "ES384" else "ES512"], algorithms=(algorithm,))
@@ -197,7 +195,6 @@ def test_white_space_around_the_header_counts_for_nothing(resource: Resource) ->
 
 @pytest.mark.parametrize("header", [None, "", "  \t"])
 def test_without_a_proof_a_bound_token_is_refused(resource: Resource, header: str | None) -> None:
-    """An empty header is none."""
     assert resource.refusal_of(header) == "missing"
 
 
@@ -208,7 +205,6 @@ def test_two_proofs_are_refused(resource: Resource, joint: str) -> None:
 
 
 def test_a_proof_that_is_too_long_is_not_read(resource: Resource) -> None:
-    """However good it is."""
     proof = resource.proof()
     Resource(CLIENT, max_bytes=len(proof)).ask(proof)
     assert Resource(CLIENT, max_bytes=len(proof) - 1).refusal_of(proof) == "too_long"
@@ -237,7 +233,6 @@ def test_what_is_no_jwt_is_refused(resource: Resource, proof: str) -> None:
 
 @pytest.mark.parametrize(("name", "text"), [("typ", '"dpop+jwt"'), ("jwk", "{}"), ("alg", '"ES256"')])
 def test_a_header_that_two_readers_read_differently_is_refused(resource: Resource, name: str, text: str) -> None:
-    """A member named twice, though the signature is genuine."""
     client = resource.client
     proof = client.sign(json_with(client.header(), name, text), client.claims(METHOD, URI, ACCESS_TOKEN, NOW))
     assert resource.refusal_of(proof) == "malformed"
@@ -247,7 +242,6 @@ def test_a_header_that_two_readers_read_differently_is_refused(resource: Resourc
     ("name", "text"), [("htu", '"https://evil.example/"'), ("iat", "NaN"), ("iat", "1e400"), ("nonce", '"\\ud800"')]
 )
 def test_claims_that_two_readers_read_differently_are_refused(resource: Resource, name: str, text: str) -> None:
-    """A member named twice, a number that is none, a lone surrogate."""
     claims = resource.client.claims(METHOD, URI, ACCESS_TOKEN, NOW)
     if name == "iat":
         del claims["iat"]
@@ -311,7 +305,6 @@ def test_a_key_that_is_no_public_key_for_signatures_is_refused(resource: Resourc
 
 @pytest.mark.parametrize("algorithm", PROOF_ALGORITHMS)
 def test_a_private_key_is_refused(clients: dict[str, DPoPClient], algorithm: str) -> None:
-    """Of each type, as a client that exports too much would send it."""
     resource = Resource(clients[algorithm])
     assert resource.refusal_of(resource.proof({"jwk": resource.client.private_jwk})) == "key"
 
@@ -441,7 +434,6 @@ def test_a_request_with_dot_segments_has_no_proof(resource: Resource) -> None:
 
 
 def test_a_header_that_was_seen_before_excuses_nothing(resource: Resource) -> None:
-    """The key and the signature are looked at each time, and so is the length."""
     resource.ask(resource.proof())
     for proof, confirmation, reason in [
         (_spoilt(resource.proof(), "altered"), CLIENT.confirmation, "signature"),
@@ -524,7 +516,6 @@ def test_an_identifier_of_one_client_is_not_used_up_by_another(resource: Resourc
 
 
 def test_a_used_proof_is_refused_for_as_long_as_it_would_be_accepted(resource: Resource) -> None:
-    """Also one by a clock that is ahead."""
     proof = resource.proof(iat=NOW + 30)
     resource.ask(proof)
     resource.clock.move(330)
@@ -589,7 +580,6 @@ def _decided(proof: str) -> str:
 @_BOUNDED
 @given(header=_HEADERS, claims=_CLAIMS)
 def test_whatever_is_signed_gets_one_of_the_documented_answers(header: dict[str, Any], claims: dict[str, Any]) -> None:
-    """And passes only if it says what it has to."""
     passes = _decided(_CLIENT.sign(header, claims)) == "passes"
     is_good = (
         str(header["typ"]).lower() == "dpop+jwt"

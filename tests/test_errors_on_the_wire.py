@@ -51,23 +51,19 @@ class TestHeader:
         "authorization", ["Basic dXNlcjpwdw==", "Bearer\tx", "Bearerx y", "DPoP x", "x.y.z", "Digest a=b, c=d", ","]
     )
     def test_another_scheme_gets_a_bare_challenge(self, app: Flask, path: str, authorization: str) -> None:
-        """Credentials of another scheme are as good as none."""
         assert seen(guarded(app).get(path, headers={"Authorization": authorization})) == refusals.OTHER_SCHEME
 
     @pytest.mark.parametrize("authorization", ["Bearer", "bearer", "Bearer ", "Bearer    "])
     def test_a_scheme_without_a_token_gets_a_bare_challenge(self, app: Flask, path: str, authorization: str) -> None:
-        """The word Bearer alone is as good as no credentials."""
         assert seen(guarded(app).get(path, headers={"Authorization": authorization})) == refusals.NO_TOKEN
 
     @pytest.mark.parametrize(
         "authorization", ["Bearer x y", "Bearer x, y", "Bearer x,y", "Bearer x,", "Bearer ,x", "Basic x, Bearer y"]
     )
     def test_more_than_one_token_is_a_bad_request(self, app: Flask, path: str, authorization: str) -> None:
-        """Whoever sends more than a scheme and a token has made a malformed request."""
         assert seen(guarded(app).get(path, headers={"Authorization": authorization})) == refusals.SEVERAL_CREDENTIALS
 
     def test_two_headers_are_a_bad_request(self, app: Flask, issuer: LocalIssuer, path: str) -> None:
-        """Two Authorization headers are refused, although each one alone would be good."""
         both = [("Authorization", f"Bearer {issuer.token()}")] * 2
         assert seen(guarded(app).get(path, headers=both)) == refusals.SEVERAL_CREDENTIALS
 
@@ -75,7 +71,6 @@ class TestHeader:
     def test_a_good_token_beside_something_else_is_a_bad_request(
         self, app: Flask, issuer: LocalIssuer, path: str, rest: str
     ) -> None:
-        """A good token does not excuse what stands beside it."""
         headers = {"Authorization": f"Bearer {issuer.token()}{rest}"}
         assert seen(guarded(app).get(path, headers=headers)) == refusals.SEVERAL_CREDENTIALS
 
@@ -85,7 +80,6 @@ class TestHeader:
     def test_a_header_of_odd_separators_is_answered_as_any_other(
         self, app: Flask, path: str, authorization: str
     ) -> None:
-        """No spelling of the header makes a guard fail instead of refuse."""
         answer = seen(guarded(app).get(path, headers={"Authorization": authorization}))
         assert answer in (refusals.NO_CREDENTIALS, refusals.OTHER_SCHEME, refusals.SEVERAL_CREDENTIALS)
 
@@ -153,7 +147,6 @@ def _claims(issuer: LocalIssuer, **changed: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("case", REFUSED_TOKENS)
 def test_a_refused_token_is_answered_alike_by_every_guard(make_app: AppFactory, issuer: LocalIssuer, case: str) -> None:
-    """Status, code, challenge, body and headers are those of the one reason, on our guards and flask-jwt-extended's."""
     mint, expected = REFUSED_TOKENS[case]
     client = guarded(make_app(AUTH0_REQUIRED_CLAIMS=["azp"]))
     assert answer_to(client, mint(issuer)) == expected
@@ -172,7 +165,6 @@ def test_the_causes_that_newcomers_meet_read_differently() -> None:
 
 
 def test_a_token_on_the_blocklist_is_revoked_for_every_guard(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """What the app's token_in_blocklist_loader holds is refused."""
     blueprint = Auth0Blueprint()
     blueprint.jwt_manager.token_in_blocklist_loader(lambda header, claims: claims["jti"] == "withdrawn")
     client = guarded(make_app(blueprint))
@@ -183,7 +175,6 @@ def test_a_token_on_the_blocklist_is_revoked_for_every_guard(make_app: AppFactor
 def test_a_token_against_a_rule_of_the_app_has_invalid_claims_for_every_guard(
     make_app: AppFactory, issuer: LocalIssuer
 ) -> None:
-    """What the app's token_verification_loader does not take is refused."""
     blueprint = Auth0Blueprint()
     blueprint.jwt_manager.token_verification_loader(lambda header, claims: claims["sub"] != "auth0|barred")
     client = guarded(make_app(blueprint))
@@ -192,7 +183,6 @@ def test_a_token_against_a_rule_of_the_app_has_invalid_claims_for_every_guard(
 
 
 def test_a_user_that_the_app_does_not_know_is_refused_by_every_guard(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """A user_lookup_loader that returns nothing refuses."""
     blueprint = Auth0Blueprint()
     blueprint.jwt_manager.user_lookup_loader(lambda header, claims: {"auth0|known": "a user"}.get(claims["sub"]))
     client = guarded(make_app(blueprint))
@@ -275,7 +265,6 @@ class TestOutage:
     def test_an_outage_is_not_the_fault_of_the_client(
         self, make_app: AppFactory, issuer: LocalIssuer, busy_url: str, path: str
     ) -> None:
-        """Without keys the answer is a 503 with a time to come back, and no challenge."""
         client = guarded(make_app(AUTH0_JWKS_URL=busy_url))
         response = client.get(path, headers=bearer(issuer.token()))
         assert seen(response) == refusals.KEY_SET_UNAVAILABLE
@@ -285,19 +274,16 @@ class TestOutage:
     def test_a_refusal_that_needs_no_key_is_the_same_in_an_outage(
         self, make_app: AppFactory, busy_url: str, path: str
     ) -> None:
-        """What is wrong with a request by itself is said also while the issuer is away."""
         client = guarded(make_app(AUTH0_JWKS_URL=busy_url))
         assert seen(client.get(path, headers=bearer("opaque"))) == refusals.OPAQUE
 
     def test_a_refusal_has_no_time_to_come_back(self, app: Flask) -> None:
-        """Retry-After is for outages only."""
         assert "Retry-After" not in guarded(app).get("/ours").headers
 
 
 @pytest.mark.parametrize("path", ["/auth/health", "/auth/health/live", "/auth/me"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_another_method_on_a_route_of_the_package_is_answered_in_its_words(app: Flask, path: str, method: str) -> None:
-    """Our own routes answer a wrong method as JSON, with the methods they have and without a challenge."""
     response = app.test_client().open(path, method=method)
     assert seen(response) == Answer(
         405,
@@ -338,7 +324,6 @@ MARK = "zq7mark"
 def test_nothing_of_a_request_is_echoed(
     app: Flask, issuer: LocalIssuer, authorization: Callable[[LocalIssuer], str]
 ) -> None:
-    """Neither a header nor the body of a refusal repeats what the client has sent."""
     app.add_url_rule("/scope", "scope", requires_scope("read:messages")(lambda: "seen"))
     headers = {"Authorization": authorization(issuer), "X-Request-Id": MARK}
     response = app.test_client().get("/scope", query_string={MARK: MARK}, headers=headers)
@@ -347,7 +332,6 @@ def test_nothing_of_a_request_is_echoed(
 
 
 def test_no_log_holds_a_token(app: Flask, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture) -> None:
-    """Accepted and refused tokens alike stay out of the logs, down to the last level."""
     caplog.set_level(logging.DEBUG)
     client = guarded(app)
     tokens = [issuer.token(), issuer.token(expires_in=-60), _without_signature(issuer), "opaque-and-secret"]
@@ -378,7 +362,6 @@ class TestOwnRendering:
 
     @pytest.mark.parametrize("path", ["/ours", "/theirs"])
     def test_a_handler_from_before_the_blueprint_stays(self, issuer: LocalIssuer, path: str) -> None:
-        """Registering the blueprint leaves the app's own handler in place."""
         app = Flask("tested", static_folder=None)
         app.config.update(issuer.settings)
         app.register_error_handler(Auth0Error, self.render)
@@ -388,14 +371,12 @@ class TestOwnRendering:
 
     @pytest.mark.parametrize("path", ["/ours", "/theirs"])
     def test_a_handler_from_after_the_blueprint_replaces_ours(self, app: Flask, path: str) -> None:
-        """The app's own handler wins also when it comes later."""
         app.register_error_handler(Auth0Error, self.render)
         response = guarded(app).get(path)
         assert (response.status_code, response.get_json()) == (401, {"problem": "authorization_header_missing"})
         assert response.headers["X-Rendered-By"] == "the app"
 
     def test_a_handler_gets_all_that_the_standard_answer_is_made_of(self, app: Flask, issuer: LocalIssuer) -> None:
-        """The error carries status, codes, reason, description and scopes."""
         found: list[Auth0Error] = []
 
         @app.errorhandler(Auth0Error)

@@ -39,7 +39,6 @@ def stock(app: Flask) -> FlaskClient:
 
 
 def test_all_answers_come_from_our_verification(stock: FlaskClient, issuer: LocalIssuer) -> None:
-    """Identity, claims and header are those of our token."""
     body: dict[str, Any] = stock.get("/required", headers=bearer(issuer.token(jti="1"))).get_json()
     assert body["identity"] == body["ours"]["sub"] == "auth0|local-user"
     assert body["claims"] == {**body["ours"], "type": "access", "fresh": False}
@@ -63,7 +62,6 @@ def test_the_scheme_may_be_in_any_case(stock: FlaskClient, issuer: LocalIssuer, 
     ],
 )
 def test_refusals_are_ours_and_never_its_422(stock: FlaskClient, header: str | None, status: int, code: str) -> None:
-    """The same status, code and challenge as from our own guards."""
     response = stock.get("/required", headers={} if header is None else {"Authorization": header})
     assert response.status_code == status
     assert response.get_json()["code"] == code
@@ -91,7 +89,6 @@ def test_optional_refuses_bad_bearer_credentials(stock: FlaskClient, header: str
 
 
 def test_optional_knows_a_caller_with_a_token(stock: FlaskClient, issuer: LocalIssuer) -> None:
-    """A good token is used where it is given."""
     body = stock.get("/optional", headers=bearer(issuer.token())).get_json()
     assert (body["identity"], body["location"]) == ("auth0|local-user", "headers")
 
@@ -110,8 +107,6 @@ def test_options_passes_as_its_documentation_says(app: Flask) -> None:
 
 
 def test_its_functions_answer_behind_our_guards(app: Flask, issuer: LocalIssuer) -> None:
-    """``get_jwt`` and its like work below ``@requires_scope`` as well."""
-
     @app.get("/")
     @requires_scope("a")
     def view() -> ResponseReturnValue:
@@ -143,7 +138,6 @@ def test_what_it_cannot_do_here_is_an_error_that_names_the_remedy(
 
 
 def test_a_token_in_a_cookie_or_query_string_lets_nobody_in(app: Flask, issuer: LocalIssuer) -> None:
-    """Only the header counts, whatever a view asks for."""
     app.add_url_rule("/", "view", fje.jwt_required(locations=["cookies", "query_string"])(lambda: "in"))
     client = app.test_client()
     client.set_cookie("access_token_cookie", issuer.token())
@@ -160,7 +154,6 @@ def test_tokens_cannot_be_created(app: Flask) -> None:
 
 
 def test_decode_token_verifies_as_we_do(app: Flask, issuer: LocalIssuer) -> None:
-    """A good token gives claims, a bad one our error, and expired ones cannot be asked for."""
     with app.app_context():
         assert fje.decode_token(issuer.token())["sub"] == "auth0|local-user"
         with pytest.raises(InvalidTokenError):
@@ -219,7 +212,6 @@ class TestCallbacks:
         answer: Any,
         code: str,
     ) -> None:
-        """Whichever guard the view has."""
         getattr(blueprint.jwt_manager, loader)(lambda _header, _claims: answer)
         response = client.get(path, headers=bearer(issuer.token(scope="a")))
         assert (response.status_code, response.get_json()["code"]) == (401, code)
@@ -227,8 +219,6 @@ class TestCallbacks:
     def test_callbacks_cannot_change_what_others_see(
         self, client: FlaskClient, blueprint: Auth0Blueprint, issuer: LocalIssuer
     ) -> None:
-        """They get claims of their own."""
-
         @blueprint.jwt_manager.token_verification_loader
         def spoil(_header: dict[str, Any], claims: dict[str, Any]) -> bool:
             claims["scope"] = "a"
@@ -251,7 +241,6 @@ class TestCallbacks:
         ],
     )
     def test_loaders_without_effect_are_refused(self, blueprint: Auth0Blueprint, loader: str) -> None:
-        """Rather than silently ignored."""
         with pytest.raises(RuntimeError, match="errorhandler"):
             getattr(blueprint.jwt_manager, loader)(lambda *_: None)
 
@@ -300,7 +289,6 @@ def test_another_class_of_g_afterwards_is_found_at_the_first_request(app: Flask)
     [("JWT_TOKEN_LOCATION", ["cookies"]), ("JWT_HEADER_NAME", "X-Token"), ("JWT_HEADER_TYPE", "JWT")],
 )
 def test_settings_that_would_look_elsewhere_are_refused(make_app: AppFactory, key: str, value: Any) -> None:
-    """Tokens are read from the Authorization header only."""
     with pytest.raises(ConfigurationError, match=key):
         make_app(**{key: value})
 
@@ -312,8 +300,6 @@ def test_settings_without_effect_are_named_in_the_log(make_app: AppFactory, capl
 
 
 def test_registration_finds_a_release_that_does_not_ask_our_verifier(issuer: LocalIssuer) -> None:
-    """The probe fails when decoding does not reach us."""
-
     class OtherRelease(Auth0JWTManager):
         def _decode_jwt_from_config(self, *_: object, **__: object) -> dict[str, Any]:
             return {"sub": "anybody"}
@@ -380,7 +366,6 @@ def test_the_configured_header_type_is_a_text_like_any_other(app: Flask) -> None
 
 
 def test_our_values_on_g_are_the_hosts_own_otherwise(app: Flask) -> None:
-    """Only flask-jwt-extended's four names are answered by us."""
     from flask import g
 
     with app.app_context():

@@ -71,8 +71,6 @@ def test_it_is_found_on_a_blueprint(app: Flask) -> None:
 
 
 def test_it_is_found_below_the_decorators_of_others(app: Flask) -> None:
-    """Other decorators in between do not hide it."""
-
     @requires_auth
     @plain
     @app.get("/")
@@ -83,8 +81,6 @@ def test_it_is_found_below_the_decorators_of_others(app: Flask) -> None:
 
 
 def test_it_is_found_between_two_guards(app: Flask) -> None:
-    """The outer of two guards is as much without effect as a single one."""
-
     @requires_scope("a")
     @app.get("/")
     @requires_auth
@@ -95,8 +91,6 @@ def test_it_is_found_between_two_guards(app: Flask) -> None:
 
 
 def test_guards_below_the_route_decorator_in_any_order_are_fine(app: Flask) -> None:
-    """Stacked with each other and with the decorators of others."""
-
     @app.get("/")
     @requires_scope("a")
     @plain
@@ -121,8 +115,6 @@ def test_a_class_based_view_with_decorators_is_fine(app: Flask) -> None:
 
 
 def test_a_view_registered_bare_on_purpose_is_marked_public(app: Flask) -> None:
-    """One function, once open and once guarded."""
-
     @public
     def view() -> str:
         return ""
@@ -161,7 +153,6 @@ class Unreferable:
 
 
 def test_a_view_that_cannot_be_referred_to_weakly_is_no_obstacle(app: Flask, client: FlaskClient) -> None:
-    """Guarded or open, it answers as any other."""
     app.add_url_rule("/guarded", "guarded", requires_auth(Unreferable()))
     app.add_url_rule("/open", "open", Unreferable())
     assert client.get("/guarded").status_code == 401

@@ -42,7 +42,6 @@ class TestGuard:
     def test_a_token_of_a_named_organization_is_admitted(
         self, app: Flask, issuer: LocalIssuer, path: str, organization: str
     ) -> None:
-        """One of them is enough."""
         token = issuer.token(org_id=organization, org_name="whatever")
         assert app.test_client().get(path, headers=bearer(token)).status_code == 200
 
@@ -53,7 +52,6 @@ class TestGuard:
         assert seen(refused) == forbidden("insufficient_claims", NOT_ADMITTED)
 
     def test_the_challenge_names_the_scopes_of_the_route(self, app: Flask, issuer: LocalIssuer) -> None:
-        """As always."""
         refused = app.test_client().get("/scoped", headers=bearer(issuer.token(scope="pay")))
         assert seen(refused) == forbidden("insufficient_claims", NOT_ADMITTED, "pay")
 
@@ -101,14 +99,12 @@ class TestSetting:
     def test_a_token_of_one_of_them_passes(
         self, make_app: AppFactory, issuer: LocalIssuer, organizations: str | list[str]
     ) -> None:
-        """Given as a list, or as a text with commas."""
         client = guarded(make_app(AUTH0_ORGANIZATION=organizations))
         assert passes(client, issuer.token(org_id="org_acme"))
 
     def test_the_environment_may_say_it(
         self, make_app: AppFactory, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """As any setting."""
         monkeypatch.setenv("AUTH0_ORGANIZATION", "org_acme,org_beta")
         client = guarded(make_app())
         assert passes(client, issuer.token(org_id="org_beta"))
@@ -129,7 +125,6 @@ class TestSetting:
         assert answer_to(client, issuer.token()) == MISSING_CLAIM
 
     def test_introspection_finds_other_tokens_inactive(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
-        """It answers what a guard would."""
         client = make_app(AUTH0_ORGANIZATION="org_acme", AUTH0_ADMIN_RBAC=False).test_client()
         caller = bearer(issuer.token(org_id="org_acme", scope="introspect:tokens"))
 
@@ -142,7 +137,6 @@ class TestSetting:
         assert introspected(org_id="org_acme")["org_id"] == "org_acme"
 
     def test_verify_token_refuses_them(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
-        """With the reason of its own."""
         with make_app(AUTH0_ORGANIZATION="org_acme").app_context():
             assert verify_token(issuer.token(org_id="org_acme")).organization_id == "org_acme"
             with pytest.raises(InvalidClaimsError) as caught:
@@ -150,7 +144,6 @@ class TestSetting:
         assert caught.value.reason == "organization"
 
     def test_our_own_routes_refuse_them(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
-        """Whoever asks for their own claims, and an operator of another organization."""
         client = make_app(AUTH0_ORGANIZATION="org_acme", AUTH0_ADMIN_RBAC=False).test_client()
         for path in ("/auth/me", "/auth/admin/config"):
             own = bearer(issuer.token(org_id="org_acme", scope="manage:auth0"))

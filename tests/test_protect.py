@@ -49,7 +49,6 @@ def guarded(guarded_app: Flask) -> FlaskClient:
 
 
 def test_every_route_is_guarded(guarded: FlaskClient, issuer: LocalIssuer) -> None:
-    """Without a token, without the scope, and with it."""
     assert guarded.get("/closed").status_code == 401
     assert guarded.get("/closed", headers=bearer(issuer.token())).status_code == 403
     assert guarded.get("/closed", headers=bearer(issuer.token(scope="use:api"))).status_code == 200
@@ -78,7 +77,6 @@ def test_the_challenge_names_the_scopes_of_protect_and_of_the_view(guarded: Flas
 
 
 def test_static_files_are_let_through(issuer: LocalIssuer, tmp_path: Path) -> None:
-    """Those of the app and those of a blueprint."""
     (tmp_path / "page.css").write_text("body {}")
     app = Flask("tested", static_folder=str(tmp_path), static_url_path="/files")
     app.config.update(issuer.settings)
@@ -137,7 +135,6 @@ def test_options_on_a_rule_that_flask_did_not_make_is_guarded(app: Flask) -> Non
 
 
 def test_a_blueprint_is_guarded_alone_with_its_nested_ones(app: Flask, issuer: LocalIssuer) -> None:
-    """Routes outside of it stay as they are."""
     outer, inner = Blueprint("outer", "outer", url_prefix="/outer"), Blueprint("inner", "inner", url_prefix="/inner")
     protect(outer)
     inner.add_url_rule("/", "view", lambda: "inner")
@@ -151,7 +148,6 @@ def test_a_blueprint_is_guarded_alone_with_its_nested_ones(app: Flask, issuer: L
 
 
 def test_public_marks_a_class_or_one_of_its_methods(app: Flask) -> None:
-    """The other methods stay guarded."""
     protect(app)
 
     @public
@@ -239,13 +235,11 @@ def test_too_late_for_an_app_that_has_answered(app: Flask) -> None:
 
 @pytest.mark.parametrize("scopes", [(["a"],), ("a b",), (1,)])
 def test_wrong_scopes_are_refused_at_once(app: Flask, scopes: tuple[object, ...]) -> None:
-    """As in the decorators."""
     with pytest.raises((TypeError, ValueError)):
         protect(app, *scopes)  # type: ignore[arg-type]
 
 
 def test_something_else_than_a_blueprint_or_app_is_refused() -> None:
-    """A view belongs under a decorator."""
     with pytest.raises(TypeError, match="blueprint or an app"):
         protect(lambda: "")  # type: ignore[arg-type]
 
@@ -269,6 +263,5 @@ def test_head_is_open_where_get_is_marked_public(make_app: AppFactory) -> None:
 
 
 def test_only_what_can_be_called_is_marked_public() -> None:
-    """A misplaced mark is told, not swallowed."""
     with pytest.raises(TypeError, match="marks a view function"):
         public("view")  # type: ignore[type-var]

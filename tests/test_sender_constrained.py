@@ -87,7 +87,6 @@ def assert_refused(response: TestResponse, code: str, *challenges: str, error: s
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("algorithm", PROOF_ALGORITHMS)
 def test_the_holder_of_the_key_is_let_in(make_app: AppFactory, issuer: LocalIssuer, mode: str, algorithm: str) -> None:
-    """By the DPoP scheme, in any case, with a proof for this request."""
     client, holder = serve(make_app, AUTH0_DPOP=mode), DPoPClient(algorithm)
     token = issuer.token(cnf=holder.confirmation)
     for _ in range(2):  # the second time the token is remembered
@@ -188,7 +187,6 @@ def test_a_faulty_proof_is_told_on_the_dpop_challenge(
 def test_a_bound_token_needs_a_proof(
     make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient, proof: str | None
 ) -> None:
-    """Exactly one."""
     client = serve(make_app, AUTH0_DPOP="required")
     headers = {"Authorization": f"DPoP {issuer.token(cnf=holder.confirmation)}"}
     response = client.get("/messages", headers=headers if proof is None else {**headers, "DPoP": proof})
@@ -227,7 +225,6 @@ def test_a_bound_token_is_never_a_plain_one(
 def test_a_confirmation_that_is_not_understood_is_refused(
     make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient, mode: str, confirmation: Any
 ) -> None:
-    """By either scheme."""
     client = serve(make_app, AUTH0_DPOP=mode)
     token = issuer.token(cnf=confirmation)
     assert_refused(client.get("/messages", headers=bearer(token)), "binding_mismatch", *CHALLENGES[mode])
@@ -251,14 +248,12 @@ def test_two_confirmations_at_once_are_refused(make_app: AppFactory, issuer: Loc
 def test_a_plain_token_is_never_a_bound_one(
     make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient, mode: str
 ) -> None:
-    """By the DPoP scheme it is refused, with the best of proofs."""
     client = serve(make_app, AUTH0_DPOP=mode)
     others = () if mode == "required" else (PLAIN,)
     assert_refused(ask(client, issuer.token(), holder), "binding_mismatch", DPOP, *others)
 
 
 def test_a_plain_token_passes_unless_proofs_are_required(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """By the Bearer scheme."""
     headers = bearer(issuer.token())
     for mode in ("disabled", "allowed"):
         assert serve(make_app, AUTH0_DPOP=mode).get("/messages", headers=headers).status_code == 200
@@ -275,7 +270,6 @@ def test_a_proof_beside_a_plain_token_is_refused(make_app: AppFactory, issuer: L
 
 
 def test_a_plain_token_has_nothing_to_prove(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """A request without a proof passes, as the token is bound to nothing."""
     app = make_app(AUTH0_DPOP="allowed", AUTH0_PUBLIC_URL=API)
     token = issuer.token()
     with app.app_context():
@@ -316,7 +310,6 @@ def test_outside_of_requests_bound_tokens_are_refused(
 def test_details_of_health_are_shown_to_an_operator_with_a_bound_token(
     make_app: AppFactory, issuer: LocalIssuer, holder: DPoPClient
 ) -> None:
-    """With a proof, and to nobody without."""
     client = serve(make_app, AUTH0_DPOP="required")
     operator: dict[str, Any] = {"scope": "manage:auth0", "permissions": ["manage:auth0"]}
     token = issuer.token(cnf=holder.confirmation, **operator)

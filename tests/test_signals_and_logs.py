@@ -33,14 +33,12 @@ class Listener:
 
 
 def test_a_verified_token_is_announced_with_its_claims(app: Flask, issuer: LocalIssuer) -> None:
-    """Listeners get the `AccessToken`."""
     listener = Listener(token_verified, app)
     app.test_client().get("/auth/me", headers=bearer(issuer.token()))
     assert [said["access_token"].subject for said in listener.heard] == ["auth0|local-user"]
 
 
 def test_one_that_is_verified_outside_of_a_request_is_announced_as_well(app: Flask, issuer: LocalIssuer) -> None:
-    """By `verify_token`."""
     listener = Listener(token_verified, app)
     with app.app_context():
         access_token = verify_token(issuer.token())
@@ -58,7 +56,6 @@ def test_one_that_is_verified_outside_of_a_request_is_announced_as_well(app: Fla
 def test_a_refusal_is_announced_with_code_and_reason(
     app: Flask, issuer: LocalIssuer, claims: dict[str, Any], said: dict[str, str]
 ) -> None:
-    """Authentication and authorization alike."""
     app.add_url_rule("/", "view", requires_scope("a")(lambda: ""))
     listener = Listener(token_rejected, app)
     app.test_client().get("/", headers=bearer(issuer.token(**claims)))
@@ -73,7 +70,6 @@ def test_a_refreshed_key_set_is_announced_with_what_came_and_went(app: Flask, is
 
 
 def test_a_failed_refresh_is_announced_with_the_reason(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """A fixed text."""
     app = make_app(AUTH0_JWKS_URL=f"{issuer.issuer}elsewhere")
     listener = Listener(key_set_refresh_failed, app)
     app.test_client().get("/auth/me", headers=bearer(issuer.token()))
@@ -83,7 +79,6 @@ def test_a_failed_refresh_is_announced_with_the_reason(make_app: AppFactory, iss
 def test_no_token_and_nothing_of_it_reaches_a_log(
     make_app: AppFactory, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """At any level, for good and bad ones."""
     app = make_app()
     app.add_url_rule("/", "view", requires_scope("secret:scope")(lambda: ""))
     good = issuer.token(scope="secret:scope", marker="claim-marker")
@@ -99,7 +94,6 @@ def test_no_token_and_nothing_of_it_reaches_a_log(
 def test_an_outage_is_logged_once_when_it_begins(
     make_app: AppFactory, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not for each request."""
     client = make_app(AUTH0_JWKS_URL=f"{issuer.issuer}elsewhere").test_client()
     for _ in range(5):
         assert client.get("/auth/me", headers=bearer(issuer.token())).status_code == 503

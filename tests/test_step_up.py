@@ -57,7 +57,6 @@ def ago(seconds: float) -> float:
 class TestACR:
     @pytest.mark.parametrize("acr", ["gold", "silver"])
     def test_each_of_the_named_kinds_of_login_is_admitted(self, app: Flask, issuer: LocalIssuer, acr: str) -> None:
-        """One of them is enough."""
         assert answer(app, issuer, [requires_acr("gold", "silver")], acr=acr).status == 200
 
     @pytest.mark.parametrize(
@@ -76,7 +75,6 @@ class TestACR:
         assert answer(app, issuer, [requires_acr("gold", "silver")], **claims) == expected
 
     def test_the_value_that_auth0_knows_can_be_demanded(self, app: Flask, issuer: LocalIssuer) -> None:
-        """A URL."""
         expected = needs_login(OTHER_KIND, f'acr_values="{MULTI_FACTOR}"')
         assert answer(app, issuer, [requires_acr(MULTI_FACTOR)]) == expected
 
@@ -135,7 +133,6 @@ class TestRecentLogin:
         assert seen(refused) == needs_login(TOO_LONG_AGO, 'max_age="300"')
 
     def test_a_login_ages_with_the_clock(self, clock: MovableClock) -> None:
-        """To the second, and without leeway."""
         requirement = recent_login_requirement(300, claim="auth_time")
         token = AccessToken({"auth_time": clock.now, "iat": clock.now}, {})
         clock.move(300)
@@ -178,7 +175,6 @@ class TestSeveralRequirements:
     def test_a_refusal_names_kind_age_and_scopes(
         self, app: Flask, issuer: LocalIssuer, claims: dict[str, Any], description: str
     ) -> None:
-        """Whichever guard refuses."""
         guards = [requires_acr("gold"), requires_recent_login(300), requires_scope("pay")]
         expected = needs_login(description, 'scope="pay", acr_values="gold", max_age="300"')
         assert answer(app, issuer, guards, **claims) == expected
@@ -191,7 +187,6 @@ class TestSeveralRequirements:
 
     @pytest.mark.parametrize("guards", [(900, 60), (60, 900)])
     def test_the_shortest_age_counts(self, app: Flask, issuer: LocalIssuer, guards: tuple[int, int]) -> None:
-        """A login that meets it meets them all."""
         answered = answer(app, issuer, [requires_recent_login(age) for age in guards], auth_time=ago(1000))
         assert answered == needs_login(TOO_LONG_AGO, 'max_age="60"')
 
@@ -206,8 +201,6 @@ class TestSeveralRequirements:
         assert answer(app, issuer, guards, acr="gold") == needs_login(OTHER_KIND, 'acr_values="silver"')
 
     def test_the_guards_of_blueprint_class_and_method_count(self, app: Flask, issuer: LocalIssuer) -> None:
-        """Wherever they stand."""
-
         class Payments(MethodView):
             decorators: ClassVar = [requires_recent_login(300)]
 
@@ -263,8 +256,6 @@ def test_who_is_calling_comes_before_how_they_have_logged_in(app: Flask, guard: 
 
 
 def test_a_coroutine_view_is_guarded(app: Flask, issuer: LocalIssuer) -> None:
-    """As a plain one."""
-
     @app.get("/slow")
     @requires_acr("gold")
     async def slow() -> str:
@@ -277,7 +268,6 @@ def test_a_coroutine_view_is_guarded(app: Flask, issuer: LocalIssuer) -> None:
 
 
 def test_an_app_can_handle_it_and_listeners_hear_of_it(app: Flask, issuer: LocalIssuer) -> None:
-    """By class, by code, and by the finer reason."""
     found: list[Auth0Error] = []
     heard: list[tuple[str, str]] = []
 
@@ -300,7 +290,6 @@ def test_an_app_can_handle_it_and_listeners_hear_of_it(app: Flask, issuer: Local
 
 
 def test_a_login_can_be_demanded_of_a_whole_app(app: Flask, issuer: LocalIssuer) -> None:
-    """A guard works as a hook, too."""
     app.add_url_rule("/plain", "plain", lambda: "seen")
     app.before_request(requires_acr("gold")(lambda: None))
     client: FlaskClient = app.test_client()

@@ -153,7 +153,6 @@ def test_what_is_no_http_uri_is_refused(uri: str) -> None:
     ],
 )
 def test_the_one_spelling(uri: str, expected: str) -> None:
-    """As it is compared, and as used proofs are remembered."""
     assert normalized(uri) == expected
 
 
@@ -198,7 +197,6 @@ def test_a_prefix_that_a_proxy_takes_off_stands_before_the_path(base: str) -> No
 
 @pytest.mark.parametrize("raw_in", ["REQUEST_URI", None])
 def test_a_mounted_app_is_named_by_the_whole_path(raw_in: str | None) -> None:
-    """``SCRIPT_NAME`` is a part of it."""
     assert names(f"{BASE}/mounted/a", "/mounted/a", mounted_at="/mounted", raw_in=raw_in)
     assert names(f"{BASE}/mounted", "/mounted", mounted_at="/mounted", raw_in=raw_in)
     assert not names(f"{BASE}/a", "/mounted/a", mounted_at="/mounted", raw_in=raw_in)
@@ -278,7 +276,6 @@ _RAW_PATHS = ("/a%2fb/%C3%a9?q=1", "/a@b%40|", "/a/../b", "/100%")
 
 
 def test_flasks_own_server_tells_the_raw_path() -> None:
-    """By ``REQUEST_URI``."""
     server = make_werkzeug_server("127.0.0.1", 0, _app, request_handler=_SilentWerkzeugHandler)
     with _serving(server) as port:
         assert _answers(port, *_RAW_PATHS) == [
@@ -302,7 +299,6 @@ def test_a_server_that_does_not_tell_it_is_understood_as_well() -> None:
 
 
 def test_middleware_that_moves_the_app_keeps_its_uri() -> None:
-    """The dispatcher of werkzeug, and a prefix that a proxy has taken off and tells."""
     mounted = DispatcherMiddleware(_app, {"/mounted": _app})
     server = make_werkzeug_server("127.0.0.1", 0, ProxyFix(mounted), request_handler=_SilentWerkzeugHandler)
     with _serving(server) as port:
@@ -323,7 +319,6 @@ _BOUNDED = settings(max_examples=300, deadline=None, database=None, derandomize=
 @_BOUNDED
 @given(path=_PATHS)
 def test_a_spelling_is_its_own_only_spelling(path: str) -> None:
-    """Normalising twice changes nothing."""
     try:
         once = normalized(f"https://api.example.com/{path}")
     except ValueError:
@@ -334,7 +329,6 @@ def test_a_spelling_is_its_own_only_spelling(path: str) -> None:
 @_BOUNDED
 @given(script_name=_LATIN_1 | _PATHS, path=_LATIN_1 | _PATHS, raw_uri=_LATIN_1 | _PATHS, base=st.just(BASE) | st.text())
 def test_whatever_a_server_says_has_an_answer(script_name: str, path: str, raw_uri: str, base: str) -> None:
-    """And the answer is about the path that the app sees."""
     said = {"SCRIPT_NAME": script_name, "PATH_INFO": path, "REQUEST_URI": raw_uri}
     uri = target_uri(base, said).uri
     if base == BASE and (script_name + path).startswith("/"):

@@ -53,7 +53,6 @@ def known(cache: TokenCache, *names: str) -> str:
 
 class TestBounds:
     def test_the_oldest_goes_first(self) -> None:
-        """However many tokens come, no more than the size are kept."""
         cache = TokenCache(3)
         fill(cache, *"abcde")
         assert (known(cache, *"abcde"), len(cache)) == ("cde", 3)
@@ -65,7 +64,6 @@ class TestBounds:
         assert known(cache, *"abc") == "abc"
 
     def test_size_0_remembers_nothing(self) -> None:
-        """The switch to turn it off."""
         cache = TokenCache(0)
         fill(cache, "a")
         assert len(cache) == 0
@@ -90,7 +88,6 @@ class TestBounds:
         assert known(cache, *"abcd") == "acd"
 
     def test_what_expires_this_very_second_has_expired(self) -> None:
-        """As the verifier sees it."""
         cache = TokenCache(9)
         fill(cache, "a", expires_at=NOW + 60)
         fill(cache, "b", now=NOW, expires_at=NOW + 999)
@@ -98,7 +95,6 @@ class TestBounds:
         assert known(cache, *"abc") == "bc"
 
     def test_forgetting_and_purging(self) -> None:
-        """One, or all; what is not there is no error."""
         cache = TokenCache(9)
         fill(cache, *"abc")
         cache.forget(digest_of(b"a"))
@@ -115,14 +111,12 @@ class TestBounds:
 
 class TestThreads:
     def test_looking_up_waits_for_nobody(self) -> None:
-        """Not even for a thread that is writing."""
         cache = TokenCache(9)
         fill(cache, "a")
         with cache._lock, ThreadPoolExecutor(1) as pool:
             assert pool.submit(known, cache, "a").result(10) == "a"
 
     def test_the_bound_holds_among_threads(self) -> None:
-        """All of them write, forget, purge and read at once."""
         cache = TokenCache(8)
         barrier = threading.Barrier(8)
         sizes: list[int] = []
@@ -218,7 +212,6 @@ def code_of(verifier: Verification, token: str) -> str:
 
 class TestAtEachUse:
     def test_a_token_is_proven_once(self, rig: Rig, mint: Callable[..., str]) -> None:
-        """The second time no key is looked for; news and revocations are."""
         verifier, keys, _, happened = rig
         first, second = verifier.verify(token := mint()), verifier.verify(token)
         assert first is second
@@ -233,14 +226,12 @@ class TestAtEachUse:
         assert len(cache) == 0
 
     def test_another_signature_is_another_token(self, rig: Rig, mint: Callable[..., str]) -> None:
-        """Only the whole text has passed."""
         verifier, *_ = rig
         verifier.verify(token := mint())
         forged = token.rpartition(".")[0] + "." + segment(bytes(256))
         assert code_of(verifier, forged) == "invalid_signature"
 
     def test_it_ends_with_its_token(self, rig: Rig, mint: Callable[..., str], clock: MovableClock) -> None:
-        """At exp plus the leeway, not a moment later; and then it is gone."""
         verifier, _, cache, _ = rig
         verifier.verify(token := mint())
         clock.move(64.9)
@@ -259,7 +250,6 @@ class TestAtEachUse:
         assert (keys.searches, len(cache)) == (2, 2)
 
     def test_a_verifier_without_a_cache_remembers_nothing(self, issuer: LocalIssuer) -> None:
-        """Each use is the first."""
         keys = CountingKeys(issuer)
         verifier = Verification(Verifier(load_settings(issuer.settings, {}), {issuer.issuer: keys}))
         token = issuer.token()
@@ -268,7 +258,6 @@ class TestAtEachUse:
         assert keys.searches == 2
 
     def test_a_token_of_the_maximum_size_is_remembered(self, issuer: LocalIssuer) -> None:
-        """It is not too long."""
         keys, token = CountingKeys(issuer), issuer.token(filling="x" * 500)
         settings = load_settings({**issuer.settings, "AUTH0_MAX_TOKEN_BYTES": len(token)}, {})
         verifier = Verification(Verifier(settings, {issuer.issuer: keys}, remembered=TokenCache(1)))
@@ -285,7 +274,6 @@ class TestAtEachUse:
         assert len(cache) == 1
 
     def test_another_key_set_has_it_proven_anew(self, rig: Rig, mint: Callable[..., str]) -> None:
-        """Once; then it is remembered under that one."""
         verifier, keys, cache, _ = rig
         verifier.verify(token := mint())
         keys.now_generation = 2
@@ -294,7 +282,6 @@ class TestAtEachUse:
         assert (keys.searches, len(cache)) == (2, 1)
 
     def test_a_bound_token_is_asked_for_its_proof_each_time(self, rig: Rig, mint: Callable[..., str]) -> None:
-        """To be proven is not enough."""
         verifier, *_ = rig
         token = mint(cnf={"jkt": "x"})
         assert [code_of(verifier, token) for _ in range(2)] == ["binding_mismatch"] * 2
@@ -308,7 +295,6 @@ class TestAtEachUse:
         assert (keys.searches, len(cache)) == (2, 0)
 
     def test_a_token_that_is_too_long_is_not_even_looked_up(self, rig: Rig) -> None:
-        """A megabyte costs nothing."""
         verifier, _, cache, _ = rig
         text = "a" * 20_000
         cache.remember(digest_of(text.encode()), remembered(), 0)
@@ -335,7 +321,6 @@ class TestHeaders:
         assert sizes == [*range(1, 65), 1]
 
     def test_one_that_is_known_is_not_checked_less(self, rig: Rig, mint: Callable[..., str]) -> None:
-        """What it goes with is."""
         verifier, *_ = rig
         header, payload, signature = mint().split(".")
         verifier.verify(f"{header}.{payload}.{signature}")
@@ -364,7 +349,6 @@ def texts_in(thing: Any, seen: set[int]) -> set[str]:
 
 class TestInAnApp:
     def test_hits_are_counted(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
-        """For the operator's counters."""
         app = make_app()
         client = guarded(app)
         token = issuer.token()
@@ -375,7 +359,6 @@ class TestInAnApp:
 
     @pytest.mark.parametrize("size", [0, 2])
     def test_the_setting_decides_how_many(self, make_app: AppFactory, issuer: LocalIssuer, size: int) -> None:
-        """0 turns it off."""
         app = make_app(AUTH0_TOKEN_CACHE_SIZE=size)
         client = guarded(app)
         first, second, third = (issuer.token(jti=str(number)) for number in (1, 2, 3))
@@ -408,7 +391,6 @@ class TestInAnApp:
         assert len(cache_of(app)) == 0
 
     def test_a_removed_key_is_out_for_remembered_tokens(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
-        """After one refresh."""
         app = make_app()
         client = guarded(app)
         token = issuer.token()
@@ -421,7 +403,6 @@ class TestInAnApp:
         assert (answer.status_code, answer.get_json()["code"]) == (401, "unknown_key")
 
     def test_no_view_changes_what_the_next_one_sees(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
-        """Whatever it does to its token, or to what flask-jwt-extended returns."""
         app = make_app()
 
         @app.get("/changes")
