@@ -64,7 +64,13 @@ def test_a_guard_above_the_route_decorator_is_found_at_each_request_until_it_is_
 
 
 def test_guards_below_the_route_decorator_in_any_order_are_fine(app: Flask) -> None:
-    app.add_url_rule("/", "view", requires_scope("a")(plain(requires_auth()(lambda: ""))))
+    @app.get("/")
+    @requires_scope("a")
+    @plain
+    @requires_auth
+    def view() -> str:
+        return ""
+
     assert not refuses_to_start(app)
 
 
