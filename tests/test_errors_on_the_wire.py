@@ -215,7 +215,9 @@ class TestForbidden:
     @pytest.mark.parametrize("path", FORBIDDEN)
     def test_a_request_without_credentials_is_unauthorized_rather_than_forbidden(self, app: Flask, path: str) -> None:
         """Who is calling comes before what they may do."""
-        assert seen(app.test_client().get(path)) == refusals.NO_CREDENTIALS
+        response = app.test_client().get(path)
+        assert seen(response) == refusals.NO_CREDENTIALS
+        assert "Retry-After" not in response.headers
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import FunctionType
 from typing import Any, NoReturn
 
@@ -54,10 +55,9 @@ def test_the_scheme_may_be_in_any_case(stock: FlaskClient, issuer: LocalIssuer, 
 @pytest.mark.parametrize(
     ("header", "status", "code"),
     [
-        *((None, 401, "authorization_header_missing"), ("", 401, "authorization_header_missing")),
-        *(("Basic dTpw", 401, "invalid_header"), ("Bearer", 401, "invalid_header")),
-        *(("Bearer\tx", 401, "invalid_header"), ("Bearer a b", 400, "invalid_header")),
-        *(("Bearer a, Bearer b", 400, "invalid_header"), ("Bearer a,", 400, "invalid_header")),
+        *((header, 401, "authorization_header_missing") for header in (None, "")),
+        *((header, 401, "invalid_header") for header in ("Basic dTpw", "Bearer", "Bearer\tx")),
+        *((header, 400, "invalid_header") for header in ("Bearer a b", "Bearer a, Bearer b", "Bearer a,")),
         ("Bearer nonsense", 401, "token_malformed"),
     ],
 )
@@ -147,10 +147,9 @@ def test_a_token_in_a_cookie_or_query_string_lets_nobody_in(app: Flask, issuer: 
 
 def test_tokens_cannot_be_created(app: Flask) -> None:
     """The app verifies; Auth0 issues."""
-    with app.app_context():
-        for create in (fje.create_access_token, fje.create_refresh_token):
-            with pytest.raises(RuntimeError, match="LocalIssuer"):
-                create("somebody")
+    for create in (fje.create_access_token, fje.create_refresh_token):
+        with app.app_context(), pytest.raises(RuntimeError, match="LocalIssuer"):
+            create("somebody")
 
 
 def test_decode_token_verifies_as_we_do(app: Flask, issuer: LocalIssuer) -> None:
@@ -193,7 +192,6 @@ class TestCallbacks:
         assert client.get(path, headers=bearer(issuer.token(scope="a"))).get_json() == {"name": "auth0|local-user"}
         assert looked_up == ["auth0|local-user"]
 
-    @pytest.mark.parametrize("path", ["/theirs", "/ours"])
     @pytest.mark.parametrize(
         ("loader", "answer", "code"),
         [
@@ -203,18 +201,12 @@ class TestCallbacks:
         ],
     )
     def test_a_refusal_by_the_app_is_ours_on_the_wire(
-        self,
-        client: FlaskClient,
-        blueprint: Auth0Blueprint,
-        issuer: LocalIssuer,
-        path: str,
-        loader: str,
-        answer: Any,
-        code: str,
+        self, client: FlaskClient, blueprint: Auth0Blueprint, issuer: LocalIssuer, loader: str, answer: Any, code: str
     ) -> None:
         getattr(blueprint.jwt_manager, loader)(lambda _header, _claims: answer)
-        response = client.get(path, headers=bearer(issuer.token(scope="a")))
-        assert (response.status_code, response.get_json()["code"]) == (401, code)
+        for path in ("/theirs", "/ours"):
+            response = client.get(path, headers=bearer(issuer.token(scope="a")))
+            assert (response.status_code, response.get_json()["code"]) == (401, code)
 
     def test_callbacks_cannot_change_what_others_see(
         self, client: FlaskClient, blueprint: Auth0Blueprint, issuer: LocalIssuer
@@ -234,53 +226,51 @@ class TestCallbacks:
             client.get("/ours", headers=bearer(issuer.token(scope="a")))
 
     @pytest.mark.parametrize(
-        "loader",
-        [
-            *("expired_token_loader", "unauthorized_loader", "decode_key_loader", "user_identity_loader"),
-            "user_lookup_error_loader",
-        ],
+        "loader", ["expired_token", "unauthorized", "decode_key", "user_identity", "user_lookup_error"]
     )
     def test_loaders_without_effect_are_refused(self, blueprint: Auth0Blueprint, loader: str) -> None:
         with pytest.raises(RuntimeError, match="errorhandler"):
-            getattr(blueprint.jwt_manager, loader)(lambda *_: None)
+            getattr(blueprint.jwt_manager, f"{loader}_loader")(lambda *_: None)
 
 
 def test_a_failure_of_the_hosts_own_pyjwt_stays_its_own(app: Flask) -> None:
     """Stock flask-jwt-extended turns every PyJWT error of an app into a 422."""
     app.testing = True
-
-    @app.get("/")
-    def view() -> str:
-        jwt.decode("nonsense", "key", algorithms=["HS256"])
-        return ""
-
+    app.add_url_rule("/", "view", lambda: jwt.decode("nonsense", "key", algorithms=["HS256"]))
     with pytest.raises(jwt.DecodeError):
         app.test_client().get("/")
 
 
-def test_another_manager_before_is_refused_at_registration(issuer: LocalIssuer) -> None:
-    """It would be replaced silently."""
+def bare_app(issuer: LocalIssuer) -> Flask:
     app = Flask("tested")
     app.config.update(issuer.settings)
+    return app
+
+
+def test_another_manager_before_is_refused_at_registration(issuer: LocalIssuer) -> None:
+    """It would be replaced silently."""
+    app = bare_app(issuer)
     fje.JWTManager(app)
     with pytest.raises(ConfigurationError, match="JWTManager"):
         app.register_blueprint(Auth0Blueprint())
     assert "auth0" not in app.extensions
 
 
-def test_another_manager_afterwards_is_found_at_the_first_request(app: Flask) -> None:
-    """It would verify with its own keys."""
+@pytest.mark.parametrize(
+    ("replace", "named"),
+    [
+        # It would verify with its own keys.
+        (fje.JWTManager, "jwt_manager"),
+        # It would keep one request's identity for the next.
+        (lambda app: setattr(app, "app_ctx_globals_class", Flask.app_ctx_globals_class), "app_ctx_globals_class"),
+    ],
+)
+def test_another_manager_or_class_of_g_afterwards_is_found_at_the_first_request(
+    app: Flask, replace: Callable[[Flask], object], named: str
+) -> None:
     app.testing = True
-    fje.JWTManager(app)
-    with pytest.raises(RuntimeError, match="jwt_manager"):
-        app.test_client().get("/")
-
-
-def test_another_class_of_g_afterwards_is_found_at_the_first_request(app: Flask) -> None:
-    """It would keep one request's identity for the next."""
-    app.testing = True
-    app.app_ctx_globals_class = Flask.app_ctx_globals_class
-    with pytest.raises(RuntimeError, match="app_ctx_globals_class"):
+    replace(app)
+    with pytest.raises(RuntimeError, match=named):
         app.test_client().get("/")
 
 
@@ -299,31 +289,26 @@ def test_settings_without_effect_are_named_in_the_log(make_app: AppFactory, capl
     assert "JWT_DECODE_AUDIENCE" in caplog.text
 
 
-def test_registration_finds_a_release_that_does_not_ask_our_verifier(issuer: LocalIssuer) -> None:
-    class OtherRelease(Auth0JWTManager):
-        def _decode_jwt_from_config(self, *_: object, **__: object) -> dict[str, Any]:
-            return {"sub": "anybody"}
-
-    blueprint = Auth0Blueprint()
-    blueprint.jwt_manager = OtherRelease()
-    app = Flask("tested")
-    app.config.update(issuer.settings)
-    with pytest.raises(ConfigurationError, match="does not call our verifier"):
-        app.register_blueprint(blueprint)
-    assert not app.extensions
+def answers_itself() -> dict[str, Any]:
+    return {"sub": "anybody"}
 
 
-def test_registration_finds_a_release_that_fails_before_it_asks_us(issuer: LocalIssuer) -> None:
+def fails_before_it_asks_us() -> NoReturn:
+    raise KeyError("another internal")
+
+
+@pytest.mark.parametrize("decode", [answers_itself, fails_before_it_asks_us])
+def test_registration_finds_a_release_that_does_not_ask_our_verifier(
+    issuer: LocalIssuer, decode: Callable[[], dict[str, Any]]
+) -> None:
     """The probe does not take another failure for an answer."""
 
     class OtherRelease(Auth0JWTManager):
-        def _decode_jwt_from_config(self, *_: object, **__: object) -> NoReturn:
-            raise KeyError("another internal")
+        def _decode_jwt_from_config(self, *_: object, **__: object) -> dict[str, Any]:
+            return decode()
 
-    blueprint = Auth0Blueprint()
+    blueprint, app = Auth0Blueprint(), bare_app(issuer)
     blueprint.jwt_manager = OtherRelease()
-    app = Flask("tested")
-    app.config.update(issuer.settings)
     with pytest.raises(ConfigurationError, match="does not call our verifier"):
         app.register_blueprint(blueprint)
     assert not app.extensions
