@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from conftest import AppFactory, MovableClock, bearer
 from dpop_client import DPoPClient
+from flask import Flask
 from flask.testing import FlaskClient
 from flask_jwt_extended import get_jwt, jwt_required
 from refusals import ABSENT
 from werkzeug.test import TestResponse
 
 from auth0_blueprint import (
+    Auth0Blueprint,
     BindingMismatchError,
     ConfigurationError,
     current_token,
@@ -297,9 +299,12 @@ def test_details_of_health_are_shown_to_an_operator_with_a_bound_token(
 
 
 @pytest.mark.parametrize("name", ["NullCache", "flask_caching.backends.NullCache"])
-def test_required_proofs_need_somewhere_to_remember_them(make_app: AppFactory, name: str) -> None:
+def test_required_proofs_need_somewhere_to_remember_them(make_app: AppFactory, issuer: LocalIssuer, name: str) -> None:
     """An app that says it keeps nothing cannot tell a replay."""
-    cache = {"CACHE_TYPE": name, "CACHE_NO_NULL_WARNING": True}
+    cache: dict[str, Any] = {"CACHE_TYPE": name, "CACHE_NO_NULL_WARNING": True}
     assert serve(make_app, AUTH0_DPOP="allowed", **cache)
+    app = Flask("tested", static_folder=None)
+    app.config.update(issuer.settings, AUTH0_PUBLIC_URL=API, AUTH0_DPOP="required", **cache)
     with pytest.raises(ConfigurationError, match="AUTH0_DPOP"):
-        serve(make_app, AUTH0_DPOP="required", **cache)
+        app.register_blueprint(Auth0Blueprint())
+    assert "auth0" not in app.extensions
