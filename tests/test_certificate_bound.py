@@ -106,6 +106,7 @@ class TestWhereItIsSetUp:
             *((text, refusals.UNREADABLE_CERTIFICATE) for text in ("x", "::", "%ff", "-----BEGIN CERTIFICATE-----")),
             (f"{HOLDER.escaped_pem},{HOLDER.escaped_pem}", refusals.UNREADABLE_CERTIFICATE),
         ],
+        ids=range(8),
     )
     def test_the_holder_of_the_certificate_is_let_in_and_nobody_else(
         self, make_app: AppFactory, token: str, source: str, mode: str, text: str | None, expected: Answer

@@ -265,7 +265,8 @@ _HEADER_FAULTS: Faults = [
 
 
 def each_of(faults: Faults) -> list[Any]:
-    return [pytest.param(why, name, value, id=f"{name}={value}") for why, name, values in faults for value in values]
+    cases = [(why, name, value) for why, name, values in faults for value in values]
+    return [pytest.param(*case, id=f"no {case[1]}" if case[2] is ABSENT else f"{case[1]}={case[2]}") for case in cases]
 
 
 @pytest.mark.parametrize(("reason", "name", "value"), each_of(_HEADER_FAULTS))
