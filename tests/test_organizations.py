@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,12 +9,7 @@ from conftest import AppFactory, bearer
 from flask import Flask
 from refusals import MISSING_CLAIM, NO_CREDENTIALS, OTHER_ORGANIZATION, answer_to, forbidden, guarded, passes, seen
 
-from auth0_blueprint import (
-    InvalidClaimsError,
-    requires_organization,
-    requires_scope,
-    verify_token,
-)
+from auth0_blueprint import InvalidClaimsError, requires_organization, requires_scope, verify_token
 from auth0_blueprint.testing import LocalIssuer
 
 NOT_ADMITTED = "The access token is not for an organization that this route accepts."
@@ -59,23 +53,13 @@ class TestGuard:
         """Who is calling comes first."""
         assert seen(app.test_client().get("/one")) == NO_CREDENTIALS
 
-    @pytest.mark.parametrize(
-        ("make", "error"),
-        [
-            (lambda: requires_organization(), TypeError),
-            (lambda: requires_organization(""), ValueError),
-            (lambda: requires_organization("acme"), ValueError),
-            (lambda: requires_organization("org_"), ValueError),
-            (lambda: requires_organization("org_acme,org_beta"), ValueError),
-            (lambda: requires_organization("org_acme\n"), ValueError),
-        ],
-    )
-    def test_a_wrong_argument_is_refused_when_the_guard_is_applied(
-        self, make: Callable[[], object], error: type[Exception]
-    ) -> None:
+    @pytest.mark.parametrize("value", ["", "acme", "org_", "org_acme,org_beta", "org_acme\n"])
+    def test_what_is_no_id_is_refused_when_the_guard_is_applied(self, value: str) -> None:
         """A name would never match an id."""
-        with pytest.raises(error):
-            make()
+        with pytest.raises(ValueError):
+            requires_organization(value)
+        with pytest.raises(TypeError):
+            requires_organization()
 
     @pytest.mark.parametrize("value", [["org_acme"], lambda: None, None])
     def test_whatever_is_no_text_is_refused_with_the_remedy(self, value: Any) -> None:
@@ -130,8 +114,7 @@ class TestSetting:
 
         def introspected(**claims: Any) -> dict[str, Any]:
             answer = client.post("/auth/introspect", data={"token": issuer.token(**claims)}, headers=caller)
-            body: dict[str, Any] = answer.get_json()
-            return body
+            return dict(answer.get_json())
 
         assert introspected(org_id="org_other") == introspected() == {"active": False}
         assert introspected(org_id="org_acme")["org_id"] == "org_acme"
