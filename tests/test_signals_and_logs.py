@@ -9,6 +9,7 @@ import pytest
 from blinker import Signal
 from conftest import AppFactory, bearer
 from flask import Flask
+from refusals import guarded, with_signature
 
 from auth0_blueprint import (
     key_set_refresh_failed,
@@ -77,18 +78,20 @@ def test_a_failed_refresh_is_announced_with_the_reason(make_app: AppFactory, iss
 
 
 def test_no_token_and_nothing_of_it_reaches_a_log(
-    make_app: AppFactory, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
+    app: Flask, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = make_app()
+    client = guarded(app)
     app.add_url_rule("/", "view", requires_scope("secret:scope")(lambda: ""))
     good = issuer.token(scope="secret:scope", marker="claim-marker")
     tokens = [good, good[:-8] + "A" * 8, issuer.token(headers={"kid": "kid-marker\r\ninjected"}), "opaque-marker"]
+    tokens += [issuer.token(expires_in=-60), with_signature(issuer.token(), b"")]
     with caplog.at_level(logging.DEBUG):
         for token in tokens:
-            app.test_client().get("/", headers=bearer(token))
-    logged = "\n".join(record.getMessage() for record in caplog.records)
-    for text in [*good.split("."), "marker", "injected", *tokens]:
-        assert text not in logged
+            for path in ("/", "/ours", "/theirs"):
+                client.get(path, headers=bearer(token))
+    assert "refused: token_expired" in caplog.text
+    parts = {part for token in tokens for part in token.split(".") if part}
+    assert [text for text in (*parts, "marker", "injected") if text in caplog.text] == []
 
 
 def test_an_outage_is_logged_once_when_it_begins(

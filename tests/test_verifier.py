@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,13 +11,13 @@ import pytest
 from conftest import MovableClock
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from jwt.algorithms import get_default_algorithms
+from known_keys import KnownKeys
 from refusals import ABSENT, by_hand, changed, claims_of, header_of, segment, with_member, with_signature
 
-from auth0_blueprint import AccessToken, InvalidTokenError, KeySetUnavailableError, UnknownKeyError
+from auth0_blueprint import AccessToken, InvalidTokenError, KeySetUnavailableError
 from auth0_blueprint.errors import BindingMismatchError
 from auth0_blueprint.jose import jws
 from auth0_blueprint.jose.algorithms import Algorithm
-from auth0_blueprint.keysets.key_set import parse_key_set
 from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import load_settings
@@ -36,37 +35,16 @@ Mint = Callable[..., str]
 Spoil = Callable[[str], Any]
 
 
-class Keys:
-    """A key set that is already there. Notes how it was asked."""
-
-    def __init__(self, *members: dict[str, Any]) -> None:
-        self._key_set = parse_key_set(json.dumps({"keys": members}).encode())
-        self.asked: list[str] = []
-
-    def key_for(self, key_id: str | None, algorithm: Algorithm, how: str = "key_for") -> FoundKey:
-        self.asked.append(how)
-        key = self._key_set.select(key_id, algorithm)
-        if key is None:
-            raise UnknownKeyError
-        return FoundKey(key, 1)
-
-    def cached_key(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
-        return self.key_for(key_id, algorithm, "cached_key")
-
-    def snapshot(self) -> Snapshot:
-        return Snapshot(self._key_set, 0, 0, 0, 0, 0, "network", 1)
+@pytest.fixture
+def keys(issuer: LocalIssuer) -> KnownKeys:
+    return KnownKeys(*issuer.key_set["keys"])
 
 
 @pytest.fixture
-def keys(issuer: LocalIssuer) -> Keys:
-    return Keys(*issuer.key_set["keys"])
-
-
-@pytest.fixture
-def make_verifier(issuer: LocalIssuer, keys: Keys, clock: MovableClock) -> MakeVerifier:
+def make_verifier(issuer: LocalIssuer, keys: KnownKeys, clock: MovableClock) -> MakeVerifier:
     """Return a factory of verifiers of the issuer's tokens: ``make_verifier(keys=None, **settings)``."""
 
-    def make(own_keys: Keys | None = None, **settings: Any) -> Verifier:
+    def make(own_keys: KnownKeys | None = None, **settings: Any) -> Verifier:
         loaded = load_settings({**issuer.settings, **settings}, {})
         return Verifier(loaded, {issuer.issuer: own_keys or keys}, clock=clock)
 
@@ -130,7 +108,7 @@ class TestShape:
         ],
     )
     def test_only_three_segments_are_a_signed_token(
-        self, verifier: Verifier, keys: Keys, token: str, reason: str
+        self, verifier: Verifier, keys: KnownKeys, token: str, reason: str
     ) -> None:
         """Five segments are an encrypted token, any other number is an opaque one."""
         assert (refusal(verifier, token), keys.asked) == (("token_malformed", reason), [])
@@ -150,7 +128,7 @@ class TestShape:
         ],
     )
     def test_each_segment_is_canonical_base64url(
-        self, verifier: Verifier, keys: Keys, mint: Mint, index: int, spoil: Spoil
+        self, verifier: Verifier, keys: KnownKeys, mint: Mint, index: int, spoil: Spoil
     ) -> None:
         """No padding, white space, other alphabet or impossible length, in whichever segment."""
         segments = mint().split(".")
@@ -232,7 +210,7 @@ class TestHeader:
         ("name", "value", "expected"), [(name, value, why) for name, why, values in REFUSED_HEADERS for value in values]
     )
     def test_a_header_that_breaks_a_rule_is_refused_before_a_key_is_looked_for(
-        self, verifier: Verifier, keys: Keys, forge: Mint, name: str, value: object, expected: tuple[str, str]
+        self, verifier: Verifier, keys: KnownKeys, forge: Mint, name: str, value: object, expected: tuple[str, str]
     ) -> None:
         assert (refusal(verifier, forge({name: value})), keys.asked) == (expected, [])
 
@@ -254,15 +232,21 @@ class TestHeader:
 class TestProfile:
     """AUTH0_TOKEN_PROFILE and AUTH0_REQUIRED_CLAIMS."""
 
-    @pytest.mark.parametrize("token_type", ["at+jwt", "application/at+jwt"])
-    def test_rfc9068_takes_its_own_tokens(self, make_verifier: MakeVerifier, forge: Mint, token_type: str) -> None:
-        """Type at+jwt, client_id and jti (RFC 9068 §2)."""
-        token = forge({"typ": token_type}, client_id="a client", jti="7", azp=ABSENT)
-        assert make_verifier(AUTH0_TOKEN_PROFILE="rfc9068").prove(token)
-
-    def test_auth0_takes_its_own_tokens(self, make_verifier: MakeVerifier, mint: Mint) -> None:
-        """Type JWT and azp."""
-        assert make_verifier(AUTH0_TOKEN_PROFILE="auth0").prove(mint())
+    @pytest.mark.parametrize(
+        ("profile", "token_type", "claims"),
+        [
+            # Type at+jwt, client_id and jti (RFC 9068 §2).
+            *(
+                ("rfc9068", name, {"client_id": "a", "jti": "7", "azp": ABSENT})
+                for name in ("at+jwt", "application/at+jwt")
+            ),
+            ("auth0", "JWT", {}),
+        ],
+    )
+    def test_a_profile_takes_its_own_tokens(
+        self, make_verifier: MakeVerifier, forge: Mint, profile: str, token_type: str, claims: dict[str, Any]
+    ) -> None:
+        assert make_verifier(AUTH0_TOKEN_PROFILE=profile).prove(forge({"typ": token_type}, **claims))
 
     @pytest.mark.parametrize(
         ("profile", "token_type", "claims", "expected"),
@@ -308,9 +292,9 @@ class TestProfile:
     ],
 )
 def test_the_issuer_is_compared_exactly_before_a_key_is_looked_for(
-    verifier: Verifier, keys: Keys, issuer: LocalIssuer, forge: Mint, spoil: Spoil
+    verifier: Verifier, keys: KnownKeys, issuer: LocalIssuer, forge: Mint, spoil: Spoil
 ) -> None:
-    """No prefix, no list, no other spelling. Keys of other issuers are not ours to fetch."""
+    """No prefix, no list, no other spelling. KnownKeys of other issuers are not ours to fetch."""
     token = forge(iss=spoil(issuer.issuer))
     assert (refusal(verifier, token), keys.asked) == (("invalid_claims", "issuer"), [])
 
@@ -353,7 +337,7 @@ class TestAlgorithms:
     ) -> None:
         """An RSA key every algorithm of its type that is allowed, and each elliptic curve its own."""
         key = ec.generate_private_key(curve) if curve else issuer.signing_key()
-        verifier = make_verifier(Keys(_members(key, kid="1")), AUTH0_ALGORITHMS=algorithm)
+        verifier = make_verifier(KnownKeys(_members(key, kid="1")), AUTH0_ALGORITHMS=algorithm)
         assert verifier.prove(_sign(key, algorithm, claims_of(mint()), kid="1"))
 
     @pytest.mark.parametrize("allowed", ["EdDSA", "Ed25519"])
@@ -364,13 +348,13 @@ class TestAlgorithms:
     ) -> None:
         """Whichever name the settings, the key set and the token use (RFC 9864)."""
         key = ed25519.Ed25519PrivateKey.generate()
-        verifier = make_verifier(Keys(_members(key, kid="ed", **published)), AUTH0_ALGORITHMS=allowed)
+        verifier = make_verifier(KnownKeys(_members(key, kid="ed", **published)), AUTH0_ALGORITHMS=allowed)
         assert verifier.prove(_sign(key, "EdDSA", claims_of(mint()), name, kid="ed"))
 
     def test_allowing_one_algorithm_does_not_allow_eddsa(self, make_verifier: MakeVerifier, mint: Mint) -> None:
         """The two names come together only when one of them was named."""
         key = ed25519.Ed25519PrivateKey.generate()
-        verifier = make_verifier(Keys(_members(key, kid="ed")), AUTH0_ALGORITHMS="RS256")
+        verifier = make_verifier(KnownKeys(_members(key, kid="ed")), AUTH0_ALGORITHMS="RS256")
         assert refusal(verifier, _sign(key, "EdDSA", claims_of(mint()), kid="ed")) == UNSUPPORTED
 
     @pytest.mark.parametrize("algorithm", ["PS256", "ES256"])
@@ -385,7 +369,7 @@ class TestAlgorithms:
 
     def test_a_key_on_another_curve_does_not_fit(self, make_verifier: MakeVerifier, mint: Mint) -> None:
         """A P-384 key is none for ES256, although it can sign with SHA-256."""
-        verifier = make_verifier(Keys(_members(ec.generate_private_key(P384), kid="ec")), AUTH0_ALGORITHMS="ES256")
+        verifier = make_verifier(KnownKeys(_members(ec.generate_private_key(P384), kid="ec")), AUTH0_ALGORITHMS="ES256")
         signing_input = f"{segment({'alg': 'ES256', 'kid': 'ec'})}.{segment(claims_of(mint()))}"
         assert refusal(verifier, f"{signing_input}.{segment(bytes(64))}")[0] == "unknown_key"
 
@@ -393,7 +377,7 @@ class TestAlgorithms:
         self, make_verifier: MakeVerifier, issuer: LocalIssuer, mint: Mint
     ) -> None:
         """A key of another type beside it does not matter."""
-        verifier = make_verifier(Keys(*issuer.key_set["keys"], _members(ec.generate_private_key(P256), kid="ec")))
+        verifier = make_verifier(KnownKeys(*issuer.key_set["keys"], _members(ec.generate_private_key(P256), kid="ec")))
         assert verifier.prove(_sign(issuer.signing_key(), "RS256", claims_of(mint())))
 
     @pytest.mark.parametrize(("header", "code"), [({}, "unknown_key"), ({"kid": "2"}, "invalid_signature")])
@@ -402,7 +386,7 @@ class TestAlgorithms:
     ) -> None:
         """Of two that fit none is taken without a key id; with one, the signature has to be that key's."""
         one, two = (ec.generate_private_key(P256) for _ in range(2))
-        verifier = make_verifier(Keys(_members(one, kid="1"), _members(two, kid="2")), AUTH0_ALGORITHMS="ES256")
+        verifier = make_verifier(KnownKeys(_members(one, kid="1"), _members(two, kid="2")), AUTH0_ALGORITHMS="ES256")
         assert refusal(verifier, _sign(one, "ES256", claims_of(mint()), **header))[0] == code
 
     @pytest.mark.parametrize(
@@ -417,7 +401,7 @@ class TestAlgorithms:
         self, make_verifier: MakeVerifier, issuer: LocalIssuer, mint: Mint, algorithm: str, signature: bytes
     ) -> None:
         key = issuer.signing_key() if algorithm == "RS256" else ec.generate_private_key(P256)
-        verifier = make_verifier(Keys(_members(key, kid="1")), AUTH0_ALGORITHMS=algorithm)
+        verifier = make_verifier(KnownKeys(_members(key, kid="1")), AUTH0_ALGORITHMS=algorithm)
         token = with_signature(_sign(key, algorithm, claims_of(mint()), kid="1"), signature)
         assert refusal(verifier, token)[0] == "invalid_signature"
 
@@ -611,7 +595,7 @@ class TestOrder:
 
     @pytest.mark.parametrize(("options", "asked"), [({}, "key_for"), ({"cached_only": True}, "cached_key")])
     def test_a_key_is_looked_for_once(
-        self, verifier: Verifier, keys: Keys, mint: Mint, options: dict[str, bool], asked: str
+        self, verifier: Verifier, keys: KnownKeys, mint: Mint, options: dict[str, bool], asked: str
     ) -> None:
         """Ordinary verification may wait for the key; whoever must not wait gets only what is known already."""
         verifier.prove(mint(), **options)
@@ -634,7 +618,7 @@ class TestOrder:
 
 
 def test_a_tenants_key_never_signs_for_another_tenant(
-    issuer: LocalIssuer, keys: Keys, mint: Mint, clock: MovableClock
+    issuer: LocalIssuer, keys: KnownKeys, mint: Mint, clock: MovableClock
 ) -> None:
     """A verifier for one issuer refuses another's token, although the keys are the same."""
     settings = load_settings({**issuer.settings, "AUTH0_ISSUER": "http://localhost:1/"}, {})
