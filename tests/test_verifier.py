@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import jwt
@@ -33,6 +34,7 @@ P256, P384, P521 = ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()
 MakeVerifier = Callable[..., Verifier]
 Mint = Callable[..., str]
 Spoil = Callable[[str], Any]
+Refusal = tuple[str, str]  # its code and its reason
 
 
 @pytest.fixture
@@ -77,8 +79,8 @@ def forge(issuer: LocalIssuer, mint: Mint) -> Mint:
     return forge_token
 
 
-def refusal(verifier: Verifier, token: str) -> tuple[str, str]:
-    """Return code and reason of the refusal of *token*."""
+def refusal(verifier: Verifier, token: str) -> Refusal:
+    """Return the refusal of *token*."""
     with pytest.raises(InvalidTokenError) as caught:
         verifier.prove(token)
     return caught.value.code, caught.value.reason
@@ -190,7 +192,7 @@ UNSUPPORTED, CRITICAL = ("unsupported_algorithm",) * 2, ("token_malformed", "cri
 BAD_KEY_ID, BAD_TYPE = ("token_malformed", "key_id"), ("token_malformed", "type")
 MISSING_CLAIM = ("invalid_claims", "missing_claim")
 
-REFUSED_HEADERS: list[tuple[str, tuple[str, str], list[Any]]] = [
+REFUSED_HEADERS: list[tuple[str, Refusal, list[Any]]] = [
     # Only what AUTH0_ALGORITHMS names is taken, and only as text. There is no default.
     ("alg", UNSUPPORTED, ["RS384", "PS256", "ES256", "HS256", "none", "", None, 1, True, ["RS256"], {}, ABSENT]),
     ("kid", BAD_KEY_ID, [None, 7, True, [], ["local-1"], {}, "x" * 257]),
@@ -210,7 +212,7 @@ class TestHeader:
         ("name", "value", "expected"), [(name, value, why) for name, why, values in REFUSED_HEADERS for value in values]
     )
     def test_a_header_that_breaks_a_rule_is_refused_before_a_key_is_looked_for(
-        self, verifier: Verifier, keys: KnownKeys, forge: Mint, name: str, value: object, expected: tuple[str, str]
+        self, verifier: Verifier, keys: KnownKeys, forge: Mint, name: str, value: object, expected: Refusal
     ) -> None:
         assert (refusal(verifier, forge({name: value})), keys.asked) == (expected, [])
 
@@ -236,10 +238,8 @@ class TestProfile:
         ("profile", "token_type", "claims"),
         [
             # Type at+jwt, client_id and jti (RFC 9068 §2).
-            *(
-                ("rfc9068", name, {"client_id": "a", "jti": "7", "azp": ABSENT})
-                for name in ("at+jwt", "application/at+jwt")
-            ),
+            ("rfc9068", "at+jwt", {"client_id": "a client", "jti": "7", "azp": ABSENT}),
+            ("rfc9068", "application/at+jwt", {"client_id": "a client", "jti": "7", "azp": ABSENT}),
             ("auth0", "JWT", {}),
         ],
     )
@@ -263,13 +263,7 @@ class TestProfile:
         ],
     )
     def test_a_profile_refuses_a_token_without_its_type_or_claims(
-        self,
-        make_verifier: MakeVerifier,
-        forge: Mint,
-        profile: str,
-        token_type: Any,
-        claims: dict[str, Any],
-        expected: tuple[str, str],
+        self, make_verifier: MakeVerifier, forge: Mint, profile: str, token_type: Any, claims: Any, expected: Refusal
     ) -> None:
         verifier = make_verifier(AUTH0_TOKEN_PROFILE=profile)
         assert refusal(verifier, forge({"typ": token_type}, **claims)) == expected
@@ -328,12 +322,7 @@ class TestAlgorithms:
         ],
     )
     def test_a_key_without_alg_serves_all_of_its_family(
-        self,
-        make_verifier: MakeVerifier,
-        issuer: LocalIssuer,
-        mint: Mint,
-        algorithm: str,
-        curve: ec.EllipticCurve | None,
+        self, make_verifier: MakeVerifier, issuer: LocalIssuer, mint: Mint, algorithm: str, curve: Any
     ) -> None:
         """An RSA key every algorithm of its type that is allowed, and each elliptic curve its own."""
         key = ec.generate_private_key(curve) if curve else issuer.signing_key()
@@ -494,24 +483,19 @@ class TestClaims:
             Binding().check(access_token, Presentation(token))
 
 
+NO_TIMES = [
+    *("null", "[]", "[1800000000]", "{}", "true", "false", '"1800000000"', '""', "-1", "-0.5"),
+    *("-1800000000", "9" * 4000, str(LAST_SECOND + 1), "1e300"),
+]
+
+
 class TestTimes:
     @pytest.mark.parametrize(
         ("name", "value", "reason"),
         [
-            *(
-                (name, value, "time")
-                for name in ("exp", "iat", "nbf")
-                for value in (
-                    *("null", "[]", "[1800000000]", "{}", "true", "false", '"1800000000"', '""', "-1", "-0.5"),
-                    *("-1800000000", "9" * 4000, str(LAST_SECOND + 1), "1e300"),
-                )
-            ),
+            *product(("exp", "iat", "nbf"), NO_TIMES, ("time",)),
             # Readers make infinity of what no double holds, so it is refused wherever it stands.
-            *(
-                (name, value, "number")
-                for name in ("exp", "iat", "nbf", "auth_time", "other")
-                for value in ("1e400", "-1e400", "9e999999")
-            ),
+            *product(("exp", "iat", "nbf", "auth_time", "other"), ("1e400", "-1e400", "9e999999"), ("number",)),
         ],
     )
     def test_a_time_that_is_no_usable_number_is_refused(
@@ -535,12 +519,7 @@ class TestTimes:
         ],
     )
     def test_a_token_is_good_for_its_time_and_the_leeway(
-        self,
-        verifier: Verifier,
-        mint: Mint,
-        clock: MovableClock,
-        changes: dict[str, float],
-        expected: tuple[str, str] | None,
+        self, verifier: Verifier, mint: Mint, clock: MovableClock, changes: Any, expected: Refusal | None
     ) -> None:
         token = mint(**{name: clock.now + seconds for name, seconds in changes.items()})
         if expected is None:
