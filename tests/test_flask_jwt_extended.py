@@ -24,18 +24,15 @@ from auth0_blueprint.testing import LocalIssuer
 def stock(app: Flask) -> FlaskClient:
     """A client of an app whose views know flask-jwt-extended only."""
 
-    @app.route("/required", methods=["GET", "OPTIONS"])
-    @fje.jwt_required()
     def required() -> ResponseReturnValue:
-        return jsonify(
-            identity=fje.get_jwt_identity(), claims=fje.get_jwt(), header=fje.get_jwt_header(), ours=current_token
-        )
+        found = {"identity": fje.get_jwt_identity(), "claims": fje.get_jwt(), "header": fje.get_jwt_header()}
+        return jsonify(**found, ours=current_token)
 
-    @app.get("/optional")
-    @fje.jwt_required(optional=True)
     def optional() -> ResponseReturnValue:
         return jsonify(identity=fje.get_jwt_identity(), claims=fje.get_jwt(), location=fje.get_jwt_request_location())
 
+    app.add_url_rule("/required", "required", fje.jwt_required()(required), methods=["GET", "OPTIONS"])
+    app.add_url_rule("/optional", "optional", fje.jwt_required(optional=True)(optional))
     return app.test_client()
 
 

@@ -42,21 +42,10 @@ HOLDER = DPoPClient("ES256")
 def serve(make_app: AppFactory, **settings: Any) -> FlaskClient:
     app = make_app(AUTH0_PUBLIC_URL=API, **settings)
 
-    @app.route("/messages", methods=["GET", "POST"])
-    @requires_auth
-    def messages() -> dict[str, Any]:
-        return {"subject": current_token.subject}
-
-    @app.get("/scope")
-    @requires_scope("read:messages")
-    def scope() -> str:
-        return ""
-
-    @app.get("/stock")
-    @jwt_required()
-    def stock() -> dict[str, Any]:
-        return {"subject": get_jwt()["sub"]}
-
+    messages = requires_auth(lambda: {"subject": current_token.subject})
+    app.add_url_rule("/messages", "messages", messages, methods=["GET", "POST"])
+    app.add_url_rule("/scope", "scope", requires_scope("read:messages")(lambda: ""))
+    app.add_url_rule("/stock", "stock", jwt_required()(lambda: {"subject": get_jwt()["sub"]}))
     return app.test_client()
 
 

@@ -87,7 +87,6 @@ def refusal(verifier: Verifier, token: str) -> Refusal:
 
 
 def test_a_token_of_the_issuer_for_this_api_is_accepted(verifier: Verifier, mint: Mint) -> None:
-    """The claims come out as they were signed."""
     token = mint(scope="read:messages", permissions=["read:messages"])
     assert verifier.prove(token) == claims_of(token)
 
@@ -132,7 +131,6 @@ class TestShape:
     def test_each_segment_is_canonical_base64url(
         self, verifier: Verifier, keys: KnownKeys, mint: Mint, index: int, spoil: Spoil
     ) -> None:
-        """No padding, white space, other alphabet or impossible length, in whichever segment."""
         segments = mint().split(".")
         segments[index] = spoil(segments[index])
         assert (refusal(verifier, ".".join(segments)), keys.asked) == (("token_malformed", "not_base64url"), [])
@@ -173,7 +171,6 @@ class TestShape:
         ],
     )
     def test_the_payload_is_one_strict_json_object(self, verifier: Verifier, issuer: LocalIssuer, text: bytes) -> None:
-        """What two readers could take for two things is refused."""
         assert refusal(verifier, by_hand(issuer, claims=text)) == ("token_malformed", "payload_not_json")
 
     def test_claims_may_be_nested_31_deep_inside_the_payload(self, verifier: Verifier, mint: Mint) -> None:
@@ -270,7 +267,6 @@ class TestProfile:
 
     @pytest.mark.parametrize("profile", ["any", "auth0"])
     def test_required_claims_have_to_be_present(self, make_verifier: MakeVerifier, mint: Mint, profile: str) -> None:
-        """AUTH0_REQUIRED_CLAIMS adds to whatever the profile requires."""
         verifier = make_verifier(AUTH0_TOKEN_PROFILE=profile, AUTH0_REQUIRED_CLAIMS=["org_id", "tier"])
         assert verifier.prove(mint(org_id="org_1", tier=None))
         assert refusal(verifier, mint(org_id="org_1")) == MISSING_CLAIM
@@ -288,7 +284,7 @@ class TestProfile:
 def test_the_issuer_is_compared_exactly_before_a_key_is_looked_for(
     verifier: Verifier, keys: KnownKeys, issuer: LocalIssuer, forge: Mint, spoil: Spoil
 ) -> None:
-    """No prefix, no list, no other spelling. KnownKeys of other issuers are not ours to fetch."""
+    """No prefix, no list, no other spelling. Keys of other issuers are not ours to fetch."""
     token = forge(iss=spoil(issuer.issuer))
     assert (refusal(verifier, token), keys.asked) == (("invalid_claims", "issuer"), [])
 
@@ -324,7 +320,6 @@ class TestAlgorithms:
     def test_a_key_without_alg_serves_all_of_its_family(
         self, make_verifier: MakeVerifier, issuer: LocalIssuer, mint: Mint, algorithm: str, curve: Any
     ) -> None:
-        """An RSA key every algorithm of its type that is allowed, and each elliptic curve its own."""
         key = ec.generate_private_key(curve) if curve else issuer.signing_key()
         verifier = make_verifier(KnownKeys(_members(key, kid="1")), AUTH0_ALGORITHMS=algorithm)
         assert verifier.prove(_sign(key, algorithm, claims_of(mint()), kid="1"))
@@ -350,7 +345,6 @@ class TestAlgorithms:
     def test_a_key_serves_only_the_algorithm_that_it_names_and_its_own_type(
         self, make_verifier: MakeVerifier, issuer: LocalIssuer, mint: Mint, algorithm: str
     ) -> None:
-        """A key for RS256 verifies nothing else, although both are allowed, and the key id finds it."""
         key = issuer.signing_key() if algorithm == "PS256" else ec.generate_private_key(P256)
         verifier = make_verifier(AUTH0_ALGORITHMS=["RS256", algorithm])
         token = _sign(key, algorithm, claims_of(mint()), kid=issuer.key_ids[-1])
@@ -396,7 +390,6 @@ class TestAlgorithms:
 
     @pytest.mark.parametrize("index", [0, 1])
     def test_a_signature_covers_header_and_payload(self, verifier: Verifier, mint: Mint, index: int) -> None:
-        """Another good header or payload under the same signature is refused."""
         segments = mint().split(".")
         segments[index] = mint(headers={"typ": "at+jwt"}, sub="auth0|another").split(".")[index]
         assert refusal(verifier, ".".join(segments))[0] == "invalid_signature"
@@ -441,7 +434,6 @@ class TestClaims:
         assert verifier.prove(mint(aud=audience))
 
     def test_any_of_several_audiences_is_enough(self, make_verifier: MakeVerifier, mint: Mint) -> None:
-        """AUTH0_AUDIENCE may name several APIs."""
         verifier = make_verifier(AUTH0_AUDIENCE=["https://one.example.com", "https://two.example.com"])
         assert verifier.prove(mint(aud="https://two.example.com"))
 
@@ -501,7 +493,6 @@ class TestTimes:
     def test_a_time_that_is_no_usable_number_is_refused(
         self, verifier: Verifier, issuer: LocalIssuer, mint: Mint, name: str, value: str, reason: str
     ) -> None:
-        """Times are JSON numbers within the years 1970 to 9999."""
         token = by_hand(issuer, claims=with_member(claims_of(mint()), name, value))
         assert refusal(verifier, token) == ("invalid_claims", reason)
 
@@ -541,7 +532,6 @@ class TestTimes:
     def test_the_lifetime_counts_from_the_time_of_issue(
         self, make_verifier: MakeVerifier, mint: Mint, clock: MovableClock
     ) -> None:
-        """It is not what is left of it that counts."""
         verifier = make_verifier(AUTH0_MAX_TOKEN_LIFETIME=3600)
         token = mint(iat=int(clock.now) - 1800, exp=int(clock.now) + 1801)
         assert refusal(verifier, token) == ("invalid_claims", "lifetime")
@@ -576,7 +566,6 @@ class TestOrder:
     def test_a_key_is_looked_for_once(
         self, verifier: Verifier, keys: KnownKeys, mint: Mint, options: dict[str, bool], asked: str
     ) -> None:
-        """Ordinary verification may wait for the key; whoever must not wait gets only what is known already."""
         verifier.prove(mint(), **options)
         assert keys.asked == [asked]
 

@@ -37,7 +37,6 @@ PUBLIC_KEY_AS_SECRET: dict[str, Callable[[RSAPublicKey, dict[str, Any]], bytes]]
 @pytest.mark.parametrize("form", PUBLIC_KEY_AS_SECRET)
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
 def test_the_public_key_is_no_shared_secret(app: Flask, issuer: LocalIssuer, algorithm: str, form: str) -> None:
-    """An HMAC over what everybody knows proves nothing, in whichever form of the key."""
     [jwk] = issuer.key_set["keys"]
     secret = PUBLIC_KEY_AS_SECRET[form](issuer.signing_key().public_key(), jwk)
     token = with_header(issuer, alg=algorithm)
@@ -48,7 +47,6 @@ def test_the_public_key_is_no_shared_secret(app: Flask, issuer: LocalIssuer, alg
 @pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE", "none ", ""])
 @pytest.mark.parametrize("signature", [b"", b"\0", bytes(256)])
 def test_an_unsecured_token_is_refused(app: Flask, issuer: LocalIssuer, name: str, signature: bytes) -> None:
-    """No spelling of none is an algorithm, with or without something in place of the signature."""
     token = with_signature(with_header(issuer, alg=name), signature)
     assert answer_unread(guarded(app), issuer, token) == refusals.UNSUPPORTED_ALGORITHM
 

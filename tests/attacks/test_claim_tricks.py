@@ -106,7 +106,6 @@ def test_a_token_that_expires_this_second_is_expired(make_app: AppFactory, issue
     "scope", ["read:messages2", "xread:messages", "read:message s", "READ:MESSAGES", "read:*", "*"]
 )
 def test_a_scope_is_never_matched_in_part(app: Flask, issuer: LocalIssuer, scope: str) -> None:
-    """Values are compared as wholes, and there are no wildcards."""
     app.add_url_rule("/messages", "messages", requires_scope("read:messages")(lambda: "seen"))
     response = app.test_client().get("/messages", headers=bearer(issuer.token(scope=scope)))
     assert seen(response) == forbidden(

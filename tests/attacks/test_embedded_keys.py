@@ -34,7 +34,6 @@ EMBEDDED: dict[str, Callable[[LocalIssuer], dict[str, Any]]] = {
 def test_a_key_in_the_header_neither_replaces_the_published_ones_nor_adds_to_them(
     app: Flask, issuer: LocalIssuer, attacker: LocalIssuer, form: str, key_id: str, expected: Answer
 ) -> None:
-    """Under a known key id only the published key counts, another one is unknown; and nobody asks the attacker."""
     attacker.fetch_count = 0
     token = attacker.token(iss=issuer.issuer, headers={"kid": key_id, **EMBEDDED[form](attacker)})
     assert answer_to(guarded(app), token) == expected
@@ -58,7 +57,6 @@ def test_a_key_in_the_header_of_a_good_token_is_not_looked_at(
     ],
 )
 def test_a_key_id_is_nothing_but_a_name(app: Flask, issuer: LocalIssuer, attacker: LocalIssuer, key_id: str) -> None:
-    """A key id is looked up in the key set, exactly, and nowhere else."""
     token = attacker.token(iss=issuer.issuer, headers={"kid": key_id})
     assert answer_to(guarded(app), token) == UNKNOWN_KEY
     assert issuer.fetch_count == 1

@@ -136,14 +136,12 @@ def test_a_redirect_is_not_followed(
 def test_a_document_that_is_no_key_set_is_an_outage(
     client: FlaskClient, server: KeySetServer, issuer: LocalIssuer, body: bytes | None
 ) -> None:
-    """No token can be verified, none is called invalid, and nothing breaks."""
     server.publish(*issuer.key_set["keys"])
     server.body = server.body[:-1] + b', "keys": []}' if body is None else body
     assert answer_to(client, issuer.token()) == refusals.KEY_SET_UNAVAILABLE
 
 
 def test_a_removed_key_is_refused_after_one_refresh(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """A token that was accepted before is refused once its key is published no more."""
     clock = MovableClock(time.time())
     client = guarded(make_app(clock=clock))
     old_key = issuer.key_ids[-1]

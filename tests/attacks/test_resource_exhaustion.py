@@ -39,7 +39,6 @@ def test_a_token_of_a_megabyte_is_refused_before_it_is_read(app: Flask, issuer: 
 )
 @pytest.mark.parametrize("path", ["/ours", "/theirs"])
 def test_a_header_of_a_megabyte_is_refused(app: Flask, path: str, authorization: str, expected: Answer) -> None:
-    """Whatever fills it, the answer is that to the same header in short."""
     assert seen(guarded(app).get(path, headers={"Authorization": authorization})) == expected
 
 
