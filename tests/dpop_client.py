@@ -11,7 +11,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
-from refusals import changed, segment
+from refusals import ABSENT, changed, segment
 
 JSONObject = dict[str, Any]
 
@@ -46,15 +46,15 @@ class DPoPClient:
         self.algorithm = algorithm
         self.key = key or new_key(algorithm)
         self._implementation: Any = get_default_algorithms()["EdDSA" if algorithm == "Ed25519" else algorithm]
-        self.jwk: JSONObject = self._implementation.to_jwk(self.key.public_key(), as_dict=True)
-        self.jwk.pop("key_ops", None)
+        self.jwk = self._jwk_of(self.key.public_key())
+
+    def _jwk_of(self, key: Any) -> JSONObject:
+        return changed(self._implementation.to_jwk(key, as_dict=True), {"key_ops": ABSENT})
 
     @property
     def private_jwk(self) -> JSONObject:
         """The key with all its members."""
-        jwk: JSONObject = self._implementation.to_jwk(self.key, as_dict=True)
-        jwk.pop("key_ops", None)
-        return jwk
+        return self._jwk_of(self.key)
 
     @property
     def thumbprint(self) -> str:

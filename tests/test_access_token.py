@@ -132,10 +132,8 @@ class TestAnonymous:
         assert (dict(ANONYMOUS), ANONYMOUS.header) == ({}, {})
         assert (ANONYMOUS.scopes, ANONYMOUS.permissions) == (frozenset(), frozenset())
         assert repr(ANONYMOUS) == "<AccessToken anonymous>"
-
-    @pytest.mark.parametrize("name", ["client_id", "token_id", "organization_id", "confirmation"])
-    def test_what_is_optional_is_none(self, name: str) -> None:
-        assert getattr(ANONYMOUS, name) is None
+        for name in ("client_id", "token_id", "organization_id", "confirmation"):
+            assert getattr(ANONYMOUS, name) is None
 
     @pytest.mark.parametrize("name", ["subject", "issuer", "audience", "issued_at", "expires_at"])
     def test_what_every_token_has_says_that_there_is_none(self, name: str) -> None:
@@ -176,11 +174,7 @@ VIEWS: dict[str, tuple[Callable[[], ResponseReturnValue], Callable[[dict[str, An
 class TestJSON:
     @pytest.mark.parametrize(("view", "expected"), VIEWS.values(), ids=VIEWS.keys())
     def test_a_view_may_answer_it(
-        self,
-        app: Flask,
-        issuer: LocalIssuer,
-        view: Callable[[], ResponseReturnValue],
-        expected: Callable[[dict[str, Any]], object],
+        self, app: Flask, issuer: LocalIssuer, view: Callable[[], ResponseReturnValue], expected: Any
     ) -> None:
         app.add_url_rule("/view", "view", requires_auth(view))
         text = issuer.token(tiers=[{"name": "gold", "since": [2024, 2.5, None, True]}])

@@ -34,6 +34,7 @@ SOURCES: dict[str, Callable[[str], dict[str, Any]]] = {
 }
 SERVER, PROXY = SOURCES
 SCHEMES = ("Bearer", "DPoP")
+Prove = Callable[[str], str]
 # Where proofs are required no certificate helps.
 MODES = ("disabled", "allowed")
 HOLDER, OTHER, KEY_HOLDER = make_credential("holder"), make_credential("other"), DPoPClient("ES256")
@@ -56,21 +57,9 @@ def serve(make_app: AppFactory, source: str = SERVER, mode: str = "disabled", **
 
 
 def ask(
-    client: FlaskClient,
-    token: str,
-    scheme: str = "Bearer",
-    shown: dict[str, Any] | None = None,
-    proof: Callable[[str], str] | None = None,
+    client: FlaskClient, token: str, scheme: str = "Bearer", shown: Any = None, proof: Prove | None = None
 ) -> Answer:
-    """Present *token* to both views of `guarded`, which have to answer alike, and return that answer.
-
-    Args:
-        client: of the app.
-        token: to present.
-        scheme: by which.
-        shown: how the test client puts the certificate where it is looked for.
-        proof: makes the DPoP proof for a path.
-    """
+    """Return the answer of both views of `guarded`; *shown* are options of the client, and *proof* is by path."""
     options = dict(shown or {})
     headers = {"Authorization": f"{scheme} {token}", **options.pop("headers", {})}
     proofs = {path: {"DPoP": proof(path)} if proof else {} for path in ("/ours", "/theirs")}
@@ -89,7 +78,7 @@ def told(answer: Answer, mode: str, scheme: str) -> Answer:
     return replace(answer, challenges=challenges[mode])
 
 
-def proofs_of(token: str) -> Callable[[str], str]:
+def proofs_of(token: str) -> Prove:
     """Return what makes a good proof for a path."""
     header, now = KEY_HOLDER.header(), time.time()
     return lambda path: KEY_HOLDER.sign(header, KEY_HOLDER.claims("GET", f"{API}{path}", token, now))

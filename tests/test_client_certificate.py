@@ -38,13 +38,9 @@ def answer_to(call: Callable[..., Any], *arguments: Any) -> Answer:
     """Return what a client would be answered when *call* refuses."""
     with pytest.raises(BindingMismatchError) as caught:
         call(*arguments)
-    headers = dict(response_headers(caught.value, "api"))
-    return Answer(
-        caught.value.status,
-        (headers["WWW-Authenticate"],),
-        dict(response_body(caught.value)),
-        cache_control=headers["Cache-Control"],
-    )
+    error, headers = caught.value, dict(response_headers(caught.value, "api"))
+    body = dict(response_body(error))
+    return Answer(error.status, (headers["WWW-Authenticate"],), body, cache_control=headers["Cache-Control"])
 
 
 def byte_sequence(der: bytes) -> str:

@@ -225,18 +225,17 @@ def test_class_based_views_are_guarded_as_a_whole_and_by_method(app: Flask, issu
 def test_a_guard_keeps_the_name_and_the_text_of_its_view() -> None:
     """As ``functools.wraps`` does, so that endpoints and documentation stay right."""
 
-    @requires_scope("a")
     def messages() -> str:
         """Read the messages."""
         return ""
 
-    @requires_scope("a")
     async def slow_messages() -> str:
         """Read them slowly."""
         return ""
 
-    assert (messages.__name__, messages.__doc__) == ("messages", "Read the messages.")
-    assert (slow_messages.__name__, slow_messages.__doc__) == ("slow_messages", "Read them slowly.")
+    for view in (messages, slow_messages):
+        guarded = requires_scope("a")(view)
+        assert (guarded.__name__, guarded.__doc__) == (view.__name__, view.__doc__)
 
 
 def test_current_token_in_an_unguarded_view_names_the_remedy(app: Flask) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,20 +13,7 @@ from flask import Flask, jsonify
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 from network_edge import key_set_server
-from refusals import (
-    Answer,
-    answer_to,
-    by_hand,
-    forbidden,
-    guarded,
-    passes,
-    seen,
-    segment,
-    with_claims,
-    with_header,
-    with_signature,
-    with_text,
-)
+from refusals import Answer, answer_to, by_hand, forbidden, guarded, passes, seen, segment
 
 from auth0_blueprint import (
     Auth0Blueprint,
@@ -106,7 +94,7 @@ REFUSED_TOKENS: dict[str, tuple[MintToken, Answer]] = {
     "other type": (lambda issuer: issuer.token(headers={"typ": "id_token"}), refusals.WRONG_TYPE),
     "unsupported algorithm": (lambda issuer: by_hand(issuer, {"alg": "HS256"}), refusals.UNSUPPORTED_ALGORITHM),
     "unknown key": (lambda issuer: issuer.token(headers={"kid": "nobody's"}), refusals.UNKNOWN_KEY),
-    "no signature": (lambda issuer: with_signature(issuer.token(), b""), refusals.INVALID_SIGNATURE),
+    "no signature": (lambda issuer: refusals.with_signature(issuer.token(), b""), refusals.INVALID_SIGNATURE),
     "expired": (lambda issuer: issuer.token(expires_in=-60), refusals.EXPIRED),
     "not yet valid": (lambda issuer: issuer.token(nbf=32_503_680_000), refusals.NOT_BEFORE),
     "issued in the future": (
@@ -118,11 +106,11 @@ REFUSED_TOKENS: dict[str, tuple[MintToken, Answer]] = {
     "missing claim": (lambda issuer: issuer.token(without=("azp",)), refusals.MISSING_CLAIM),
     "no subject": (lambda issuer: issuer.token(without=("sub",)), refusals.BAD_SUBJECT),
     "no expiry": (lambda issuer: issuer.token(without=("exp",)), refusals.BAD_TIME),
-    "number out of range": (lambda issuer: with_text(issuer, "exp", "1e400"), refusals.BAD_NUMBER),
+    "number out of range": (lambda issuer: refusals.with_text(issuer, "exp", "1e400"), refusals.BAD_NUMBER),
     "lives too long": (lambda issuer: issuer.token(expires_in=2_600_000), refusals.TOO_LONG_LIVED),
     "ill-typed scope": (lambda issuer: issuer.token(scope=1), refusals.BAD_SCOPE),
     "ill-typed permissions": (lambda issuer: issuer.token(permissions="admin"), refusals.BAD_PERMISSIONS),
-    "ill-typed identifier": (lambda issuer: with_claims(issuer, jti=7), refusals.BAD_IDENTIFIER),
+    "ill-typed identifier": (lambda issuer: refusals.with_claims(issuer, jti=7), refusals.BAD_IDENTIFIER),
     "bound": (lambda issuer: issuer.token(cnf={"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}), refusals.BOUND),
 }
 
@@ -256,12 +244,12 @@ MARK = "zq7mark"
         *(lambda issuer: f"Bearer x {MARK}", lambda issuer: f"Bearer {segment(MARK.encode())}.{MARK}.{MARK}"),
         lambda issuer: f"Bearer {by_hand(issuer, {'alg': MARK})}",
         lambda issuer: f"Bearer {by_hand(issuer, claims=MARK.encode())}",
-        lambda issuer: f"Bearer {with_header(issuer, kid=MARK)}",
-        lambda issuer: f"Bearer {with_header(issuer, typ=MARK)}",
-        lambda issuer: f"Bearer {with_header(issuer, crit=[MARK])}",
+        lambda issuer: f"Bearer {refusals.with_header(issuer, kid=MARK)}",
+        lambda issuer: f"Bearer {refusals.with_header(issuer, typ=MARK)}",
+        lambda issuer: f"Bearer {refusals.with_header(issuer, crit=[MARK])}",
         *(lambda issuer: f"Bearer {issuer.token(iss=MARK)}", lambda issuer: f"Bearer {issuer.token(aud=MARK)}"),
-        lambda issuer: f"Bearer {with_claims(issuer, sub=[MARK])}",
-        lambda issuer: f"Bearer {with_claims(issuer, exp=MARK)}",
+        lambda issuer: f"Bearer {refusals.with_claims(issuer, sub=[MARK])}",
+        lambda issuer: f"Bearer {refusals.with_claims(issuer, exp=MARK)}",
         lambda issuer: f"Bearer {issuer.token(scope={'x': MARK})}",
         lambda issuer: f"Bearer {issuer.token(scope=MARK, sub=MARK)}",
     ],
@@ -294,17 +282,15 @@ class TestOwnRendering:
         return jsonify(problem=error.code), error.status, {"X-Rendered-By": "the app"}
 
     @PATHS
-    @pytest.mark.parametrize("comes_first", [True, False])
+    @pytest.mark.parametrize("order", [1, -1])
     def test_a_handler_from_before_or_after_the_blueprint_replaces_ours(
-        self, issuer: LocalIssuer, path: str, comes_first: bool
+        self, issuer: LocalIssuer, path: str, order: int
     ) -> None:
         app = Flask("tested", static_folder=None)
         app.config.update(issuer.settings)
-        if comes_first:
-            app.register_error_handler(Auth0Error, self.render)
-        app.register_blueprint(Auth0Blueprint())
-        if not comes_first:
-            app.register_error_handler(Auth0Error, self.render)
+        handler = partial(app.register_error_handler, Auth0Error, self.render)
+        for register in (handler, partial(app.register_blueprint, Auth0Blueprint()))[::order]:
+            register()
         client = guarded(app)
         for headers, code in ((bearer("opaque"), "token_malformed"), ({}, "authorization_header_missing")):
             response = client.get(path, headers=headers)

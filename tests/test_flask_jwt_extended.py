@@ -10,7 +10,7 @@ import flask_jwt_extended as fje
 import jwt
 import pytest
 from conftest import AppFactory, bearer
-from flask import Flask, jsonify
+from flask import Flask, g, jsonify
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 
@@ -345,8 +345,6 @@ def test_the_configured_header_type_is_a_text_like_any_other(app: Flask) -> None
 
 
 def test_our_values_on_g_are_the_hosts_own_otherwise(app: Flask) -> None:
-    from flask import g
-
     with app.app_context():
         g.mine = 1
         assert (g.mine, g.get("mine"), g.get("other", 2), "mine" in g, list(g)) == (1, 1, 2, True, ["mine"])

@@ -202,11 +202,8 @@ def test_wrong_scopes_are_refused_at_once(app: Flask, scopes: tuple[object, ...]
         protect(app, *scopes)  # type: ignore[arg-type]
 
 
-def test_something_else_than_a_blueprint_or_app_is_refused() -> None:
+def test_only_what_can_be_protected_or_called_is_protected_or_marked_public() -> None:
     with pytest.raises(TypeError, match="blueprint or an app"):
         protect(lambda: "")  # type: ignore[arg-type]
-
-
-def test_only_what_can_be_called_is_marked_public() -> None:
     with pytest.raises(TypeError, match="marks a view function"):
         public("view")  # type: ignore[type-var]

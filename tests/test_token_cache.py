@@ -65,31 +65,23 @@ class TestBounds:
         fill(cache, *tokens)
         assert (known(cache, *"abcde"), len(cache)) == (kept, size)
 
-    def test_expired_ones_go_once_a_minute(self) -> None:
+    @pytest.mark.parametrize(
+        ("fills", "kept"),
+        [
+            ([("a", 0, 1), ("b", 0, 61), ("c", 59, 999)], "abc"),
+            ([("a", 0, 1), ("b", 0, 61), ("c", 59, 999), ("d", 60, 999)], "bcd"),
+            # A sweep in a future that was none does not put the next one off.
+            ([("a", 10_000, 20_000), ("b", 0, -1), ("c", 0, 999), ("d", 60, 60)], "acd"),
+            # What expires this very second has expired.
+            ([("a", 0, 60), ("b", 0, 999), ("c", 60, 999)], "bc"),
+        ],
+    )
+    def test_expired_ones_go_once_a_minute(self, fills: list[tuple[str, float, float]], kept: str) -> None:
         """Claims of people who are long gone are not kept until something else needs the place."""
         cache = TokenCache(9)
-        fill(cache, "a", expires_at=NOW + 1)
-        fill(cache, "b", expires_at=NOW + 60 + 1)
-        fill(cache, "c", now=NOW + 60 - 1, expires_at=NOW + 999)
-        assert known(cache, *"abc") == "abc"
-        fill(cache, "d", now=NOW + 60, expires_at=NOW + 999)
-        assert known(cache, *"abcd") == "bcd"
-
-    def test_they_also_go_after_the_clock_was_set_back(self) -> None:
-        """A sweep in a future that was none does not put the next one off."""
-        cache = TokenCache(9)
-        fill(cache, "a", now=NOW + 10_000, expires_at=NOW + 20_000)
-        fill(cache, "b", expires_at=NOW - 1)
-        fill(cache, "c", expires_at=NOW + 999)
-        fill(cache, "d", now=NOW + 60)
-        assert known(cache, *"abcd") == "acd"
-
-    def test_what_expires_this_very_second_has_expired(self) -> None:
-        cache = TokenCache(9)
-        fill(cache, "a", expires_at=NOW + 60)
-        fill(cache, "b", now=NOW, expires_at=NOW + 999)
-        fill(cache, "c", now=NOW + 60, expires_at=NOW + 999)
-        assert known(cache, *"abc") == "bc"
+        for name, now, expires_at in fills:
+            fill(cache, name, now=NOW + now, expires_at=NOW + expires_at)
+        assert known(cache, *"abcd") == kept
 
     def test_forgetting_and_purging(self) -> None:
         cache = TokenCache(9)
