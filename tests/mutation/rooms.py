@@ -15,7 +15,7 @@ _ROOMS = {
     ),
     "binding": ("sender_constraining/binding", "test_sender_constrained test_certificate_bound"),
     "verifier": (
-        "verification/verifier verification/sequence jose/jws",
+        "verification/verifier verification/claims verification/sequence jose/jws",
         (
             "test_verifier test_verification_sequence test_token_cache test_several_domains test_organizations "
             "attacks/test_algorithm_confusion attacks/test_claim_tricks"
