@@ -161,7 +161,6 @@ def run(room: str, argued: set[tuple[str, str, str]]) -> Iterator[str]:
 
 
 def main(rooms: list[str]) -> int:
-    """Run *rooms*, or all."""
     for module in ("flask_jwt_extended", "flask_caching", "marshmallow", "requests", "flask.testing"):
         importlib.import_module(module)
     rows = re.findall(

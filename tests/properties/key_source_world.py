@@ -20,7 +20,7 @@ from typing import Any
 
 from conftest import MovableClock
 from servers import ScriptedIssuer, document
-from shared_sources import AHEAD, EDDSA, MAX_STALE, SECRET, TTL, make_shared, make_source
+from shared_sources import AHEAD, EDDSA, MAX_STALE, SECRET, TTL, DictBackend, make_shared, make_source
 
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchError
@@ -82,41 +82,30 @@ class Outcome:
 
 
 def published(key_ids: frozenset[str], takes_seconds: float = 0) -> Outcome:
-    """Return the outcome of a good answer."""
     return Outcome(document(*sorted(key_ids)), key_ids, takes_seconds)
 
 
-class ClockedBackend:
+class ClockedBackend(DictBackend):
     """A cache backend that forgets by the clock which the test moves."""
 
     def __init__(self, clock: MovableClock) -> None:
+        super().__init__()
         self._clock = clock
         self._lock = threading.Lock()
-        self.values: dict[str, tuple[Any, float]] = {}
 
     def get(self, key: str) -> Any:
-        with self._lock:
-            value, until = self.values.get(key, (None, 0.0))
-            return value if self._clock.now < until else None
+        value, until = self.values.get(key, (None, 0.0))
+        return value if self._clock.now < until else None
 
     def get_many(self, *keys: str) -> Any:
         return [self.get(key) for key in keys]
 
     def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        with self._lock:
-            self.values[key] = (value, self._clock.now + (timeout or 300))
-        return True
+        return super().set(key, (value, self._clock.now + (timeout or 300)))
 
     def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
         with self._lock:
-            if self._clock.now < self.values.get(key, (None, 0.0))[1]:
-                return False
-            self.values[key] = (value, self._clock.now + (timeout or 300))
-        return True
-
-    def delete(self, key: str) -> Any:
-        with self._lock:
-            return self.values.pop(key, None) is not None
+            return self.get(key) is None and self.set(key, value, timeout)
 
 
 class World:
@@ -139,11 +128,9 @@ class World:
         self.disturbed_at = self.clock.uptime
 
     def uniform(self, low: float, high: float) -> float:
-        """Stand in for chance."""
         return low + (high - low) * self.jitter
 
     def shared(self) -> SharedKeySet:
-        """Return the shared copy as one more process sees it."""
         return make_shared(
             self.clock,
             lambda: self.backend if self.is_sharing else None,
@@ -153,7 +140,6 @@ class World:
         )
 
     def note(self, key_ids: frozenset[str], seconds_ago: float = 0) -> Publication:
-        """Note that the issuer has given *key_ids* to somebody."""
         wall, monotonic = self.clock.now - seconds_ago, self.clock.uptime - seconds_ago
         # Only without sharing can the wall clock go back, and only then the order of the answers is that of the ages.
         order = wall if self.is_sharing else float(len(self.publications))
@@ -172,7 +158,6 @@ class World:
         return max(self.clock.now - publication.wall, self.clock.uptime - publication.monotonic)
 
     def is_newer_than(self, attempt: Attempt) -> bool:
-        """Tell whether anybody has got a key set since *attempt*."""
         return any(publication.monotonic >= attempt.started_at for publication in self.publications)
 
 
@@ -240,7 +225,6 @@ class Process:
         return True
 
     def key_ids(self) -> frozenset[str]:
-        """Return the key ids at hand."""
         return frozenset(key_id for key_id in KEY_IDS if self.holds(key_id))
 
     def candidates(self) -> list[Publication]:
