@@ -32,6 +32,7 @@ from refusals import (
     seen,
 )
 from servers import complete
+from shared_sources import make_shared
 
 from auth0_blueprint import (
     Auth0Blueprint,
@@ -46,7 +47,7 @@ from auth0_blueprint.extension.assembly import assemble
 from auth0_blueprint.jose.algorithms import Algorithm
 from auth0_blueprint.keysets.fetch import FetchError, fetch
 from auth0_blueprint.keysets.key_set import parse_key_set
-from auth0_blueprint.keysets.shared_copy import SharedEntry, SharedKeySet
+from auth0_blueprint.keysets.shared_copy import SharedEntry
 from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
@@ -243,10 +244,6 @@ class NotingCache(SimpleCache):
         self.asked.append(key)
         return super().set(key, value, timeout)
 
-    def add(self, key: str, value: Any, timeout: Any = None) -> Any:
-        self.asked.append(key)
-        return super().add(key, value, timeout)
-
 
 @pytest.fixture(autouse=True)
 def nothing_noted() -> None:
@@ -402,14 +399,8 @@ class TestOutages:
 
 def share(app: Flask, domain: Domain, seconds_ago: float) -> None:
     """Put into the cache of *app* what another process has got from *domain*."""
-    shared = SharedKeySet(
-        app.extensions["auth0"].cache,
-        issuer=domain.issuer,
-        url=domain.url,
-        secret=SECRET,
-        keep_seconds=3600,
-        attempt_seconds=5,
-    )
+    open_backend = app.extensions["auth0"].cache.open_now
+    shared = make_shared(SYSTEM_CLOCK, open_backend, issuer=domain.issuer, url=domain.url, secret=SECRET)
     shared.write(SharedEntry(json.dumps(domain.key_set), time.time() - seconds_ago))
 
 
