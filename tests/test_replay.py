@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -339,7 +339,7 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
         yield server
 
 
-def memory_of_app(make_app: AppFactory, is_denying: bool = True, **settings: Any) -> ReplayMemory:
+def memory_of_app(make_app: AppFactory, settings: Mapping[str, Any], *, is_denying: bool = True) -> ReplayMemory:
     """Return the memory of one more process, with the store of its app."""
     app = make_app(**{"AUTH0_CACHE_SECRET": SECRET, **settings})
     return ReplayMemory(app.extensions["auth0"].store, is_denying=is_denying)
@@ -348,8 +348,8 @@ def memory_of_app(make_app: AppFactory, is_denying: bool = True, **settings: Any
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_store_tells_every_process(make_app: AppFactory, settings: dict[str, Any]) -> None:
     """Those with the same secret, and no others."""
-    one, other = (memory_of_app(make_app, **settings) for _ in range(2))
-    stranger = memory_of_app(make_app, **settings, AUTH0_CACHE_SECRET="another")
+    one, other = (memory_of_app(make_app, settings) for _ in range(2))
+    stranger = memory_of_app(make_app, {**settings, "AUTH0_CACHE_SECRET": "another"})
     assert outcome(one) == "passes"
     assert in_a_child_process(lambda: outcome(other)) == "replayed"
     assert [outcome(memory) for memory in (other, stranger)] == ["replayed", "passes"]
@@ -357,7 +357,7 @@ def test_a_store_tells_every_process(make_app: AppFactory, settings: dict[str, A
 
 def test_of_many_processes_with_one_proof_one_passes(make_app: AppFactory, settings: dict[str, Any]) -> None:
     """``SET NX`` on Redis is atomic, and so is a transaction of SQLite."""
-    processes = [memory_of_app(make_app, **settings) for _ in range(8)]
+    processes = [memory_of_app(make_app, settings) for _ in range(8)]
     for number, memory in enumerate(processes):
         assert outcome(memory, f"warm {number}") == "passes"
     assert passes_of(processes, [proof(name) for name in range(25)]) == [1] * 25
@@ -365,7 +365,7 @@ def test_of_many_processes_with_one_proof_one_passes(make_app: AppFactory, setti
 
 def test_redis_lets_go_of_an_entry_by_itself(make_app: AppFactory, redis: RedisServer) -> None:
     """When the proof is too old everywhere."""
-    outcome(memory_of_app(make_app, **redis.settings))
+    outcome(memory_of_app(make_app, redis.settings))
     (key,) = redis.client.keys("*")
     assert 325 <= redis.client.ttl(key) <= 331
 
@@ -375,7 +375,7 @@ def test_a_redis_that_has_died_is_a_store_that_is_away(
     make_app: AppFactory, redis: RedisServer, is_denying: bool, expected: str
 ) -> None:
     """What then happens is the app's choice."""
-    memory = memory_of_app(make_app, is_denying, **redis.settings)
+    memory = memory_of_app(make_app, redis.settings, is_denying=is_denying)
     assert outcome(memory) == "passes"
     redis.kill()
     assert outcome(memory, "b") == expected
