@@ -148,6 +148,23 @@ def test_a_store_that_is_away_holds_nobody_up(fleet: Fleet) -> None:
     take_lease(fleet).release()
 
 
+def test_who_cannot_read_what_others_fetch_does_not_wait_for_them(
+    fleet: Fleet, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is asked again a second after a failure, the cache after thirty."""
+    take_lease(fleet)
+    shared = fleet.shared()
+    with monkeypatch.context() as patched:
+        patched.setattr(fleet.backend, "get", lambda _key: 1 / 0)
+        assert shared.read() is None
+    _, *turns = islice(shared.fleet.wait_for_turn(), 2)
+    assert turns != [None]
+    clock.move(30)
+    fleet.store.flush()
+    take_lease(fleet)
+    assert list(islice(shared.fleet.wait_for_turn(), 3)) == [None] * 3
+
+
 def test_who_shares_a_cache_without_a_store_has_each_turn(fleet: Fleet) -> None:
     """As in the memory of one process."""
     for _ in range(2):
