@@ -1,8 +1,7 @@
-"""Key sources, and processes of one fleet without the processes: with one cache, one clock and one issuer."""
+"""Key sources, and processes of one fleet without the processes: with one cache, store, clock and issuer."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -102,9 +101,6 @@ class DictBackend:
         self.values[key] = value
         return True
 
-    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        return key not in self.values and self.set(key, value, timeout)
-
     def get_many(self, *keys: str) -> Any:
         self.calls += 1
         return [self.values.get(key) for key in keys]
@@ -115,41 +111,31 @@ class DictBackend:
 
     @property
     def only_key(self) -> str:
-        (key,) = self.values
-        return key
-
-
-class LockedBackend(DictBackend):
-    """Adds atomically, as Redis does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lock = threading.Lock()
-
-    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        with self._lock:
-            return super().add(key, value, timeout)
+        return self.key_of("")
 
     def key_of(self, kind: str) -> str:
-        (key,) = (key for key in self.values if f"-{kind}-" in key)
+        (key,) = (key for key in self.values if kind in key)
         return key
 
 
 class Fleet:
-    """Processes with one cache, one clock and one issuer.
+    """Processes with one cache, one store, one clock and one issuer.
 
     Attributes:
         backend: of the cache. A test may put another one in its place at any time.
+        store: what later processes take leases from.
     """
 
     def __init__(self, backend: DictBackend, scripted: ScriptedIssuer, clock: MovableClock) -> None:
         self.backend = backend
+        self.store = MemoryStore(clock)
         self.scripted = scripted
         self.clock = clock
 
     def shared(self, **changes: Any) -> SharedKeySet:
         """Return the shared copy as one more process sees it."""
-        return make_shared(self.clock, lambda: cast("CacheBackend", _PresentBackend(self)), **changes)
+        arguments = {"store": self.store, **changes}
+        return make_shared(self.clock, lambda: cast("CacheBackend", _PresentBackend(self)), **arguments)
 
     def process(self, **changes: Any) -> KeySource:
         """Return the source of one more process."""

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from dpop_client import DPoPClient, hash_of, json_with, new_key, padded, signed_with_secret
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory_store import shared
 from refusals import ABSENT, segment, unsegment, with_signature
 
 from auth0_blueprint.challenge import response_body
@@ -21,8 +22,6 @@ from auth0_blueprint.jose.algorithms import ALGORITHMS, PROOF_ALGORITHMS
 from auth0_blueprint.sender_constraining.dpop import ProofChecker
 from auth0_blueprint.sender_constraining.replay import ReplayMemory
 from auth0_blueprint.sender_constraining.target_uri import TargetURI
-from auth0_blueprint.sharing.shared_cache import SharedCache
-from auth0_blueprint.sharing.signed_cache import SignedCache
 
 METHOD, URI = "GET", "https://api.example.com/messages"
 ACCESS_TOKEN = "header.payload.signature"
@@ -33,8 +32,7 @@ BOUND_TO_OTHER_KEY = "The access token is bound to a different key than the one 
 
 def memory(clock: Clock) -> ReplayMemory:
     """Return the memory of a process that shares nothing."""
-    entries = SignedCache(SharedCache(lambda: None), secret=None, names=())
-    return ReplayMemory(entries, reach=lambda: "process", is_denying=False, clock=clock)
+    return ReplayMemory(shared(None), is_denying=False, clock=clock)
 
 
 def target(uri: str | None) -> TargetURI:

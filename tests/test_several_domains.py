@@ -33,6 +33,7 @@ from refusals import (
     seen,
 )
 from servers import complete
+from shared_sources import make_shared
 
 from auth0_blueprint import Auth0Blueprint, Auth0Error, admin_acted, key_set_refresh_failed, key_set_refreshed
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
@@ -41,7 +42,7 @@ from auth0_blueprint.extension.assembly import assemble
 from auth0_blueprint.jose.algorithms import Algorithm
 from auth0_blueprint.keysets.fetch import FetchError, fetch
 from auth0_blueprint.keysets.key_set import parse_key_set
-from auth0_blueprint.keysets.shared_copy import SharedEntry, SharedKeySet
+from auth0_blueprint.keysets.shared_copy import SharedEntry
 from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
@@ -220,10 +221,6 @@ class NotingCache(SimpleCache):
         self.asked.append(key)
         return super().set(key, value, timeout)
 
-    def add(self, key: str, value: Any, timeout: Any = None) -> Any:
-        self.asked.append(key)
-        return super().add(key, value, timeout)
-
 
 GOOD = f"https://{CUSTOM}/"
 TRICKS: list[Any] = [
@@ -339,8 +336,8 @@ class TestOutages:
 
 def share(app: Flask, domain: Domain, seconds_ago: float) -> None:
     """Put into the cache of *app* what another process has got from *domain*."""
-    names: dict[str, Any] = {"issuer": domain.issuer, "url": domain.url, "secret": SECRET}
-    shared = SharedKeySet(app.extensions["auth0"].cache, **names, keep_seconds=3600, attempt_seconds=5)
+    open_backend = app.extensions["auth0"].cache.open_now
+    shared = make_shared(SYSTEM_CLOCK, open_backend, issuer=domain.issuer, url=domain.url, secret=SECRET)
     shared.write(SharedEntry(json.dumps(domain.key_set), time.time() - seconds_ago))
 
 

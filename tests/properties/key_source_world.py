@@ -4,7 +4,7 @@ What the model takes for granted about the package, all of it in this file:
 
 - the public methods of `KeySource` and `SharedKeySet`, which `shared_sources` makes;
 - flights are threads whose name `servers.land` knows;
-- a cache backend has ``get``, ``set``, ``add`` and ``delete``, with timeouts in seconds of the wall clock;
+- a cache backend has ``get``, ``set`` and ``delete``, with timeouts in seconds of the wall clock;
 - processes of one fleet keep one cooldown and one backoff, as far as the cache lets them know (`Process.history`).
 
 With a shared cache the model says only what must not happen, with a single process also what must.
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conftest import MovableClock
+from memory_store import MemoryStore
 from servers import ScriptedIssuer, document
 from shared_sources import AHEAD, EDDSA, MAX_STALE, SECRET, TTL, DictBackend, make_shared, make_source
 
@@ -103,9 +104,6 @@ class ClockedBackend(DictBackend):
     def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
         return super().set(key, (value, self._clock.now + (timeout or 300)))
 
-    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        with self._lock:
-            return self.get(key) is None and self.set(key, value, timeout)
 
 
 class World:
@@ -117,6 +115,7 @@ class World:
         self.clock.uniform = self.uniform
         self.is_sharing = is_sharing
         self.backend = ClockedBackend(self.clock)
+        self.store = MemoryStore(self.clock)
         self.scripted = ScriptedIssuer(b"")
         self.outcome = published(frozenset({"a"}))
         self.jitter = 0.5
@@ -136,6 +135,7 @@ class World:
             lambda: self.backend if self.is_sharing else None,
             # No second by the real clock, which a busy machine might take: that would be a cache that is down.
             call_within=lambda _seconds, operation: operation(),
+            store=self.store if self.is_sharing else None,
             secret=SECRET if self.is_sharing else None,
         )
 

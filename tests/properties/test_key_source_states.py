@@ -248,6 +248,7 @@ class FleetMachine(KeySourceMachine):
         self.world.disturb()
         for name in list(self.world.backend.values):
             self.world.backend.set(name, text, 3600)
+        self.world.store.put("lease", text, 3600)
 
 
 TestOneProcess = OneProcessMachine.TestCase
