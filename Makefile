@@ -142,7 +142,7 @@ packages: .venv-packaging/.ready
 	touch $@
 
 # An environment of its own: cosmic-ray brings much that nothing else needs.
-## mutants: change the rooms that decide, one small thing at a time, and see a test fail each time
+## mutants: change the modules that decide, one small thing at a time, and see a test fail each time
 mutants: .venv-mutants/.ready
 	.venv-mutants/bin/python -m tests.mutation $(ROOMS)
 

@@ -1,4 +1,4 @@
-"""Which files make a room, and which tests watch over it, the fastest first."""
+"""Which modules are tested together, and by which tests, the fastest first."""
 
 from __future__ import annotations
 

@@ -105,7 +105,6 @@ class ClockedBackend(DictBackend):
         return super().set(key, (value, self._clock.now + (timeout or 300)))
 
 
-
 class World:
     """Everything that the processes of one fleet have in common."""
 
