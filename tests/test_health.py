@@ -41,7 +41,7 @@ def test_an_admin_sees_the_details(client: FlaskClient, issuer: LocalIssuer) -> 
     assert (key_set["status"], key_set["state"], key_set["source"]) == ("pass", "fresh", "network")
     assert (key_set["issuer"], key_set["keys"], key_set["last_error"]) == (issuer.issuer, len(issuer.key_ids), None)
     assert 0 <= key_set["age_seconds"] < 60 < key_set["refresh_in_seconds"]
-    cache = {"status": "pass", "type": None, "reachable": True, "signed": False, "reach": "process"}
+    cache = {"status": "pass", "type": None, "reachable": True, "writable": True, "signed": False, "reach": "process"}
     assert body["checks"]["cache"] == {**cache, "ignored": 0, "notes": []}
 
 

@@ -199,7 +199,7 @@ class TestMerging:
     def test_a_log_that_is_rearranged_while_it_is_read_is_read_again(self, store: Store) -> None:
         """Nothing of it is missed without a word."""
         begun(store)
-        head = appended(store, *map(str, range(30)))
+        head = appended(store, *map(str, range(120)))
         parts = store.contents(head)
         next(parts)
         assert store.merge(head, [1, 2], "01")
@@ -209,8 +209,8 @@ class TestMerging:
     def test_what_is_appended_meanwhile_does_no_harm(self, store: Store) -> None:
         """It comes with the next look."""
         begun(store)
-        head = appended(store, *map(str, range(30)))
+        head = appended(store, *map(str, range(120)))
         parts = store.contents(head)
         next(parts)
         appended(store, "new")
-        assert len({version for part in parts for version in part} | set(range(1, 21))) >= 30
+        assert len({version for part in parts for version in part} | set(range(1, 51))) >= 120
