@@ -138,7 +138,7 @@ class RevocationIndex:
 
     def find(self, kind: str, value: str) -> Revocation | None:
         """Return the revocation of *value* that is in force."""
-        entry = self.entries[kind].get(value)
+        entry = self.entries.get(kind, {}).get(value)
         return None if entry is None or entry[4] or entry[1] <= self._clock.time() else Revocation(kind, value, *entry)
 
     def is_revoked(self, access_token: AccessToken, digest: Callable[[], str]) -> bool:
