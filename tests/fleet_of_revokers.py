@@ -43,6 +43,7 @@ class FragileStore(MemoryStore):
         before: what else happens before the next operation of that name.
         dies_after: how many operations it still does before it is away.
         is_slow: whether all that takes longer than a look takes too long.
+        is_hanging: whether everything does.
         loses_replies: whether writes take effect, and are not confirmed.
     """
 
@@ -51,7 +52,7 @@ class FragileStore(MemoryStore):
         self.asked: list[str] = []
         self.before: dict[str, Callable[[], object]] = {}
         self.dies_after: int | None = None
-        self.is_slow = self.loses_replies = False
+        self.is_slow = self.is_hanging = self.loses_replies = False
         self.lock = threading.Lock()
 
     def connected(self) -> MemoryStore:
@@ -65,7 +66,7 @@ class FragileStore(MemoryStore):
 
     def mend(self) -> None:
         """Be well from now on."""
-        self.is_away = self.refuses_writes = self.is_slow = self.loses_replies = False
+        self.is_away = self.refuses_writes = self.is_slow = self.is_hanging = self.loses_replies = False
         self.dies_after = None
 
     @property
@@ -96,7 +97,7 @@ class _Connection:
         if store.dies_after is not None:
             store.is_away = store.is_away or store.dies_after <= 0
             store.dies_after -= 1
-        if store.is_slow and name != "look":
+        if store.is_hanging or (store.is_slow and name != "look"):
             raise StoreError("timeout", "the store did not answer in time")
         found = _alone(store.lock, found)
         return _unconfirmed(found) if store.loses_replies and name in _WRITES else found
@@ -129,11 +130,13 @@ class Process:
     make_set: type[SharedSet] = SharedSet
     make_revocations: type[Revocations] = Revocations
 
-    def __init__(self, fleet: RevokerFleet, *, is_denying: bool = False, ahead_seconds: float = 0) -> None:
+    def __init__(
+        self, fleet: RevokerFleet, *, is_denying: bool = False, ahead_seconds: float = 0, is_alone: bool = False
+    ) -> None:
         self.fleet = fleet
         self.ahead_seconds = ahead_seconds
         self.clock = Clock(time=lambda: fleet.clock.now + self.ahead_seconds, monotonic=fleet.clock.monotonic)
-        self.store: SharedStore = memory_store.shared(fleet.store.connected(), self.clock)
+        self.store: SharedStore = memory_store.shared(None if is_alone else fleet.store.connected(), self.clock)
         self.fleet_sync = FleetSync(
             self.store,
             EntrySigner(SECRET, FLEET),
@@ -158,7 +161,7 @@ class Process:
             self.shared_set,
             self.fleet_sync,
             previous_log=PreviousLog(fleet.previous_entries()),
-            reach=lambda: "fleet",
+            reach=self.store.reach,
             max_lifetime_seconds=LIFETIME,
             leeway_seconds=LEEWAY,
             max_stale_seconds=STALE,

@@ -633,7 +633,7 @@ def test_what_a_later_release_has_written_is_left_to_it(small: RevokerFleet) -> 
 
 
 @pytest.mark.parametrize("kind", ["token", "jti", "subject", "client_id"])
-@pytest.mark.parametrize("value", ["plain", "", "ü\U0001f600", 'a"b\\', "\0", "a.b", "\ud800"])
+@pytest.mark.parametrize("value", ["plain", "", "ü\U0001f600", 'a"b\\', "\0", "a.b"])
 @pytest.mark.parametrize(("reason", "is_lifted"), [(None, False), (None, True), ("", False), ("why", True)])
 def test_a_change_is_read_as_it_was_written(kind: str, value: str, reason: str | None, is_lifted: bool) -> None:
     """To the last fraction of a second."""

@@ -94,11 +94,7 @@ class BlobSigner:
 
     def _signed(self, incarnation: str, rows: dict[str, list[list[Any]]]) -> str:
         text = json.dumps(rows, separators=(",", ":"), ensure_ascii=False)
-        try:
-            content = text.encode()
-        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can say and UTF-8 cannot
-            content = json.dumps(rows, separators=(",", ":")).encode()
-        return self._signer(incarnation).sign(content).decode("utf-8")
+        return self._signer(incarnation).sign(text).decode("utf-8")
 
     def _signer(self, incarnation: str) -> Signer:
         signer = self._signers.get(incarnation)

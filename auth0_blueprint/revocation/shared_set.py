@@ -147,7 +147,7 @@ class SharedSet:
             self.is_loaded = True
         restored += self.write_back()
         learned, self._learned = self._learned, {}
-        return SyncOutcome(learned, restored)
+        return SyncOutcome({kind: list(dict.fromkeys(values)) for kind, values in learned.items()}, restored)
 
     def publish(self, revocations: Iterable[Revocation]) -> None:
         """Append changes for the fleet.

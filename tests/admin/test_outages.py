@@ -9,7 +9,7 @@ import pytest
 from conftest import AppFactory, bearer
 from flask import Flask
 from flask.testing import FlaskClient
-from fleet_of_revokers import FragileBackend
+from memory_store import MemoryStore
 from operators import ADMIN, NOT_STORED, OUT_OF_TOUCH, REVOCATIONS, admin_headers, post_revocation
 from refusals import REVOKED, answer_to, guarded, passes, seen
 from servers import complete
@@ -23,11 +23,11 @@ def on_folder(make_app: AppFactory, tmp_path: Path, **settings: Any) -> tuple[Fl
     return app, guarded(app)
 
 
-def break_fleet_sync(app: Flask, backend: FragileBackend) -> None:
-    """Put *backend* where the app shares revocations."""
-    cache = app.extensions["auth0"].fleet_sync._entries._cache
-    cache.open()
-    cache._backend, backend.is_away = backend, True
+def lose_the_store(app: Flask) -> None:
+    """Put one that is away where the app shares revocations."""
+    store = MemoryStore()
+    store.is_away = True
+    app.extensions["auth0"].store._open_store = lambda: store
 
 
 def test_a_revocation_binds_another_process(make_app: AppFactory, issuer: LocalIssuer, tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_while_the_cache_is_away_nothing_can_be_changed(
     # Before the calls: what is issued a second later is another matter.
     revoked, other = issuer.token(sub="s"), issuer.token(sub="t")
     location = post_revocation(client, issuer, subject="s").headers["Location"]
-    break_fleet_sync(app, FragileBackend())
+    lose_the_store(app)
     lifted = client.delete(location, headers=admin_headers(issuer))
     made = post_revocation(client, issuer, subject="t")
     for response in (lifted, made):
@@ -66,7 +66,7 @@ def test_while_the_cache_is_away_key_sets_are_refreshed_all_the_same(
 ) -> None:
     """In the process that is asked, though no other one learns of it."""
     app, client = on_folder(make_app, tmp_path)
-    break_fleet_sync(app, FragileBackend())
+    lose_the_store(app)
     response = client.post("/auth/admin/jwks/refresh", headers=admin_headers(issuer))
     assert (response.status_code, len(response.get_json()["key_sets"])) == (200, 1)
 
@@ -77,7 +77,7 @@ def test_a_process_out_of_touch_does_as_it_is_told(
 ) -> None:
     """From its first request, also where services ask about tokens; health warns, or keeps to itself."""
     app, client = on_folder(make_app, tmp_path, AUTH0_REVOCATION_ON_ERROR=on_error, AUTH0_HEALTH_DETAILS="always")
-    break_fleet_sync(app, FragileBackend())
+    lose_the_store(app)
     values = ["introspect:tokens", *ADMIN["permissions"]]
     caller = bearer(issuer.token(scope=" ".join(values), permissions=values))
     answers = [
@@ -96,15 +96,16 @@ def test_a_process_out_of_touch_does_as_it_is_told(
 
 def test_health_warns_after_the_cache_was_emptied(make_app: AppFactory, issuer: LocalIssuer, tmp_path: Path) -> None:
     """What only ended processes knew may be lost."""
-    app, client = on_folder(make_app, tmp_path, AUTH0_HEALTH_DETAILS="always", AUTH0_SYNC_INTERVAL=0)
+    _, client = on_folder(make_app, tmp_path, AUTH0_HEALTH_DETAILS="always", AUTH0_SYNC_INTERVAL=0)
     post_revocation(client, issuer, jti="a")
     assert client.get("/auth/health").get_json()["status"] == "pass"
     complete()  # what that look has left to do may write
-    app.extensions["auth0"].cache.open().clear()
+    for file in tmp_path.glob("cache-auth0_blueprint/*.sqlite3*"):
+        file.unlink()
     health = client.get("/auth/health").get_json()
     check = health["checks"]["revocations"]
     assert (health["status"], check["status"], check["known"]) == ("warn", "warn", 1)
-    assert "lost its revocations; this process restored those it knew" in check["notes"][0]
+    assert "lost revocations; this process restored those it knew" in check["notes"][0]
 
 
 def test_nothing_is_said_to_be_shared_that_is_not(issuer: LocalIssuer, make_app: AppFactory) -> None:
