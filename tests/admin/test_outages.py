@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import AppFactory
 from flask.testing import FlaskClient
-from fleet_of_revokers import FragileBackend
+from memory_store import MemoryStore
 from operators import NOT_STORED, OUT_OF_TOUCH, REVOCATIONS, as_operator, post_revocation
 from refusals import REVOKED, answer_to, guarded, passes, seen
 from servers import complete
@@ -26,11 +26,10 @@ def on_folder(make_app: AppFactory, issuer: LocalIssuer, tmp_path: Path) -> Make
 
 
 def break_fleet_sync(client: FlaskClient) -> None:
-    """Put a cache that is away where the app of *client* shares revocations."""
-    cache = client.application.extensions["auth0"].fleet_sync._entries._cache
-    cache.open()
-    cache._backend = FragileBackend()
-    cache._backend.is_away = True
+    """Put a store that is away where the app of *client* shares revocations."""
+    store = MemoryStore()
+    store.is_away = True
+    client.application.extensions["auth0"].store._open_store = lambda: store
 
 
 def test_a_revocation_binds_another_process(on_folder: MakeClient, issuer: LocalIssuer) -> None:
@@ -92,7 +91,7 @@ def test_health_warns_after_the_cache_was_emptied(on_folder: MakeClient) -> None
     health = client.get("/auth/health").get_json()
     check = health["checks"]["revocations"]
     assert (health["status"], check["status"], check["known"]) == ("warn", "warn", 1)
-    assert "lost its revocations; this process restored those it knew" in check["notes"][0]
+    assert "lost revocations; this process restored those it knew" in check["notes"][0]
 
 
 def test_nothing_is_said_to_be_shared_that_is_not(issuer: LocalIssuer, make_app: AppFactory) -> None:
