@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import traceback
 from typing import Any
 
 import pytest
@@ -103,11 +104,74 @@ def test_a_cache_type_that_does_not_exist_is_refused_at_registration(make_app: A
 
 
 def test_a_cache_that_cannot_be_set_up_is_named_at_its_first_use(make_app: AppFactory) -> None:
-    """A Redis URL that is none: the client library says so only when it is made."""
-    app = make_app(CACHE_TYPE="RedisCache", CACHE_REDIS_URL="nonsense", AUTH0_CACHE_SECRET="x" * 32)
+    """Nodes of a cluster that are none: the client library says so only when it is made."""
+    app = make_app(CACHE_TYPE="RedisClusterCache", CACHE_REDIS_CLUSTER="nonsense", AUTH0_CACHE_SECRET="x" * 32)
     app.testing = True
-    with pytest.raises(ConfigurationError, match="RedisCache cannot be set up"):
+    with pytest.raises(ConfigurationError, match="RedisClusterCache cannot be set up"):
         app.test_client().get("/auth/health")
+
+
+@pytest.mark.parametrize("cache_type", ["RedisCache", "RedisSentinelCache", "RedisClusterCache"])
+def test_redis_without_its_client_is_refused_at_registration(
+    make_app: AppFactory, monkeypatch: pytest.MonkeyPatch, cache_type: str
+) -> None:
+    """With the command that brings it, instead of failing each request."""
+    monkeypatch.setitem(sys.modules, "redis.connection", None)  # as if it were not installed
+    with pytest.raises(ConfigurationError) as raised:
+        make_app(CACHE_TYPE=cache_type)
+    assert raised.value.problems == {
+        "CACHE_TYPE": "needs the client of Redis: pip install 'auth0_blueprint[redis]'",
+    }
+
+
+def test_files_without_a_folder_are_refused_at_registration(make_app: AppFactory) -> None:
+    """They would be nowhere."""
+    with pytest.raises(ConfigurationError, match="CACHE_DIR"):
+        make_app(CACHE_TYPE="FileSystemCache")
+
+
+@pytest.mark.parametrize("cache_type", ["RedisCache", "RedisClusterCache"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "opensesame",
+        "http://opensesame/0",
+        "redis://:open#sesame@redis.example:6379/0",
+        "redis://:open/sesame@redis.example:6379/0",
+        "redis://:open?sesame@redis.example:6379/0",
+        "redis://user:1#opensesame@redis.example:6379/0",
+        "redis://user:1/opensesame@redis.example:6379/0",
+        "redis://user:1?opensesame@redis.example:6379/0",
+        "redis://redis.example:opensesame/0",
+        "redis://redis.example/opensesame",
+        "redis://redis.example/0?socket_timeout=opensesame",
+    ],
+)
+def test_a_redis_url_that_cannot_be_parsed_is_refused_without_a_piece_of_it(
+    make_app: AppFactory, cache_type: str, url: str
+) -> None:
+    """A password that is not percent-encoded breaks it, and errors are logged with all that led to them."""
+    with pytest.raises(ConfigurationError) as raised:
+        make_app(CACHE_TYPE=cache_type, CACHE_REDIS_URL=url)
+    shown = "".join(traceback.format_exception(raised.value))
+    assert raised.value.problems.keys() == {"CACHE_REDIS_URL"}
+    assert "percent-encoded" in shown
+    assert "open" not in shown
+    assert "sesame" not in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://redis.example",
+        "redis://user:p%23%2F%3F@redis.example:6379/3",
+        "rediss://:secret@redis.example:6380?ssl_ca_certs=/etc/ca.pem",
+        "unix://user@/var/run/redis.sock?db=1",
+    ],
+)
+def test_a_redis_url_that_can_be_parsed_is_accepted(make_app: AppFactory, url: str) -> None:
+    """Whatever it says."""
+    make_app(CACHE_TYPE="RedisCache", CACHE_REDIS_URL=url)
 
 
 def test_name_and_prefix_are_the_apps_choice(make_app: AppFactory) -> None:

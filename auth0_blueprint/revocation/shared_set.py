@@ -32,6 +32,9 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 RECENT_CHANGES = 500
 #: How long one merging of the whole set may take, on a store that answers.
 WHOLE_SET_SECONDS = 30.0
+#: How long one process may keep others from writing all that they know; if it dies meanwhile, they wait as long.
+WRITER_SECONDS, WRITTEN_PER_SECOND = 2.0, 20_000
+_WRITER = "writer"
 _ATTEMPTS = 3
 _APPENDED_AT_ONCE = 20
 
@@ -93,9 +96,7 @@ class SharedSet:
             StoreError: the store cannot be used now; what was learned until then is kept.
         """
         if head is None:
-            restored = self._begin() if len(self._index) else 0
-            self.is_loaded = True
-            return SyncOutcome({}, restored)
+            return SyncOutcome({}, self._follow_none())
         if self._head is not None and head.version < self._head.version:
             # Perhaps this process has appended something since *head* was read.
             now, _notices = self._store.read(lambda store: store.look([]))
@@ -251,10 +252,21 @@ class SharedSet:
             self._head = appended
         return appended is not None
 
-    def _begin(self) -> int:
-        """Write all that is known into a new log, unless another process begins one; return how much that was."""
+    def _follow_none(self) -> int:
+        """Write all that is known into a new log, unless another process is at it; return how much that was."""
         known = list(self._index)
-        return len(known) if self._write_log(known) else 0
+        if not known:
+            # A process that has just started waits for what another one is writing.
+            if not self.is_loaded:
+                self.is_loaded = self._store.read(lambda store: store.value_of(_WRITER)) is None
+            return 0
+        writer, seconds = secrets.token_hex(8), WRITER_SECONDS + len(known) / WRITTEN_PER_SECOND
+        # Never given back: whoever has seen no log, and then no writer either, could have missed both.
+        if not self._store.write(lambda store: store.take(_WRITER, writer, seconds)):
+            return 0
+        is_written = self._write_log(known)
+        self.is_loaded = True
+        return len(known) if is_written else 0
 
     def _write_log(self, revocations: list[Revocation]) -> bool:
         incarnation = secrets.token_hex(8)

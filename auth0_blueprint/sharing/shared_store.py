@@ -160,8 +160,9 @@ class SharedStore:
 
         try:
             outcome: T = self._call_within(timeout_seconds, run)
-        except TimeoutError:
-            operations.hanging = ended
+        except TimeoutError as exc:
+            if exc.__cause__ is None:  # else no thread could be started, and none will ever end
+                operations.hanging = ended
             raise
         return outcome
 
