@@ -153,8 +153,12 @@ class RedisStore:
         fields = [*_HEAD, *(f"n:{notice}" for notice in notices)]
         *values, is_read_only = self._run(_LOOK, [self._log, f"{self._prefix}none"], fields)
         if is_read_only:
-            *values, _ = self._run(_LOOK, [self._log, f"{self._prefix}none"], fields, is_redialled=True)
-        return _head(values[: len(_HEAD)]), [_text(value) for value in values[len(_HEAD) :]]
+            *values, is_read_only = self._run(_LOOK, [self._log, f"{self._prefix}none"], fields, is_redialled=True)
+        head = _head(values[: len(_HEAD)])
+        if head is None and is_read_only:
+            # That there is no log is for the primary to say.
+            raise StoreError("read_only", REASONS["read_only"])
+        return head, [_text(value) for value in values[len(_HEAD) :]]
 
     def post(self, notice: str, value: str) -> None:
         """Put *value* where `look` finds it, under the name *notice*."""
@@ -186,7 +190,10 @@ class RedisStore:
     def contents(self, head: Head) -> Iterator[dict[int, str]]:
         """Yield all blobs of the log by their versions, some at a time."""
         keys: list[bytes] = self._do(self._log, lambda client: client.hkeys(self._log))
-        fields = [field for field in keys if _CHANGE.fullmatch(field)]
+        now, _ = self.look([])
+        # What stands beyond the version is not in the log: the next changes overwrite it.
+        end = 0 if now is None else now.version
+        fields = [field for field in keys if (found := _CHANGE.fullmatch(field)) and int(found[1]) <= end]
         for number in range(0, len(fields), _BATCH):
             batch = fields[number : number + _BATCH]
             values = self._fields(batch)
