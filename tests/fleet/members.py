@@ -60,7 +60,7 @@ class Member:
 
     def admits_subject(self, subject: str) -> bool:
         """Tell whether a token of *subject* that was issued a while ago is admitted."""
-        return self.admits(self._issuer.token(sub=subject, iat=int(time.time()) - 5))
+        return self.admits(self._issuer.token(sub=subject, iat=int(time.time()) - 300))
 
     def try_to_revoke(self, subject: str) -> TestResponse:
         """Revoke what *subject* has, as an operator."""

@@ -62,6 +62,7 @@ class RedisServer:
         persistence = ("--save", "", "--appendonly", "no", "--dbfilename", f"{self.port}.rdb")
         address = ("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(directory))
         self.program = program
+        self.arguments = arguments
         self._command = [program, *arguments, *address, *(() if "--sentinel" in arguments else persistence)]
         self._process = ExitStack()
         self._pid = 0

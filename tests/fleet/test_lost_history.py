@@ -111,7 +111,7 @@ def test_who_starts_during_the_write_back_admits_no_revoked_token(
     """It waits, with 503 and when to come back, until the set is there."""
     (first,) = fleet.start()
     first.revoke("stolen")
-    token = fleet.issuer.token(sub="stolen", iat=int(time.time()) - 5)
+    token = fleet.issuer.token(sub="stolen", iat=int(time.time()) - 300)
     redis.client.flushall()
     begun, go_on = threading.Event(), threading.Event()
     write = shared_set.SharedSet._write_log
