@@ -85,14 +85,14 @@ class Member:
 
 
 class Proof:
-    """A DPoP proof, and the token that it goes with."""
+    """A DPoP proof for *path*, and the token that it goes with."""
 
     _holder = DPoPClient("ES256")
 
-    def __init__(self, issuer: LocalIssuer) -> None:
+    def __init__(self, issuer: LocalIssuer, path: str = "/bound") -> None:
         holder = self._holder
         token = issuer.token(cnf=holder.confirmation)
-        claims = holder.claims("GET", f"{API}/bound", token, time.time())
+        claims = holder.claims("GET", API + path, token, time.time())
         self.headers = {"Authorization": f"DPoP {token}", "DPoP": holder.sign(holder.header(), claims)}
 
 

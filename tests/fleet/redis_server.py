@@ -82,6 +82,10 @@ class RedisServer:
         """A client of our own, to look and to plant."""
         return redis.Redis(port=self.port, socket_timeout=5)
 
+    def with_password(self, password: str) -> Any:
+        """Return a client that gives *password*."""
+        return redis.Redis(port=self.port, password=password, socket_timeout=5)
+
     def start(self) -> Self:
         """Run it, and return when it answers."""
         self._pid = self._process.enter_context(running(self._command, stdout=subprocess.DEVNULL)).pid
