@@ -48,6 +48,7 @@ def test_an_admin_sees_the_details(client: FlaskClient, issuer: LocalIssuer) -> 
         "status": "pass",
         "type": None,
         "reachable": True,
+        "writable": True,
         "signed": False,
         "reach": "process",
         "ignored": 0,

@@ -51,6 +51,7 @@ class SharedKeySet:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._entries = entries
+        self._signer = signer
         self._clock = clock
         self._keep_seconds = math.ceil(keep_seconds)
         self._newest_seen = -math.inf
@@ -69,7 +70,7 @@ class SharedKeySet:
     @property
     def ignored(self) -> int:
         """How many entries were rejected."""
-        return self._entries.ignored
+        return self._entries.ignored + self._signer.ignored
 
     @property
     def is_readable(self) -> bool:

@@ -118,6 +118,8 @@ class Fleet:
         }
         self.clock = MovableClock()
         self.members: list[Member] = []
+        #: A client of Redis with all rights, where a test needs one.
+        self.operator: Any = None
 
     def start(self, number: int = 1, **settings: Any) -> list[Member]:
         """Start processes, which have answered their first request."""
