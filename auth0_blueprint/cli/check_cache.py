@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,22 +16,29 @@ from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.guards.authentication import AppState
 from auth0_blueprint.sharing.reach import NOT_SHARED
-from auth0_blueprint.sharing.shared_cache import (
-    OPERATION_TIMEOUT_SECONDS,
-    CacheBackend,
-    CacheUnavailableError,
-    SharedCache,
-)
+from auth0_blueprint.sharing.redis_store import REASONS, code_of
+from auth0_blueprint.sharing.shared_cache import OPERATION_TIMEOUT_SECONDS, CacheBackend, SharedCache
 from auth0_blueprint.sharing.shared_store import SharedStore
 from auth0_blueprint.sharing.store import StoreError
 
 _KEEP_SECONDS = 60
+#: For five operations; each connection attempt has its own, shorter, limit.
+_ROUND_TRIP_SECONDS = 2 * OPERATION_TIMEOUT_SECONDS
 _REMEDY = "check that it is running, and the CACHE_* settings"
-_STORE_REMEDIES = {
+_REMEDIES = {
     "denied": "give the Redis user the commands and keys that docs/how-to/redis.md lists",
     "password": "set the user name and password in CACHE_REDIS_URL or CACHE_REDIS_PASSWORD",
     "full": "raise maxmemory, or use a separate Redis",
     "read_only": "connect to the primary; with failover behind one address, see docs/how-to/redis.md",
+    "no_replicas": "bring the replicas back, or lower min-replicas-to-write",
+    "not_saved": "see why in the log of Redis, often a full disk",
+    "loading": "try again when it has loaded them",
+    "certificate": "set ssl_ca_certs to the file with its CA, as ?ssl_ca_certs= in CACHE_REDIS_URL or in CACHE_OPTIONS",
+    "no_tls": "use its TLS port, or redis:// instead of rediss:// in CACHE_REDIS_URL",
+    "tls": "use rediss:// instead of redis:// in CACHE_REDIS_URL",
+    "cluster": "set CACHE_TYPE to RedisClusterCache",
+    "no_cluster": "set CACHE_TYPE to RedisCache",
+    "database": "use another number at the end of CACHE_REDIS_URL or in CACHE_REDIS_DB; a cluster has only 0",
 }
 _WHOM = {"process": "this process only", "machine": "all processes on this machine", "fleet": "the whole fleet"}
 _WORKERS = re.compile(r"(?:^|\s)(?:-w|--workers)[\s=]*(\d+)")
@@ -68,30 +77,79 @@ def _examine_use(cache: SharedCache, config: Mapping[str, Any], reach: str) -> t
     Raises:
         ConfigurationError: the cache cannot be used safely, or was never initialised.
     """
+    backend = None
     try:
-        backend = cache.open()
-        return _without_cache(config) if backend is None else _round_trip(cache, backend, reach), backend
-    except CacheUnavailableError:
-        name = "the cache" if cache.backend is None else type(cache.backend).__name__
-        return Finding("cache", FAIL, f"{name} cannot be reached, or does not answer within 1 s", _REMEDY), None
+        backend = call_within(OPERATION_TIMEOUT_SECONDS, cache.open_now)
+        if backend is None:
+            return _without_cache(config), None
+        return call_within(_ROUND_TRIP_SECONDS, lambda: _round_trip(backend, reach)), backend
+    except ConfigurationError:
+        raise
+    except Exception as exc:  # noqa: BLE001 - each backend has its own errors
+        return _unusable(exc, backend, reach), None
 
 
-def _round_trip(cache: SharedCache, backend: CacheBackend, reach: str) -> Finding:
-    """Write, read and delete an entry.
-
-    Raises:
-        CacheUnavailableError: one of these failed.
-    """
+def _round_trip(backend: CacheBackend, reach: str) -> Finding:
+    """Write, read and delete an entry; raise whatever the backend raises."""
     name = type(backend).__name__
     key, value = f"auth0-doctor-{secrets.token_hex(8)}", secrets.token_hex(8)
-    cache.set(key, value, _KEEP_SECONDS)
-    found = cache.get(key)
-    cache.delete(key)
-    if found != value:
+    backend.set(key, value, timeout=_KEEP_SECONDS)
+    found = backend.get(key), *backend.get_many(key)
+    backend.delete(key)
+    if found != (value, value):
         return Finding("cache", FAIL, f"{name} does not keep what is written", "set CACHE_TYPE to RedisCache")
-    if cache.get(key) is not None:
+    if backend.get(key) is not None:
         return Finding("cache", FAIL, f"{name} does not delete entries", _REMEDY)
     return Finding("cache", OK, f"{name} writes, reads and deletes; shared by {_WHOM[reach]}")
+
+
+def _unusable(exc: Exception, backend: Any, reach: str) -> Finding:
+    """Return why the cache cannot be used. The text of *exc* may hold an address or a password."""
+    name = "the cache" if backend is None else type(backend).__name__
+    code = code_of(exc) if reach == "fleet" else "unreachable"  # only Redis reaches that far
+    if backend is not None and reach == "fleet" and code in {"unreachable", "timeout", "failed"}:
+        code = _mixed_up_tls(backend) or code
+    if code in {"unreachable", "timeout"}:
+        return Finding("cache", FAIL, f"{name} cannot be reached, or does not answer within 1 s", _REMEDY)
+    return Finding("cache", FAIL, f"{name} cannot be used: {REASONS[code]}", _REMEDIES.get(code, _REMEDY))
+
+
+def _mixed_up_tls(backend: Any) -> str | None:
+    """Return ``tls`` or ``no_tls`` if the server wants it so, and the client does it the other way."""
+    pool: Any = getattr(backend._write_client, "connection_pool", None)  # noqa: SLF001 - flask-caching has no other way
+    address = {} if pool is None else pool.connection_kwargs
+    host, port = address.get("host"), address.get("port")
+    if host is None or port is None:  # Sentinel and Cluster find theirs
+        return None
+    from redis.connection import SSLConnection  # redis-py is an optional dependency
+
+    if issubclass(pool.connection_class, SSLConnection):
+        return "no_tls" if _answers_in_plain(host, port) else None
+    return "tls" if _answers_in_tls(host, port) else None
+
+
+def _answers_in_plain(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), OPERATION_TIMEOUT_SECONDS) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(1) in {b"+", b"-"}
+    except OSError:
+        return False
+
+
+def _answers_in_tls(host: str, port: int) -> bool:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is sent
+    try:
+        with (
+            socket.create_connection((host, port), OPERATION_TIMEOUT_SECONDS) as connection,
+            context.wrap_socket(connection, server_hostname=host),
+        ):
+            return True
+    except ssl.SSLError as exc:
+        return "ALERT" in (exc.reason or "")
+    except OSError:
+        return False
 
 
 def _store(store: SharedStore) -> Finding:
@@ -99,7 +157,7 @@ def _store(store: SharedStore) -> Finding:
     try:
         store.write(lambda engine: engine.check(), 5 * OPERATION_TIMEOUT_SECONDS)
     except StoreError as exc:
-        return Finding("store", FAIL, str(exc), _STORE_REMEDIES.get(exc.code, _REMEDY))
+        return Finding("store", FAIL, str(exc), _REMEDIES.get(exc.code, _REMEDY))
     return Finding("store", OK, "reads, writes and runs scripts")
 
 

@@ -6,10 +6,10 @@ import functools
 import json
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from cachelib.serializers import JSONSerializer
 from flask import Flask
@@ -107,10 +107,10 @@ def is_configured(app: Flask, cache: Cache | None) -> bool:
 
 
 def check_cache_type(app: Flask, cache: Cache | None) -> None:
-    """Refuse a ``CACHE_TYPE`` that flask-caching does not have, and warn of one that is not safe to share through.
+    """Refuse ``CACHE_*`` settings that cannot work, and warn of a type that is not safe to share through.
 
     Raises:
-        ConfigurationError: there is no such type.
+        ConfigurationError: there is no such type, or it lacks a setting, or its client is not installed.
     """
     if cache is not None or app.config.get("CACHE_TYPE") in _NOTHING_SHARED:
         return
@@ -122,10 +122,36 @@ def check_cache_type(app: Flask, cache: Cache | None) -> None:
             backend_class.__name__,
         )
     elif issubclass(backend_class, RedisCache):
-        # Under the load of the first requests, importing it could exceed the time limit of a cache operation, and the
-        # process would start with the cache marked as unavailable.
-        with suppress(ImportError):  # reported when it is used
-            import_module("redis")
+        _check_redis(None if issubclass(backend_class, RedisSentinelCache) else app.config.get("CACHE_REDIS_URL"))
+    elif issubclass(backend_class, FileSystemCache) and not app.config.get("CACHE_DIR"):
+        raise ConfigurationError(
+            {"CACHE_DIR": "is missing: set it to a folder that all processes of this machine can write to"}
+        )
+
+
+def _check_redis(url: Any) -> None:
+    # Under the load of the first requests, importing it could exceed the time limit of a cache operation, and the
+    # process would start with the cache marked as unavailable.
+    try:
+        parse_url = import_module("redis.connection").parse_url
+    except ImportError:
+        raise ConfigurationError(
+            {"CACHE_TYPE": "needs the client of Redis: pip install 'auth0_blueprint[redis]'"}
+        ) from None
+    if not url:
+        return
+    # An unencoded #, / or ? ends the part of the URL with the password; what follows it then still holds the @.
+    problem = "cannot be parsed: it must look like redis://user:password@host:6379/0, with special characters of the "
+    problem += "password percent-encoded"
+    try:
+        parts = urlsplit(url)
+        parse_url(url)
+    except (AttributeError, TypeError, ValueError):
+        # Not chained: the text of the error may hold a piece of the password.
+        raise ConfigurationError({"CACHE_REDIS_URL": problem}) from None
+    database = parts.path.strip("/")
+    if parts.scheme != "unix" and (parts.fragment or "@" in parts.query or (database and not database.isdecimal())):
+        raise ConfigurationError({"CACHE_REDIS_URL": problem})
 
 
 def refuse_null_cache(app: Flask, cache: Cache | None) -> None:
@@ -213,7 +239,7 @@ def _private_backend(app: Flask) -> CacheBackend:
         # once, means that the cache is unavailable.
         # The texts of other errors than these two may contain part of the URL, and so of a password.
         reason = exc if isinstance(exc, (ImportError, RuntimeError)) else type(exc).__name__
-        raise ConfigurationError({"CACHE_TYPE": f"{backend_class.__name__} cannot be set up: {reason}"}) from exc
+        raise ConfigurationError({"CACHE_TYPE": f"{backend_class.__name__} cannot be set up: {reason}"}) from None
     backend = _backend_of_host(app, private)
     if isinstance(backend, RedisSentinelCache):
         # flask-caching reads from a replica, whose link to the primary may be broken without anybody being told.

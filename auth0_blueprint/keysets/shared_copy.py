@@ -51,9 +51,13 @@ class SharedKeySet:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._entries = entries
+        self._signer = signer
         self._clock = clock
         self._keep_seconds = math.ceil(keep_seconds)
         self._newest_seen = -math.inf
+        # Whether this process has a newer key set than it could store, so that an older one there is nobody's doing.
+        self._is_ahead = False
+        self._outdated_at = -math.inf
         self.fleet: Fleet = Fleet(
             self._entries,
             store,
@@ -66,7 +70,7 @@ class SharedKeySet:
     @property
     def ignored(self) -> int:
         """How many entries were rejected."""
-        return self._entries.ignored
+        return self._entries.ignored + self._signer.ignored
 
     @property
     def is_readable(self) -> bool:
@@ -82,13 +86,18 @@ class SharedKeySet:
             return None
         entry = SharedEntry(str(value["document"]), float(value["fetched_at"]))
         if not self._newest_seen <= entry.fetched_at <= self._clock.time() + MAX_FUTURE_SECONDS:
-            self._entries.ignore(_KIND)
+            # Once: it stays there until the next fetch, and is read until then.
+            if entry.fetched_at != self._outdated_at and not (self._is_ahead and entry.fetched_at < self._newest_seen):
+                self._entries.ignore(_KIND)
+            self._outdated_at = entry.fetched_at
             return None
-        self._newest_seen = entry.fetched_at
+        self._newest_seen, self._is_ahead = entry.fetched_at, False
         return entry
 
     def write(self, entry: SharedEntry) -> None:
         """Share *entry* with the fleet, if the cache is available."""
         self._newest_seen = max(self._newest_seen, entry.fetched_at)
+        self._is_ahead = True
         with suppress(CacheUnavailableError):
             self._entries.write(_KIND, entry._asdict(), self._keep_seconds)
+            self._is_ahead = False

@@ -3,12 +3,16 @@
 The log is one hash, so that no part of it can be evicted, restored or lost by itself. Its fields: ``incarnation``,
 ``version``, ``digest``, ``layout``; ``c:<version>`` for each change, the digest after it (40 characters) and its blob;
 ``n:<name>`` for each notice; and ``merged``, which tells the last merging from one that was sent twice.
+
+Whoever can write to Redis can damage the log. A log whose head makes no sense counts as none, and the next process that
+begins one replaces it; fields that are not ours are skipped.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from copy import copy
@@ -20,6 +24,10 @@ T = TypeVar("T")
 
 _HEAD = ("incarnation", "version", "digest", "layout")
 _DIGEST_LENGTH = 40
+_INCARNATION = re.compile(rb"[0-9A-Za-z]{1,64}")
+# A number that Lua, which has only floating point, writes as it reads it.
+_NUMBER = re.compile(rb"[0-9]{1,13}")
+_CHANGE = re.compile(rb"c:([0-9]{1,14})")
 #: How many blobs are read in one operation: of a thousand entries each about 4 MB.
 _BATCH = 50
 _STAGING_MILLISECONDS = 60_000
@@ -30,10 +38,30 @@ if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 return redis.call('GET', KEYS[1]) == ARGV[1] and 1 or 0
 """
 _GIVE_BACK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
-_APPEND = """
-local key, keep = KEYS[1], tonumber(ARGV[2])
-if redis.call('HGET', key, 'incarnation') ~= ARGV[1] then return {} end
-local version, digest = tonumber(redis.call('HGET', key, 'version')), redis.call('HGET', key, 'digest')
+# What tells a head that makes sense, as `_head` does.
+_READ_HEAD = """
+local function read_head(key)
+  local head = redis.call('HMGET', key, 'incarnation', 'version', 'digest', 'layout')
+  for number = 1, 4 do if not head[number] then return {} end end
+  for number = 2, 4, 2 do
+    if #head[number] > 13 or not string.match(head[number], '^[0-9]+$') then return {} end
+  end
+  if not string.match(head[1], '^%w+$') or #head[1] > 64 or #head[3] > 40 then return {} end
+  return head
+end
+"""
+# A connection may still lead to a former primary, which answers reads as if nothing had happened: a write that changes
+# nothing tells.
+_LOOK = """
+local write = redis.pcall('DEL', KEYS[2])
+local values = redis.call('HMGET', KEYS[1], unpack(ARGV))
+values[#ARGV + 1] = type(write) == 'table' and string.find(write.err, 'READONLY', 1, true) and 1 or 0
+return values
+"""
+_APPEND = f"""{_READ_HEAD}
+local key, keep, head = KEYS[1], tonumber(ARGV[2]), read_head(KEYS[1])
+if head[1] ~= ARGV[1] then return {{}} end
+local version, digest = tonumber(head[2]), head[3]
 for number = 3, #ARGV do
   version, digest = version + 1, redis.sha1hex(digest .. ARGV[number])
   redis.call('HSET', key, 'c:' .. version, digest .. ARGV[number])
@@ -43,8 +71,8 @@ if redis.call('PTTL', key) < keep then redis.call('PEXPIRE', key, keep) end
 return redis.call('HMGET', key, 'incarnation', 'version', 'digest', 'layout')
 """
 # What was staged becomes the log, whole. Notices of a log that is gone go with it.
-_BEGIN = """
-local there = redis.call('HGET', KEYS[1], 'incarnation')
+_BEGIN = f"""{_READ_HEAD}
+local there = read_head(KEYS[1])[1]
 if there then redis.call('DEL', KEYS[2]) return there == ARGV[1] and 1 or 0 end
 if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
 redis.call('RENAME', KEYS[2], KEYS[1])
@@ -123,8 +151,14 @@ class RedisStore:
     def look(self, notices: list[str]) -> tuple[Head | None, list[str | None]]:
         """Return where the log stands, ``None`` if there is none, and the *notices* of these names."""
         fields = [*_HEAD, *(f"n:{notice}" for notice in notices)]
-        values = self._fields(fields)
-        return _head(values[: len(_HEAD)]), [_text(value) for value in values[len(_HEAD) :]]
+        *values, is_read_only = self._run(_LOOK, [self._log, f"{self._prefix}none"], fields)
+        if is_read_only:
+            *values, is_read_only = self._run(_LOOK, [self._log, f"{self._prefix}none"], fields, is_redialled=True)
+        head = _head(values[: len(_HEAD)])
+        if head is None and is_read_only:
+            # That there is no log is for the primary to say.
+            raise StoreError("read_only", REASONS["read_only"])
+        return head, [_text(value) for value in values[len(_HEAD) :]]
 
     def post(self, notice: str, value: str) -> None:
         """Put *value* where `look` finds it, under the name *notice*."""
@@ -155,9 +189,11 @@ class RedisStore:
 
     def contents(self, head: Head) -> Iterator[dict[int, str]]:
         """Yield all blobs of the log by their versions, some at a time."""
-        fields = [
-            field for field in self._do(self._log, lambda client: client.hkeys(self._log)) if field.startswith(b"c:")
-        ]
+        keys: list[bytes] = self._do(self._log, lambda client: client.hkeys(self._log))
+        now, _ = self.look([])
+        # What stands beyond the version is not in the log: the next changes overwrite it.
+        end = 0 if now is None else now.version
+        fields = [field for field in keys if (found := _CHANGE.fullmatch(field)) and int(found[1]) <= end]
         for number in range(0, len(fields), _BATCH):
             batch = fields[number : number + _BATCH]
             values = self._fields(batch)
@@ -183,12 +219,14 @@ class RedisStore:
         values: list[Any] = self._do(self._log, lambda client: client.hmget(self._log, fields))
         return values
 
-    def _run(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
+    def _run(self, script: str, keys: list[str], arguments: list[Any], *, is_redialled: bool = False) -> Any:
         digest = _SHA1[script]
 
         def run(client: Any) -> Any:
             from redis.exceptions import NoScriptError  # redis-py is an optional dependency
 
+            if is_redialled:
+                _redial(client)
             try:
                 return client.evalsha(digest, len(keys), *keys, *arguments)
             except NoScriptError:
@@ -207,11 +245,11 @@ class RedisStore:
             try:
                 return operation(client)
             except Exception as exc:
-                if not _is_mended(client, key, _code_of(exc)):
+                if not _is_mended(client, key, code_of(exc)):
                     raise
                 return operation(client)
         except Exception as exc:  # noqa: BLE001 - redis-py, its pools and sockets each have their own errors
-            code = _code_of(exc)
+            code = code_of(exc)
             # The text of the error may hold an address or a password.
             raise StoreError(code, REASONS[code]) from None
 
@@ -220,10 +258,19 @@ class RedisStore:
 REASONS = {
     "unreachable": "Redis cannot be reached",
     "timeout": "Redis did not answer in time",
-    "read_only": "Redis accepts no writes: this is a read-only replica, or too few replicas are in sync",
+    "read_only": "Redis accepts no writes: this is a read-only replica",
+    "no_replicas": "Redis accepts no writes: too few replicas are in sync (min-replicas-to-write)",
+    "not_saved": "Redis accepts no writes: it cannot save to disk (stop-writes-on-bgsave-error)",
     "full": "Redis is full and accepts no writes (maxmemory)",
     "denied": "the Redis user may not run the command or use the key: see the ACL rules in docs/how-to/redis.md",
     "password": "Redis rejects the user name or password",
+    "certificate": "the TLS certificate of Redis is not trusted, or is for another name",
+    "no_tls": "Redis does not speak TLS on this port",
+    "tls": "Redis expects TLS on this port",
+    "cluster": "this Redis is part of a cluster",
+    "no_cluster": "this Redis is not part of a cluster",
+    "loading": "Redis has started and still loads its data",
+    "database": "Redis has no database of this number",
     "wrong_type": "a key of ours in Redis holds another type of value",
     "failed": "Redis answered with an error",
 }
@@ -231,43 +278,54 @@ REASONS = {
 
 def _is_mended(client: Any, key: str, code: str) -> bool:
     """Remove what makes an operation fail on every try, if it can be removed; tell whether it was."""
-    if code == "read_only" and hasattr(client, "connection_pool"):
-        # After a failover behind one address the pool still leads to the old primary: dial again.
-        client.connection_pool.disconnect(inuse_connections=False)
-        return True
+    if code == "read_only":
+        return _redial(client)
     if code == "wrong_type":
         client.delete(key)  # nothing of ours has another type
         return True
     return False
 
 
-def _code_of(exc: Exception) -> str:
-    from redis import exceptions
+def _redial(client: Any) -> bool:
+    """Drop the pooled connections: after a failover behind one address they still lead to the old primary."""
+    pool = getattr(client, "connection_pool", None)  # that of a cluster finds the primary by itself
+    if pool is not None:
+        pool.disconnect(inuse_connections=False)
+    return pool is not None
 
-    by_class = (
-        (exceptions.AuthenticationError, "password"),
-        (exceptions.NoPermissionError, "denied"),
-        (exceptions.ReadOnlyError, "read_only"),
-        (exceptions.OutOfMemoryError, "full"),
-        ((exceptions.TimeoutError, TimeoutError), "timeout"),
-        ((exceptions.ConnectionError, OSError), "unreachable"),
-    )
-    for classes, code in by_class:
-        if isinstance(exc, classes):
-            return code
+
+def code_of(exc: BaseException) -> str:
+    """Return why redis-py raised *exc*, as a key of `REASONS`."""
+    from redis import exceptions as errors
+
+    if isinstance(exc, errors.RedisClusterException) and exc.__cause__ is not None:
+        return code_of(exc.__cause__)
     # Within a script, older servers and clients give the class of the inner error away only in the text.
-    text = str(exc)
-    by_text = (
-        ("READONLY", "read_only"),
-        ("NOREPLICAS", "read_only"),
-        ("OOM", "full"),
-        ("NOPERM", "denied"),
-        ("NOAUTH", "password"),
-        ("WRONGPASS", "password"),
-        ("WRONGTYPE", "wrong_type"),
-        ("MISCONF", "read_only"),
+    causes: tuple[tuple[Any, str, str], ...] = (
+        (errors.AuthenticationError, "", "password"),
+        (errors.NoPermissionError, "", "denied"),
+        (errors.ReadOnlyError, "", "read_only"),
+        (errors.OutOfMemoryError, "", "full"),
+        (errors.BusyLoadingError, "", "loading"),
+        (errors.MovedError, "", "cluster"),
+        (errors.RedisClusterException, "not enabled", "no_cluster"),
+        (errors.ResponseError, "NOAUTH", "password"),
+        (errors.ResponseError, "WRONGPASS", "password"),
+        (errors.ResponseError, "NOPERM", "denied"),
+        (errors.ResponseError, "The user executing the script", "denied"),
+        (errors.ResponseError, "READONLY", "read_only"),
+        (errors.ResponseError, "NOREPLICAS", "no_replicas"),
+        (errors.ResponseError, "MISCONF", "not_saved"),
+        (errors.ResponseError, "OOM", "full"),
+        (errors.ResponseError, "WRONGTYPE", "wrong_type"),
+        (errors.ResponseError, "DB index", "database"),
+        (errors.ConnectionError, "CERTIFICATE_VERIFY_FAILED", "certificate"),
+        (errors.ConnectionError, "WRONG_VERSION_NUMBER", "no_tls"),
+        (errors.ConnectionError, "record layer failure", "no_tls"),
+        ((errors.TimeoutError, TimeoutError), "", "timeout"),
+        ((errors.ConnectionError, errors.RedisClusterException, OSError), "", "unreachable"),
     )
-    return next((code for word, code in by_text if word in text), "failed")
+    return next((code for classes, word, code in causes if isinstance(exc, classes) and word in str(exc)), "failed")
 
 
 def _milliseconds(seconds: float) -> int:
@@ -279,16 +337,17 @@ def _text(value: Any) -> Any:
 
 
 def _head(values: list[Any]) -> Head | None:
-    incarnation, version, digest, layout = map(_text, values)
-    if incarnation is None:
+    """Return the head that *values* make; ``None`` if they make none, as `_READ_HEAD` says."""
+    if None in values:
         return None
-    try:
-        return Head(incarnation, int(version), digest or "", int(layout))
-    except (TypeError, ValueError):
-        raise StoreError("failed", "the log in Redis is damaged") from None
+    incarnation, version, digest, layout = values
+    is_sound = _INCARNATION.fullmatch(incarnation) and _NUMBER.fullmatch(version) and _NUMBER.fullmatch(layout)
+    if not is_sound or len(digest) > _DIGEST_LENGTH:
+        return None
+    return Head(_text(incarnation), int(version), _text(digest), int(layout))
 
 
 _SHA1 = {
     script: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
-    for script in (_TAKE, _GIVE_BACK, _APPEND, _BEGIN, _MERGE)
+    for script in (_TAKE, _GIVE_BACK, _LOOK, _APPEND, _BEGIN, _MERGE)
 }

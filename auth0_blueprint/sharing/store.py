@@ -15,7 +15,7 @@ class StoreError(Exception):
     """The store cannot be used now. The text is fixed and safe to log.
 
     Attributes:
-        code: ``unreachable``, ``timeout``, ``read_only``, ``full``, ``denied``, ``wrong_type`` or ``failed``.
+        code: ``unreachable``, ``timeout``, ``failed``, or what the engine knows more exactly, such as ``read_only``.
     """
 
     def __init__(self, code: str, reason: str) -> None:

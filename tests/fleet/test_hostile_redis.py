@@ -80,32 +80,44 @@ def entries(
     client.flushall()
     key_set_server.behave = key_set_server.publish
     key_set_server.heads.clear()
-    by_kind = {kind: (key, value) for kind in KINDS for key, value in found.items() if f"auth0-{kind}-" in key}
+    by_kind = {
+        kind: (key, value)
+        for kind in KINDS
+        for key, value in found.items()
+        if f"auth0-{kind}-" in key or key.endswith(f":{kind}")
+    }
     assert len(by_kind) == len(found) == len(KINDS), found
     return by_kind
 
 
-def as_redis_value(text: str) -> bytes:
-    """Return *text* as the package's own serializer writes it."""
-    return json.dumps(text).encode()
+def as_redis_value(text: str, kind: str = "key-set") -> bytes:
+    """Return *text* as the package writes it: what goes through flask-caching as JSON, the lease as it is."""
+    return text.encode() if kind == "lease" else json.dumps(text).encode()
+
+
+def signed_text(value: bytes, kind: str) -> str:
+    """Return the text that `as_redis_value` has written."""
+    text: str = value.decode() if kind == "lease" else json.loads(value)
+    return text
 
 
 def planted_garbage(entries: dict[str, tuple[str, bytes]], kind: str, mark: Path) -> Iterator[bytes]:
     """Make values that none of ours would write under the key of *kind*."""
     value = entries[kind][1]
-    text = json.loads(value)
-    other = entries[next(other for other in KINDS if other != kind)][1]
+    text = signed_text(value, kind)
+    another = next(other for other in KINDS if other != kind)
+    other = as_redis_value(signed_text(entries[another][1], another), kind)
     yield b"!" + pickle.dumps(Bomb(mark))  # as cachelib writes pickles to Redis
     yield pickle.dumps(Bomb(mark))
     yield value[: len(value) // 2]
     yield b""
     yield b"\xff\x00garbage"
     yield b"[" * 100_000
-    yield as_redis_value(text[:-1])
-    yield as_redis_value(text.replace("{", "{ ", 1))
-    yield as_redis_value(text.rpartition(".")[0])
+    yield as_redis_value(text[:-1], kind)
+    yield as_redis_value(text.replace("{", "{ ", 1), kind)
+    yield as_redis_value(text.rpartition(".")[0], kind)
     yield json.dumps({"document": "{}", "fetched_at": 1e12, "until": 1e12, "holder": "", "retry_at": 1e12}).encode()
-    yield as_redis_value(Serializer("another secret").dumps(json.loads(text.rpartition(".")[0])))
+    yield as_redis_value(Serializer("another secret").dumps(json.loads(text.rpartition(".")[0])), kind)
     yield other
 
 
