@@ -7,23 +7,25 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from auth0_blueprint.revocation.log import RevocationLog
 from conftest import MovableClock
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt import PyJWS
 from jwt.algorithms import OKPAlgorithm
-from shared_sources import SECRET, DictBackend, make_source
+from memory_store import shared
+from shared_sources import SECRET, make_source
 
 from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import Auth0Error
 from auth0_blueprint.guards.requirements import Requirement, permission_requirement, scope_requirement
 from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.revocation.blobs import BlobSigner
+from auth0_blueprint.revocation.index import RevocationIndex
 from auth0_blueprint.revocation.service import Revocations
+from auth0_blueprint.revocation.shared_set import SharedSet
 from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import Settings, load_settings
+from auth0_blueprint.sharing.entry_signer import EntrySigner
 from auth0_blueprint.sharing.fleet_sync import FleetSync
-from auth0_blueprint.sharing.shared_cache import SharedCache
-from auth0_blueprint.sharing.signed_cache import SignedCache
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.sequence import Presentation, Step, VerificationSequence
 from auth0_blueprint.verification.token_cache import TokenCache
@@ -134,7 +136,7 @@ class GuardedApp:
     ) -> None:
         loaded = _loaded(tuple(settings.items()))
         clock = tenant.clock
-        shared_cache = SharedCache(DictBackend, clock=clock, call_within=lambda _seconds, call: call())
+        store, index = shared(None, clock), RevocationIndex(clock)
         at_once = SingleFlight(start=lambda work: work())
         # Nothing purges the cache when a key set comes: it has to be right without.
         self.source = make_source(
@@ -147,11 +149,11 @@ class GuardedApp:
             cooldown_seconds=loaded.jwks_cooldown_seconds,
             single_flight=at_once,
         )
-        entries = SignedCache(shared_cache, secret=SECRET, names=())
         self.revocations = Revocations(
-            RevocationLog(entries, keep_seconds=3600, clock=clock),
-            FleetSync(entries, interval_seconds=5, clock=clock, single_flight=at_once),
-            reach=lambda: "process",
+            index,
+            SharedSet(store, BlobSigner(SECRET, ""), index, keep_seconds=3600, clock=clock),
+            FleetSync(store, EntrySigner(SECRET), interval_seconds=5, clock=clock, single_flight=at_once),
+            reach=store.reach,
             max_lifetime_seconds=3600,
             leeway_seconds=loaded.leeway_seconds,
             max_stale_seconds=60,
