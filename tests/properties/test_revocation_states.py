@@ -20,8 +20,9 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from auth0_blueprint.errors import RevocationUnavailableError, RevokedTokenError
 from auth0_blueprint.revocation.index import Entry, Revocation, RevocationIndex, token_digest
+from auth0_blueprint.revocation.log_layout import LogLayout
 from auth0_blueprint.revocation.service import Revocations
-from auth0_blueprint.revocation.shared_set import SharedSet, _Layout
+from auth0_blueprint.revocation.shared_set import SharedSet
 from auth0_blueprint.sharing.store import Head, StoreError
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.sequence import Presentation
@@ -406,20 +407,18 @@ class TakesUnreadableForEmpty(SharedSet):
 class TidiesBlindly(SharedSet):
     """Fault: what is where is taken to be as it was, whoever has rearranged it since, and nobody looks."""
 
-    def _tidy(self, head: Head, layout: _Layout) -> None:
-        settled = sorted(version for version in layout.sizes if version <= head.version - self._recent_changes)
-        if len(settled) > 2:
-            known = list(self._index)[: self._signer.max_changes]
-            self._replace(head, layout, settled, known, *self._signer.write(head.incarnation, known))
+    def _merge(self, head: Head, layout: LogLayout, versions: list[int]) -> None:
+        left = list(self._index)[: self._signer.max_changes]
+        self._replace(head, layout, versions, left, *self._signer.write(head.incarnation, left))
 
 
 class DropsWhatIsInForce(SharedSet):
-    """Fault: what expires soon is dropped as if it had."""
+    """Fault: what expires within a day is dropped as if it had."""
 
-    def _tidy(self, head: Head, layout: _Layout) -> None:
+    def tidy(self) -> None:
         self._clock, clock = type(self._clock)(time=lambda: clock.time() + 90_000), self._clock
         try:
-            super()._tidy(head, layout)
+            super().tidy()
         finally:
             self._clock = clock
 
