@@ -849,7 +849,7 @@ def test_the_log_stays_small_however_much_expires(small: RevokerFleet, kinds: st
     for process in processes:
         assert len(process.index) == process.revocations.status().known == 0
         layout = process.shared_set._layout
-        assert layout is None or len(layout.sizes) <= 2 * small.recent_changes
+        assert layout is None or len(layout) <= 2 * small.recent_changes
 
 
 def test_what_expired_is_dropped_from_among_what_has_not(small: RevokerFleet) -> None:
@@ -860,15 +860,44 @@ def test_what_expired_is_dropped_from_among_what_has_not(small: RevokerFleet) ->
         publish(process, f"for long {small.clock.now}", seconds=LIFETIME)
         small.clock.move(1300)
     small.pass_interval(process, times=10)
-    entries = [
-        entry
-        for text in small.store.blobs_now.values()
-        for rows in process.signer.read(small.store.head.incarnation, text).changes.values()  # type: ignore[union-attr]
-        for entry in rows
-    ]
     assert len(process.known) == 30
-    assert len(entries) <= 2 * 30 + 2 * small.max_changes + small.recent_changes
+    assert rows_in(small, process) <= 2 * 30 + 2 * small.max_changes + small.recent_changes
     assert fleet_known(small) == process.known
+
+
+def rows_in(fleet: RevokerFleet, process: Process) -> int:
+    """Return how many changes the log holds."""
+    blobs = [process.signer.read(fleet.store.head.incarnation, text) for text in fleet.store.blobs_now.values()]
+    return sum(len(rows) for blob in blobs if blob is not None for rows in blob.changes.values())
+
+
+def test_what_is_revoked_again_and_again_is_kept_once(small: RevokerFleet) -> None:
+    """The log grows with what is in force, and not with how often that was changed."""
+    process, rows = small.process(), []
+    for number in range(60):
+        publish(process, *map(str, range(20)))
+        small.clock.move(60)
+        small.pass_interval(process, times=5)
+        if number > 20:
+            rows.append(rows_in(small, process))
+    assert len(fleet_known(small)) == 20
+    assert max(rows) <= 4 * 20 + 4 * small.max_changes
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_what_was_prolonged_does_not_keep_what_expired(small: RevokerFleet, count: int) -> None:
+    """Nor is it lost with it."""
+    process = small.process()
+    for one in range(count):
+        process.shared_set.publish([revocation(small, f"{one}-{number}", 60) for number in range(6)])
+    small.clock.move(5)
+    for one in range(count):
+        process.shared_set.publish([revocation(small, f"{one}-{number}") for number in range(6)])
+    publish(process, *"abcd")
+    small.clock.move(1300)
+    small.pass_interval(process, times=5)
+    assert rows_in(small, process) == 6 * count + 4
+    assert len(fleet_known(small)) == 6 * count + 4
 
 
 @pytest.mark.parametrize("tidier", [0, 1, 2])

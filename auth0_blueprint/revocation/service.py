@@ -169,8 +169,8 @@ class Revocations:
             raise RevocationUnavailableError("loading")
 
     def _is_slow(self) -> bool:
-        """Return whether the store takes too long to answer, which counts as away after the usual time only."""
-        if self._fleet_sync.failure_code != "timeout":
+        """Return whether the store answers too late or not as it should, which is to be away only after a while."""
+        if self._fleet_sync.failure_code not in ("timeout", "failed"):
             return False
         now = self._clock.monotonic()
         self._slow_since = now if self._slow_since is None else self._slow_since

@@ -23,6 +23,7 @@ from auth0_blueprint.concurrency.after_fork import reset_in_children
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.revocation.blobs import Blob, BlobSigner
 from auth0_blueprint.revocation.index import Entry, Revocation, RevocationIndex, outranks
+from auth0_blueprint.revocation.log_layout import LogLayout
 from auth0_blueprint.sharing.shared_store import SharedStore
 from auth0_blueprint.sharing.store import Head, LayoutChangedError, Store, StoreError, chained
 
@@ -43,7 +44,6 @@ _SET_BACK_SECONDS = 1.0
 _UNTIDIED = 4
 _ATTEMPTS = 3
 _APPENDED_AT_ONCE = 20
-_VERSIONS_AT_ONCE = 1000
 
 
 class SyncOutcome(NamedTuple):
@@ -56,26 +56,6 @@ class SyncOutcome(NamedTuple):
 
     changed: dict[str, list[str]]
     restored: int = 0
-
-
-class _Size(NamedTuple):
-    """How much a blob holds: so many changes, of which fewer than half a blob remain at ``halved_at``, then none."""
-
-    changes: int
-    halved_at: float
-    expires_at: float
-
-
-class _Layout:
-    """Which blobs are in a log, and how large they are, until somebody rearranges it."""
-
-    def __init__(self, head: Head) -> None:
-        self.incarnation = head.incarnation
-        self.number = head.layout
-        self.sizes: dict[int, _Size] = {}
-
-    def is_of(self, head: Head) -> bool:
-        return (self.incarnation, self.number) == (head.incarnation, head.layout)
 
 
 class SharedSet:
@@ -115,7 +95,7 @@ class SharedSet:
         # What this process has appended behind changes that it has not read: until it has, they may be lost together.
         self._unconfirmed: Head | None = None
         # What is where, unless another process has rearranged the log since; and at which version it last was.
-        self._layout: _Layout | None = None
+        self._layout: LogLayout | None = None
         self._rearranged_at = 0
         # What is known here and still has to be written, and what was learned and not yet reported.
         self._lacking: set[tuple[str, str]] = set()
@@ -290,7 +270,10 @@ class SharedSet:
     def _merge_once(self, head: Head) -> None:
         # Whatever was known before has to be in the store as well, at least as late.
         lacking = {(kind, value) for kind, entries in self._index.entries.items() for value in list(entries)}
-        unconfirmed, layout = self._unconfirmed, _Layout(head)
+        unconfirmed, layout = (
+            self._unconfirmed,
+            LogLayout(head, max_changes=self._signer.max_changes, recent_changes=self._recent_changes),
+        )
 
         def read(store: Store) -> None:
             for blobs in store.contents(head):
@@ -303,7 +286,7 @@ class SharedSet:
             self._confirm(unconfirmed)
         self._lacking = lacking
 
-    def _take_over(self, head: Head, blobs: dict[int, str], layout: _Layout | None) -> Iterator[Blob]:
+    def _take_over(self, head: Head, blobs: dict[int, str], layout: LogLayout | None) -> Iterator[Blob]:
         for version, text in blobs.items():
             blob = self._signer.read(head.incarnation, text)
             if blob is None:
@@ -316,10 +299,8 @@ class SharedSet:
     def _held_by(self, blob: Blob) -> Iterator[tuple[str, str]]:
         """Yield what *blob* holds at least as late as this process knows it."""
         for kind, rows in blob.changes.items():
-            entries = self._index.entries[kind]
             for value, entry in rows:
-                known = entries.get(value)
-                if known is None or not outranks(known, entry):
+                if not self._is_outranked(kind, value, entry):
                     yield kind, value
 
     def _known(self, kind: str, value: str) -> Revocation | None:
@@ -375,74 +356,65 @@ class SharedSet:
 
     # Tidying
 
-    def _note_size(self, layout: _Layout | None, head: Head, version: int, blob: Blob | None) -> None:
+    def _note_size(self, layout: LogLayout | None, head: Head, version: int, blob: Blob | None) -> None:
         if layout is None or layout.incarnation != head.incarnation:
             return
-        if head.layout > layout.number and not self._tidying.locked():
-            return  # another process has rearranged the log
-        if blob is not None and blob.is_understood:  # what a later release has written is left to it
-            layout.sizes[version] = self._size(entry for rows in blob.changes.values() for _, entry in rows)
+        # Once another process has rearranged the log, nothing is noted of it.
+        if head.layout <= layout.number or self._tidying.locked():
+            layout.note(version, blob)
 
-    def _size(self, entries: Iterable[Entry]) -> _Size:
-        expiries, half = sorted((entry[1] for entry in entries), reverse=True), self._signer.max_changes // 2
-        halved_at = expiries[half - 1] if len(expiries) >= half else -math.inf
-        return _Size(len(expiries), halved_at, expiries[0] if expiries else -math.inf)
+    def _tidy(self, head: Head, layout: LogLayout) -> None:
+        versions = layout.due(head.version, self._clock.time() - CLOCKS_DIFFER_SECONDS)
+        if versions:
+            self._merge(head, layout, versions)
+            return
+        doubtful = layout.doubtful(head.version, len(self._index))
+        if doubtful:
+            for version, left in self._left_in(head, layout, doubtful).items():
+                layout.count(version, (revocation.entry for revocation in left))
 
-    def _tidy(self, head: Head, layout: _Layout) -> None:
-        now = self._clock.time() - CLOCKS_DIFFER_SECONDS
-        most = self._signer.max_changes
-        expired, small = list[tuple[int, int]](), list[tuple[int, int]]()
-        for version, size in layout.sizes.copy().items():
-            if version <= head.version - self._recent_changes:
-                if size.expires_at <= now:
-                    expired.append((size.changes, version))
-                elif size.halved_at <= now:
-                    small.append((min(size.changes, most // 2), version))
-        if expired:
-            self._merge(head, layout, _first(expired, _APPENDED_AT_ONCE * most))
-        elif len(small) >= self._recent_changes or sum(count for count, _ in small) >= 2 * most:
-            self._merge(head, layout, _first(small, most))
-
-    def _merge(self, head: Head, layout: _Layout, versions: list[int]) -> None:
+    def _merge(self, head: Head, layout: LogLayout, versions: list[int]) -> None:
         """Put one blob with what is left of those *versions* in their place, or none."""
-        texts = self._store.read(lambda store: store.blobs(versions))
-        merged: dict[tuple[str, str], Entry] = {}
+        left_in = self._left_in(head, layout, versions)
+        left = list(dict.fromkeys(itertools.chain.from_iterable(left_in.values())))
+        blobs = list(self._signer.write(head.incarnation, left))
+        if len(blobs) < len(left_in) and len(blobs) <= 1:
+            self._replace(head, layout, list(left_in), left, *blobs)
+
+    def _left_in(self, head: Head, layout: LogLayout, versions: list[int]) -> dict[int, list[Revocation]]:
+        """Return what still counts of the blobs of those *versions* that can be read.
+
+        By what is there, rather than by what was noted, so that nothing can be dropped that is not known.
+        """
+        texts = self._store.read(lambda store: store.blobs(versions), WHOLE_SET_SECONDS)
+        now, found = self._clock.time() - CLOCKS_DIFFER_SECONDS, dict[int, list[Revocation]]()
         for version in versions:
-            # By what is there, rather than by what was noted, nothing can be dropped that is not known.
             blob = self._signer.read(head.incarnation, texts.get(version, ""))
             if blob is None or not blob.is_understood:
-                layout.sizes.pop(version, None)  # somebody else took it away, or changed it
-                return
-            for kind, rows in blob.changes.items():
-                for value, entry in rows:
-                    known = self._index.entries[kind].get(value)
-                    merged[kind, value] = entry if known is None or outranks(entry, known) else known
-        now = self._clock.time() - CLOCKS_DIFFER_SECONDS
-        left = [Revocation(kind, value, *entry) for (kind, value), entry in merged.items() if entry[1] > now]
-        blobs = list(self._signer.write(head.incarnation, left))
-        if len(blobs) < len(versions) and len(blobs) <= 1:
-            self._replace(head, layout, versions, left, *blobs)
+                layout.forget(version)  # somebody else took it away, or changed it
+                continue
+            found[version] = [
+                Revocation(kind, value, *entry)
+                for kind, rows in blob.changes.items()
+                for value, entry in rows
+                # What counts instead of it is elsewhere in the log, where this process has it from, or will be.
+                if entry[1] > now and not self._is_outranked(kind, value, entry)
+            ]
+        return found
+
+    def _is_outranked(self, kind: str, value: str, entry: Entry) -> bool:
+        known = self._index.entries[kind].get(value)
+        return known is not None and outranks(known, entry)
 
     def _replace(
-        self, head: Head, layout: _Layout, versions: list[int], left: list[Revocation], blob: str | None = None
+        self, head: Head, layout: LogLayout, versions: list[int], left: list[Revocation], blob: str | None = None
     ) -> None:
         is_done = self._store.write(lambda store: store.merge(head, versions, blob))
         with self._lock:
             if not is_done:
                 self._layout = None
                 return
-            for version in versions:
-                layout.sizes.pop(version, None)
-            if blob is not None:
-                layout.sizes[max(versions)] = self._size(revocation.entry for revocation in left)
-            layout.number += 1
+            layout.rearranged(versions, [revocation.entry for revocation in left])
             now = self._head
             if now is not None and (now.incarnation, now.layout) == (head.incarnation, head.layout):
                 self._head = now._replace(layout=layout.number)
-
-
-def _first(blobs: list[tuple[int, int]], most: int) -> list[int]:
-    """Return the versions of *blobs*, which are counts and versions, as far as they count *most* together."""
-    counted = sorted(blobs)[:_VERSIONS_AT_ONCE]
-    totals = itertools.accumulate(count for count, _ in counted)
-    return [version for (_, version), total in zip(counted, totals, strict=True) if total <= most]

@@ -298,8 +298,8 @@ def test_a_cache_that_is_away_keeps_nobody_from_starting(fleet: RevokerFleet) ->
     process = fleet.process()
     get = fleet.cache.get
 
-    def fail(_key: str) -> Any:
-        raise ConnectionError
+    def fail(key: str) -> Any:
+        raise ConnectionError(key)
 
     fleet.cache.get = fail  # type: ignore[method-assign]
     assert answer(process, "a") == "admitted"

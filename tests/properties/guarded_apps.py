@@ -139,7 +139,7 @@ class GuardedApp:
             index,
             SharedSet(store, BlobSigner(SECRET, ""), index, keep_seconds=3600, clock=clock),
             FleetSync(store, EntrySigner(SECRET), interval_seconds=5, clock=clock, single_flight=at_once),
-            reach=lambda: "process",
+            reach=store.reach,
             max_lifetime_seconds=3600,
             leeway_seconds=loaded.leeway_seconds,
             max_stale_seconds=60,
