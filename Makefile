@@ -29,7 +29,8 @@ test: $(VENV)/.ready provider
 ## test-oldest: the suite with the oldest dependencies that pyproject.toml allows, under Python $(OLDEST_PYTHON) if it is
 ## found: make test has another one already
 test-oldest: .venv-oldest/.ready provider
-	@.venv-oldest/bin/python -c 'import sys; print("The oldest dependencies, under Python", sys.version.split()[0])'
+	@[ -n "$(call find_python,$(OLDEST_PYTHON))" ] \
+	  || echo "Python $(OLDEST_PYTHON) was not found: the oldest dependencies are tried under $(PYTHON)"
 	.venv-oldest/bin/python -m pytest $(PYTEST_ARGS)
 
 ## test-pythons: the suite under every Python of PYTHONS that is found, with the newest dependencies
@@ -85,7 +86,7 @@ bench-fleet: $(VENV)/.ready
 # lower bounds only.
 # $(call pinned_venv,python,folder,requirements)
 define pinned_venv
-$(1) -m venv $(2)
+$(1) -m venv --clear $(2)
 $(2)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(3)
 endef
 
@@ -141,7 +142,7 @@ packages: .venv-packaging/.ready
 	touch $@
 
 # An environment of its own: cosmic-ray brings much that nothing else needs.
-## mutants: change the rooms that decide, one small thing at a time, and see a test fail each time
+## mutants: change the modules that decide, one small thing at a time, and see a test fail each time
 mutants: .venv-mutants/.ready
 	.venv-mutants/bin/python -m tests.mutation $(ROOMS)
 

@@ -60,7 +60,7 @@ class Account:
 
     def most_cache_operations(self) -> int:
         """Return how often the cache was asked in the worst second."""
-        operations = self._fleet.cache.operations
+        operations = self._fleet.redis.operations
         return max((count for second, count in operations.items() if self._since <= second < self._until), default=0)
 
     def longest_refusal(self, *, is_issuer_away: bool) -> tuple[float, frozenset[str]]:

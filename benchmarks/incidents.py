@@ -84,7 +84,7 @@ def later(seconds: float, act: Callable[[Fleet], object]) -> Callable[[Fleet], N
 def plant_nonsense(fleet: Fleet) -> None:
     """Overwrite the entries every ten seconds for ten minutes, as somebody with access to the cache could."""
     for _ in range(60):
-        fleet.cache.plant("not ours")
+        fleet.redis.plant("not ours")
         fleet.time.sleep(10)
 
 
@@ -109,14 +109,14 @@ INCIDENTS = (
     Incident(
         9 * HOUR,
         "cache away for 20 min, and a rotation",
-        together(lambda f: f.cache.fail("away", 20 * MINUTE), partial(rotate, after=10 * MINUTE)),
+        together(lambda f: f.redis.fail("away", 20 * MINUTE), partial(rotate, after=10 * MINUTE)),
         (10 * MINUTE,),
     ),
-    Incident(11 * HOUR, "cache emptied, and a rotation", together(lambda f: f.cache.clear(), rotate), is_harmless=True),
+    Incident(11 * HOUR, "cache emptied, and a rotation", together(lambda f: f.redis.clear(), rotate), is_harmless=True),
     Incident(
         12 * HOUR,
         "cache hangs for 2 min, and a rotation",
-        together(lambda f: f.cache.fail("hangs", 120), partial(rotate, after=60)),
+        together(lambda f: f.redis.fail("hangs", 120), partial(rotate, after=60)),
         (60,),
     ),
     Incident(
@@ -136,7 +136,7 @@ INCIDENTS = (
     Incident(
         22 * HOUR,
         "issuer and cache away for 10 min",
-        together(lambda f: f.issuer.go_away("refuses", 10 * MINUTE), lambda f: f.cache.fail("away", 10 * MINUTE)),
+        together(lambda f: f.issuer.go_away("refuses", 10 * MINUTE), lambda f: f.redis.fail("away", 10 * MINUTE)),
         (10 * MINUTE,),
     ),
 )

@@ -1,7 +1,7 @@
 """What very many revocations cost: to store, to load, to keep, to change, and to write back after a loss.
 
-Measured on a real Redis, in processes of their own; with the path of an earlier checkout, whose ``.venv`` is used, both in
-turn, and as ratios. From the root of the checkout, on a machine that does nothing else:
+Measured on a real Redis, in processes of their own; with the path of an earlier checkout, whose ``.venv`` is used, both
+in turn, and as ratios. From the root of the checkout, on a machine that does nothing else:
 ``python -m benchmarks.revocations [--number 100000] [--against CHECKOUT]``.
 """
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--against", type=Path, help="an earlier checkout, with a .venv")
     arguments = parser.parse_args()
     trees = [tree for tree in (arguments.against, ROOT) if tree is not None]
-    rows = [_measured(tree.resolve(), arguments.number) for tree in trees]
+    rows = [measured(tree.resolve(), arguments.number) for tree in trees]
     print(f"{arguments.number:,} revocations{', before and now' if len(rows) == 2 else ''}:")
     for name in rows[-1]:
         values = [row[name] for row in rows]
@@ -40,7 +40,7 @@ def main() -> None:
         print(f"  {name:<52}" + "".join(f"{value:>14,.4g}" for value in values) + ratio)
 
 
-def _measured(tree: Path, number: int) -> dict[str, float]:
+def measured(tree: Path, number: int) -> dict[str, float]:
     """Return the figures of *tree*, each step in a process of its own, on one Redis."""
     figures: dict[str, float] = {}
     sys.path.insert(0, str(ROOT / "tests"))
@@ -54,8 +54,8 @@ def _measured(tree: Path, number: int) -> dict[str, float]:
             if step == "write_back":
                 redis.client.flushall()
             before = redis.client.info("memory")["used_memory"]
-            python = tree / ".venv/bin/python" if (tree / ".venv").is_dir() else Path(sys.executable)
-            command = [str(python), __file__, "--step", step, str(number), redis.url]
+            python = sys.executable if tree == ROOT else str(tree / ".venv/bin/python")
+            command = [python, __file__, "--step", step, str(number), redis.url]
             environ = {**os.environ, "PYTHONPATH": str(tree)}
             done = subprocess.run(command, env=environ, cwd=tree, check=True, capture_output=True, text=True)
             figures |= json.loads(done.stdout.splitlines()[-1])
@@ -139,12 +139,13 @@ def _load(number: int, url: str) -> dict[str, float]:
     }
 
 
-def _write_back(_number: int, url: str) -> dict[str, float]:
+def _write_back(number: int, url: str) -> dict[str, float]:
     import redis
 
+    number = min(number, WRITTEN_BACK)
     process = _Process(url)
     process.sync_now()
-    for one in range(WRITTEN_BACK):
+    for one in range(number):
         process.revoke(one)
     redis.from_url(url).flushall()
     started = time.perf_counter()
@@ -152,8 +153,8 @@ def _write_back(_number: int, url: str) -> dict[str, float]:
     while any(thread.name.startswith("auth0-") for thread in threading.enumerate()):
         time.sleep(0.001)
     seconds = time.perf_counter() - started
-    _Process(url).sync_until(WRITTEN_BACK)
-    return {f"{WRITTEN_BACK:,} written back into an empty Redis, s": seconds}
+    _Process(url).sync_until(number)
+    return {f"{number:,} written back into an empty Redis, s": seconds}
 
 
 def _changes(process: _Process, begin: int) -> float:

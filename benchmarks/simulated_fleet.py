@@ -1,7 +1,7 @@
 """A fleet of processes on simulated time, and what is seen of it from outside.
 
 The processes run the package's own `KeySource` with everything below it. Only what is at its seams is made up: time,
-threads, the cache server and the network.
+threads, the Redis and the network.
 """
 
 from __future__ import annotations
@@ -9,14 +9,18 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import Auth0Error
-from auth0_blueprint.keysets.shared import SharedKeySet
+from auth0_blueprint.keysets.shared_copy import SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
+from auth0_blueprint.sharing.entry_signer import EntrySigner
 from auth0_blueprint.sharing.shared_cache import SharedCache
-from benchmarks.simulated_network import ALGORITHM, FETCH_TIMEOUT, SimulatedCache, SimulatedIssuer
+from auth0_blueprint.sharing.shared_store import SharedStore
+from auth0_blueprint.sharing.signed_cache import SignedCache
+from benchmarks.simulated_network import ALGORITHM, FETCH_TIMEOUT, SimulatedIssuer, SimulatedRedis
 from benchmarks.simulated_time import SimulatedEvent, Timeline
 
 TTL, AHEAD, MAX_STALE, COOLDOWN = 600, 120, 3600, 30
@@ -53,7 +57,7 @@ class Fleet:
         self.time = Timeline()
         self.random = random.Random(seed)
         self.issuer = SimulatedIssuer(self.time, self.random.uniform)
-        self.cache = SimulatedCache(self.time, self.random.uniform)
+        self.redis = SimulatedRedis(self.time, self.random.uniform)
         self.is_sharing = is_sharing
         self.refusals: list[Refusal] = []
         self.trusted: dict[str, float] = {}
@@ -188,10 +192,12 @@ class Process:
             sleep=time.sleep,
             uniform=fleet.random.uniform,
         )
-        if fleet.is_sharing:
-            cache = SharedCache(lambda: fleet.cache, clock=clock, call_within=fleet.cache.call_within)
-        else:
-            cache = SharedCache(lambda: None, clock=clock, call_within=lambda _seconds, open_: open_())
+        # Nothing leaves the thread: the time that an operation takes, or hangs, is simulated.
+        names = (_ISSUER, f"{_ISSUER}.well-known/jwks.json")
+        guards: dict[str, Any] = {"clock": clock, "call_within": lambda _seconds, operation: operation()}
+        redis: Any = fleet.redis if fleet.is_sharing else None
+        store = SharedStore(lambda: redis, reach=lambda: "fleet" if fleet.is_sharing else "process", **guards)
+        secret = "of this fleet" if fleet.is_sharing else None
         return KeySource(
             _ISSUER,
             ttl_seconds=TTL,
@@ -200,10 +206,9 @@ class Process:
             cooldown_seconds=COOLDOWN,
             fetch=fleet.issuer.answer,
             shared=SharedKeySet(
-                cache,
-                issuer=_ISSUER,
-                url=f"{_ISSUER}.well-known/jwks.json",
-                secret="of this fleet" if fleet.is_sharing else None,
+                SignedCache(SharedCache(lambda: redis, **guards), secret=secret, names=names),
+                store,
+                EntrySigner(secret or "", *names),
                 keep_seconds=MAX_STALE,
                 attempt_seconds=FETCH_TIMEOUT,
                 clock=clock,

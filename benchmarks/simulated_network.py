@@ -1,4 +1,4 @@
-"""What a simulated fleet talks to: an issuer with real keys, and a cache server. Both can fail as real ones do."""
+"""What a simulated fleet talks to: an issuer with real keys, and a Redis. Both can fail as real ones do."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.jose.jwk import VerificationKey
 from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.sharing.shared_cache import OPERATION_TIMEOUT_SECONDS
 from auth0_blueprint.testing import LocalIssuer
 from benchmarks.simulated_time import Timeline
 
@@ -18,7 +19,7 @@ REQUESTS_PER_SECOND = 20
 ALGORITHM = ALGORITHMS["EdDSA"]
 
 _ANSWER_SECONDS = (0.1, 0.3)
-_CACHE_SECONDS = (0.0002, 0.001)
+_REDIS_SECONDS = (0.0002, 0.001)
 _SIGNING_INPUT = b"header.claims"
 
 
@@ -101,13 +102,17 @@ class SimulatedIssuer:
         return json.dumps(self._keys.key_set).encode()
 
 
-class SimulatedCache:
-    """A cache server with the semantics of Redis, that can be away, hang, or come back empty.
+class SimulatedRedis:
+    """A Redis that holds the cache and the store of a fleet. It can be away, hang, or come back empty.
+
+    It has the operations that key sets and leases need, under the names of `CacheBackend` and `Store`.
 
     Attributes:
         mode: ``up``, ``away`` (refuses connections) or ``hangs``.
         operations: how many it was asked for, by second.
     """
+
+    reach = "fleet"
 
     def __init__(self, time: Timeline, uniform: Callable[[float, float], float]) -> None:
         self._time = time
@@ -122,39 +127,37 @@ class SimulatedCache:
         self._time.sleep(seconds)
         self.mode = "up"
 
-    def call_within(self, timeout_seconds: float, operation: Callable[[], Any]) -> Any:
-        """Run *operation* as the network would."""
-        if self.mode == "hangs":
-            self._time.sleep(timeout_seconds)
-            raise TimeoutError
-        if self.mode == "away":
-            raise ConnectionError
-        self._time.sleep(self._uniform(*_CACHE_SECONDS))
-        return operation()
-
     def get(self, key: str) -> Any:
         """Return the value, or ``None``."""
-        self.operations[int(self._time.now)] += 1
-        value, expires_at = self._entries.get(key, (None, 0.0))
-        return value if self._time.now < expires_at else None
+        self._arrive()
+        return self._value(key)
 
-    def get_many(self, *keys: str) -> list[Any]:
-        """Return what `get` does, for each of *keys*."""
-        return [self.get(key) for key in keys]
-
-    def set(self, key: str, value: Any, timeout: int | None = None) -> bool:
+    def set(self, key: str, value: Any, timeout: float | None = None) -> bool:
         """Store *value* for *timeout* seconds."""
-        self.operations[int(self._time.now)] += 1
-        return self._store(key, value, timeout)
+        self._arrive()
+        self._entries[key] = (value, self._time.now + (timeout or 0))
+        return True
 
-    def add(self, key: str, value: Any, timeout: int | None = None) -> bool:
-        """Store *value* unless there is one."""
-        return self.get(key) is None and self._store(key, value, timeout)
+    def take(self, name: str, value: str, seconds: float) -> bool:
+        """Store *value* unless another one is there; tell whether *value* is there now."""
+        self._arrive()
+        if self._value(name) is None:
+            self._entries[name] = (value, self._time.now + seconds)
+        return bool(self._value(name) == value)
 
-    def delete(self, key: str) -> bool:
-        """Remove the value."""
-        self.operations[int(self._time.now)] += 1
-        return self._entries.pop(key, None) is not None
+    def value_of(self, name: str) -> Any:
+        """Return the value, or ``None``."""
+        return self.get(name)
+
+    def put(self, name: str, value: str, seconds: float) -> None:
+        """Store *value* for *seconds*."""
+        self.set(name, value, seconds)
+
+    def give_back(self, name: str, value: str) -> None:
+        """Remove *value*, if it is still there."""
+        self._arrive()
+        if self._value(name) == value:
+            del self._entries[name]
 
     def clear(self) -> None:
         """Lose everything."""
@@ -165,6 +168,16 @@ class SimulatedCache:
         for key, (_, expires_at) in self._entries.items():
             self._entries[key] = (text, expires_at)
 
-    def _store(self, key: str, value: Any, timeout: int | None) -> bool:
-        self._entries[key] = (value, self._time.now + (timeout or 0))
-        return True
+    def _arrive(self) -> None:
+        """Take the time of the network, or fail as it does."""
+        if self.mode == "hangs":
+            self._time.sleep(OPERATION_TIMEOUT_SECONDS)
+            raise TimeoutError
+        if self.mode == "away":
+            raise ConnectionError
+        self._time.sleep(self._uniform(*_REDIS_SECONDS))
+        self.operations[int(self._time.now)] += 1
+
+    def _value(self, key: str) -> Any:
+        value, expires_at = self._entries.get(key, (None, 0.0))
+        return value if self._time.now < expires_at else None

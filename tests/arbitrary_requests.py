@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import sys
 import tempfile
-import threading
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import schemathesis
 from flask import Flask
 from schemathesis.cli import schemathesis as command
-from werkzeug.serving import WSGIRequestHandler, make_server
+from servers import served
 
 from auth0_blueprint import Auth0Blueprint
 from auth0_blueprint.testing import LocalIssuer
@@ -26,34 +25,20 @@ SECONDS = 60
 VALUES = ("manage:auth0", "introspect:tokens")
 
 
-class Silent(WSGIRequestHandler):
-    """Leaves the output to schemathesis."""
-
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - the signature is the base class's
-        """Say nothing."""
-
-
 def main() -> int:
-    """Return the exit status of schemathesis."""
     # schemathesis leaves files where it is run.
     with LocalIssuer() as issuer, tempfile.TemporaryDirectory() as folder, chdir(folder):
         app = Flask("tested", static_folder=None)
         app.config.update(issuer.settings, AUTH0_OPENAPI=True, AUTH0_RESOURCE_METADATA=True, SECRET_KEY="not a secret")
         app.config.update(CACHE_TYPE="FileSystemCache", CACHE_DIR=str(Path(folder, "cache")), CACHE_THRESHOLD=100_000)
         app.register_blueprint(Auth0Blueprint())
-        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
         send_tokens_of(issuer)
-        url = f"http://127.0.0.1:{server.server_port}/auth/openapi.json"
-        try:
-            command(["run", url, "--max-time", str(SECONDS), "--checks", "all", *sys.argv[1:]], standalone_mode=False)
-        except SystemExit as exc:
-            return int(exc.code or 0)
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with served(app) as url:
+            arguments = ["--max-time", str(SECONDS), "--checks", "all", *sys.argv[1:]]
+            try:
+                command(["run", f"{url}/auth/openapi.json", *arguments], standalone_mode=False)
+            except SystemExit as exc:
+                return int(exc.code or 0)
     return 0
 
 

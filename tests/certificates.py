@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -21,7 +21,7 @@ class Credential:
     """A certificate that is its own issuer, and its private key."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
     @property
     def der(self) -> bytes:
@@ -54,9 +54,9 @@ class Credential:
         return certificate, key
 
 
-def make_credential(name: str, *hosts: str, days: float = 0.05) -> Credential:
+def make_credential(name: str, *hosts: str, days: float = 0.05, key: rsa.RSAPrivateKey | None = None) -> Credential:
     """Make a self-signed certificate for *name*, which is good for this machine and *hosts*, for some *days*."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    private_key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
     names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
@@ -65,12 +65,12 @@ def make_credential(name: str, *hosts: str, days: float = 0.05) -> Credential:
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
-        .public_key(key.public_key())
+        .public_key(private_key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=5))
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(key, SHA256())
+        .sign(private_key, SHA256())
     )
-    return Credential(certificate, key)
+    return Credential(certificate, private_key)

@@ -11,12 +11,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
-from refusals import segment
+from refusals import ABSENT, changed, segment
 
 JSONObject = dict[str, Any]
-
-#: In the place of a value: leave the member out.
-ABSENT: Any = object()
 
 _CURVES: JSONObject = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
 
@@ -49,15 +46,15 @@ class DPoPClient:
         self.algorithm = algorithm
         self.key = key or new_key(algorithm)
         self._implementation: Any = get_default_algorithms()["EdDSA" if algorithm == "Ed25519" else algorithm]
-        self.jwk: JSONObject = self._implementation.to_jwk(self.key.public_key(), as_dict=True)
-        self.jwk.pop("key_ops", None)
+        self.jwk = self._jwk_of(self.key.public_key())
+
+    def _jwk_of(self, key: Any) -> JSONObject:
+        return changed(self._implementation.to_jwk(key, as_dict=True), {"key_ops": ABSENT})
 
     @property
     def private_jwk(self) -> JSONObject:
         """The key with all its members."""
-        jwk: JSONObject = self._implementation.to_jwk(self.key, as_dict=True)
-        jwk.pop("key_ops", None)
-        return jwk
+        return self._jwk_of(self.key)
 
     @property
     def thumbprint(self) -> str:
@@ -73,7 +70,7 @@ class DPoPClient:
 
     def header(self, **changes: Any) -> JSONObject:
         """Return the JOSE header of a good proof, with *changes*."""
-        return _changed({"typ": "dpop+jwt", "alg": self.algorithm, "jwk": self.jwk}, changes)
+        return changed({"typ": "dpop+jwt", "alg": self.algorithm, "jwk": self.jwk}, changes)
 
     def claims(self, method: str, uri: str, access_token: str, issued_at: float, **changes: Any) -> JSONObject:
         """Return the claims of a good proof, with *changes*. Each has a ``jti`` of its own."""
@@ -84,7 +81,7 @@ class DPoPClient:
             "iat": issued_at,
             "ath": hash_of(access_token),
         }
-        return _changed(claims, changes)
+        return changed(claims, changes)
 
     def sign(self, header: Any, claims: Any) -> str:
         """Return a proof of whatever is given: bytes as they are, anything else as JSON. The signature is genuine."""
@@ -101,10 +98,6 @@ def signed_with_secret(header: JSONObject, claims: JSONObject, secret: bytes) ->
 def json_with(members: JSONObject, name: str, text: str) -> bytes:
     """Return *members* as JSON, with one more member whose value is *text* as it is."""
     return f'{json.dumps(members)[:-1]}, "{name}": {text}}}'.encode()
-
-
-def _changed(members: JSONObject, changes: JSONObject) -> JSONObject:
-    return {name: value for name, value in {**members, **changes}.items() if value is not ABSENT}
 
 
 def padded(text: str) -> str:

@@ -5,6 +5,7 @@ It keeps the promises of `Store`, which ``test_store.py`` asks of it as of the r
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ class MemoryStore:
         self.contents_now = _Contents()
         self.is_away = self.refuses_writes = False
         self.looks = 0
+        self._lock = threading.Lock()
 
     def snapshot(self) -> _Contents:
         """Return what is there, as it is written to a disk."""
@@ -54,9 +56,10 @@ class MemoryStore:
     def take(self, name: str, value: str, seconds: float) -> bool:
         self._check_writes()
         taken, now = self.contents_now.taken, self._clock.time()
-        if name not in taken or taken[name][1] <= now:
-            taken[name] = (value, now + max(1, seconds))
-        return taken[name][0] == value
+        with self._lock:
+            if name not in taken or taken[name][1] <= now:
+                taken[name] = (value, now + max(1, seconds))
+            return taken[name][0] == value
 
     def value_of(self, name: str) -> str | None:
         self._check()

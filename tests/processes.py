@@ -41,6 +41,11 @@ def running(command: list[str], **options: Any) -> Iterator[Process]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
+def completed(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run *command* to its end; what it says and its exit status are for the caller to check."""
+    return subprocess.run(command, capture_output=True, text=True, check=False, **{"timeout": 120, **options})
+
+
 @contextmanager
 def gunicorn(
     app: str,

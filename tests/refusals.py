@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from conftest import bearer
@@ -18,6 +19,9 @@ from werkzeug.test import TestResponse
 
 from auth0_blueprint import current_token, requires_auth
 from auth0_blueprint.testing import LocalIssuer
+
+#: In the place of a value: leave the member out.
+ABSENT: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,44 +75,31 @@ def needs_login(description: str, parameters: str) -> Answer:
     )
 
 
-NO_CREDENTIALS = Answer(
-    401,
-    ('Bearer realm="api"',),
-    {"error_description": "The request has no Authorization header.", "code": "authorization_header_missing"},
-)
-OTHER_SCHEME = Answer(
-    401,
-    ('Bearer realm="api"',),
-    {"error_description": "The Authorization header must use the Bearer scheme.", "code": "invalid_header"},
-)
-NO_TOKEN = Answer(
-    401,
-    ('Bearer realm="api"',),
-    {"error_description": "The Authorization header has no token after the scheme.", "code": "invalid_header"},
-)
+def without_error(code: str, description: str) -> Answer:
+    """Return the answer to a request without credentials of ours (RFC 6750 §3.1)."""
+    return Answer(401, ('Bearer realm="api"',), {"error_description": description, "code": code})
+
+
+NO_CREDENTIALS = without_error("authorization_header_missing", "The request has no Authorization header.")
+OTHER_SCHEME = without_error("invalid_header", "The Authorization header must use the Bearer scheme.")
+NO_TOKEN = without_error("invalid_header", "The Authorization header has no token after the scheme.")
 ONE_TOKEN = "The Authorization header must be one scheme and one token, separated by one space."
 SEVERAL_CREDENTIALS = Answer(
     400,
     (f'Bearer realm="api", error="invalid_request", error_description="{ONE_TOKEN}"',),
-    {
-        "error": "invalid_request",
-        "error_description": ONE_TOKEN,
-        "code": "invalid_header",
-    },
+    {"error": "invalid_request", "error_description": ONE_TOKEN, "code": "invalid_header"},
 )
-TOO_LONG = invalid_token("token_malformed", "The access token is longer than this API accepts.")
-ENCRYPTED = invalid_token(
-    "token_malformed", "The access token is encrypted; this API accepts only signed access tokens."
-)
-OPAQUE = invalid_token("token_malformed", "The access token is not a JWT; request it with this API's audience.")
-NOT_BASE64URL = invalid_token("token_malformed", "The access token does not consist of three base64url segments.")
-BAD_HEADER = invalid_token("token_malformed", "The header of the access token is not an acceptable JSON object.")
-BAD_PAYLOAD = invalid_token("token_malformed", "The payload of the access token is not an acceptable JSON object.")
-BAD_KEY_ID = invalid_token("token_malformed", "The key id of the access token is not a string, or is too long.")
-CRITICAL_EXTENSION = invalid_token(
-    "token_malformed", "The access token uses a header extension that this API does not understand."
-)
-WRONG_TYPE = invalid_token("token_malformed", "The token's type is not one that this API accepts for access tokens.")
+
+malformed = partial(invalid_token, "token_malformed")
+TOO_LONG = malformed("The access token is longer than this API accepts.")
+ENCRYPTED = malformed("The access token is encrypted; this API accepts only signed access tokens.")
+OPAQUE = malformed("The access token is not a JWT; request it with this API's audience.")
+NOT_BASE64URL = malformed("The access token does not consist of three base64url segments.")
+BAD_HEADER = malformed("The header of the access token is not an acceptable JSON object.")
+BAD_PAYLOAD = malformed("The payload of the access token is not an acceptable JSON object.")
+BAD_KEY_ID = malformed("The key id of the access token is not a string, or is too long.")
+CRITICAL_EXTENSION = malformed("The access token uses a header extension that this API does not understand.")
+WRONG_TYPE = malformed("The token's type is not one that this API accepts for access tokens.")
 UNSUPPORTED_ALGORITHM = invalid_token(
     "unsupported_algorithm", "The access token is signed with an algorithm this API does not accept."
 )
@@ -117,33 +108,30 @@ INVALID_SIGNATURE = invalid_token("invalid_signature", "The signature of the acc
 EXPIRED = invalid_token("token_expired", "The access token expired.")
 NOT_BEFORE = invalid_token("token_not_yet_valid", "The access token is not valid yet.")
 ISSUED_IN_FUTURE = invalid_token("token_not_yet_valid", "The access token was issued in the future; check the clocks.")
-OTHER_ISSUER = invalid_token("invalid_claims", "The access token was issued by another issuer.")
-OTHER_AUDIENCE = invalid_token("invalid_claims", "The access token was issued for another audience.")
-MISSING_CLAIM = invalid_token("invalid_claims", "The access token lacks a claim that this API requires.")
-BAD_SUBJECT = invalid_token("invalid_claims", "The subject of the access token is missing or not a string.")
-BAD_TIME = invalid_token("invalid_claims", "A time in the access token is missing or not a valid number.")
-BAD_NUMBER = invalid_token("invalid_claims", "The access token contains a number that is out of range.")
-TOO_LONG_LIVED = invalid_token("invalid_claims", "The access token is valid for longer than this API accepts.")
-BAD_SCOPE = invalid_token("invalid_claims", "The scope of the access token is neither a string nor a list of strings.")
-BAD_PERMISSIONS = invalid_token("invalid_claims", "The permissions of the access token are not a list of strings.")
-BAD_IDENTIFIER = invalid_token("invalid_claims", "An identifier in the access token is not a string.")
-OTHER_ORGANIZATION = invalid_token(
-    "invalid_claims", "The access token is not for an organization that this API accepts."
-)
-REFUSED_BY_APP = invalid_token("invalid_claims", "The access token was rejected by a rule of this API.")
+
+invalid_claims = partial(invalid_token, "invalid_claims")
+OTHER_ISSUER = invalid_claims("The access token was issued by another issuer.")
+OTHER_AUDIENCE = invalid_claims("The access token was issued for another audience.")
+MISSING_CLAIM = invalid_claims("The access token lacks a claim that this API requires.")
+BAD_SUBJECT = invalid_claims("The subject of the access token is missing or not a string.")
+BAD_TIME = invalid_claims("A time in the access token is missing or not a valid number.")
+BAD_NUMBER = invalid_claims("The access token contains a number that is out of range.")
+TOO_LONG_LIVED = invalid_claims("The access token is valid for longer than this API accepts.")
+BAD_SCOPE = invalid_claims("The scope of the access token is neither a string nor a list of strings.")
+BAD_PERMISSIONS = invalid_claims("The permissions of the access token are not a list of strings.")
+BAD_IDENTIFIER = invalid_claims("An identifier in the access token is not a string.")
+OTHER_ORGANIZATION = invalid_claims("The access token is not for an organization that this API accepts.")
+REFUSED_BY_APP = invalid_claims("The access token was rejected by a rule of this API.")
 REVOKED = invalid_token("token_revoked", "The access token was revoked.")
-BOUND = invalid_token(
-    "binding_mismatch",
-    "The access token is sender-constrained, and the request does not prove possession of its key or certificate.",
+
+mismatch = partial(invalid_token, "binding_mismatch")
+BOUND = mismatch(
+    "The access token is sender-constrained, and the request does not prove possession of its key or certificate."
 )
-NO_CERTIFICATE = invalid_token(
-    "binding_mismatch", "The access token is bound to a client certificate, but the request presents none."
-)
-OTHER_CERTIFICATE = invalid_token("binding_mismatch", "The access token is bound to another client certificate.")
-UNREADABLE_CERTIFICATE = invalid_token("binding_mismatch", "The client certificate of the request cannot be read.")
-UNTRUSTED_PROXY = invalid_token(
-    "binding_mismatch", "The client certificate was not forwarded by a proxy that this API trusts."
-)
+NO_CERTIFICATE = mismatch("The access token is bound to a client certificate, but the request presents none.")
+OTHER_CERTIFICATE = mismatch("The access token is bound to another client certificate.")
+UNREADABLE_CERTIFICATE = mismatch("The client certificate of the request cannot be read.")
+UNTRUSTED_PROXY = mismatch("The client certificate was not forwarded by a proxy that this API trusts.")
 USER_NOT_FOUND = invalid_token("user_not_found", "This API does not know the user of the access token.")
 KEY_SET_UNAVAILABLE = Answer(
     503,
@@ -158,17 +146,8 @@ KEY_SET_UNAVAILABLE = Answer(
 
 def guarded(app: Flask) -> FlaskClient:
     """Give *app* a view behind a guard of ours and one behind flask-jwt-extended's, and return its client."""
-
-    @app.get("/ours")
-    @requires_auth
-    def ours() -> dict[str, str]:
-        return {"subject": current_token.subject}
-
-    @app.get("/theirs")
-    @jwt_required()  # type: ignore[untyped-decorator]
-    def theirs() -> dict[str, str]:
-        return {"subject": get_jwt_identity()}
-
+    app.add_url_rule("/ours", "ours", requires_auth(lambda: {"subject": current_token.subject}))
+    app.add_url_rule("/theirs", "theirs", jwt_required()(lambda: {"subject": get_jwt_identity()}))
     return app.test_client()
 
 
@@ -178,6 +157,14 @@ def answer_to(client: FlaskClient, token: str) -> Answer:
     if ours != theirs:
         raise AssertionError(f"the guards disagree: {ours} and {theirs}")
     return ours
+
+
+def answer_unread(client: FlaskClient, issuer: LocalIssuer, token: str) -> Answer:
+    """Return the answer to *token*, for which no key may be fetched."""
+    answer = answer_to(client, token)
+    if issuer.fetch_count:
+        raise AssertionError("a key was fetched for a token that is refused without one")
+    return answer
 
 
 def passes(client: FlaskClient, token: str) -> bool:
@@ -219,6 +206,31 @@ def by_hand(issuer: LocalIssuer, header: Any = None, claims: Any = None, key: RS
     signing_input = f"{segment(header)}.{segment(claims)}"
     signature = (key or issuer.signing_key()).sign(signing_input.encode(), PKCS1v15(), SHA256())
     return f"{signing_input}.{segment(signature)}"
+
+
+def changed(members: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return *members* with *changes*, of which `ABSENT` leaves a member out."""
+    return {name: value for name, value in {**members, **changes}.items() if value is not ABSENT}
+
+
+def with_header(issuer: LocalIssuer, **changes: Any) -> str:
+    """Return a good token but for *changes* in its header, with a genuine signature."""
+    return by_hand(issuer, changed(header_of(issuer.token()), changes))
+
+
+def with_claims(issuer: LocalIssuer, **changes: Any) -> str:
+    """Return a good token but for *changes* in its claims, with a genuine signature."""
+    return by_hand(issuer, claims=changed(claims_of(issuer.token()), changes))
+
+
+def with_text(issuer: LocalIssuer, name: str, text: str) -> str:
+    """Return a good token but for *text*, as it is, for the value of the claim *name*."""
+    return by_hand(issuer, claims=with_member(claims_of(issuer.token()), name, text))
+
+
+def with_signature(token: str, signature: bytes) -> str:
+    """Return *token* with *signature* in place of its own."""
+    return f"{token.rpartition('.')[0]}.{segment(signature)}"
 
 
 def with_member(members: dict[str, Any], name: str, text: str) -> bytes:

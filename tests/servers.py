@@ -10,13 +10,14 @@ import socket
 import socketserver
 import ssl
 import threading
-from collections.abc import Callable
-from contextlib import suppress
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from flask import Flask
 from jwt.algorithms import OKPAlgorithm
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from auth0_blueprint.keysets.fetch import FetchError
 
@@ -60,7 +61,7 @@ class RawServer(socketserver.ThreadingTCPServer):
         self.heads: list[bytes] = []
         self.connection_ended = threading.Event()
         super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._background = ExitStack()
 
     @property
     def url(self) -> str:
@@ -68,7 +69,6 @@ class RawServer(socketserver.ThreadingTCPServer):
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.server_address[1]}/jwks.json"
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Serve one connection, in a thread of its own."""
         request.settimeout(10)
         with suppress(OSError):
             connection = self._tls.wrap_socket(request, server_side=True) if self._tls else request
@@ -84,15 +84,37 @@ class RawServer(socketserver.ThreadingTCPServer):
         return self.connection_ended.set()
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._background.enter_context(in_background(self))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
+    def __exit__(self, *_: object) -> None:
+        self._background.close()
+
+
+@contextmanager
+def in_background(server: socketserver.BaseServer) -> Iterator[None]:
+    """Have *server* serve in a thread, and close it afterwards."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Silent(WSGIRequestHandler):
+    def log(self, *_: Any) -> None:
+        """Leave the output to pytest."""
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """Serve *app*, and give its URL."""
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Silent)
+    with in_background(server):
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 _jwks: dict[str, dict[str, Any]] = {}

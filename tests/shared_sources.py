@@ -1,8 +1,7 @@
-"""Key sources, and processes of one fleet without the processes: with one cache, one clock and one issuer."""
+"""Key sources, and processes of one fleet without the processes: with one cache, store, clock and issuer."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -13,8 +12,11 @@ from servers import ScriptedIssuer, complete, document
 
 from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.concurrency.deadline import call_within
+from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.jose.algorithms import ALGORITHMS
-from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
+from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.shared_copy import SharedEntry, SharedKeySet
+from auth0_blueprint.keysets.snapshot import FoundKey
 from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.sharing.entry_signer import EntrySigner
 from auth0_blueprint.sharing.shared_cache import CacheBackend, SharedCache
@@ -26,6 +28,27 @@ ISSUER = "https://issuer.example/"
 URL = "https://issuer.example/.well-known/jwks.json"
 SECRET = "a secret of the fleet"
 EDDSA = ALGORITHMS["EdDSA"]
+UNKNOWN, UNAVAILABLE = UnknownKeyError.code, KeySetUnavailableError.code
+OUTAGE = FetchError("http_status", status=503)
+
+
+def outcome(look: Callable[[str, Any], FoundKey], key_id: str) -> str:
+    """Return the id of the key that *look* finds, or the code of its refusal."""
+    try:
+        return look(key_id, EDDSA).key.key_id or ""
+    except (UnknownKeyError, KeySetUnavailableError) as error:
+        return error.code
+
+
+def ask(source: KeySource, key_id: str = "a") -> str:
+    """Return what a request that needs the key gets."""
+    return outcome(source.key_for, key_id)
+
+
+def refresh(source: KeySource) -> None:
+    """Ask for the keys, and have done what this causes."""
+    source.snapshot()
+    complete()
 
 
 def make_shared(
@@ -57,10 +80,9 @@ def make_source(
         "refresh_ahead_seconds": AHEAD,
         "max_stale_seconds": MAX_STALE,
         "cooldown_seconds": COOLDOWN,
+        **changes,
     }
-    return KeySource(
-        fetch=fetch, clock=clock, shared=shared or make_shared(clock, secret=None), **{**arguments, **changes}
-    )
+    return KeySource(fetch=fetch, clock=clock, shared=shared or make_shared(clock, secret=None), **arguments)
 
 
 class DictBackend:
@@ -79,9 +101,6 @@ class DictBackend:
         self.values[key] = value
         return True
 
-    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        return key not in self.values and self.set(key, value, timeout)
-
     def get_many(self, *keys: str) -> Any:
         self.calls += 1
         return [self.values.get(key) for key in keys]
@@ -92,41 +111,31 @@ class DictBackend:
 
     @property
     def only_key(self) -> str:
-        (key,) = self.values
-        return key
-
-
-class LockedBackend(DictBackend):
-    """Adds atomically, as Redis does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lock = threading.Lock()
-
-    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        with self._lock:
-            return super().add(key, value, timeout)
+        return self.key_of("")
 
     def key_of(self, kind: str) -> str:
-        (key,) = (key for key in self.values if f"-{kind}-" in key)
+        (key,) = (key for key in self.values if kind in key)
         return key
 
 
 class Fleet:
-    """Processes with one cache, one clock and one issuer.
+    """Processes with one cache, one store, one clock and one issuer.
 
     Attributes:
         backend: of the cache. A test may put another one in its place at any time.
+        store: what later processes take leases from.
     """
 
     def __init__(self, backend: DictBackend, scripted: ScriptedIssuer, clock: MovableClock) -> None:
         self.backend = backend
+        self.store = MemoryStore(clock)
         self.scripted = scripted
         self.clock = clock
 
     def shared(self, **changes: Any) -> SharedKeySet:
         """Return the shared copy as one more process sees it."""
-        return make_shared(self.clock, lambda: cast("CacheBackend", _PresentBackend(self)), **changes)
+        arguments = {"store": self.store, **changes}
+        return make_shared(self.clock, lambda: cast("CacheBackend", _PresentBackend(self)), **arguments)
 
     def process(self, **changes: Any) -> KeySource:
         """Return the source of one more process."""
@@ -135,9 +144,21 @@ class Fleet:
     def warm_process(self) -> KeySource:
         """Return the source of a process that has fetched, or adopted, a key set just now."""
         process = self.process()
-        process.snapshot()
-        complete()
+        refresh(process)
         return process
+
+    def publish(self, *key_ids: str) -> None:
+        """Have the issuer publish these keys and no others."""
+        self.scripted.answer = document(*key_ids)
+
+    def go_down(self) -> None:
+        """Have the issuer refuse to answer."""
+        self.scripted.answer = OUTAGE
+
+    @property
+    def fetches(self) -> int:
+        """How often the issuer was asked."""
+        return self.scripted.fetch_count
 
     def entry(self, *key_ids: str, seconds_ago: float = 0) -> SharedEntry:
         """Return an entry as it was fetched some time ago."""

@@ -16,7 +16,6 @@ def make_backoff(uniform: Callable[[float, float], float] = middle) -> Backoff:
 
 
 def test_full_jitter_lies_between_none_and_the_limit() -> None:
-    """The limit doubles from 2 s to 30 s, however many attempts fail."""
     backoff = make_backoff()
     for delay in (1, 2, 4, 8, *[15] * 2000):
         backoff.failed(1000.0, "HTTP status 503", 0)
@@ -66,12 +65,10 @@ def test_a_search_that_failed_waits_up_to_5_s_longer_than_the_cooldown(
 
 
 def test_nothing_holds_up_the_first_attempt() -> None:
-    """There is neither a cooldown nor a backoff before anybody has asked."""
     backoff = make_backoff()
     assert (backoff.is_in_cooldown(0.0), backoff.is_in_backoff(0.0)) == (False, False)
 
 
 def test_the_last_attempt_is_told_from_an_older_one_and_from_itself() -> None:
-    """What is known already is no news."""
     backoff = make_backoff()
     assert [backoff.attempted(at) for at in (10.0, 10.0, 9.0, 10.001)] == [True, False, False, True]

@@ -8,10 +8,12 @@ from functools import partial
 
 import pytest
 from flask.testing import FlaskClient
+from fleet.redis_server import needed_redis_server
 from servers import Answer, RawServer, respond
 
 from auth0_blueprint.testing import LocalIssuer
 from benchmarks import guard as guard_benchmark
+from benchmarks import revocations
 from benchmarks.guard import BLOCK, RUN_IN, Variant, measure, requests_to
 from benchmarks.guarded_apps import GUARDS, OURS, PATH, Guard, Minter, Tenant, bare, bearer, open_with
 from benchmarks.memory import TOKEN_BYTES, make_tokens
@@ -87,6 +89,17 @@ def test_remembered_tokens_are_of_the_size_and_differ(issuer: LocalIssuer) -> No
     tokens = make_tokens(Minter(issuer), 3)
     assert all(abs(len(token) - TOKEN_BYTES) <= 1 for token in tokens)
     assert len(set(tokens)) == 3
+
+
+def test_revocations_are_measured_from_the_first_to_those_written_back() -> None:
+    needed_redis_server()
+    figures = revocations.measured(revocations.ROOT, 30)
+    assert figures["Redis: keys"] == 1
+    assert figures["Redis: bytes each"] > 50
+    assert {name for name in figures if name.startswith(("a new process has all", "30 written back"))} == {
+        "a new process has all, s",
+        "30 written back into an empty Redis, s",
+    }
 
 
 def answer_of(server: RawServer) -> bytes:

@@ -27,13 +27,11 @@ def statuses(app: Flask, tokens: list[str]) -> list[int]:
 
 
 def test_32_cold_requests_cost_one_fetch(app: Flask, issuer: LocalIssuer) -> None:
-    """All wait for the one under way."""
     assert statuses(app, [issuer.token()] * 32) == [200] * 32
     assert issuer.fetch_count == 1
 
 
 def test_200_unknown_key_ids_cost_at_most_one_fetch(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """And a good token passes all the while."""
     app = make_app(AUTH0_JWKS_COOLDOWN=3600)
     tokens = [issuer.token(headers={"kid": f"unknown-{number}"}) for number in range(200)]
     answers = [
@@ -44,7 +42,6 @@ def test_200_unknown_key_ids_cost_at_most_one_fetch(make_app: AppFactory, issuer
 
 
 def test_a_new_key_is_found_after_the_cooldown(make_app: AppFactory, issuer: LocalIssuer, clock: MovableClock) -> None:
-    """An unknown key id causes the fetch that finds it."""
     client = make_app(AUTH0_JWKS_COOLDOWN=1, clock=clock.monotonic_only).test_client()
     assert client.get("/auth/me", headers=bearer(issuer.token())).status_code == 200
     issuer.rotate()
@@ -74,10 +71,9 @@ def test_an_issuer_that_misbehaves_gives_503_in_bounded_time(
 ) -> None:
     """With ``Retry-After`` and without a challenge: it is not the client's fault."""
     with RawServer(answer) as server:
-        app = make_app(AUTH0_JWKS_URL=server.url, AUTH0_JWKS_TIMEOUT=0.5)
-        headers = bearer(issuer.token())
-        started = time.monotonic()
-        response = app.test_client().get("/auth/me", headers=headers)
+        client = make_app(AUTH0_JWKS_URL=server.url, AUTH0_JWKS_TIMEOUT=0.5).test_client()
+        token, started = issuer.token(), time.monotonic()
+        response = client.get("/auth/me", headers=bearer(token))
         assert time.monotonic() - started < 2.5
     assert (response.status_code, response.get_json()["code"]) == (503, "key_set_unavailable")
     assert int(response.headers["Retry-After"]) >= 1
@@ -85,7 +81,6 @@ def test_an_issuer_that_misbehaves_gives_503_in_bounded_time(
 
 
 def test_a_removed_key_stops_working_after_the_next_refresh(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """The new set replaces the old one as a whole."""
     app = make_app(AUTH0_JWKS_COOLDOWN=1, AUTH0_JWKS_TTL=1, AUTH0_JWKS_REFRESH_AHEAD=0.99)
     client = app.test_client()
     old_key, old = issuer.key_ids[-1], issuer.token()

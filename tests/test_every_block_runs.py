@@ -37,7 +37,7 @@ TESTED = By("test_tutorial.py", "test_the_test_of_the_page_passes_and_notices_a_
 ASKED = By("test_tutorial.py", "test_the_lines_for_a_tenant_get_a_token_and_an_answer")
 COMMANDS = By("commands/test_command_line_document.py", "test_what_is_shown_is_what_is_printed")
 ROUTES = By("commands/test_command_line_document.py", "test_the_table_of_routes_is_that_of_the_guide_and_a_route_more")
-INSPECT = By("commands/test_inspect_document.py", "test_what_is_shown_is_what_is_printed")
+INSPECT = By("commands/test_command_line_document.py", "test_what_is_shown_of_a_token_is_what_is_printed")
 PROXY = By("system/test_behind_a_proxy.py", "test_a_proof_names_the_address_that_the_client_knows")
 RECIPES = By("test_testing_document.py", "test_every_recipe_passes_under_pytest")
 
@@ -66,11 +66,8 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
     ("docs/tutorial.md", "Test it", "python"): TESTED,
     ("docs/tutorial.md", "Test it", "console"): TESTED,
     ("docs/tutorial.md", "Use your tenant", "console"): ASKED,
-    **{
-        ("docs/testing.md", block.title, "python"): RECIPES
-        for block in blocks_of(ROOT / "docs" / "testing.md")
-    },
-}  # fmt: skip
+    **{("docs/testing.md", block.title, "python"): RECIPES for block in blocks_of(ROOT / "docs" / "testing.md")},
+}
 
 
 def app_with(settings: dict[str, Any]) -> Flask:
@@ -129,7 +126,6 @@ RUN = {(page, entry) for (page, *_), entry in ELSEWHERE.items() if isinstance(en
 
 @pytest.mark.parametrize(("page", "entry"), sorted(RUN), ids=lambda value: getattr(value, "test", value))
 def test_the_test_that_is_named_is_there_and_reads_the_page(page: str, entry: By) -> None:
-    """By its name, and by that of the page."""
     source = (ROOT / "tests" / entry.file).read_text(encoding="utf-8")
     assert f"def {entry.test}(" in source
     assert f'"{Path(page).name}"' in source

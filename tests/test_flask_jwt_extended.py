@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import FunctionType
 from typing import Any, NoReturn
 
@@ -9,7 +10,7 @@ import flask_jwt_extended as fje
 import jwt
 import pytest
 from conftest import AppFactory, bearer
-from flask import Flask, jsonify
+from flask import Flask, g, jsonify
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 
@@ -23,23 +24,19 @@ from auth0_blueprint.testing import LocalIssuer
 def stock(app: Flask) -> FlaskClient:
     """A client of an app whose views know flask-jwt-extended only."""
 
-    @app.route("/required", methods=["GET", "OPTIONS"])
-    @fje.jwt_required()
     def required() -> ResponseReturnValue:
-        return jsonify(
-            identity=fje.get_jwt_identity(), claims=fje.get_jwt(), header=fje.get_jwt_header(), ours=current_token
-        )
+        found = {"identity": fje.get_jwt_identity(), "claims": fje.get_jwt(), "header": fje.get_jwt_header()}
+        return jsonify(**found, ours=current_token)
 
-    @app.get("/optional")
-    @fje.jwt_required(optional=True)
     def optional() -> ResponseReturnValue:
         return jsonify(identity=fje.get_jwt_identity(), claims=fje.get_jwt(), location=fje.get_jwt_request_location())
 
+    app.add_url_rule("/required", "required", fje.jwt_required()(required), methods=["GET", "OPTIONS"])
+    app.add_url_rule("/optional", "optional", fje.jwt_required(optional=True)(optional))
     return app.test_client()
 
 
 def test_all_answers_come_from_our_verification(stock: FlaskClient, issuer: LocalIssuer) -> None:
-    """Identity, claims and header are those of our token."""
     body: dict[str, Any] = stock.get("/required", headers=bearer(issuer.token(jti="1"))).get_json()
     assert body["identity"] == body["ours"]["sub"] == "auth0|local-user"
     assert body["claims"] == {**body["ours"], "type": "access", "fresh": False}
@@ -55,19 +52,13 @@ def test_the_scheme_may_be_in_any_case(stock: FlaskClient, issuer: LocalIssuer, 
 @pytest.mark.parametrize(
     ("header", "status", "code"),
     [
-        (None, 401, "authorization_header_missing"),
-        ("", 401, "authorization_header_missing"),
-        ("Basic dTpw", 401, "invalid_header"),
-        ("Bearer", 401, "invalid_header"),
-        ("Bearer\tx", 401, "invalid_header"),
-        ("Bearer a b", 400, "invalid_header"),
-        ("Bearer a, Bearer b", 400, "invalid_header"),
-        ("Bearer a,", 400, "invalid_header"),
+        *((header, 401, "authorization_header_missing") for header in (None, "")),
+        *((header, 401, "invalid_header") for header in ("Basic dTpw", "Bearer", "Bearer\tx")),
+        *((header, 400, "invalid_header") for header in ("Bearer a b", "Bearer a, Bearer b", "Bearer a,")),
         ("Bearer nonsense", 401, "token_malformed"),
     ],
 )
 def test_refusals_are_ours_and_never_its_422(stock: FlaskClient, header: str | None, status: int, code: str) -> None:
-    """The same status, code and challenge as from our own guards."""
     response = stock.get("/required", headers={} if header is None else {"Authorization": header})
     assert response.status_code == status
     assert response.get_json()["code"] == code
@@ -81,21 +72,17 @@ def test_a_header_that_only_its_parser_accepts_is_refused(stock: FlaskClient, is
         assert (response.status_code in {400, 401}, response.get_json()["code"]) == (True, "invalid_header")
 
 
-def test_optional_is_anonymous_without_credentials_and_with_another_scheme(stock: FlaskClient) -> None:
-    """The documented limit: other schemes count as none."""
-    for headers in ({}, {"Authorization": "Basic dTpw"}):
-        response = stock.get("/optional", headers=headers)
+@pytest.mark.parametrize("header", [None, "Basic dTpw", "Bearer a, Bearer b", "bearer bad", "Bearer", "Bearer a b"])
+def test_optional_refuses_bad_bearer_credentials_only(stock: FlaskClient, header: str | None) -> None:
+    """Stock flask-jwt-extended takes some of these for anonymous. The documented limit: other schemes count as none."""
+    response = stock.get("/optional", headers={} if header is None else {"Authorization": header})
+    if header in (None, "Basic dTpw"):
         assert (response.status_code, response.get_json()) == (200, {"identity": None, "claims": {}, "location": None})
-
-
-@pytest.mark.parametrize("header", ["Bearer a, Bearer b", "bearer bad", "Bearer", "Bearer a b"])
-def test_optional_refuses_bad_bearer_credentials(stock: FlaskClient, header: str) -> None:
-    """Stock flask-jwt-extended takes some of these for anonymous."""
-    assert stock.get("/optional", headers={"Authorization": header}).status_code in {400, 401}
+    else:
+        assert response.status_code in {400, 401}
 
 
 def test_optional_knows_a_caller_with_a_token(stock: FlaskClient, issuer: LocalIssuer) -> None:
-    """A good token is used where it is given."""
     body = stock.get("/optional", headers=bearer(issuer.token())).get_json()
     assert (body["identity"], body["location"]) == ("auth0|local-user", "headers")
 
@@ -114,8 +101,6 @@ def test_options_passes_as_its_documentation_says(app: Flask) -> None:
 
 
 def test_its_functions_answer_behind_our_guards(app: Flask, issuer: LocalIssuer) -> None:
-    """``get_jwt`` and its like work below ``@requires_scope`` as well."""
-
     @app.get("/")
     @requires_scope("a")
     def view() -> ResponseReturnValue:
@@ -147,7 +132,6 @@ def test_what_it_cannot_do_here_is_an_error_that_names_the_remedy(
 
 
 def test_a_token_in_a_cookie_or_query_string_lets_nobody_in(app: Flask, issuer: LocalIssuer) -> None:
-    """Only the header counts, whatever a view asks for."""
     app.add_url_rule("/", "view", fje.jwt_required(locations=["cookies", "query_string"])(lambda: "in"))
     client = app.test_client()
     client.set_cookie("access_token_cookie", issuer.token())
@@ -157,14 +141,12 @@ def test_a_token_in_a_cookie_or_query_string_lets_nobody_in(app: Flask, issuer: 
 
 def test_tokens_cannot_be_created(app: Flask) -> None:
     """The app verifies; Auth0 issues."""
-    with app.app_context():
-        for create in (fje.create_access_token, fje.create_refresh_token):
-            with pytest.raises(RuntimeError, match="LocalIssuer"):
-                create("somebody")
+    for create in (fje.create_access_token, fje.create_refresh_token):
+        with app.app_context(), pytest.raises(RuntimeError, match="LocalIssuer"):
+            create("somebody")
 
 
 def test_decode_token_verifies_as_we_do(app: Flask, issuer: LocalIssuer) -> None:
-    """A good token gives claims, a bad one our error, and expired ones cannot be asked for."""
     with app.app_context():
         assert fje.decode_token(issuer.token())["sub"] == "auth0|local-user"
         with pytest.raises(InvalidTokenError):
@@ -204,7 +186,6 @@ class TestCallbacks:
         assert client.get(path, headers=bearer(issuer.token(scope="a"))).get_json() == {"name": "auth0|local-user"}
         assert looked_up == ["auth0|local-user"]
 
-    @pytest.mark.parametrize("path", ["/theirs", "/ours"])
     @pytest.mark.parametrize(
         ("loader", "answer", "code"),
         [
@@ -214,25 +195,16 @@ class TestCallbacks:
         ],
     )
     def test_a_refusal_by_the_app_is_ours_on_the_wire(
-        self,
-        client: FlaskClient,
-        blueprint: Auth0Blueprint,
-        issuer: LocalIssuer,
-        path: str,
-        loader: str,
-        answer: Any,
-        code: str,
+        self, client: FlaskClient, blueprint: Auth0Blueprint, issuer: LocalIssuer, loader: str, answer: Any, code: str
     ) -> None:
-        """Whichever guard the view has."""
         getattr(blueprint.jwt_manager, loader)(lambda _header, _claims: answer)
-        response = client.get(path, headers=bearer(issuer.token(scope="a")))
-        assert (response.status_code, response.get_json()["code"]) == (401, code)
+        for path in ("/theirs", "/ours"):
+            response = client.get(path, headers=bearer(issuer.token(scope="a")))
+            assert (response.status_code, response.get_json()["code"]) == (401, code)
 
     def test_callbacks_cannot_change_what_others_see(
         self, client: FlaskClient, blueprint: Auth0Blueprint, issuer: LocalIssuer
     ) -> None:
-        """They get claims of their own."""
-
         @blueprint.jwt_manager.token_verification_loader
         def spoil(_header: dict[str, Any], claims: dict[str, Any]) -> bool:
             claims["scope"] = "a"
@@ -248,57 +220,51 @@ class TestCallbacks:
             client.get("/ours", headers=bearer(issuer.token(scope="a")))
 
     @pytest.mark.parametrize(
-        "loader",
-        [
-            "expired_token_loader",
-            "unauthorized_loader",
-            "decode_key_loader",
-            "user_identity_loader",
-            "user_lookup_error_loader",
-        ],
+        "loader", ["expired_token", "unauthorized", "decode_key", "user_identity", "user_lookup_error"]
     )
     def test_loaders_without_effect_are_refused(self, blueprint: Auth0Blueprint, loader: str) -> None:
-        """Rather than silently ignored."""
         with pytest.raises(RuntimeError, match="errorhandler"):
-            getattr(blueprint.jwt_manager, loader)(lambda *_: None)
+            getattr(blueprint.jwt_manager, f"{loader}_loader")(lambda *_: None)
 
 
 def test_a_failure_of_the_hosts_own_pyjwt_stays_its_own(app: Flask) -> None:
     """Stock flask-jwt-extended turns every PyJWT error of an app into a 422."""
     app.testing = True
-
-    @app.get("/")
-    def view() -> str:
-        jwt.decode("nonsense", "key", algorithms=["HS256"])
-        return ""
-
+    app.add_url_rule("/", "view", lambda: jwt.decode("nonsense", "key", algorithms=["HS256"]))
     with pytest.raises(jwt.DecodeError):
         app.test_client().get("/")
 
 
-def test_another_manager_before_is_refused_at_registration(issuer: LocalIssuer) -> None:
-    """It would be replaced silently."""
+def bare_app(issuer: LocalIssuer) -> Flask:
     app = Flask("tested")
     app.config.update(issuer.settings)
+    return app
+
+
+def test_another_manager_before_is_refused_at_registration(issuer: LocalIssuer) -> None:
+    """It would be replaced silently."""
+    app = bare_app(issuer)
     fje.JWTManager(app)
     with pytest.raises(ConfigurationError, match="JWTManager"):
         app.register_blueprint(Auth0Blueprint())
     assert "auth0" not in app.extensions
 
 
-def test_another_manager_afterwards_is_found_at_the_first_request(app: Flask) -> None:
-    """It would verify with its own keys."""
+@pytest.mark.parametrize(
+    ("replace", "named"),
+    [
+        # It would verify with its own keys.
+        (fje.JWTManager, "jwt_manager"),
+        # It would keep one request's identity for the next.
+        (lambda app: setattr(app, "app_ctx_globals_class", Flask.app_ctx_globals_class), "app_ctx_globals_class"),
+    ],
+)
+def test_another_manager_or_class_of_g_afterwards_is_found_at_the_first_request(
+    app: Flask, replace: Callable[[Flask], object], named: str
+) -> None:
     app.testing = True
-    fje.JWTManager(app)
-    with pytest.raises(RuntimeError, match="jwt_manager"):
-        app.test_client().get("/")
-
-
-def test_another_class_of_g_afterwards_is_found_at_the_first_request(app: Flask) -> None:
-    """It would keep one request's identity for the next."""
-    app.testing = True
-    app.app_ctx_globals_class = Flask.app_ctx_globals_class
-    with pytest.raises(RuntimeError, match="app_ctx_globals_class"):
+    replace(app)
+    with pytest.raises(RuntimeError, match=named):
         app.test_client().get("/")
 
 
@@ -307,7 +273,6 @@ def test_another_class_of_g_afterwards_is_found_at_the_first_request(app: Flask)
     [("JWT_TOKEN_LOCATION", ["cookies"]), ("JWT_HEADER_NAME", "X-Token"), ("JWT_HEADER_TYPE", "JWT")],
 )
 def test_settings_that_would_look_elsewhere_are_refused(make_app: AppFactory, key: str, value: Any) -> None:
-    """Tokens are read from the Authorization header only."""
     with pytest.raises(ConfigurationError, match=key):
         make_app(**{key: value})
 
@@ -318,33 +283,26 @@ def test_settings_without_effect_are_named_in_the_log(make_app: AppFactory, capl
     assert "JWT_DECODE_AUDIENCE" in caplog.text
 
 
-def test_registration_finds_a_release_that_does_not_ask_our_verifier(issuer: LocalIssuer) -> None:
-    """The probe fails when decoding does not reach us."""
-
-    class OtherRelease(Auth0JWTManager):
-        def _decode_jwt_from_config(self, *_: object, **__: object) -> dict[str, Any]:
-            return {"sub": "anybody"}
-
-    blueprint = Auth0Blueprint()
-    blueprint.jwt_manager = OtherRelease()
-    app = Flask("tested")
-    app.config.update(issuer.settings)
-    with pytest.raises(ConfigurationError, match="does not call our verifier"):
-        app.register_blueprint(blueprint)
-    assert not app.extensions
+def answers_itself() -> dict[str, Any]:
+    return {"sub": "anybody"}
 
 
-def test_registration_finds_a_release_that_fails_before_it_asks_us(issuer: LocalIssuer) -> None:
+def fails_before_it_asks_us() -> NoReturn:
+    raise KeyError("another internal")
+
+
+@pytest.mark.parametrize("decode", [answers_itself, fails_before_it_asks_us])
+def test_registration_finds_a_release_that_does_not_ask_our_verifier(
+    issuer: LocalIssuer, decode: Callable[[], dict[str, Any]]
+) -> None:
     """The probe does not take another failure for an answer."""
 
     class OtherRelease(Auth0JWTManager):
-        def _decode_jwt_from_config(self, *_: object, **__: object) -> NoReturn:
-            raise KeyError("another internal")
+        def _decode_jwt_from_config(self, *_: object, **__: object) -> dict[str, Any]:
+            return decode()
 
-    blueprint = Auth0Blueprint()
+    blueprint, app = Auth0Blueprint(), bare_app(issuer)
     blueprint.jwt_manager = OtherRelease()
-    app = Flask("tested")
-    app.config.update(issuer.settings)
     with pytest.raises(ConfigurationError, match="does not call our verifier"):
         app.register_blueprint(blueprint)
     assert not app.extensions
@@ -387,9 +345,6 @@ def test_the_configured_header_type_is_a_text_like_any_other(app: Flask) -> None
 
 
 def test_our_values_on_g_are_the_hosts_own_otherwise(app: Flask) -> None:
-    """Only flask-jwt-extended's four names are answered by us."""
-    from flask import g
-
     with app.app_context():
         g.mine = 1
         assert (g.mine, g.get("mine"), g.get("other", 2), "mine" in g, list(g)) == (1, 1, 2, True, ["mine"])

@@ -9,25 +9,26 @@ from typing import Any
 
 import pytest
 from conftest import MovableClock
+from memory_store import MemoryStore
 from servers import ScriptedIssuer, complete, document
-from shared_sources import COOLDOWN, DUE, EDDSA, MAX_STALE, TTL, Fleet, LockedBackend
+from shared_sources import COOLDOWN, DUE, EDDSA, MAX_STALE, TTL, DictBackend, Fleet
 
 from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchError
-from auth0_blueprint.keysets.fleet import Failure
+from auth0_blueprint.keysets.lease import Failure
 from auth0_blueprint.keysets.source import KeySource
 
 OUTAGE = FetchError("http_status", status=503)
 
 
 @pytest.fixture
-def backend() -> LockedBackend:
-    return LockedBackend()
+def backend() -> DictBackend:
+    return DictBackend()
 
 
 @pytest.fixture
-def fleet(clock: MovableClock, backend: LockedBackend) -> Fleet:
+def fleet(clock: MovableClock, backend: DictBackend) -> Fleet:
     return Fleet(backend, ScriptedIssuer(document("a")), clock)
 
 
@@ -73,15 +74,15 @@ def test_a_rotation_is_one_fetch(fleet: Fleet, clock: MovableClock) -> None:
 
 def test_news_that_came_with_the_lease_is_looked_at(fleet: Fleet) -> None:
     """Between a look and the lease another process may have finished: the issuer is not asked again."""
-    other = fleet.process(single_flight=SingleFlight(start=lambda work: work()))
 
-    class Busy(LockedBackend):
-        def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
-            self.add = super().add  # type: ignore[method-assign]  # once
+    class Busy(MemoryStore):
+        def take(self, name: str, value: str, seconds: float) -> bool:
+            self.take = super().take  # type: ignore[method-assign]  # once
             other.snapshot()
-            return super().add(key, value, timeout)
+            return super().take(name, value, seconds)
 
-    fleet.backend = Busy()
+    fleet.store = Busy(fleet.clock)
+    other = fleet.process(single_flight=SingleFlight(start=lambda work: work()))
     late = fleet.process()
     assert ask(late) == "a"
     complete()
@@ -155,7 +156,7 @@ def test_an_old_failure_is_no_news(fleet: Fleet, clock: MovableClock) -> None:
     assert (late.status().source, late.status().consecutive_failures) == ("cache", 0)
 
 
-def test_a_failure_that_is_not_ours_is_ignored(fleet: Fleet, backend: LockedBackend) -> None:
+def test_a_failure_that_is_not_ours_is_ignored(fleet: Fleet, backend: DictBackend) -> None:
     """Whoever can write to the cache cannot keep us from asking."""
     fail(fleet.process(), fleet, retry_after_seconds=300)
     backend.values[backend.key_of("failure")] = "forged"
@@ -164,7 +165,7 @@ def test_a_failure_that_is_not_ours_is_ignored(fleet: Fleet, backend: LockedBack
 
 
 def test_a_failure_that_the_cache_has_forgotten_is_no_news(
-    fleet: Fleet, backend: LockedBackend, clock: MovableClock
+    fleet: Fleet, backend: DictBackend, clock: MovableClock
 ) -> None:
     """Nothing is made of it, and the issuer is asked."""
     fail(fleet.process(), fleet)
@@ -216,7 +217,7 @@ def test_a_cold_process_in_the_backoff_answers_at_once_and_finds_what_another_go
 
 
 def test_a_cold_process_looks_into_the_cache_once_in_a_second(
-    fleet: Fleet, backend: LockedBackend, clock: MovableClock
+    fleet: Fleet, backend: DictBackend, clock: MovableClock
 ) -> None:
     """However many requests come during an outage."""
     cold = fleet.process()
@@ -252,7 +253,7 @@ def test_a_set_that_is_due_is_used_without_a_look_into_the_cache(fleet: Fleet, c
     clock.move(DUE)
     is_asked, is_over = threading.Event(), threading.Event()
 
-    class Hanging(LockedBackend):
+    class Hanging(DictBackend):
         def get(self, key: str) -> Any:
             is_asked.set()
             return None if is_over.wait(5) else "the test has never ended"
@@ -266,7 +267,7 @@ def test_a_set_that_is_due_is_used_without_a_look_into_the_cache(fleet: Fleet, c
 
 
 def test_a_stale_set_in_the_backoff_causes_no_look_into_the_cache(
-    fleet: Fleet, backend: LockedBackend, clock: MovableClock
+    fleet: Fleet, backend: DictBackend, clock: MovableClock
 ) -> None:
     """It is used at once, and the next attempt will look."""
     process = fleet.warm_process()
@@ -285,7 +286,7 @@ def test_a_flight_that_breaks_is_a_failure_and_lets_the_next_one_start(fleet: Fl
     """Whatever breaks: here what comes out of the cache."""
     process = fleet.process()
 
-    class Broken(LockedBackend):
+    class Broken(DictBackend):
         def get(self, key: str) -> Any:
             return BrokenText("text")
 

@@ -37,7 +37,7 @@ def test_a_fleet_lives_through_two_hours_of_incidents_as_one_client() -> None:
     incidents = (
         Incident(20 * MINUTE, "rotation", partial(rotate, notice=COOLDOWN + 1)),
         Incident(40 * MINUTE, "emergency", replace_stolen_key),
-        Incident(50 * MINUTE, "emptied", lambda fleet: fleet.cache.clear()),
+        Incident(50 * MINUTE, "emptied", lambda fleet: fleet.redis.clear()),
         Incident(70 * MINUTE, "flood", lambda fleet: fleet.flood(20, 60)),
     )
     fleet = live(Fleet(5, is_sharing=True), incidents, 2 * HOUR)

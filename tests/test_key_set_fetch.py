@@ -4,37 +4,38 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.utils import format_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from certificates import make_credential
 from servers import Answer, RawServer, drip, respond
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
+from auth0_blueprint.http_session import DirectSession, _Sockets, body_of
 from auth0_blueprint.keysets.fetch import FetchError, fetch
-from auth0_blueprint.keysets.http_session import DirectSession, _Sockets, body_of
 from auth0_blueprint.keysets.key_set import KeySetError, parse_key_set
 from auth0_blueprint.testing import LocalIssuer
 
 MAX_BYTES = 10_000
 LONG, SHORT = 10.0, 0.3  # a deadline that no test reaches, and one that the test is about
+SLOW_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"
 
 
-def get(server: RawServer, timeout_seconds: float = LONG) -> bytes:
+def get(server: RawServer) -> bytes:
     """Fetch from *server*."""
-    return fetch(server.url, timeout_seconds, MAX_BYTES)
+    return fetch(server.url, LONG, MAX_BYTES)
+
+
+def says(message: bytes) -> Answer:
+    """Return an answer of these bytes."""
+    return lambda connection: connection.sendall(message)
 
 
 def failure(answer: Answer) -> FetchError:
@@ -64,280 +65,194 @@ def test_each_code_has_the_text_that_health_and_signals_have() -> None:
 
 
 def test_the_body_of_a_good_answer_is_returned(issuer: LocalIssuer) -> None:
-    """The key set comes as it was published."""
     document = fetch(f"{issuer.issuer}.well-known/jwks.json", LONG, MAX_BYTES)
     assert parse_key_set(document).key_ids == set(issuer.key_ids)
 
 
-def test_a_body_in_chunks_is_returned() -> None:
-    """A body without a length, in pieces, is put together."""
-    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n1\r\n \r\n0\r\n\r\n"
-    with RawServer(lambda connection: connection.sendall(chunks)) as server:
-        assert get(server) == b"{} "
-
-
-# Answers that are not acceptable
-
-
-@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
-def test_the_target_of_a_redirect_is_never_asked(status: str) -> None:
-    """A redirect is a failure, whoever it points to."""
-    with RawServer(respond(body=b'{"keys": []}')) as target:
-        error = failure(respond(status, Location=target.url))
-        assert target.heads == []
-    assert str(error) == f"HTTP status {status[:3]}"
-
-
-def test_the_body_of_a_redirect_is_not_read_to_its_end() -> None:
-    """The size cap holds for answers that are refused anyway: memory is not the server's to fill."""
-    size = 64 * 1024 * 1024
-    accepted: list[int] = []
-
-    def flood(connection: socket.socket) -> None:
-        connection.sendall(f"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: {size}\r\n\r\n".encode())
-        for _ in range(size // 1_048_576):
-            connection.sendall(bytes(1_048_576))
-            accepted.append(1_048_576)
-
-    failure(flood)
-    assert sum(accepted) < size / 2  # what the sockets' own buffers take is not our concern
+CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n1\r\n \r\n0\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    "status", ["204 No Content", "206 Partial Content", "304 Not Modified", "404 Not Found", "500 x"]
+    ("answer", "body"),
+    [(says(CHUNKS), b"{} "), (respond(body=b" " * MAX_BYTES), b" " * MAX_BYTES)],
+    ids=["in chunks", "of the greatest size"],
 )
-def test_any_status_but_200_is_a_failure(status: str) -> None:
-    """The reason names the status and nothing else."""
-    assert str(failure(respond(status))) == f"HTTP status {status[:3]}"
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("0", 0),
-        ("7", 7),
-        ("100000", 100_000),
-        ("", 0),
-        ("-5", 0),
-        ("1.5", 0),
-        ("soon", 0),
-        ("\u00b2", 0),
-        ("9" * 50, 0),
-    ],
-)
-def test_retry_after_in_seconds_is_told(value: str, seconds: float) -> None:
-    """Digits are seconds; what is neither that nor a date is ignored."""
-    head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: " + value.encode("latin-1")
-    error = failure(lambda connection: connection.sendall(head + b"\r\n\r\n"))
-    assert (str(error), error.retry_after_seconds) == ("HTTP status 503", seconds)
-
-
-def test_retry_after_as_a_date_is_told() -> None:
-    """A date is told as the seconds until then."""
-    then = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=100)
-    error = failure(respond("503 Service Unavailable", Retry_After=format_datetime(then, usegmt=True)))
-    assert 95 < error.retry_after_seconds <= 100
-
-
-@pytest.mark.parametrize("date", ["Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 -0000"])
-def test_retry_after_in_the_past_is_no_wait(date: str) -> None:
-    """A date that has passed, with or without zone, asks for nothing."""
-    assert failure(respond("503 Service Unavailable", Retry_After=date)).retry_after_seconds == 0
-
-
-@pytest.mark.parametrize(
-    "date",
-    [
-        "Mon, 01 Jan 99999 00:00:00 GMT",
-        "Mon, 32 Jan 2030 00:00:00 GMT",
-        "Mon, 01 Jan 2030 00:00:00 +99999999999999999999",
-        "Mon, 99999999999999999999 Jan 2030 00:00:00 GMT",
-    ],
-    ids=["year", "day", "zone out of range", "day out of range"],
-)
-def test_retry_after_as_an_impossible_date_is_ignored(date: str) -> None:
-    """Whatever stands there, the failure stays a FetchError."""
-    assert failure(respond("503 Service Unavailable", Retry_After=date)).retry_after_seconds == 0
-
-
-@pytest.mark.parametrize("body", [b"", b"<!doctype html><title>Blocked</title>", b"\xff\xfe", b"null"])
-def test_a_body_that_is_no_key_set_is_not_parsed(body: bytes) -> None:
-    """A 200 with an empty body, or with the page of some proxy, is not a key set."""
-    with RawServer(respond(body=body, Content_Type="text/html")) as server, pytest.raises(KeySetError):
-        parse_key_set(get(server))
-
-
-def test_a_body_of_the_greatest_size_is_returned() -> None:
-    """The cap itself is not too much."""
-    with RawServer(respond(body=b" " * MAX_BYTES)) as server:
-        assert len(get(server)) == MAX_BYTES
-
-
-@pytest.mark.parametrize("length", [{}, {"Content_Length": str(2**40)}], ids=["announced", "announced far too long"])
-def test_a_body_over_the_size_cap_is_refused(length: dict[str, str]) -> None:
-    """One byte more is too much."""
-    error = failure(respond(body=b" " * (MAX_BYTES + 20_000), **length))
-    assert str(error) == "an answer that is too large"
-
-
-def test_an_endless_body_is_refused_at_the_size_cap() -> None:
-    """A body without end is left as soon as it is too large, long before the deadline."""
-    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
-    assert str(failure(drip(head, b" " * MAX_BYTES))) == "an answer that is too large"
-
-
-@pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate", "br", "x-unknown"])
-def test_an_encoded_answer_is_refused(coding: str) -> None:
-    """It was not asked for, and could be a bomb."""
-    error = failure(respond(body=gzip.compress(b'{"keys": []}'), Content_Encoding=coding))
-    assert str(error) == "an encoded answer that was not asked for"
-
-
-def test_encodings_are_not_asked_for() -> None:
-    """The request says so in so many words."""
-    with RawServer(respond()) as server:
-        get(server)
-    assert b"\r\nAccept-Encoding: identity\r\n" in server.heads[0]
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        b"",
-        b"not HTTP at all\r\n\r\n",
-        b"HTTP/1.1 abc OK\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-        b"HTTP/1.1 200 OK\r\n" + b"X-Many: 1\r\n" * 1000 + b"\r\n",
-        b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n",
-        b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: http://[\r\n\r\n",
-    ],
-    ids=["nothing", "no HTTP", "no status", "cut", "chunk size", "many headers", "long header", "location"],
-)
-def test_broken_http_is_a_fetch_error(message: bytes) -> None:
-    """No other exception leaves the function."""
-    failure(lambda connection: connection.sendall(message))
-
-
-def test_a_refused_connection_is_a_fetch_error() -> None:
-    """Nobody listens there."""
-    with socket.socket() as reserved:  # bound, and not listening
-        reserved.bind(("127.0.0.1", 0))
-        with pytest.raises(FetchError, match="no connection"):
-            fetch(f"http://127.0.0.1:{reserved.getsockname()[1]}/", LONG, MAX_BYTES)
-
-
-def test_an_impossible_address_is_a_fetch_error() -> None:
-    """No other exception leaves the function."""
-    with pytest.raises(FetchError, match="no connection"):
-        fetch("http://127.0.0.1:99999/", LONG, MAX_BYTES)
-
-
-def test_reasons_never_show_what_the_server_said() -> None:
-    """They are fixed texts, safe to log."""
-    assert "SPY" not in str(failure(respond("503 SPY", body=b"SPY", SPY="SPY")))
-
-
-# The deadline
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda connection: connection.recv(1),
-        drip(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
-        drip(b"HTTP/1.1 200 OK\r\nX: ", b"y"),
-        drip(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b" "),
-        drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
-        drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    ],
-    ids=["silence", "headers", "one header", "body", "chunks", "interim answers"],
-)
-def test_a_dripping_answer_ends_at_the_deadline(answer: Answer) -> None:
-    """The deadline is for the whole exchange: no byte that comes in time buys more of it."""
+def test_a_body_is_returned_whole(answer: Answer, body: bytes) -> None:
     with RawServer(answer) as server:
-        begin = time.monotonic()
-        with pytest.raises(FetchError, match="in time"):
-            get(server, SHORT)
-        assert SHORT <= time.monotonic() - begin < SHORT + 1
+        assert get(server) == body
 
 
-@pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
-def test_silence_is_told_as_such_also_when_the_socket_notices_it_first(beginning: bytes) -> None:
-    """Its timeout is as long as the deadline: which of the two is noticed first must not change the reason."""
-
-    def answer(connection: socket.socket) -> None:
-        connection.sendall(beginning)
-        connection.recv(1)
-
-    with RawServer(answer) as server, pytest.raises(TimeoutError, match="a socket has timed out"):
-        DirectSession(server.url, SHORT)._exchange("GET", lambda response: body_of(response, MAX_BYTES), {})
+TOO_LARGE, ENCODED = "an answer that is too large", "an encoded answer that was not asked for"
 
 
-def test_a_connection_made_after_the_deadline_is_not_used() -> None:
-    """The name may be resolved only then: the request is not sent any more."""
-    sockets = _Sockets()
-    sockets.shut_down()
-    with socket.socket() as late, pytest.raises(OSError, match="deadline"):
-        sockets.note(late)
+class TestRefusals:
+    @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
+    def test_the_target_of_a_redirect_is_never_asked(self, status: str) -> None:
+        with RawServer(respond(body=b'{"keys": []}')) as target:
+            error = failure(respond(status, Location=target.url))
+            assert target.heads == []
+        assert str(error) == f"HTTP status {status[:3]}"
 
+    def test_the_body_of_a_redirect_is_not_read_to_its_end(self) -> None:
+        """The size cap holds for answers that are refused anyway: memory is not the server's to fill."""
+        size = 64 * 1024 * 1024
+        accepted: list[int] = []
 
-def test_the_connection_is_shut_down_at_the_deadline() -> None:
-    """The server sees us go: no thread and no socket of ours stays with it."""
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"
-    with RawServer(drip(head, b" ")) as server:
-        with pytest.raises(FetchError, match="in time"):
-            get(server, SHORT)
-        assert server.connection_ended.wait(2)
+        def flood(connection: socket.socket) -> None:
+            connection.sendall(f"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: {size}\r\n\r\n".encode())
+            for _ in range(size // 1_048_576):
+                connection.sendall(bytes(1_048_576))
+                accepted.append(1_048_576)
 
+        failure(flood)
+        assert sum(accepted) < size / 2  # what the sockets' own buffers take is not our concern
 
-def test_a_hanging_tls_handshake_ends_at_the_deadline() -> None:
-    """A server that takes the connection and says nothing is left in time, and sees us go."""
-    with RawServer(respond()) as server:
-        begin = time.monotonic()
-        with pytest.raises(FetchError, match="in time"):
-            fetch(server.url.replace("http:", "https:"), SHORT, MAX_BYTES)
-        assert time.monotonic() - begin < SHORT + 1
-        assert server.connection_ended.wait(2)
-
-
-# TLS
-
-
-@pytest.fixture(scope="module")
-def untrusted_tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """A server's TLS context, with a good certificate for 127.0.0.1 that nobody has reason to trust."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [
+            (respond("204 No Content"), "HTTP status 204"),
+            (respond("206 Partial Content"), "HTTP status 206"),
+            (respond("304 Not Modified"), "HTTP status 304"),
+            (respond("404 Not Found"), "HTTP status 404"),
+            (respond("500 x"), "HTTP status 500"),
+            # A reason is a fixed text, safe to log: it never shows what the server said.
+            (respond("503 SPY", body=b"SPY", SPY="SPY"), "HTTP status 503"),
+            # More than the cap, announced or not, is left long before the deadline.
+            (respond(body=b" " * (MAX_BYTES + 20_000)), TOO_LARGE),
+            (respond(body=b" " * (MAX_BYTES + 20_000), Content_Length=str(2**40)), TOO_LARGE),
+            (drip(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b" " * MAX_BYTES), TOO_LARGE),
+            # It was not asked for, and could be a bomb.
+            *(
+                (respond(body=gzip.compress(b'{"keys": []}'), Content_Encoding=coding), ENCODED)
+                for coding in ("gzip", "GZIP", "deflate", "br", "x-unknown")
+            ),
+        ],
     )
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(private + certificate.public_bytes(Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context
+    def test_an_answer_that_is_not_acceptable_is_a_failure(self, answer: Answer, reason: str) -> None:
+        assert str(failure(answer)) == reason
 
+    @pytest.mark.parametrize(
+        ("value", "seconds"),
+        [
+            ("0", 0),
+            ("7", 7),
+            ("100000", 100_000),
+            *((value, 0) for value in ("", "-5", "1.5", "soon", "\u00b2", "9" * 50)),
+            # A date that has passed asks for nothing.
+            ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+            ("Thu, 01 Jan 1970 00:00:00 -0000", 0),
+            # Impossible dates: whatever stands there, the failure stays a FetchError.
+            ("Mon, 01 Jan 99999 00:00:00 GMT", 0),
+            ("Mon, 32 Jan 2030 00:00:00 GMT", 0),
+            ("Mon, 01 Jan 2030 00:00:00 +99999999999999999999", 0),
+            ("Mon, 99999999999999999999 Jan 2030 00:00:00 GMT", 0),
+        ],
+    )
+    def test_retry_after_is_told_in_seconds(self, value: str, seconds: float) -> None:
+        head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: " + value.encode("latin-1")
+        error = failure(says(head + b"\r\n\r\n"))
+        assert (str(error), error.retry_after_seconds) == ("HTTP status 503", seconds)
 
-def test_a_server_with_an_untrusted_certificate_is_not_asked(untrusted_tls: ssl.SSLContext) -> None:
-    """Keys from whoever sits in between would let everybody in."""
-    with RawServer(respond(body=b'{"keys": []}'), untrusted_tls) as server:
-        with pytest.raises(FetchError, match="no trustworthy TLS connection"):
+    def test_retry_after_as_a_date_is_told(self) -> None:
+        then = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=100)
+        error = failure(respond("503 Service Unavailable", Retry_After=format_datetime(then, usegmt=True)))
+        assert 95 < error.retry_after_seconds <= 100
+
+    @pytest.mark.parametrize("body", [b"", b"<!doctype html><title>Blocked</title>", b"\xff\xfe", b"null"])
+    def test_a_body_that_is_no_key_set_is_not_parsed(self, body: bytes) -> None:
+        """A 200 with an empty body, or with the page of some proxy, is not a key set."""
+        with RawServer(respond(body=body, Content_Type="text/html")) as server, pytest.raises(KeySetError):
+            parse_key_set(get(server))
+
+    def test_encodings_are_not_asked_for(self) -> None:
+        with RawServer(respond()) as server:
             get(server)
-        assert server.heads == []
+        assert b"\r\nAccept-Encoding: identity\r\n" in server.heads[0]
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            b"",
+            b"not HTTP at all\r\n\r\n",
+            b"HTTP/1.1 abc OK\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+            b"HTTP/1.1 200 OK\r\n" + b"X-Many: 1\r\n" * 1000 + b"\r\n",
+            b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n",
+            b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: http://[\r\n\r\n",
+        ],
+        ids=["nothing", "no HTTP", "no status", "cut", "chunk size", "many headers", "long header", "location"],
+    )
+    def test_broken_http_is_a_fetch_error(self, message: bytes) -> None:
+        failure(says(message))
+
+    def test_an_address_where_nobody_listens_is_a_fetch_error(self) -> None:
+        with socket.socket() as reserved:  # bound, and not listening
+            reserved.bind(("127.0.0.1", 0))
+            for port in (reserved.getsockname()[1], 99999):
+                with pytest.raises(FetchError, match="no connection"):
+                    fetch(f"http://127.0.0.1:{port}/", LONG, MAX_BYTES)
 
 
-# The environment
+def runs_out_of_time(server: RawServer, url: str) -> None:
+    """Fetch until the deadline is over, when *server* sees us go: no thread and no socket of ours stays with it."""
+    begin = time.monotonic()
+    with pytest.raises(FetchError, match="in time"):
+        fetch(url, SHORT, MAX_BYTES)
+    assert SHORT <= time.monotonic() - begin < SHORT + 1
+    assert server.connection_ended.wait(2)
+
+
+class TestDeadline:
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            lambda connection: connection.recv(1),
+            drip(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+            drip(b"HTTP/1.1 200 OK\r\nX: ", b"y"),
+            drip(SLOW_BODY, b" "),
+            drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+            drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        ],
+        ids=["silence", "headers", "one header", "body", "chunks", "interim answers"],
+    )
+    def test_a_dripping_answer_ends_at_the_deadline(self, answer: Answer) -> None:
+        """The deadline is for the whole exchange: no byte that comes in time buys more of it."""
+        with RawServer(answer) as server:
+            runs_out_of_time(server, server.url)
+
+    def test_a_hanging_tls_handshake_ends_at_the_deadline(self) -> None:
+        with RawServer(respond()) as server:
+            runs_out_of_time(server, server.url.replace("http:", "https:"))
+
+    @pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
+    def test_silence_is_told_as_such_also_when_the_socket_notices_it_first(self, beginning: bytes) -> None:
+        """Its timeout is as long as the deadline: which of the two is noticed first must not change the reason."""
+
+        def answer(connection: socket.socket) -> None:
+            connection.sendall(beginning)
+            connection.recv(1)
+
+        with RawServer(answer) as server, pytest.raises(TimeoutError, match="a socket has timed out"):
+            DirectSession(server.url, SHORT)._exchange("GET", lambda response: body_of(response, MAX_BYTES), {})
+
+    def test_a_connection_made_after_the_deadline_is_not_used(self) -> None:
+        """The name may be resolved only then: the request is not sent any more."""
+        sockets = _Sockets()
+        sockets.shut_down()
+        with socket.socket() as late, pytest.raises(OSError, match="deadline"):
+            sockets.note(late)
+
+
+class TestTLS:
+    def test_a_server_with_an_untrusted_certificate_is_not_asked(self, tmp_path: Path) -> None:
+        """Good for 127.0.0.1, and of nobody's trust: keys from whoever sits in between would let everybody in."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*make_credential("127.0.0.1").write_to(tmp_path, "server"))
+        with RawServer(respond(body=b'{"keys": []}'), context) as server:
+            with pytest.raises(FetchError, match="no trustworthy TLS connection"):
+                get(server)
+            assert server.heads == []
 
 
 @pytest.fixture
@@ -349,35 +264,31 @@ def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETRC", str(path))
 
 
-@pytest.mark.usefixtures("netrc")
-def test_netrc_credentials_are_not_sent_to_loopback() -> None:
-    """The key set is public, and the user's passwords are not ours to send."""
-    with RawServer(respond()) as server:
-        get(server)
-    assert b"authorization" not in server.heads[0].lower()
-
-
-@pytest.mark.usefixtures("netrc")
-def test_netrc_credentials_are_not_sent_to_other_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seen from a proxy, which stands in for a host beyond this machine."""
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[RawServer]:
+    """A proxy for every host."""
     with RawServer(respond()) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setenv("no_proxy", "")
+        yield proxy
+
+
+class TestEnvironment:
+    @pytest.mark.usefixtures("netrc")
+    def test_netrc_credentials_are_not_sent_anywhere(self, proxy: RawServer) -> None:
+        """The key set is public, and the user's passwords are not ours to send: neither to loopback nor beyond."""
+        with RawServer(respond()) as server:
+            get(server)
         fetch("http://issuer.example/jwks.json", LONG, MAX_BYTES)
-    assert proxy.heads[0].startswith(b"GET http://issuer.example/jwks.json ")
-    assert b"authorization" not in proxy.heads[0].lower()
+        assert proxy.heads[0].startswith(b"GET http://issuer.example/jwks.json ")
+        for (head,) in (server.heads, proxy.heads):
+            assert b"authorization" not in head.lower()
 
-
-def test_loopback_is_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A local issuer is here, and not wherever the proxy runs."""
-    with RawServer(respond("502 Bad Gateway")) as proxy, RawServer(respond(body=b"{}")) as server:
-        monkeypatch.setenv("http_proxy", proxy.url)
-        monkeypatch.setenv("no_proxy", "")
-        assert get(server) == b"{}"
+    def test_loopback_is_never_asked_through_a_proxy(self, proxy: RawServer) -> None:
+        """A local issuer is here, and not wherever the proxy runs."""
+        with RawServer(respond(body=b"{}")) as server:
+            assert get(server) == b"{}"
         assert proxy.heads == []
-
-
-# What others have put in place of urllib3's connections
 
 
 @pytest.fixture
@@ -395,18 +306,15 @@ def detour(monkeypatch: pytest.MonkeyPatch) -> Callable[[RawServer], None]:
     return install
 
 
-def test_connections_of_others_are_used(detour: Callable[[RawServer], None]) -> None:
-    """The pool's own class connects in its own way: no name is resolved here."""
-    with RawServer(respond(body=b"{}")) as server:
-        detour(server)
-        assert fetch("http://issuer.invalid/jwks.json", LONG, MAX_BYTES) == b"{}"
-    assert b"\r\nHost: issuer.invalid\r\n" in server.heads[0]
+class TestOtherConnections:
+    def test_connections_of_others_are_used(self, detour: Callable[[RawServer], None]) -> None:
+        """The pool's own class connects in its own way: no name is resolved here."""
+        with RawServer(respond(body=b"{}")) as server:
+            detour(server)
+            assert fetch("http://issuer.invalid/jwks.json", LONG, MAX_BYTES) == b"{}"
+        assert b"\r\nHost: issuer.invalid\r\n" in server.heads[0]
 
-
-def test_connections_of_others_are_shut_down_at_the_deadline_too(detour: Callable[[RawServer], None]) -> None:
-    """Their sockets are noted as well."""
-    with RawServer(drip(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b" ")) as server:
-        detour(server)
-        with pytest.raises(FetchError, match="in time"):
-            fetch("http://issuer.invalid/jwks.json", SHORT, MAX_BYTES)
-        assert server.connection_ended.wait(2)
+    def test_connections_of_others_are_shut_down_at_the_deadline_too(self, detour: Callable[[RawServer], None]) -> None:
+        with RawServer(drip(SLOW_BODY, b" ")) as server:
+            detour(server)
+            runs_out_of_time(server, "http://issuer.invalid/jwks.json")

@@ -8,22 +8,18 @@ from typing import Any
 
 import pytest
 from conftest import MovableClock
+from memory_store import MemoryStore
 from servers import ScriptedIssuer, complete, document
-from shared_sources import ATTEMPT, Fleet, LockedBackend
+from shared_sources import ATTEMPT, DictBackend, Fleet
 
 from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.errors import KeySetUnavailableError
 
 
 @pytest.fixture
-def backend() -> LockedBackend:
-    return LockedBackend()
-
-
-@pytest.fixture
-def fleet(clock: MovableClock, backend: LockedBackend) -> Fleet:
+def fleet(clock: MovableClock) -> Fleet:
     clock.sleep = lambda _seconds: None
-    return Fleet(backend, ScriptedIssuer(document("a")), clock)
+    return Fleet(DictBackend(), ScriptedIssuer(document("a")), clock)
 
 
 def take_lease(fleet: Fleet) -> Any:
@@ -51,9 +47,11 @@ def test_a_lease_in_force_is_waited_for(fleet: Fleet, clock: MovableClock, secon
     assert [next(turns), next(turns), next(turns)] == [None, None, None]
 
 
-def test_a_lease_ends_by_itself(fleet: Fleet, clock: MovableClock) -> None:
-    """A holder that has died costs nobody more than the time of one fetch, wherever the cache keeps its lease."""
+@pytest.mark.parametrize("kept_seconds", [ATTEMPT, 3600])
+def test_a_lease_ends_by_itself(fleet: Fleet, clock: MovableClock, kept_seconds: float) -> None:
+    """A holder that has died costs nobody more than the time of one fetch, however long the store keeps its lease."""
     take_lease(fleet)
+    fleet.store.put("lease", str(fleet.store.value_of("lease")), kept_seconds)
     clock.move(ATTEMPT)
     take_lease(fleet)
 
@@ -74,7 +72,8 @@ def test_nobody_waits_for_ever(fleet: Fleet, clock: MovableClock) -> None:
     began = clock.now
     for turn in islice(fleet.shared().fleet.wait_for_turn(), 100):
         if turn is None:
-            fleet.shared().fleet._entries.write("lease", {"holder": "x", "until": clock.now + ATTEMPT}, ATTEMPT)
+            text = fleet.shared().fleet._signer.sign("lease", "", {"holder": "x", "until": clock.now + ATTEMPT})
+            fleet.store.put("lease", text, ATTEMPT)
     assert turn is not None
     assert 0 <= clock.now - began - 2 * ATTEMPT <= 1  # one pause at most
 
@@ -94,15 +93,16 @@ def test_who_has_waited_for_two_attempts_does_not_wait_for_a_third(fleet: Fleet,
     assert len(pauses) == 2
     assert last is not None
     last.release()
-    assert "lease" in "".join(fleet.backend.values)
+    assert fleet.store.value_of("lease")
 
 
 @pytest.mark.parametrize("text", ["", "garbage", '{"holder": "x", "until": 9999999999}.forged', 17, {"a": []}])
-def test_a_lease_that_is_not_ours_is_overwritten(fleet: Fleet, backend: LockedBackend, text: object) -> None:
+def test_a_lease_that_is_not_ours_is_overwritten(fleet: Fleet, text: Any) -> None:
     """It holds nobody up."""
     take_lease(fleet)
-    backend.values[backend.key_of("lease")] = text
+    fleet.store.put("lease", text, ATTEMPT)
     take_lease(fleet)
+    assert fleet.store.value_of("lease") != text
 
 
 def test_a_lease_from_the_far_future_is_overwritten(fleet: Fleet, clock: MovableClock) -> None:
@@ -129,15 +129,49 @@ def test_the_pause_between_two_looks_is_that_of_today(
     assert len(pauses) == 2
 
 
-def test_a_cache_that_says_there_is_a_lease_and_has_none_holds_nobody_up(fleet: Fleet, backend: LockedBackend) -> None:
-    """A file-system cache does so with an entry that has expired."""
+def test_a_store_that_says_there_is_a_lease_and_has_none_holds_nobody_up(fleet: Fleet, clock: MovableClock) -> None:
+    """It has expired, or was given back, in between."""
 
-    class Forgetful(LockedBackend):
-        def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
+    class Forgetful(MemoryStore):
+        def take(self, name: str, value: str, seconds: float) -> bool:
             return False
 
-    fleet.backend = Forgetful()
+    fleet.store = Forgetful(clock)
     take_lease(fleet)
+    assert fleet.store.value_of("lease")
+
+
+def test_a_store_that_is_away_holds_nobody_up(fleet: Fleet) -> None:
+    """Nobody else can have the lease either."""
+    take_lease(fleet)
+    fleet.store.is_away = True
+    take_lease(fleet).release()
+
+
+def test_who_cannot_read_what_others_fetch_does_not_wait_for_them(
+    fleet: Fleet, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is asked again a second after a failure, the cache after thirty."""
+    take_lease(fleet)
+    shared = fleet.shared()
+    with monkeypatch.context() as patched:
+        patched.setattr(fleet.backend, "get", lambda _key: 1 / 0)
+        assert shared.read() is None
+    _, *turns = islice(shared.fleet.wait_for_turn(), 2)
+    assert turns != [None]
+    clock.move(30)
+    fleet.store.flush()
+    take_lease(fleet)
+    assert list(islice(shared.fleet.wait_for_turn(), 3)) == [None] * 3
+
+
+def test_who_shares_a_cache_without_a_store_has_each_turn(fleet: Fleet) -> None:
+    """As in the memory of one process."""
+    for _ in range(2):
+        _, lease = fleet.shared(store=None).fleet.wait_for_turn()
+        assert lease is not None
+        lease.release()
+    assert fleet.store.value_of("lease") is None
 
 
 def test_who_waits_for_a_turn_looks_ever_more_seldom(fleet: Fleet, clock: MovableClock) -> None:
@@ -173,13 +207,13 @@ def test_two_who_wait_for_a_turn_seldom_look_at_the_same_time(fleet: Fleet, cloc
 # Giving it back
 
 
-def test_the_lease_is_given_back(fleet: Fleet, backend: LockedBackend) -> None:
+def test_the_lease_is_given_back(fleet: Fleet) -> None:
     """The next attempt does not have to wait for its end."""
     fleet.warm_process()
-    assert not [key for key in backend.values if "lease" in key]
+    assert fleet.store.value_of("lease") is None
 
 
-def test_the_lease_of_another_is_not_given_back(fleet: Fleet, backend: LockedBackend, clock: MovableClock) -> None:
+def test_the_lease_of_another_is_not_given_back(fleet: Fleet, clock: MovableClock) -> None:
     """Whoever was overtaken leaves the lease to whoever has it now."""
     fleet.scripted.hold()
     with pytest.raises(KeySetUnavailableError):
@@ -189,6 +223,6 @@ def test_the_lease_of_another_is_not_given_back(fleet: Fleet, backend: LockedBac
     lease = take_lease(fleet)
     fleet.scripted.release()
     complete()
-    assert backend.values[backend.key_of("lease")]
+    assert fleet.store.value_of("lease")
     lease.release()
-    assert not [key for key in backend.values if "lease" in key]
+    assert fleet.store.value_of("lease") is None

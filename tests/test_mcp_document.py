@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,13 +12,14 @@ from conftest import bearer
 from documents import ROOT, python_blocks, run_block
 from flask import Flask
 from flask.testing import FlaskClient
-from refusals import Answer, seen
+from refusals import NO_CREDENTIALS, seen
 from werkzeug.test import TestResponse
 
 from auth0_blueprint.testing import LocalIssuer
 
 PAGE = ROOT / "docs" / "mcp.md"
 URL = "https://mcp.example.com/mcp"
+METADATA = "/.well-known/oauth-protected-resource/mcp"
 SERVER, BROWSER = [block.code for block in python_blocks(PAGE)]
 
 
@@ -30,7 +32,6 @@ def issuer() -> Iterator[LocalIssuer]:
 
 @pytest.fixture
 def server(issuer: LocalIssuer) -> Flask:
-    """The app of the page, with the settings of the page."""
     app: Flask = run_block(PAGE, SERVER)["create_app"]({**issuer.settings, "AUTH0_RESOURCE_METADATA": True})
     return app
 
@@ -41,7 +42,6 @@ def client(server: Flask) -> FlaskClient:
 
 
 def send(client: FlaskClient, token: str | None, method: str, **params: Any) -> TestResponse:
-    """Send one JSON-RPC request."""
     message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     return client.post("/mcp", json=message, headers={} if token is None else bearer(token))
 
@@ -53,25 +53,17 @@ def text_of(response: TestResponse) -> tuple[str, bool]:
 
 
 def test_a_client_finds_its_way_from_the_url_alone(client: FlaskClient, issuer: LocalIssuer) -> None:
-    """The steps of the page, in their order."""
-    refused = seen(send(client, None, "initialize"))
-    metadata_url = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
-    description = "The request has no Authorization header."
-    assert refused == Answer(
-        401,
-        (f'Bearer realm="api", resource_metadata="{metadata_url}"',),
-        {"error_description": description, "code": "authorization_header_missing"},
-    )
-    metadata = client.get(metadata_url.removeprefix("https://mcp.example.com")).get_json()
+    challenge = f'Bearer realm="api", resource_metadata="https://mcp.example.com{METADATA}"'
+    assert seen(send(client, None, "initialize")) == replace(NO_CREDENTIALS, challenges=(challenge,))
+    metadata = client.get(METADATA).get_json()
     assert (metadata["resource"], metadata["scopes_supported"]) == (URL, ["use:tools"])
     assert metadata["authorization_servers"] == [issuer.issuer]
 
     token = issuer.token(aud=metadata["resource"], scope=" ".join(metadata["scopes_supported"]))
     result = send(client, token, "initialize", protocolVersion="2025-06-18").get_json()["result"]
     assert (result["protocolVersion"], result["capabilities"]) == ("2025-06-18", {"tools": {}})
-    initialized = client.post(
-        "/mcp", json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=bearer(token)
-    )
+    told = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    initialized = client.post("/mcp", json=told, headers=bearer(token))
     assert (initialized.status_code, initialized.data) == (202, b"")
     tools = send(client, token, "tools/list").get_json()["result"]["tools"]
     assert [tool["name"] for tool in tools] == ["who_am_i", "add_note"]
@@ -79,13 +71,11 @@ def test_a_client_finds_its_way_from_the_url_alone(client: FlaskClient, issuer: 
 
 
 def test_a_tool_may_want_another_scope(client: FlaskClient, issuer: LocalIssuer) -> None:
-    """The challenge names it, and a token that has it is let in."""
     note = {"name": "add_note", "arguments": {"text": "milk"}}
     refused = send(client, issuer.token(scope="use:tools"), "tools/call", **note)
-    challenge = refused.headers["WWW-Authenticate"]
     assert (refused.status_code, refused.get_json()["code"]) == (403, "insufficient_scope")
-    assert 'error="insufficient_scope"' in challenge
-    assert 'scope="use:tools write:notes"' in challenge
+    for parameter in ('error="insufficient_scope"', 'scope="use:tools write:notes"'):
+        assert parameter in refused.headers["WWW-Authenticate"]
     allowed = issuer.token(scope="use:tools write:notes")
     assert text_of(send(client, allowed, "tools/call", **note)) == ("Noted.", False)
     wrong = send(client, allowed, "tools/call", name="add_note", arguments={"text": 1})
@@ -93,49 +83,39 @@ def test_a_tool_may_want_another_scope(client: FlaskClient, issuer: LocalIssuer)
 
 
 @pytest.mark.parametrize(
-    ("claims", "status", "code"),
+    ("claims", "answer"),
     [
-        ({}, 403, "insufficient_scope"),
-        ({"scope": "use:tools", "aud": "https://mcp.example.com"}, 401, "invalid_claims"),
-        ({"scope": "use:tools", "aud": f"{URL}/"}, 401, "invalid_claims"),
+        ({}, (403, "insufficient_scope")),
+        ({"scope": "use:tools", "aud": "https://mcp.example.com"}, (401, "invalid_claims")),
+        ({"scope": "use:tools", "aud": f"{URL}/"}, (401, "invalid_claims")),
     ],
 )
-def test_a_token_for_something_else_is_refused(
-    client: FlaskClient, issuer: LocalIssuer, claims: dict[str, Any], status: int, code: str
-) -> None:
-    """Without the scope, or for another resource."""
+def test_another_token_is_refused(client: FlaskClient, issuer: LocalIssuer, claims: Any, answer: Any) -> None:
     refused = send(client, issuer.token(**claims), "tools/list")
-    assert (refused.status_code, refused.get_json()["code"]) == (status, code)
+    assert (refused.status_code, refused.get_json()["code"]) == answer
     assert "resource_metadata=" in refused.headers["WWW-Authenticate"]
 
 
 @pytest.mark.parametrize(
     ("body", "error"),
     [
-        ({"id": 1, "method": "prompts/list"}, -32601),
-        ({"id": 1, "method": []}, -32601),
-        ({"id": 1}, -32601),
-        ({"id": 1, "method": "tools/call"}, -32602),
-        ({"id": 1, "method": "tools/call", "params": []}, -32602),
-        ({"id": 1, "method": "tools/call", "params": {"name": "no such tool"}}, -32602),
-        ({"id": 1, "method": "initialize", "params": 1}, -32602),
+        *(({"method": "prompts/list"}, -32601), ({"method": []}, -32601), ({}, -32601)),
+        *(({"method": "tools/call"}, -32602), ({"method": "tools/call", "params": []}, -32602)),
+        ({"method": "tools/call", "params": {"name": "no such tool"}}, -32602),
+        ({"method": "initialize", "params": 1}, -32602),
     ],
 )
-def test_nonsense_gets_an_error_of_json_rpc(
-    client: FlaskClient, issuer: LocalIssuer, body: dict[str, Any], error: int
-) -> None:
-    """No 500."""
-    response = client.post("/mcp", json=body, headers=bearer(issuer.token(scope="use:tools")))
+def test_nonsense_gets_an_error_of_json_rpc(client: FlaskClient, issuer: LocalIssuer, body: Any, error: int) -> None:
+    response = client.post("/mcp", json={"id": 1, **body}, headers=bearer(issuer.token(scope="use:tools")))
     assert (response.status_code, response.get_json()["error"]["code"]) == (200, error)
 
 
 def test_what_the_transport_does_not_take_is_refused(client: FlaskClient, issuer: LocalIssuer) -> None:
-    """As the protocol wants it."""
     headers = bearer(issuer.token(scope="use:tools"))
     ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     assert client.post("/mcp", json=ping, headers=headers).get_json()["result"] == {}
-    assert client.post("/mcp", json=ping, headers={**headers, "Origin": "https://evil.example"}).status_code == 403
-    assert client.post("/mcp", json=ping, headers={**headers, "MCP-Protocol-Version": "1"}).status_code == 400
+    for header, value, status in (("Origin", "https://evil.example", 403), ("MCP-Protocol-Version", "1", 400)):
+        assert client.post("/mcp", json=ping, headers={**headers, header: value}).status_code == status
     assert client.post("/mcp", json=[ping], headers=headers).status_code == 400
     assert client.post("/mcp", data="{", content_type="application/json", headers=headers).status_code == 400
     assert client.get("/mcp", headers=headers).status_code == 405
@@ -144,22 +124,20 @@ def test_what_the_transport_does_not_take_is_refused(client: FlaskClient, issuer
 def test_a_client_in_a_browser_may_read_what_it_needs(server: Flask, issuer: LocalIssuer) -> None:
     """The metadata from everywhere, the endpoint and its challenge from the one origin."""
     run_block(PAGE, BROWSER, app=server)
-    client = server.test_client()
-    origin = "https://inspector.example.com"
-    for page in (origin, "https://another.example.com"):
-        found = client.get("/.well-known/oauth-protected-resource/mcp", headers={"Origin": page})
+    client, origin, another = server.test_client(), "https://inspector.example.com", "https://another.example.com"
+    for page in (origin, another):
+        found = client.get(METADATA, headers={"Origin": page})
         assert found.headers["Access-Control-Allow-Origin"] in {"*", page}
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     preflight = client.options("/mcp", headers={"Origin": origin, **asked})
     assert preflight.headers["Access-Control-Allow-Origin"] == origin
     refused = client.post("/mcp", json={}, headers={"Origin": origin})
     assert (refused.status_code, refused.headers["Access-Control-Expose-Headers"]) == (401, "WWW-Authenticate")
-    foreign = client.post("/mcp", json={}, headers={"Origin": "https://another.example.com"})
+    foreign = client.post("/mcp", json={}, headers={"Origin": another})
     assert "Access-Control-Allow-Origin" not in foreign.headers
 
 
 def test_the_settings_of_the_page_are_those_that_are_tested(server: Flask) -> None:
-    """And its table shows the answers of today."""
     page = PAGE.read_text(encoding="utf-8")
     assert f"AUTH0_AUDIENCE={URL}\nAUTH0_RESOURCE_METADATA=true\n" in page
     challenge = server.test_client().post("/mcp").headers["WWW-Authenticate"]

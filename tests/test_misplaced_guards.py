@@ -13,6 +13,8 @@ from flask.views import MethodView
 
 from auth0_blueprint import public, requires_auth, requires_scope
 
+View = Callable[[], str]
+
 
 def plain(function: Callable[..., Any]) -> Callable[..., Any]:
     """Stand around *function*, as decorators of other packages do."""
@@ -34,69 +36,34 @@ def refuses_to_start(app: Flask) -> bool:
     return False
 
 
-def test_a_guard_above_the_route_decorator_is_found(app: Flask) -> None:
-    """The registered function is the one inside the guard."""
-
-    @requires_scope("a")
-    @app.get("/")
-    def view() -> str:
-        return ""
-
-    assert refuses_to_start(app)
-
-
-def test_it_is_found_at_each_request_until_it_is_mended(app: Flask) -> None:
-    """Not only the first one fails: the route would be open from the second on."""
-
-    @requires_scope("a")
-    @app.get("/")
-    def view() -> str:
-        return ""
-
-    assert refuses_to_start(app)
-    assert refuses_to_start(app)
-
-
-def test_it_is_found_on_a_blueprint(app: Flask) -> None:
-    """A blueprint's route decorator returns the bare function, too."""
+def on_blueprint(app: Flask, view: View) -> None:
     blueprint = Blueprint("inner", "inner")
-
-    @requires_auth
-    @blueprint.get("/")
-    def view() -> str:
-        return ""
-
+    requires_auth(blueprint.get("/")(view))
     app.register_blueprint(blueprint)
+
+
+MISTAKES: list[Callable[[Flask, View], object]] = [
+    lambda app, view: requires_scope("a")(app.get("/")(view)),
+    # A blueprint's route decorator returns the bare function, too.
+    on_blueprint,
+    # Decorators of others in between do not hide it.
+    lambda app, view: requires_auth(plain(app.get("/")(view))),
+    # The outer of two guards is as much without effect as a single one.
+    lambda app, view: requires_scope("a")(app.get("/")(requires_auth(view))),
+]
+
+
+@pytest.mark.parametrize("register", MISTAKES)
+def test_a_guard_above_the_route_decorator_is_found_at_each_request_until_it_is_mended(
+    app: Flask, register: Callable[[Flask, View], object]
+) -> None:
+    """The registered function is the one inside the guard, and the route would be open from the second request on."""
+    register(app, lambda: "")
     assert refuses_to_start(app)
-
-
-def test_it_is_found_below_the_decorators_of_others(app: Flask) -> None:
-    """Other decorators in between do not hide it."""
-
-    @requires_auth
-    @plain
-    @app.get("/")
-    def view() -> str:
-        return ""
-
-    assert refuses_to_start(app)
-
-
-def test_it_is_found_between_two_guards(app: Flask) -> None:
-    """The outer of two guards is as much without effect as a single one."""
-
-    @requires_scope("a")
-    @app.get("/")
-    @requires_auth
-    def view() -> str:
-        return ""
-
     assert refuses_to_start(app)
 
 
 def test_guards_below_the_route_decorator_in_any_order_are_fine(app: Flask) -> None:
-    """Stacked with each other and with the decorators of others."""
-
     @app.get("/")
     @requires_scope("a")
     @plain
@@ -121,8 +88,6 @@ def test_a_class_based_view_with_decorators_is_fine(app: Flask) -> None:
 
 
 def test_a_view_registered_bare_on_purpose_is_marked_public(app: Flask) -> None:
-    """One function, once open and once guarded."""
-
     @public
     def view() -> str:
         return ""
@@ -161,7 +126,6 @@ class Unreferable:
 
 
 def test_a_view_that_cannot_be_referred_to_weakly_is_no_obstacle(app: Flask, client: FlaskClient) -> None:
-    """Guarded or open, it answers as any other."""
     app.add_url_rule("/guarded", "guarded", requires_auth(Unreferable()))
     app.add_url_rule("/open", "open", Unreferable())
     assert client.get("/guarded").status_code == 401

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ from conftest import AppFactory, bearer
 from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from processes import completed
 from refusals import Answer, seen
 
 from auth0_blueprint import Auth0Blueprint, Auth0Error, ConfigurationError, errors
@@ -21,7 +21,6 @@ Document = dict[str, Any]
 
 
 def document_of(app: Flask, path: str = "/auth/openapi.json") -> Document:
-    """Return the document that *app* serves."""
     response = app.test_client().get(path)
     assert response.status_code == 200
     document: Document = response.get_json()
@@ -45,56 +44,50 @@ def registered(app: Flask, blueprint: str = "auth0") -> set[tuple[str, str]]:
 
 @pytest.fixture
 def documented(make_app: AppFactory) -> Flask:
-    """An app that serves its document."""
     return make_app(AUTH0_OPENAPI=True)
 
 
-def test_the_document_is_valid_openapi_3_1(documented: Flask) -> None:
-    """As the specification's own schema has it."""
-    document = document_of(documented)
+@pytest.fixture
+def document(documented: Flask) -> Document:
+    return document_of(documented)
+
+
+def test_the_document_is_valid_openapi_3_1(document: Document) -> None:
     assert document["openapi"] == "3.1.0"
     assert list(OpenAPIV31SpecValidator(cast("Any", document)).iter_errors()) == []
 
 
-def test_every_route_is_described_and_nothing_else(documented: Flask) -> None:
-    """All rows of ``routes/table.py``."""
-    assert described(document_of(documented)) == registered(documented)
+def test_every_route_is_described_and_nothing_else(documented: Flask, document: Document) -> None:
+    """All rows of ``routes/route_table.py``."""
+    assert described(document) == registered(documented)
 
 
-def test_paths_are_those_really_registered(make_app: AppFactory) -> None:
-    """Under another name and prefix."""
+def test_paths_are_those_of_another_name_and_prefix(make_app: AppFactory) -> None:
     app = make_app(Auth0Blueprint("security", url_prefix="/api/v1/auth"), AUTH0_OPENAPI=True)
     document = document_of(app, "/api/v1/auth/openapi.json")
     assert described(document) == registered(app, "security")
     assert "/api/v1/auth/admin/revocations/{kind}/{value}" in document["paths"]
 
 
-def test_the_server_is_where_the_app_is_mounted(documented: Flask) -> None:
-    """``SCRIPT_NAME``, as the server gives it."""
-    client = documented.test_client()
-    assert client.get("/auth/openapi.json").get_json()["servers"] == [{"url": "/"}]
-    mounted = client.get("/auth/openapi.json", environ_overrides={"SCRIPT_NAME": "/shop"}).get_json()
-    assert mounted["servers"] == [{"url": "/shop"}]
+def test_the_server_is_where_the_app_is_mounted(documented: Flask, document: Document) -> None:
+    """``SCRIPT_NAME``, as the server gives it; and so nobody may store the document."""
+    assert document["servers"] == [{"url": "/"}]
+    mounted = documented.test_client().get("/auth/openapi.json", environ_overrides={"SCRIPT_NAME": "/shop"})
+    assert mounted.get_json()["servers"] == [{"url": "/shop"}]
+    assert (mounted.headers["Cache-Control"], mounted.content_type) == ("no-store", "application/json")
 
 
-@pytest.mark.parametrize(
-    ("setting", "gone"),
-    [("AUTH0_ADMIN", "/auth/admin/"), ("AUTH0_REVOCATION", "/auth/admin/revocations")],
-)
-def test_routes_that_are_switched_off_are_not_described(make_app: AppFactory, setting: str, gone: str) -> None:
-    """They answer 404."""
-    everything = described(document_of(make_app(AUTH0_OPENAPI=True)))
-    app = make_app(AUTH0_OPENAPI=True, **{setting: False})
-    assert described(document_of(app)) == {(method, path) for method, path in everything if not path.startswith(gone)}
+def test_routes_that_are_switched_off_are_not_described(make_app: AppFactory, document: Document) -> None:
+    for setting, gone in (("AUTH0_ADMIN", "/auth/admin/"), ("AUTH0_REVOCATION", "/auth/admin/revocations")):
+        left = {(method, path) for method, path in described(document) if not path.startswith(gone)}
+        assert described(document_of(make_app(AUTH0_OPENAPI=True, **{setting: False}))) == left
 
 
 def test_who_may_is_said(make_app: AppFactory) -> None:
-    """By the names that are set."""
     app = make_app(AUTH0_OPENAPI=True, AUTH0_ADMIN_SCOPE="run:api", AUTH0_INTROSPECTION_SCOPE="look:api")
     paths = document_of(app)["paths"]
-    assert paths["/auth/health"]["get"]["security"] == [{}, {"bearer": []}]
-    assert paths["/auth/health/live"]["get"]["security"] == []
-    assert paths["/auth/me"]["get"]["security"] == [{"bearer": []}]
+    said = [paths[path]["get"]["security"] for path in ("/auth/health", "/auth/health/live", "/auth/me")]
+    assert said == [[{}, {"bearer": []}], [], [{"bearer": []}]]
     assert paths["/auth/introspect"]["post"]["security"] == [{"bearer": ["look:api"]}]
     assert paths["/auth/admin/config"]["get"]["security"] == [{"bearer": ["run:api"]}]
 
@@ -108,9 +101,7 @@ def _codes(document: Document, path: str, method: str) -> dict[str, set[str]]:
     }
 
 
-def test_every_refusal_is_described_by_status_and_code(documented: Flask) -> None:
-    """Those of the guard, and those of the route."""
-    document = document_of(documented)
+def test_every_refusal_is_described_by_status_and_code(document: Document) -> None:
     codes = _codes(document, "/auth/admin/revocations", "post")
     assert codes["400"] == {"invalid_header", "invalid_request"}
     assert codes["403"] == {"insufficient_scope", "insufficient_permissions"}
@@ -123,24 +114,15 @@ def test_every_refusal_is_described_by_status_and_code(documented: Flask) -> Non
     assert "WWW-Authenticate" in document["paths"]["/auth/me"]["get"]["responses"]["401"]["headers"]
 
 
-def test_every_error_of_our_own_routes_is_described_somewhere(documented: Flask) -> None:
+def test_every_error_of_our_own_routes_is_described_somewhere(document: Document) -> None:
     """The other codes belong to routes of the app."""
-    document = document_of(documented)
-    said = {
-        code
-        for path, operations in document["paths"].items()
-        for method in operations
-        for codes in _codes_if_any(document, path, method).values()
-        for code in codes
-    }
-    said |= {"method_not_allowed"}  # a component: OpenAPI has no place for methods that a path does not have
+    said = {"method_not_allowed"}  # a component: OpenAPI has no place for methods that a path does not have
+    for path, operations in document["paths"].items():
+        for method in operations if not path.startswith("/auth/health") else ():
+            said |= set().union(*_codes(document, path, method).values())
     assert "MethodNotAllowed" in document["components"]["responses"]
     of_guards = {"insufficient_claims", "insufficient_user_authentication"}
     assert said == {error.code for error in _concrete(Auth0Error)} - of_guards
-
-
-def _codes_if_any(document: Document, path: str, method: str) -> dict[str, set[str]]:
-    return {} if path.startswith("/auth/health") else _codes(document, path, method)
 
 
 def _concrete(error: type[Auth0Error]) -> list[type[Auth0Error]]:
@@ -148,27 +130,16 @@ def _concrete(error: type[Auth0Error]) -> list[type[Auth0Error]]:
     return found + [other for subclass in error.__subclasses__() for other in _concrete(subclass)]
 
 
-def test_a_revocation_names_exactly_one_thing(documented: Flask) -> None:
-    """What the fields of a schema cannot say, and that no others are taken."""
-    schema = document_of(documented)["components"]["schemas"]["RevocationRequest"]
-    assert schema["oneOf"] == [{"required": [kind]} for kind in ("token", "jti", "subject", "client_id")]
-    assert schema["additionalProperties"] is False
-
-
-def test_claims_may_be_any(documented: Flask) -> None:
-    """``/auth/me`` answers all that is in the token."""
-    assert document_of(documented)["components"]["schemas"]["Claims"]["additionalProperties"] is True
-
-
-def test_the_document_is_never_stored(documented: Flask) -> None:
-    """Like every answer of these routes."""
-    response = documented.test_client().get("/auth/openapi.json")
-    assert response.headers["Cache-Control"] == "no-store"
-    assert response.headers["Content-Type"] == "application/json"
+def test_a_revocation_names_exactly_one_thing_and_claims_may_be_any(document: Document) -> None:
+    """What the fields of a schema cannot say; ``/auth/me`` answers all that is in the token."""
+    schemas = document["components"]["schemas"]
+    kinds = ("token", "jti", "subject", "client_id")
+    assert schemas["RevocationRequest"]["oneOf"] == [{"required": [kind]} for kind in kinds]
+    assert schemas["RevocationRequest"]["additionalProperties"] is False
+    assert schemas["Claims"]["additionalProperties"] is True
 
 
 def test_without_the_setting_there_is_no_document(client: FlaskClient, issuer: LocalIssuer) -> None:
-    """Whoever asks."""
     nothing = Answer(404, (), {"error": "not_found", "error_description": "Not found.", "code": "not_found"})
     assert seen(client.get("/auth/openapi.json")) == nothing
     assert seen(client.get("/auth/openapi.json", headers=bearer(issuer.token()))) == nothing
@@ -196,5 +167,5 @@ def test_apispec_and_the_document_are_imported_only_where_they_are_needed(issuer
         "app.test_client().get('/auth/openapi.json').get_json()['openapi']\n"
         "print('auth0_blueprint.routes.openapi_document' in sys.modules)\n"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert run.stdout.split() == ["False", "False", "True", "False", "True"]
+    run = completed([sys.executable, "-c", code])
+    assert (run.returncode, run.stdout.split()) == (0, ["False", "False", "True", "False", "True"]), run.stderr

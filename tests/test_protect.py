@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import AppFactory, bearer
 from flask import Blueprint, Flask, request
 from flask.testing import FlaskClient
-from flask.typing import ResponseReturnValue
 from flask.views import MethodView
 from werkzeug.routing import Rule
 
@@ -17,56 +17,33 @@ from auth0_blueprint.testing import LocalIssuer
 
 
 @pytest.fixture
-def guarded_app(make_app: AppFactory) -> Flask:
-    """An app of which every route is protected by the scope ``use:api``."""
+def guarded(make_app: AppFactory) -> FlaskClient:
+    """A client of an app of which every route is protected by the scope ``use:api``."""
     app = make_app()
     protect(app, "use:api")
-
-    @app.get("/closed")
-    def closed() -> str:
-        return "closed"
-
-    @app.get("/open")
-    @public
-    def open_() -> str:
-        return "open"
-
-    @app.get("/stricter")
-    @requires_scope("admin")
-    def stricter() -> str:
-        return "stricter"
-
-    @app.route("/own-options", methods=["GET", "OPTIONS"])
-    def own_options() -> str:
-        return request.method
-
-    return app
-
-
-@pytest.fixture
-def guarded(guarded_app: Flask) -> FlaskClient:
-    return guarded_app.test_client()
+    app.add_url_rule("/closed", "closed", lambda: "closed")
+    app.add_url_rule("/open", "open", public(lambda: "open"))
+    app.add_url_rule("/stricter", "stricter", requires_scope("admin")(lambda: "stricter"))
+    app.add_url_rule("/own-options", "own-options", lambda: request.method, methods=["GET", "OPTIONS"])
+    return app.test_client()
 
 
 def test_every_route_is_guarded(guarded: FlaskClient, issuer: LocalIssuer) -> None:
-    """Without a token, without the scope, and with it."""
-    assert guarded.get("/closed").status_code == 401
-    assert guarded.get("/closed", headers=bearer(issuer.token())).status_code == 403
-    assert guarded.get("/closed", headers=bearer(issuer.token(scope="use:api"))).status_code == 200
+    for headers, status in (({}, 401), (bearer(issuer.token()), 403), (bearer(issuer.token(scope="use:api")), 200)):
+        assert guarded.get("/closed", headers=headers).status_code == status
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"),
+    ("status", "method", "path"),
     [
-        ("GET", "/open", 200),
-        ("HEAD", "/open", 200),
-        ("OPTIONS", "/closed", 200),
-        ("OPTIONS", "/own-options", 401),
-        ("GET", "/nowhere", 404),
-        ("POST", "/closed", 405),
-        ("GET", "/auth/health/live", 200),
-        ("GET", "/auth/health", 200),
-        ("GET", "/auth/me", 401),
+        *((200, "GET", path) for path in ("/open", "/auth/health/live", "/auth/health")),
+        *((200, "HEAD", "/open"), (200, "OPTIONS", "/closed")),
+        *(
+            (401, "OPTIONS", "/own-options"),
+            (401, "GET", "/auth/me"),
+            (404, "GET", "/nowhere"),
+            (405, "POST", "/closed"),
+        ),
     ],
 )
 def test_what_is_let_through_without_a_token(guarded: FlaskClient, method: str, path: str, status: int) -> None:
@@ -83,12 +60,16 @@ def test_the_challenge_names_the_scopes_of_protect_and_of_the_view(guarded: Flas
         assert 'scope="use:api admin"' in challenge or 'scope="admin use:api"' in challenge
 
 
-def test_static_files_are_let_through(issuer: LocalIssuer, tmp_path: Path) -> None:
-    """Those of the app and those of a blueprint."""
-    (tmp_path / "page.css").write_text("body {}")
-    app = Flask("tested", static_folder=str(tmp_path), static_url_path="/files")
+def app_with_files(issuer: LocalIssuer, folder: Path | None, **options: Any) -> Flask:
+    app = Flask("tested", static_folder=folder, **options)
     app.config.update(issuer.settings)
     app.register_blueprint(Auth0Blueprint())
+    return app
+
+
+def test_static_files_of_app_and_blueprint_are_let_through(issuer: LocalIssuer, tmp_path: Path) -> None:
+    (tmp_path / "page.css").write_text("body {}")
+    app = app_with_files(issuer, tmp_path, static_url_path="/files")
     app.register_blueprint(Blueprint("more", "more", static_folder=str(tmp_path), static_url_path="/more/files"))
     protect(app)
     client = app.test_client()
@@ -100,9 +81,7 @@ def test_static_files_are_let_through(issuer: LocalIssuer, tmp_path: Path) -> No
 
 def test_a_view_that_is_only_named_static_is_guarded(issuer: LocalIssuer, tmp_path: Path) -> None:
     """The name alone opens nothing, with or without a folder of static files."""
-    app = Flask("tested", static_folder=None)
-    app.config.update(issuer.settings)
-    app.register_blueprint(Auth0Blueprint())
+    app = app_with_files(issuer, None)
     app.add_url_rule("/of-app", "static", lambda: "not a file")
     app.static_folder = str(tmp_path)
     named = Blueprint("named", "named")
@@ -114,24 +93,15 @@ def test_a_view_that_is_only_named_static_is_guarded(issuer: LocalIssuer, tmp_pa
     assert client.get("/of-blueprint").status_code == 401
 
 
-@pytest.mark.parametrize("endpoint", ["download", "upload"])
+@pytest.mark.parametrize(("endpoint", "prefix"), [("download", "/files"), ("upload", "/files"), ("static", "/static")])
 def test_a_view_with_a_rule_like_that_of_static_files_is_guarded(
-    issuer: LocalIssuer, tmp_path: Path, endpoint: str
+    issuer: LocalIssuer, tmp_path: Path, endpoint: str, prefix: str
 ) -> None:
-    """Also beside a folder of static files."""
-    app = Flask("tested", static_folder=str(tmp_path))
-    app.config.update(issuer.settings)
-    app.register_blueprint(Auth0Blueprint())
-    app.add_url_rule("/files/<path:filename>", endpoint, lambda filename: filename)
+    """Beside a folder of static files, and by the very name and rule of it where there is none."""
+    app = app_with_files(issuer, None if endpoint == "static" else tmp_path)
+    app.add_url_rule(f"{prefix}/<path:filename>", endpoint, lambda filename: filename)
     protect(app)
-    assert app.test_client().get("/files/page.css").status_code == 401
-
-
-def test_a_view_named_static_with_such_a_rule_is_guarded_where_no_folder_is(app: Flask) -> None:
-    """Without static files nothing is one."""
-    app.add_url_rule("/static/<path:filename>", "static", lambda filename: filename)
-    protect(app)
-    assert app.test_client().get("/static/page.css").status_code == 401
+    assert app.test_client().get(f"{prefix}/page.css").status_code == 401
 
 
 def test_options_on_a_rule_that_flask_did_not_make_is_guarded(app: Flask) -> None:
@@ -143,7 +113,6 @@ def test_options_on_a_rule_that_flask_did_not_make_is_guarded(app: Flask) -> Non
 
 
 def test_a_blueprint_is_guarded_alone_with_its_nested_ones(app: Flask, issuer: LocalIssuer) -> None:
-    """Routes outside of it stay as they are."""
     outer, inner = Blueprint("outer", "outer", url_prefix="/outer"), Blueprint("inner", "inner", url_prefix="/inner")
     protect(outer)
     inner.add_url_rule("/", "view", lambda: "inner")
@@ -156,52 +125,47 @@ def test_a_blueprint_is_guarded_alone_with_its_nested_ones(app: Flask, issuer: L
     assert client.get("/outer/inner/", headers=bearer(issuer.token())).status_code == 200
 
 
-def test_public_marks_a_class_or_one_of_its_methods(app: Flask) -> None:
-    """The other methods stay guarded."""
-    protect(app)
+@public
+class Open(MethodView):
+    def get(self) -> str:
+        return "open"
 
+
+class Mixed(MethodView):
     @public
-    class Open(MethodView):
-        def get(self) -> ResponseReturnValue:
-            return "open"
+    def get(self) -> str:
+        return "open"
 
-    class Mixed(MethodView):
-        @public
-        def get(self) -> ResponseReturnValue:
-            return "open"
-
-        def post(self) -> ResponseReturnValue:
-            return "closed"
-
-    app.add_url_rule("/open", view_func=Open.as_view("open"))
-    app.add_url_rule("/mixed", view_func=Mixed.as_view("mixed"))
-    client = app.test_client()
-    assert client.get("/open").status_code == 200
-    assert (client.get("/mixed").status_code, client.head("/mixed").status_code) == (200, 200)
-    assert client.post("/mixed").status_code == 401
+    def post(self) -> str:
+        return "closed"
 
 
-def test_a_view_class_does_not_inherit_the_mark_of_its_base(app: Flask) -> None:
-    """Its methods are others."""
+class Closed(Open):
+    """A view class does not inherit the mark of its base: its methods are others."""
+
+    def get(self) -> str:
+        return "closed"
+
+    def delete(self) -> str:
+        return "deleted"
+
+
+@pytest.mark.parametrize(
+    ("view", "statuses"),
+    [
+        (Open, {"GET": 200}),
+        # A `MethodView` without a ``head`` answers by its ``get``, so that one's mark counts.
+        (Mixed, {"GET": 200, "HEAD": 200, "POST": 401}),
+        (Closed, {"GET": 401, "DELETE": 401}),
+    ],
+)
+def test_public_marks_a_class_or_one_of_its_methods(
+    app: Flask, view: type[MethodView], statuses: dict[str, int]
+) -> None:
     protect(app)
-
-    @public
-    class Open(MethodView):
-        def get(self) -> ResponseReturnValue:
-            return "open"
-
-    class Closed(Open):
-        def get(self) -> ResponseReturnValue:
-            return "closed"
-
-        def delete(self) -> ResponseReturnValue:
-            return "deleted"
-
-    app.add_url_rule("/open", view_func=Open.as_view("open"))
-    app.add_url_rule("/closed", view_func=Closed.as_view("closed"))
+    app.add_url_rule("/", view_func=view.as_view("view"))
     client = app.test_client()
-    assert client.get("/open").status_code == 200
-    assert (client.get("/closed").status_code, client.delete("/closed").status_code) == (401, 401)
+    assert {method: client.open("/", method=method).status_code for method in statuses} == statuses
 
 
 def test_an_endpoint_with_a_dot_that_is_no_blueprints_is_guarded(app: Flask, issuer: LocalIssuer) -> None:
@@ -216,65 +180,30 @@ def test_an_endpoint_with_a_dot_that_is_no_blueprints_is_guarded(app: Flask, iss
 def test_a_guarded_view_does_not_inherit_the_mark_of_the_function_inside(app: Flask, issuer: LocalIssuer) -> None:
     """``wraps`` copies attributes; a guard's view is guarded all the same, by both guards."""
     protect(app, "outer")
-
-    @app.get("/")
-    @requires_scope("inner")
-    @public
-    def view() -> str:
-        return ""
-
+    app.add_url_rule("/", "view", requires_scope("inner")(public(lambda: "")))
     client = app.test_client()
     assert client.get("/", headers=bearer(issuer.token(scope="inner"))).status_code == 403
     assert client.get("/", headers=bearer(issuer.token(scope="inner outer"))).status_code == 200
 
 
-def test_too_late_for_a_registered_blueprint(app: Flask) -> None:
-    """Its routes would stay open."""
+def test_it_is_too_late_for_a_registered_blueprint_and_an_app_that_has_answered(app: Flask) -> None:
+    """Its routes would stay open, and some requests would have passed unguarded."""
     blueprint = Blueprint("late", "late")
     app.register_blueprint(blueprint)
-    with pytest.raises(RuntimeError, match="too late"):
-        protect(blueprint)
-
-
-def test_too_late_for_an_app_that_has_answered(app: Flask) -> None:
-    """Some requests would have passed unguarded."""
     app.test_client().get("/")
-    with pytest.raises(RuntimeError, match="too late"):
-        protect(app)
+    for late in (blueprint, app):
+        with pytest.raises(RuntimeError, match="too late"):
+            protect(late)
 
 
 @pytest.mark.parametrize("scopes", [(["a"],), ("a b",), (1,)])
 def test_wrong_scopes_are_refused_at_once(app: Flask, scopes: tuple[object, ...]) -> None:
-    """As in the decorators."""
     with pytest.raises((TypeError, ValueError)):
         protect(app, *scopes)  # type: ignore[arg-type]
 
 
-def test_something_else_than_a_blueprint_or_app_is_refused() -> None:
-    """A view belongs under a decorator."""
+def test_only_what_can_be_protected_or_called_is_protected_or_marked_public() -> None:
     with pytest.raises(TypeError, match="blueprint or an app"):
         protect(lambda: "")  # type: ignore[arg-type]
-
-
-def test_head_is_open_where_get_is_marked_public(make_app: AppFactory) -> None:
-    """A `MethodView` without a ``head`` answers by its ``get``, so that one's mark counts."""
-    app = make_app()
-    protect(app)
-
-    class View(MethodView):
-        @public
-        def get(self) -> str:
-            return ""
-
-        def post(self) -> str:
-            return ""
-
-    app.add_url_rule("/", view_func=View.as_view("view"))
-    client = app.test_client()
-    assert (client.get("/").status_code, client.head("/").status_code, client.post("/").status_code) == (200, 200, 401)
-
-
-def test_only_what_can_be_called_is_marked_public() -> None:
-    """A misplaced mark is told, not swallowed."""
     with pytest.raises(TypeError, match="marks a view function"):
         public("view")  # type: ignore[type-var]

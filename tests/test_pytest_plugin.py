@@ -47,8 +47,6 @@ def app(auth0_issuer):
 
 
 class Project:
-    """A project that guards a route, and whose warnings are errors."""
-
     def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PYTHONPATH", TESTED_PACKAGE["PYTHONPATH"])
         monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
@@ -56,17 +54,19 @@ class Project:
         pytester.makeini("[pytest]\nfilterwarnings = error\naddopts = --strict-markers --strict-config")
         pytester.makepyfile(yourapp=APP)
 
-    def write(self, tests: str, conftest: str = "", scope: str = "function") -> None:
-        """Write *tests*, and what *conftest* has beyond the fixture `app`, which is of *scope*."""
-        self._pytester.makeconftest(CONFTEST.format(scope=scope) + conftest)
+    def write(self, tests: str, scope: str = "function") -> None:
+        """Write *tests* beside the fixture `app`, which is of *scope*."""
+        self._pytester.makeconftest(CONFTEST.format(scope=scope))
         self._pytester.makepyfile(test_yours=tests)
 
-    def run(self, *arguments: str) -> pytest.RunResult:
-        """Run pytest in a process of its own."""
-        return self._pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=60)
+    def run(self, *arguments: str, **outcomes: int) -> pytest.RunResult:
+        """Run pytest in a process of its own, and expect *outcomes* if there are any."""
+        result = self._pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=60)
+        if outcomes:
+            result.assert_outcomes(**outcomes)
+        return result
 
     def run_python(self, code: str) -> str:
-        """Run *code* in a Python of its own, and return what it prints."""
         result = self._pytester.run(sys.executable, "-c", code, timeout=60)
         assert result.ret == 0, result.stderr.str()
         return result.outlines[-1]
@@ -78,9 +78,14 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
 
 
 def test_a_project_needs_a_fixture_of_its_app_and_nothing_else(project: Project) -> None:
-    """The scope lets in; without it, without a token and with a bad one nobody is."""
     project.write(
         """
+        import pytest
+
+        @pytest.fixture
+        def client(app):
+            return app.test_client()
+
         def test_messages(auth0_client, auth0_issuer, auth0_token, client):
             def answer(client, **options):
                 response = client.get("/api/messages", **options)
@@ -93,14 +98,13 @@ def test_a_project_needs_a_fixture_of_its_app_and_nothing_else(project: Project)
             assert answer(client) == (401, "authorization_header_missing")
             headers = {"Authorization": f"Bearer {auth0_token(scope='read:messages')}"}
             assert answer(client, headers=headers) == (200, None)
-        """,
-        conftest="""
-@pytest.fixture
-def client(app):
-    return app.test_client()
-""",
+
+        def test_claims_beside_a_token_are_not_lost_in_silence(auth0_client, auth0_token):
+            with pytest.raises(TypeError, match="not both"):
+                auth0_client(auth0_token(), scope="read:messages")
+        """
     )
-    project.run().assert_outcomes(passed=1)
+    project.run(passed=2)
 
 
 def test_what_a_test_does_to_the_issuer_is_undone(project: Project) -> None:
@@ -144,7 +148,7 @@ def test_what_a_test_does_to_the_issuer_is_undone(project: Project) -> None:
             pass
         """
     )
-    project.run().assert_outcomes(passed=5, failed=4, skipped=4)
+    project.run(passed=5, failed=4, skipped=4)
 
 
 def test_an_app_may_live_as_long_as_the_session(project: Project) -> None:
@@ -161,50 +165,40 @@ def test_an_app_may_live_as_long_as_the_session(project: Project) -> None:
         """,
         scope="session",
     )
-    project.run().assert_outcomes(passed=2)
+    project.run(passed=2)
 
 
 def test_what_the_issuer_is_made_with_can_be_overridden(project: Project) -> None:
-    """By a fixture of the project."""
     project.write(
         """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def auth0_issuer_options():
+            return {"audience": "https://mine.example.com", "algorithm": "ES256"}
+
         def test_messages(auth0_issuer, auth0_client):
             assert (auth0_issuer.audience, auth0_issuer.algorithm) == ("https://mine.example.com", "ES256")
             assert auth0_client(scope="read:messages").get("/api/messages").status_code == 200
-        """,
-        conftest="""
-@pytest.fixture(scope="session")
-def auth0_issuer_options():
-    return {"audience": "https://mine.example.com", "algorithm": "ES256"}
-""",
+        """
     )
-    project.run().assert_outcomes(passed=1)
+    project.run(passed=1)
 
 
-def test_a_client_takes_a_token_or_claims(project: Project) -> None:
-    """Claims beside a token would be lost in silence."""
-    project.write("""
-        import pytest
-
-        def test_both(auth0_client, auth0_token):
-            with pytest.raises(TypeError, match="not both"):
-                auth0_client(auth0_token(), scope="read:messages")
-        """)
-    project.run().assert_outcomes(passed=1)
-
-
-def test_a_project_without_a_fixture_of_its_app_is_told_which_one_is_missing(
-    project: Project, pytester: pytest.Pytester
+@pytest.mark.parametrize(
+    ("fixture", "arguments", "missing"),
+    [("auth0_client", (), "app"), ("auth0_issuer", ("-p", "no:auth0_blueprint"), "auth0_issuer")],
+    ids=["no app", "left out"],
+)
+def test_a_project_without_the_app_or_the_plugin_is_told_which_fixture_is_missing(
+    project: Project, pytester: pytest.Pytester, fixture: str, arguments: tuple[str, ...], missing: str
 ) -> None:
-    """In pytest's own words."""
-    pytester.makepyfile("def test_messages(auth0_client): ...")
-    result = project.run()
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["E*fixture 'app' not found"])
+    """In pytest's own words. It can be left out by pytest's own switch, and the name of the package."""
+    pytester.makepyfile(f"def test_messages({fixture}): ...")
+    project.run(*arguments, errors=1).stdout.fnmatch_lines([f"E*fixture '{missing}' not found"])
 
 
 def test_the_fixtures_describe_themselves(project: Project) -> None:
-    """In ``pytest --fixtures``."""
     listing = project.run("--fixtures").stdout.str()
     for name in ("auth0_issuer_options", "auth0_issuer", "auth0_token", "auth0_client"):
         assert re.search(rf"^{name}( \[session scope\])? -- .*\n    [A-Z]", listing, re.MULTILINE)
@@ -226,17 +220,16 @@ print(json.dumps([int(status), is_loaded, events, threading.active_count()]))
 """
 
 
-def test_it_is_inert_in_a_project_that_does_not_use_it(project: Project) -> None:
-    """It is loaded, and opens no socket, starts no thread and sets up no fixture."""
-    project.write("def test_messages(): ...")
-    assert json.loads(project.run_python(WATCHED_RUN)) == [0, True, [], 1]
-    assert "auth0" not in project.run("--setup-show", "-q").stdout.str()
-
-
-def test_an_issuer_that_is_used_stays_on_loopback_and_is_gone_at_the_end(project: Project) -> None:
-    """One thread, one port; no name is looked up, not even that of this machine."""
-    project.write("def test_messages(auth0_issuer): ...")
-    assert json.loads(project.run_python(WATCHED_RUN)) == [0, True, ["socket.__new__", "socket.bind", "thread"], 1]
+@pytest.mark.parametrize(
+    ("fixture", "events"), [("", []), ("auth0_issuer", ["socket.__new__", "socket.bind", "thread"])]
+)
+def test_it_does_nothing_before_it_is_used_and_leaves_nothing_behind(
+    project: Project, fixture: str, events: list[str]
+) -> None:
+    """An issuer is one thread and one port on loopback; no name is looked up, not even that of this machine."""
+    project.write(f"def test_messages({fixture}): ...")
+    assert json.loads(project.run_python(WATCHED_RUN)) == [0, True, events, 1]
+    assert ("auth0" in project.run("--setup-show", "-q").stdout.str()) is bool(fixture)
 
 
 def test_it_adds_no_option_no_marker_and_no_hook() -> None:
@@ -253,14 +246,6 @@ import auth0_blueprint.testing.pytest_plugin
 print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names)))
 """
     assert json.loads(project.run_python(code)) == ["auth0_blueprint"]
-
-
-def test_it_can_be_left_out(project: Project) -> None:
-    """By pytest's own switch, and the name of the package."""
-    project.write("def test_messages(auth0_issuer): ...")
-    result = project.run("-p", "no:auth0_blueprint")
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["E*fixture 'auth0_issuer' not found"])
 
 
 def test_pytest_can_be_started_where_the_app_is_imported_already(project: Project, pytester: pytest.Pytester) -> None:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MovableClock
-from flask import Flask
+from conftest import AppFactory, MovableClock
 from fleet.redis_server import RedisServer, empty_redis
+from memory_store import MemoryStore, shared
 from servers import in_a_child_process
-from shared_sources import DictBackend
 
 from auth0_blueprint.challenge import response_body, response_headers
 from auth0_blueprint.errors import Auth0Error, ReplayMemoryUnavailableError
-from auth0_blueprint.extension.cache_backend import backend_opener, reach_of
 from auth0_blueprint.sender_constraining.replay import MARGIN_SECONDS, ReplayMemory
-from auth0_blueprint.sharing.shared_cache import SharedCache
-from auth0_blueprint.sharing.signed_cache import SignedCache
 
 SECRET = "a secret of the fleet"
 CANNOT_TELL = "The DPoP proof cannot be checked for earlier use right now."
@@ -48,56 +45,58 @@ def outcome_of(memory: ReplayMemory, digest: bytes, seconds: float = 300) -> str
     return "passes"
 
 
-class ExpiringBackend(DictBackend):
-    """Knows how long each entry is to be kept, and can be away."""
+class NotingStore(MemoryStore):
+    """Notes for how long each entry is to be kept, and loses the first reply: its client sends the command again."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.timeouts: list[int | None] = []
-        self.is_away = False
+    def __init__(self, clock: MovableClock, reach: str) -> None:
+        super().__init__(clock, reach)
+        self.kept: list[float] = []
 
-    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        if self.is_away:
-            raise OSError("away")
-        self.timeouts.append(timeout)
-        return super().add(key, value, timeout)
+    def take(self, name: str, value: str, seconds: float) -> bool:
+        self.kept.append(seconds)
+        super().take(name, value, seconds)
+        return super().take(name, value, seconds)
 
 
 Processes = Callable[..., ReplayMemory]
 
 
-@pytest.fixture
-def backend() -> ExpiringBackend:
-    return ExpiringBackend()
+@pytest.fixture(params=["fleet", "machine"])
+def store(clock: MovableClock, request: pytest.FixtureRequest) -> NotingStore:
+    return NotingStore(clock, request.param)
 
 
 @pytest.fixture
-def process(backend: ExpiringBackend, clock: MovableClock) -> Processes:
-    """Return what starts one more process of a fleet."""
+def process(store: NotingStore, clock: MovableClock) -> Processes:
+    """Return what starts one more process that shares *store*."""
 
-    def start(*, reach: str = "fleet", is_denying: bool = False, **options: Any) -> ReplayMemory:
-        cache = SharedCache(lambda: backend, clock=clock)
-        entries = SignedCache(cache, secret=SECRET, names=("fleet", "https://issuer.example/"))
-        return ReplayMemory(entries, reach=lambda: reach, is_denying=is_denying, clock=clock, **options)
+    def start(*, is_denying: bool = False, **options: Any) -> ReplayMemory:
+        return ReplayMemory(shared(store, clock), is_denying=is_denying, clock=clock, **options)
 
     return start
+
+
+@pytest.fixture
+def loner(clock: MovableClock) -> Processes:
+    """Return what starts a process that shares nothing."""
+    return functools.partial(ReplayMemory, shared(None, clock), is_denying=False, clock=clock)
 
 
 # One process
 
 
-def test_a_proof_is_good_once(process: Processes) -> None:
+def test_a_proof_is_good_once(loner: Processes) -> None:
     """Others are not touched by that."""
-    memory = process(reach="process")
+    memory = loner()
     assert [outcome(memory, name) for name in "aabab"] == ["passes", "replayed", "passes", "replayed", "replayed"]
 
 
 @pytest.mark.parametrize("seconds", [0, 0.5, 299.999, 330])
 def test_a_used_proof_is_remembered_until_it_is_too_old_everywhere(
-    process: Processes, clock: MovableClock, seconds: float
+    loner: Processes, clock: MovableClock, seconds: float
 ) -> None:
     """And a margin longer, for clocks that differ; then it is let go of."""
-    memory = process(reach="process")
+    memory = loner()
     assert outcome(memory, seconds=seconds) == "passes"
     clock.move(seconds + MARGIN_SECONDS - 0.001)
     assert outcome(memory) == "replayed"
@@ -106,18 +105,18 @@ def test_a_used_proof_is_remembered_until_it_is_too_old_everywhere(
     assert len(memory) == 1
 
 
-def test_a_proof_is_let_go_of_in_the_very_second_that_it_was_kept_for(process: Processes, clock: MovableClock) -> None:
+def test_a_proof_is_let_go_of_in_the_very_second_that_it_was_kept_for(loner: Processes, clock: MovableClock) -> None:
     """Not a second later."""
-    memory = process(reach="process")
+    memory = loner()
     outcome(memory, seconds=300)
     clock.move(300 + MARGIN_SECONDS)
     outcome(memory, "another")
     assert len(memory) == 1
 
 
-def test_proofs_end_in_their_own_order(process: Processes, clock: MovableClock) -> None:
+def test_proofs_end_in_their_own_order(loner: Processes, clock: MovableClock) -> None:
     """Not in that in which they came: each says itself when it was made."""
-    memory = process(reach="process")
+    memory = loner()
     for name, seconds in [("late", 300), ("early", 10), ("middle", 100), ("early too", 10)]:
         outcome(memory, name, seconds)
     left = []
@@ -129,17 +128,17 @@ def test_proofs_end_in_their_own_order(process: Processes, clock: MovableClock) 
     assert outcome(memory, "late") == "passes"
 
 
-def test_a_full_memory_refuses_rather_than_forgets(process: Processes) -> None:
+def test_a_full_memory_refuses_rather_than_forgets(loner: Processes) -> None:
     """Whoever floods it cannot have somebody else's proof forgotten."""
-    memory = process(reach="process", max_proofs=3)
+    memory = loner(max_proofs=3)
     assert [outcome(memory, name) for name in "abcd"] == ["passes", "passes", "passes", "full"]
     assert [outcome(memory, name) for name in "abc"] == ["replayed"] * 3
     assert len(memory) == 3
 
 
-def test_what_has_expired_makes_room(process: Processes, clock: MovableClock) -> None:
+def test_what_has_expired_makes_room(loner: Processes, clock: MovableClock) -> None:
     """Before anything is refused."""
-    memory = process(reach="process", max_proofs=2)
+    memory = loner(max_proofs=2)
     outcome(memory, "a", seconds=10)
     outcome(memory, "b", seconds=300)
     assert outcome(memory, "c") == "full"
@@ -148,9 +147,9 @@ def test_what_has_expired_makes_room(process: Processes, clock: MovableClock) ->
     assert outcome(memory, "d") == "full"
 
 
-def test_a_full_memory_is_an_outage_and_no_fault_of_the_client(process: Processes) -> None:
+def test_a_full_memory_is_an_outage_and_no_fault_of_the_client(loner: Processes) -> None:
     """503 without a challenge."""
-    memory = process(reach="process", max_proofs=0)
+    memory = loner(max_proofs=0)
     with pytest.raises(ReplayMemoryUnavailableError) as caught:
         memory.use(proof(), memory._clock.time())
     assert_unavailable(caught.value, CANNOT_REMEMBER)
@@ -189,141 +188,148 @@ class _ProofWithAMeeting(bytes):
         return super().__hash__()
 
 
-def test_two_threads_cannot_both_be_the_first(process: Processes) -> None:
+def test_two_threads_cannot_both_be_the_first(loner: Processes) -> None:
     """Between the look and the remembering nobody else looks."""
-    memory, proof_of_both = process(reach="process"), _ProofWithAMeeting(b"a")
+    memory, proof_of_both = loner(), _ProofWithAMeeting(b"a")
     assert passes_of([memory] * 2, [proof_of_both]) == [1]
 
 
-def test_of_many_threads_with_one_proof_one_passes(process: Processes) -> None:
+def test_of_many_threads_with_one_proof_one_passes(loner: Processes) -> None:
     """Whoever comes at the very same moment."""
-    memory = process(reach="process")
+    memory = loner()
     assert passes_of([memory] * 16, [proof(name) for name in range(50)]) == [1] * 50
 
 
-def test_many_threads_do_not_fill_it_beyond_its_limit(process: Processes) -> None:
+def test_many_threads_do_not_fill_it_beyond_its_limit(loner: Processes) -> None:
     """However many come at once."""
-    memory = process(reach="process", max_proofs=50)
+    memory = loner(max_proofs=50)
     with ThreadPoolExecutor(8) as threads:
         outcomes = list(threads.map(lambda name: outcome(memory, name), range(400)))
     assert (outcomes.count("passes"), outcomes.count("full"), len(memory)) == (50, 350, 50)
 
 
-def test_a_child_process_is_not_held_up_by_a_lock_of_its_parent(process: Processes) -> None:
+def test_a_child_process_is_not_held_up_by_a_lock_of_its_parent(loner: Processes) -> None:
     """Forked in the very moment in which another thread remembers a proof."""
-    memory = process(reach="process")
+    memory = loner()
     with memory._lock:
         assert in_a_child_process(lambda: outcome(memory)) == "passes"
 
 
-# A fleet
+# A fleet, or a machine
 
 
 def test_another_process_refuses_what_was_used(process: Processes) -> None:
-    """By way of the cache that they share."""
+    """By way of the store that they share."""
     one, other = process(), process()
     assert [outcome(one), outcome(other), outcome(one), outcome(other)] == ["passes", *["replayed"] * 3]
 
 
-def test_a_proof_that_is_known_here_is_not_asked_about(process: Processes, backend: ExpiringBackend) -> None:
+def test_a_proof_that_is_known_here_is_not_asked_about(process: Processes, store: NotingStore) -> None:
     """Whoever repeats one causes no work elsewhere."""
     memory = process()
     for _ in range(5):
         outcome(memory)
-    assert len(backend.timeouts) == 1
+    assert len(store.kept) == 1
 
 
 @pytest.mark.parametrize(("seconds", "kept"), [(300, 330), (330, 360), (0, 30), (0.25, 31), (299.5, 330)])
 def test_an_entry_is_kept_as_long_as_in_memory(
-    process: Processes, backend: ExpiringBackend, seconds: float, kept: int
+    process: Processes, store: NotingStore, seconds: float, kept: int
 ) -> None:
     """In whole seconds, and no shorter."""
     outcome(process(), seconds=seconds)
-    assert backend.timeouts == [kept]
+    assert store.kept == [kept]
 
 
-def test_an_entry_says_nothing_of_the_proof_and_is_small(process: Processes, backend: ExpiringBackend) -> None:
-    """A digest, and a signature."""
+def test_an_entry_says_nothing_of_the_proof_and_is_small(process: Processes, store: NotingStore) -> None:
+    """A digest, and what tells one attempt from another."""
     outcome(process())
-    key, value = next(iter(backend.values.items()))
-    assert key.startswith(f"auth0-proof-{proof().hex()}-")
-    assert len(key) + len(value) < 300
+    ((key, (value, _until)),) = store.contents_now.taken.items()
+    assert key == f"proof:{proof().hex()}"
+    assert len(key) + len(value) < 100
 
 
-@pytest.mark.parametrize("reach", ["process", "machine"])
-def test_a_cache_that_cannot_decide_is_not_asked(process: Processes, backend: ExpiringBackend, reach: str) -> None:
-    """On a file system two would be told that they were the first, and entries pile up."""
-    one, other = process(reach=reach, is_denying=True), process(reach=reach)
+def test_each_attempt_tells_its_own_success_from_that_of_another(process: Processes, store: NotingStore) -> None:
+    """A command that is sent again, as its reply was lost, is no second use; nobody else writes the same."""
+    for name in "ab":
+        assert outcome(process(), name) == "passes"
+    assert len({value for value, _until in store.contents_now.taken.values()}) == 2
+
+
+def test_a_store_that_cannot_decide_is_not_asked(loner: Processes) -> None:
+    """In the memory of one process there is nobody else, whatever the app says about failures."""
+    one, other = loner(is_denying=True), loner()
     assert [outcome(one), outcome(other), outcome(one)] == ["passes", "passes", "replayed"]
-    assert backend.values == {}
-    backend.is_away = True
-    assert outcome(one, "another") == "passes"
 
 
-def test_a_full_memory_leaves_it_to_the_fleet(process: Processes, backend: ExpiringBackend) -> None:
-    """A process with much to do is not to refuse what Redis can decide."""
+def test_a_full_memory_leaves_it_to_the_fleet(process: Processes, store: NotingStore) -> None:
+    """A process with much to do is not to refuse what the store can decide."""
     one, other = process(max_proofs=1), process(max_proofs=1)
     assert [outcome(one, name) for name in "abab"] == ["passes", "passes", "replayed", "replayed"]
     assert [outcome(other, name) for name in "bc"] == ["replayed", "passes"]
     assert (len(one), len(other)) == (1, 1)
-    backend.is_away = True
+    store.is_away = True
     assert [outcome(one, name) for name in "ad"] == ["replayed", "full"]
 
 
-def test_while_the_cache_is_away_this_process_decides_alone(
-    process: Processes, backend: ExpiringBackend, clock: MovableClock
+def test_while_the_store_is_away_this_process_decides_alone(
+    process: Processes, store: NotingStore, clock: MovableClock
 ) -> None:
     """With ``AUTH0_REVOCATION_ON_ERROR=allow``; and it shares again afterwards."""
     one, other = process(), process()
-    backend.is_away = True
+    store.is_away = True
     assert [outcome(one), outcome(one), outcome(other)] == ["passes", "replayed", "passes"]
-    backend.is_away = False
-    clock.move(60)
+    store.is_away = False
+    clock.move(1)
     assert [outcome(one, "b"), outcome(other, "b")] == ["passes", "replayed"]
 
 
-def test_while_the_cache_is_away_nothing_passes_where_the_app_says_so(
-    process: Processes, backend: ExpiringBackend, clock: MovableClock
+def test_while_the_store_is_away_nothing_passes_where_the_app_says_so(
+    process: Processes, store: NotingStore, clock: MovableClock
 ) -> None:
-    """With ``AUTH0_REVOCATION_ON_ERROR=deny``: 503, also while the cache is left alone."""
+    """With ``AUTH0_REVOCATION_ON_ERROR=deny``: 503, also while the store is left alone."""
     memory = process(is_denying=True)
-    backend.is_away = True
+    store.is_away = True
     for name in "ab":
         with pytest.raises(ReplayMemoryUnavailableError) as caught:
             memory.use(proof(name), clock.now + 300)
         assert_unavailable(caught.value, CANNOT_TELL)
-    backend.is_away = False
-    clock.move(60)
+    store.is_away = False
+    clock.move(1)
     assert outcome(memory, "c") == "passes"
 
 
 def test_a_proof_that_was_answered_by_503_is_used_up(
-    process: Processes, backend: ExpiringBackend, clock: MovableClock
+    process: Processes, store: NotingStore, clock: MovableClock
 ) -> None:
     """A client makes a new one for each request; whether it was stored is not known."""
     memory = process(is_denying=True)
-    backend.is_away = True
+    store.is_away = True
     assert outcome(memory) == "out_of_touch"
-    backend.is_away = False
-    clock.move(60)
+    store.is_away = False
+    clock.move(1)
     assert outcome(memory) == "replayed"
 
 
-def test_apps_with_other_secrets_do_not_meet(clock: MovableClock, backend: ExpiringBackend) -> None:
-    """On one cache, for one issuer."""
-
-    def memory(secret: str) -> ReplayMemory:
-        entries = SignedCache(SharedCache(lambda: backend), secret=secret, names=("fleet",))
-        return ReplayMemory(entries, reach=lambda: "fleet", is_denying=True, clock=clock)
-
-    assert [outcome(memory("one")), outcome(memory("other")), outcome(memory("one"))] == [
-        "passes",
-        "passes",
-        "replayed",
-    ]
+@pytest.mark.parametrize("is_denying", [False, True])
+def test_a_store_that_refuses_writes_cannot_decide(process: Processes, store: NotingStore, is_denying: bool) -> None:
+    """A replica, or one that is full: it can be read, and the proof is not."""
+    store.refuses_writes = True
+    one, other = (process(is_denying=is_denying) for _ in range(2))
+    expected = "out_of_touch" if is_denying else "passes"
+    assert [outcome(one), outcome(other), outcome(one)] == [expected, expected, "replayed"]
 
 
-# A real Redis
+# Real stores
+
+
+@pytest.fixture(params=["redis", "sqlite"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """Return the settings of apps that share through a Redis, or the files of their machine."""
+    if request.param == "sqlite":
+        return {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "cache")}
+    server: RedisServer = request.getfixturevalue("redis")
+    return dict(server.settings)
 
 
 @pytest.fixture
@@ -333,42 +339,43 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
         yield server
 
 
-@pytest.fixture
-def redis_process(redis: RedisServer) -> Processes:
-    """Return what starts one more process that shares through Redis."""
-
-    def start(**options: Any) -> ReplayMemory:
-        app = Flask("sharing")
-        app.config.update(redis.settings)
-        entries = SignedCache(SharedCache(backend_opener(app, None)), secret=SECRET, names=("fleet",))
-        reach = reach_of(app, None, is_signed=True)
-        return ReplayMemory(entries, reach=reach, **{"is_denying": False, **options})
-
-    return start
+def memory_of_app(make_app: AppFactory, settings: Mapping[str, Any], *, is_denying: bool = True) -> ReplayMemory:
+    """Return the memory of one more process, with the store of its app."""
+    app = make_app(**{"AUTH0_CACHE_SECRET": SECRET, **settings})
+    return ReplayMemory(app.extensions["auth0"].store, is_denying=is_denying)
 
 
-def test_redis_tells_every_process(redis: RedisServer, redis_process: Processes) -> None:
-    """And lets go of the entry by itself."""
-    one, other = redis_process(), redis_process()
-    assert [outcome(one), outcome(other)] == ["passes", "replayed"]
-    (key,) = redis.client.keys("*")
-    assert 325 <= redis.client.ttl(key) <= 331
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_store_tells_every_process(make_app: AppFactory, settings: dict[str, Any]) -> None:
+    """Those with the same secret, and no others."""
+    one, other = (memory_of_app(make_app, settings) for _ in range(2))
+    stranger = memory_of_app(make_app, {**settings, "AUTH0_CACHE_SECRET": "another"})
+    assert outcome(one) == "passes"
+    assert in_a_child_process(lambda: outcome(other)) == "replayed"
+    assert [outcome(memory) for memory in (other, stranger)] == ["replayed", "passes"]
 
 
-def test_of_many_processes_with_one_proof_one_passes(redis_process: Processes) -> None:
-    """``add`` on Redis is atomic."""
-    processes = [redis_process(is_denying=True) for _ in range(8)]
+def test_of_many_processes_with_one_proof_one_passes(make_app: AppFactory, settings: dict[str, Any]) -> None:
+    """``SET NX`` on Redis is atomic, and so is a transaction of SQLite."""
+    processes = [memory_of_app(make_app, settings) for _ in range(8)]
     for number, memory in enumerate(processes):
         assert outcome(memory, f"warm {number}") == "passes"
     assert passes_of(processes, [proof(name) for name in range(25)]) == [1] * 25
 
 
+def test_redis_lets_go_of_an_entry_by_itself(make_app: AppFactory, redis: RedisServer) -> None:
+    """When the proof is too old everywhere."""
+    outcome(memory_of_app(make_app, redis.settings))
+    (key,) = redis.client.keys("*")
+    assert 325 <= redis.client.ttl(key) <= 331
+
+
 @pytest.mark.parametrize(("is_denying", "expected"), [(False, "passes"), (True, "out_of_touch")])
-def test_a_redis_that_has_died_is_a_cache_that_is_away(
-    redis: RedisServer, redis_process: Processes, is_denying: bool, expected: str
+def test_a_redis_that_has_died_is_a_store_that_is_away(
+    make_app: AppFactory, redis: RedisServer, is_denying: bool, expected: str
 ) -> None:
     """What then happens is the app's choice."""
-    memory = redis_process(is_denying=is_denying)
+    memory = memory_of_app(make_app, redis.settings, is_denying=is_denying)
     assert outcome(memory) == "passes"
     redis.kill()
     assert outcome(memory, "b") == expected

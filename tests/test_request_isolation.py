@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import flask_jwt_extended as fje
@@ -18,18 +18,27 @@ from auth0_blueprint import Auth0Blueprint, InvalidClaimsError, current_token, r
 from auth0_blueprint.testing import LocalIssuer
 
 
+def answer(app: Flask, view: Callable[[], ResponseReturnValue], token: str) -> str:
+    """Guard *view*, and return what it says to *token*."""
+    app.add_url_rule("/", "view", requires_auth(view))
+    return app.test_client().get("/", headers=bearer(token)).text
+
+
+def nobody_is_known() -> None:
+    with pytest.raises(RuntimeError):
+        fje.get_jwt()
+    with pytest.raises(RuntimeError):
+        current_token.subject  # noqa: B018 - the access is the test
+
+
 def test_two_requests_in_one_pushed_app_context_never_share_an_identity(app: Flask, issuer: LocalIssuer) -> None:
     """``g`` is shared there; the token is not."""
 
-    @app.get("/ours")
-    @requires_auth
-    def ours() -> str:
+    def view() -> str:
         return f"{current_token.subject} {fje.get_jwt_identity()}"
 
-    @app.get("/theirs")
-    @fje.jwt_required()
-    def theirs() -> str:
-        return f"{current_token.subject} {fje.get_jwt_identity()}"
+    app.add_url_rule("/ours", "ours", requires_auth(view))
+    app.add_url_rule("/theirs", "theirs", fje.jwt_required()(view))
 
     @app.get("/optional")
     @fje.jwt_required(optional=True)
@@ -38,10 +47,7 @@ def test_two_requests_in_one_pushed_app_context_never_share_an_identity(app: Fla
 
     @app.get("/unguarded")
     def unguarded() -> str:
-        with pytest.raises(RuntimeError):
-            fje.get_jwt()
-        with pytest.raises(RuntimeError):
-            current_token.subject  # noqa: B018 - the access is the test
+        nobody_is_known()
         return "nobody"
 
     client = app.test_client()
@@ -56,8 +62,6 @@ def test_two_requests_in_one_pushed_app_context_never_share_an_identity(app: Fla
 
 
 def test_an_inner_request_does_not_touch_the_outer_one(app: Flask, issuer: LocalIssuer) -> None:
-    """A view that calls its own app, with other credentials, keeps its caller."""
-
     @app.get("/inner")
     @requires_auth
     def inner() -> str:
@@ -77,19 +81,11 @@ def test_an_inner_request_does_not_touch_the_outer_one(app: Flask, issuer: Local
 def test_what_a_view_does_to_its_claims_is_invisible_to_the_next_request(
     app: Flask, issuer: LocalIssuer, guard: Any
 ) -> None:
-    """Nested lists and objects included, from whichever side they were taken."""
     claims: dict[str, Any] = {"roles": ["user"], "https://example.com/x": {"list": [1], "object": {}}}
 
     def view() -> ResponseReturnValue:
-        seen = jsonify(
-            [
-                fje.get_jwt(),
-                fje.get_jwt_header(),
-                dict(current_token),
-                current_token.header,
-                sorted(current_token.scopes),
-            ]
-        )
+        claims_seen = [fje.get_jwt(), dict(current_token), sorted(current_token.scopes)]
+        seen = jsonify([*claims_seen, fje.get_jwt_header(), current_token.header])
         spoiled = [fje.get_jwt(), fje.get_jwt_header(), current_token.claims, current_token.header, dict(current_token)]
         for one in spoiled:
             one["sub"] = one["kid"] = "admin"
@@ -110,16 +106,13 @@ def test_what_a_view_does_to_its_claims_is_invisible_to_the_next_request(
 
 
 def test_the_state_dies_with_its_request(app: Flask, issuer: LocalIssuer) -> None:
-    """Nothing of ours holds on to a request, or to its token, once it has ended."""
     kept: list[weakref.ref[Any]] = []
 
-    @app.get("/")
-    @requires_auth
     def view() -> str:
         kept.append(weakref.ref(request._get_current_object()))  # type: ignore[attr-defined]
         return ""
 
-    app.test_client().get("/", headers=bearer(issuer.token()))
+    answer(app, view, issuer.token())
     gc.collect()
     assert kept[0]() is None
 
@@ -127,25 +120,15 @@ def test_the_state_dies_with_its_request(app: Flask, issuer: LocalIssuer) -> Non
 def test_a_streaming_view_keeps_its_caller_to_the_end(app: Flask, issuer: LocalIssuer) -> None:
     """Flask ends the request context before a stream is read, and pushes it again."""
 
-    @app.get("/")
-    @requires_auth
-    def view() -> Response:
-        def stream() -> Iterator[str]:
-            yield "caller: "
-            yield current_token.subject
-            yield f" {fje.get_jwt_identity()}"
+    def stream() -> Iterator[str]:
+        yield "caller: "
+        yield current_token.subject
+        yield f" {fje.get_jwt_identity()}"
 
-        return Response(stream_with_context(stream()))
-
-    response = app.test_client().get("/", headers=bearer(issuer.token(sub="me")))
-    assert response.text == "caller: me me"
+    assert answer(app, lambda: Response(stream_with_context(stream())), issuer.token(sub="me")) == "caller: me me"
 
 
 def test_a_thread_with_a_copied_context_does_not_take_the_caller_away(app: Flask, issuer: LocalIssuer) -> None:
-    """Its end is not the end of the request."""
-
-    @app.get("/")
-    @requires_auth
     def view() -> str:
         heard: list[str] = []
         thread = threading.Thread(target=copy_current_request_context(lambda: heard.append(current_token.subject)))
@@ -153,7 +136,7 @@ def test_a_thread_with_a_copied_context_does_not_take_the_caller_away(app: Flask
         thread.join()
         return f"{heard[0]} {current_token.subject}"
 
-    assert app.test_client().get("/", headers=bearer(issuer.token(sub="me"))).text == "me me"
+    assert answer(app, view, issuer.token(sub="me")) == "me me"
 
 
 def test_a_context_that_was_pushed_before_registration_is_safe(issuer: LocalIssuer) -> None:
@@ -181,28 +164,12 @@ def test_a_context_of_another_kind_is_refused_rather_than_shared(issuer: LocalIs
         app.test_client().get("/", headers=bearer(issuer.token()))
 
 
-def test_the_token_of_a_request_is_not_taken_for_that_of_another_app(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """A view that enters another app's context is verified by that app's settings there."""
-    app, other = make_app(), make_app(AUTH0_AUDIENCE="other")
-
-    @app.get("/")
-    @requires_auth
-    def view() -> str:
-        with other.app_context(), pytest.raises(InvalidClaimsError):
-            requires_auth(lambda: "")()
-        return "asked"
-
-    assert app.test_client().get("/", headers=bearer(issuer.token())).text == "asked"
-
-
 def test_a_refused_request_leaves_no_state(app: Flask, issuer: LocalIssuer) -> None:
-    """Error handlers and hooks after a refusal see nobody."""
     seen: list[bool] = []
 
     @app.after_request
     def look(response: Any) -> Any:
-        with pytest.raises(RuntimeError):
-            current_token.subject  # noqa: B018 - the access is the test
+        nobody_is_known()
         seen.append(True)
         return response
 
@@ -223,20 +190,17 @@ def test_two_apps_in_one_process_accept_their_own_audience_only(make_app: AppFac
 
 
 def test_what_one_app_has_proven_is_nothing_to_another(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """Also inside a request of the first, under the context of the second."""
+    """A view that enters another app's context is verified by that app's settings there."""
     first, second = make_app(), make_app(AUTH0_AUDIENCE="https://other.example.com")
 
-    @first.get("/")
-    @requires_auth
     def view() -> str:
         token = request.headers["Authorization"].removeprefix("Bearer ")
         with second.app_context():
             with pytest.raises(InvalidClaimsError):
+                requires_auth(lambda: "")()
+            with pytest.raises(InvalidClaimsError):
                 fje.decode_token(token)
-            with pytest.raises(RuntimeError):
-                current_token.subject  # noqa: B018 - the access is the test
-            with pytest.raises(RuntimeError):
-                fje.get_jwt()
+            nobody_is_known()
         return current_token.subject
 
-    assert first.test_client().get("/", headers=bearer(issuer.token())).text == "auth0|local-user"
+    assert answer(first, view, issuer.token()) == "auth0|local-user"

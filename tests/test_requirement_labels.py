@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from auth0_blueprint.guards.requirements import (
-    ANY_TOKEN,
-    Requirement,
-    acr_requirement,
-    claim_requirement,
-    organization_requirement,
-    permission_requirement,
-    recent_login_requirement,
-    scope_requirement,
-)
+from auth0_blueprint.guards import requirements
+from auth0_blueprint.guards.requirements import ANY_TOKEN, Requirement
 
 TWO = ("read:a", "read:b")
 
@@ -22,14 +14,14 @@ TWO = ("read:a", "read:b")
     ("requirement", "label"),
     [
         (ANY_TOKEN, "any valid token"),
-        (scope_requirement(TWO), "scope read:a, read:b"),
-        (scope_requirement(TWO, any_of=True), "scope read:a or read:b"),
-        (permission_requirement(TWO), "permission read:a, read:b"),
-        (permission_requirement(TWO, any_of=True), "permission read:a or read:b"),
-        (claim_requirement("https://example.com/tier", ("gold",), None), "claim https://example.com/tier"),
-        (organization_requirement(("org_1", "org_2")), "organization org_1 or org_2"),
-        (acr_requirement(("mfa", "phr"), claim="acr"), "acr value mfa or phr"),
-        (recent_login_requirement(1, claim="auth_time"), "login in the last 1 s"),
+        (requirements.scope_requirement(TWO), "scope read:a, read:b"),
+        (requirements.scope_requirement(TWO, any_of=True), "scope read:a or read:b"),
+        (requirements.permission_requirement(TWO), "permission read:a, read:b"),
+        (requirements.permission_requirement(TWO, any_of=True), "permission read:a or read:b"),
+        (requirements.claim_requirement("https://example.com/tier", ("gold",), None), "claim https://example.com/tier"),
+        (requirements.organization_requirement(("org_1", "org_2")), "organization org_1 or org_2"),
+        (requirements.acr_requirement(("mfa", "phr"), claim="acr"), "acr value mfa or phr"),
+        (requirements.recent_login_requirement(1, claim="auth_time"), "login in the last 1 s"),
     ],
 )
 def test_a_demand_has_a_label(requirement: Requirement, label: str) -> None:

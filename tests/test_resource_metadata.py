@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -9,7 +10,7 @@ from conftest import AppFactory, bearer
 from flask import Blueprint, Flask
 from flask.views import MethodView, View
 from flask_cors import CORS
-from refusals import Answer, forbidden, seen
+from refusals import EXPIRED, Answer, forbidden, seen
 from test_openapi import described, document_of, registered
 from test_registration import traces
 from werkzeug.datastructures import Headers
@@ -33,7 +34,6 @@ WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 
 def metadata(app: Flask, path: str = WELL_KNOWN) -> dict[str, Any]:
-    """Return the document of *app*."""
     response = app.test_client().get(path)
     assert (response.status_code, response.content_type) == (200, "application/json")
     document: dict[str, Any] = response.get_json()
@@ -46,13 +46,39 @@ def described_app(make_app: AppFactory) -> Flask:
     return make_app(AUTH0_RESOURCE_METADATA=True)
 
 
+@pytest.fixture
+def undescribed(issuer: LocalIssuer) -> Flask:
+    """An app that is to serve its metadata, and has no blueprint yet."""
+    app = Flask("tested")
+    app.config.update(issuer.settings, AUTH0_RESOURCE_METADATA=True)
+    return app
+
+
+def problems_of(app: Flask, match: str) -> set[str]:
+    """Register the blueprint, which fails and leaves nothing on *app*; return the settings that are named."""
+    before = traces(app)
+    with pytest.raises(ConfigurationError, match=match) as caught:
+        app.register_blueprint(Auth0Blueprint())
+    assert traces(app) == before
+    return set(caught.value.problems)
+
+
+def answer_of(app: Flask, path: str = "/auth/me", **headers: str) -> Answer:
+    return seen(app.test_client().get(path, headers=headers))
+
+
+def render(error: Auth0Error) -> tuple[dict[str, str], int, Headers]:
+    """Stand in for an app with words of its own."""
+    return {"code": error.code}, error.status, headers_for(error)
+
+
 class TestDocument:
     def test_it_tells_a_client_where_to_get_a_token_and_how_to_send_it(
         self, described_app: Flask, issuer: LocalIssuer
     ) -> None:
         """The issuer as it is in ``iss``; no key set, which would be one of this API's own keys."""
         assert metadata(described_app) == {
-            "resource": "https://api.example.com",
+            "resource": API,
             "authorization_servers": [issuer.issuer],
             "bearer_methods_supported": ["header"],
         }
@@ -60,24 +86,17 @@ class TestDocument:
     @pytest.mark.parametrize("mode", ["allowed", "required"])
     def test_it_tells_how_tokens_may_be_bound(self, make_app: AppFactory, mode: str) -> None:
         """To a key, and whether they have to be; to a certificate."""
-        found = metadata(
-            make_app(
-                AUTH0_RESOURCE_METADATA=True,
-                AUTH0_PUBLIC_URL=API,
-                AUTH0_DPOP=mode,
-                AUTH0_MTLS_CERT="environ:SSL_CLIENT_CERT",
-            )
-        )
+        bound = {"AUTH0_DPOP": mode, "AUTH0_MTLS_CERT": "environ:SSL_CLIENT_CERT"}
+        found = metadata(make_app(AUTH0_RESOURCE_METADATA=True, AUTH0_PUBLIC_URL=API, **bound))
         assert found["dpop_signing_alg_values_supported"] == ["ES256", "RS256", "PS256", "EdDSA", "Ed25519"]
         assert found["dpop_bound_access_tokens_required"] is (mode == "required")
         assert found["tls_client_certificate_bound_access_tokens"] is True
 
     @pytest.mark.parametrize(("mode", "schemes"), [("allowed", ["Bearer", "DPoP"]), ("required", ["DPoP"])])
     def test_each_challenge_points_to_it(self, make_app: AppFactory, mode: str, schemes: list[str]) -> None:
-        """By whichever scheme a client starts."""
         app = make_app(AUTH0_RESOURCE_METADATA=True, AUTH0_PUBLIC_URL=API, AUTH0_DPOP=mode)
         app.add_url_rule("/x", view_func=requires_auth(lambda: ""), endpoint="x")
-        challenges = app.test_client().get("/x").headers.getlist("WWW-Authenticate")
+        challenges = answer_of(app, "/x").challenges
         assert [challenge.split(" ")[0] for challenge in challenges] == schemes
         assert all(f'resource_metadata="{API}{WELL_KNOWN}"' in challenge for challenge in challenges)
 
@@ -92,8 +111,7 @@ class TestDocument:
                 return ""
 
         class Plain(View):
-            def dispatch_request(self) -> str:
-                return ""
+            dispatch_request = staticmethod(lambda: "")
 
         app = described_app
         app.add_url_rule("/plain", view_func=Plain.as_view("plain"))
@@ -106,29 +124,23 @@ class TestDocument:
         protect(part, "from:blueprint")
         app.register_blueprint(part)
         protect(app, "from:app")
-        assert metadata(app)["scopes_supported"] == [
-            *("from:app", "from:blueprint", "from:class", "from:inner", "from:method", "from:view")
-        ]
+        named = ["app", "blueprint", "class", "inner", "method", "view"]
+        assert metadata(app)["scopes_supported"] == [f"from:{name}" for name in named]
 
     def test_routes_that_come_after_the_blueprint_count(self, described_app: Flask) -> None:
-        """It is made when it is asked for."""
         described_app.add_url_rule("/late", "late", requires_scope("late")(lambda: ""))
         assert metadata(described_app)["scopes_supported"] == ["late"]
 
-    def test_it_is_there_only_where_it_is_asked_for(self, app: Flask) -> None:
-        """By default there is no such route."""
+    def test_it_is_never_stored_and_has_no_other_methods(self, described_app: Flask, app: Flask) -> None:
+        """And is there only where it is asked for."""
         assert app.test_client().get(WELL_KNOWN).status_code == 404
-
-    def test_it_is_never_stored_and_has_no_other_methods(self, described_app: Flask) -> None:
-        """Like every route of ours."""
         client = described_app.test_client()
         assert client.get(WELL_KNOWN).headers["Cache-Control"] == "no-store"
         assert (client.head(WELL_KNOWN).status_code, client.head(WELL_KNOWN).data) == (200, b"")
         assert client.options(WELL_KNOWN).headers["Allow"] == "GET, HEAD, OPTIONS"
-        refused = seen(client.post(WELL_KNOWN))
         description = "This route does not support the request method."
         body = {"error": "method_not_allowed", "error_description": description, "code": "method_not_allowed"}
-        assert refused == Answer(405, (), body)
+        assert seen(client.post(WELL_KNOWN)) == Answer(405, (), body)
 
     def test_a_protected_app_leaves_it_open(self, described_app: Flask) -> None:
         """Who asks for it has no token yet."""
@@ -163,23 +175,17 @@ class TestResourceIdentifier:
     @pytest.mark.parametrize(
         ("public_url", "audience", "resource", "path"),
         [
-            (None, API, API, WELL_KNOWN),
-            (None, f"{API}/", f"{API}/", WELL_KNOWN),
-            (None, f"{API}/mcp", f"{API}/mcp", f"{WELL_KNOWN}/mcp"),
-            (None, f"{API}/mcp/", f"{API}/mcp/", f"{WELL_KNOWN}/mcp/"),
-            (None, f"my-api, {API}:8443/v1", f"{API}:8443/v1", f"{WELL_KNOWN}/v1"),
-            (None, "http://localhost:5000/mcp", "http://localhost:5000/mcp", f"{WELL_KNOWN}/mcp"),
-            (API, "my-api", API, WELL_KNOWN),
-            (f"{API}/", "my-api", API, WELL_KNOWN),
-            (f"{API}/v1", "my-api", f"{API}/v1", f"{WELL_KNOWN}/v1"),
-            (API, "https://logical.example.com", API, WELL_KNOWN),
-            (API, f"{API}.evil.org", API, WELL_KNOWN),
-            (f"{API}/v1", f"{API}/v10", f"{API}/v1", f"{WELL_KNOWN}/v1"),
-            (f"{API}/v1", API, f"{API}/v1", f"{WELL_KNOWN}/v1"),
+            *((None, API, API, ""), (None, f"{API}/", f"{API}/", "")),
+            *((None, f"{API}/mcp", f"{API}/mcp", "/mcp"), (None, f"{API}/mcp/", f"{API}/mcp/", "/mcp/")),
+            (None, f"my-api, {API}:8443/v1", f"{API}:8443/v1", "/v1"),
+            (None, "http://localhost:5000/mcp", "http://localhost:5000/mcp", "/mcp"),
+            *((API, "my-api", API, ""), (f"{API}/", "my-api", API, ""), (f"{API}/v1", "my-api", f"{API}/v1", "/v1")),
+            *((API, "https://logical.example.com", API, ""), (API, f"{API}.evil.org", API, "")),
+            *((f"{API}/v1", f"{API}/v10", f"{API}/v1", "/v1"), (f"{API}/v1", API, f"{API}/v1", "/v1")),
             # What Auth0 knows the API by goes first, where it is a URL at the public one.
-            (API, f"{API}/", f"{API}/", WELL_KNOWN),
-            (API, f"{API}/mcp", f"{API}/mcp", f"{WELL_KNOWN}/mcp"),
-            (API, f"https://x.org, {API}", API, WELL_KNOWN),
+            (API, f"{API}/", f"{API}/", ""),
+            (API, f"{API}/mcp", f"{API}/mcp", "/mcp"),
+            (API, f"https://x.org, {API}", API, ""),
         ],
     )
     def test_the_document_is_where_a_client_looks_for_it(
@@ -187,34 +193,21 @@ class TestResourceIdentifier:
     ) -> None:
         """The well-known path goes between host and path, and ``resource`` is what it was put into (§3.3)."""
         app = make_app(AUTH0_RESOURCE_METADATA=True, AUTH0_PUBLIC_URL=public_url, AUTH0_AUDIENCE=audience)
-        assert metadata(app, path)["resource"] == resource
-        origin = resource.partition("://")[0] + "://" + resource.partition("://")[2].partition("/")[0]
+        assert metadata(app, f"{WELL_KNOWN}{path}")["resource"] == resource
+        origin = "/".join(resource.split("/")[:3])
         challenge = app.test_client().get("/auth/me").headers["WWW-Authenticate"]
-        assert challenge == f'Bearer realm="api", resource_metadata="{origin}{path}"'
+        assert challenge == f'Bearer realm="api", resource_metadata="{origin}{WELL_KNOWN}{path}"'
 
     @pytest.mark.parametrize(
         "audience",
-        [
-            "my-api",
-            "urn:my-api",
-            "http://api.example.com",
-            "https://api.example.com/?v=1",
-            "https://api.example.com/#x",
-            "https://user@api.example.com",
-            "https://api.example.com/<x>",
-        ],
+        ["my-api", "urn:my-api", "http://api.example.com", "https://user@api.example.com"]
+        + [f"{API}/{end}" for end in ("?v=1", "#x", "<x>")],
     )
     def test_without_a_url_of_the_api_registration_fails_and_names_both_settings(
-        self, issuer: LocalIssuer, audience: str
+        self, undescribed: Flask, audience: str
     ) -> None:
-        """And leaves nothing on the app."""
-        app = Flask("tested")
-        app.config.update(issuer.settings, AUTH0_AUDIENCE=audience, AUTH0_RESOURCE_METADATA=True)
-        before = traces(app)
-        with pytest.raises(ConfigurationError, match=r"AUTH0_PUBLIC_URL.*AUTH0_AUDIENCE") as caught:
-            app.register_blueprint(Auth0Blueprint())
-        assert caught.value.problems.keys() == {"AUTH0_RESOURCE_METADATA"}
-        assert traces(app) == before
+        undescribed.config["AUTH0_AUDIENCE"] = audience
+        assert problems_of(undescribed, r"AUTH0_PUBLIC_URL.*AUTH0_AUDIENCE") == {"AUTH0_RESOURCE_METADATA"}
 
     def test_a_url_that_is_wrong_is_named_alone(self) -> None:
         """That there is none then is no second mistake."""
@@ -228,7 +221,7 @@ class TestResourceIdentifier:
         self, make_app: AppFactory, caplog: pytest.LogCaptureFixture, audience: str, is_warned: bool
     ) -> None:
         """Clients ask Auth0 for a token for what they have read (RFC 8707)."""
-        settings = {"AUTH0_PUBLIC_URL": "https://api.example.com", "AUTH0_AUDIENCE": audience}
+        settings = {"AUTH0_PUBLIC_URL": API, "AUTH0_AUDIENCE": audience}
         make_app(**settings)
         assert "RFC 8707" not in caplog.text
         make_app(**settings, AUTH0_RESOURCE_METADATA=True)
@@ -238,108 +231,67 @@ class TestResourceIdentifier:
 class TestChallenge:
     """Every challenge has it; without the setting none."""
 
-    POINTER = f'resource_metadata="https://api.example.com{WELL_KNOWN}"'
+    POINTER = f'resource_metadata="{API}{WELL_KNOWN}"'
 
     def test_a_challenge_without_credentials_points_to_the_document(self, described_app: Flask) -> None:
-        """And still has no error code."""
-        body = {
-            "error_description": "The request has no Authorization header.",
-            "code": "authorization_header_missing",
-        }
-        answered = seen(described_app.test_client().get("/auth/me"))
-        assert answered == Answer(401, (f'Bearer realm="api", {self.POINTER}',), body)
+        body = {"error_description": "The request has no Authorization header.", "code": "authorization_header_missing"}
+        assert answer_of(described_app) == Answer(401, (f'Bearer realm="api", {self.POINTER}',), body)
 
-    def test_a_refused_token_is_told_so_as_well(self, described_app: Flask, issuer: LocalIssuer) -> None:
-        """After what was wrong."""
-        refused = seen(described_app.test_client().get("/auth/me", headers=bearer(issuer.token(expires_in=-60))))
-        description = "The access token expired."
-        challenge = f'Bearer realm="api", error="invalid_token", error_description="{description}", {self.POINTER}'
-        body = {"error": "invalid_token", "error_description": description, "code": "token_expired"}
-        assert refused == Answer(401, (challenge,), body)
-
-    def test_so_is_whoever_lacks_a_scope(self, described_app: Flask, issuer: LocalIssuer) -> None:
-        """Beside the scopes."""
+    def test_a_refused_caller_is_told_after_what_was_wrong(self, described_app: Flask, issuer: LocalIssuer) -> None:
         described_app.add_url_rule("/scoped", "scoped", requires_scope("pay")(lambda: ""))
-        refused = seen(described_app.test_client().get("/scoped", headers=bearer(issuer.token())))
-        plain = forbidden("insufficient_scope", "The access token lacks a scope that this route requires.", "pay")
-        assert refused == Answer(403, (f"{plain.challenges[0]}, {self.POINTER}",), plain.body)
+        lacks_scope = forbidden("insufficient_scope", "The access token lacks a scope that this route requires.", "pay")
+        for path, token, plain in (
+            ("/auth/me", issuer.token(expires_in=-60), EXPIRED),
+            ("/scoped", issuer.token(), lacks_scope),
+        ):
+            expected = replace(plain, challenges=(f"{plain.challenges[0]}, {self.POINTER}",))
+            assert answer_of(described_app, path, **bearer(token)) == expected
 
     def test_an_app_with_words_of_its_own_can_pass_it_on(self, described_app: Flask) -> None:
-        """Its handler has the headers from ``headers_for``."""
+        described_app.register_error_handler(Auth0Error, render)
+        challenges = (f'Bearer realm="api", {self.POINTER}',)
+        assert answer_of(described_app) == Answer(401, challenges, {"code": "authorization_header_missing"})
 
-        @described_app.errorhandler(Auth0Error)
-        def render(error: Auth0Error) -> tuple[dict[str, str], int, Headers]:
-            return {"code": error.code}, error.status, headers_for(error)
-
-        assert seen(described_app.test_client().get("/auth/me")) == Answer(
-            401, (f'Bearer realm="api", {self.POINTER}',), {"code": "authorization_header_missing"}
-        )
-
-    @pytest.mark.parametrize("scheme", ["Bearer", "DPoP"])
+    @pytest.mark.parametrize(("scheme", "other"), [("Bearer", "DPoP"), ("DPoP", "Bearer")])
     def test_it_passes_on_the_challenge_of_every_scheme(
-        self, make_app: AppFactory, issuer: LocalIssuer, scheme: str
+        self, make_app: AppFactory, issuer: LocalIssuer, scheme: str, other: str
     ) -> None:
         """Both, that of the request first, each with the pointer: the same as without a handler of its own."""
         settings = {"AUTH0_RESOURCE_METADATA": True, "AUTH0_DPOP": "allowed", "AUTH0_PUBLIC_URL": API}
-        plain, own = make_app(**settings, AUTH0_REALM="mine"), make_app(**settings, AUTH0_REALM="mine")
-
-        @own.errorhandler(Auth0Error)
-        def render(error: Auth0Error) -> tuple[dict[str, str], int, Headers]:
-            return {"code": error.code}, error.status, headers_for(error)
-
-        headers = {"Authorization": f"{scheme} {issuer.token(expires_in=-60)}"}
-        expected, answer = (seen(app.test_client().get("/auth/me", headers=headers)) for app in (plain, own))
-        other = "DPoP" if scheme == "Bearer" else "Bearer"
+        plain, own = (make_app(**settings, AUTH0_REALM="mine") for _ in range(2))
+        own.register_error_handler(Auth0Error, render)
+        token = issuer.token(expires_in=-60)
+        expected, answer = (answer_of(app, Authorization=f"{scheme} {token}") for app in (plain, own))
         assert [challenge.split()[0] for challenge in answer.challenges] == [scheme, other]
         assert all('realm="mine"' in text and self.POINTER in text for text in answer.challenges)
         assert answer == Answer(401, expected.challenges, {"code": "token_expired"})
 
 
 class TestRegistration:
-    def test_a_route_of_the_app_in_its_place_leaves_no_trace(self, issuer: LocalIssuer) -> None:
-        """It would answer instead of ours."""
-        app = Flask("tested")
-        app.config.update(issuer.settings, AUTH0_RESOURCE_METADATA=True)
-        app.add_url_rule(WELL_KNOWN, "mine", lambda: "")
-        before = traces(app)
-        with pytest.raises(ConfigurationError, match=WELL_KNOWN) as caught:
-            app.register_blueprint(Auth0Blueprint())
-        assert caught.value.problems.keys() == {"AUTH0_RESOURCE_METADATA"}
-        assert traces(app) == before
+    def test_a_route_of_the_app_in_its_place_leaves_no_trace(self, undescribed: Flask) -> None:
+        undescribed.add_url_rule(WELL_KNOWN, "mine", lambda: "")
+        assert problems_of(undescribed, WELL_KNOWN) == {"AUTH0_RESOURCE_METADATA"}
 
-    def test_an_endpoint_of_that_name_leaves_no_trace(self, issuer: LocalIssuer) -> None:
-        """Names of ours are ours."""
-        app = Flask("tested")
-        app.config.update(issuer.settings, AUTH0_RESOURCE_METADATA=True)
-        app.add_url_rule("/mine", "auth0.resource_metadata", lambda: "")
-        before = traces(app)
-        with pytest.raises(ConfigurationError, match=r"auth0\.resource_metadata"):
-            app.register_blueprint(Auth0Blueprint())
-        assert traces(app) == before
+    def test_an_endpoint_of_that_name_leaves_no_trace(self, undescribed: Flask) -> None:
+        undescribed.add_url_rule("/mine", "auth0.resource_metadata", lambda: "")
+        problems_of(undescribed, r"auth0\.resource_metadata")
 
     def test_name_and_prefix_of_the_blueprint_move_only_the_other_routes(self, make_app: AppFactory) -> None:
-        """Clients look at the root."""
         app = make_app(Auth0Blueprint("guard", url_prefix="/internal"), AUTH0_RESOURCE_METADATA=True)
-        assert metadata(app)["resource"] == "https://api.example.com"
+        assert metadata(app)["resource"] == API
         assert app.test_client().get("/internal/health/live").status_code == 200
 
-    def test_a_nested_blueprint_has_it_at_the_root_as_well(self, issuer: LocalIssuer) -> None:
-        """Under the name that Flask gives it."""
-        app = Flask("tested")
-        app.config.update(issuer.settings, AUTH0_RESOURCE_METADATA=True, AUTH0_OPENAPI=True)
+    def test_a_nested_blueprint_has_it_at_the_root_as_well(self, undescribed: Flask) -> None:
+        undescribed.config["AUTH0_OPENAPI"] = True
         parent = Blueprint("parent", "parent", url_prefix="/v1")
         parent.register_blueprint(Auth0Blueprint())
-        app.register_blueprint(parent)
-        assert metadata(app)["resource"] == "https://api.example.com"
-        document = document_of(app, "/v1/auth/openapi.json")
-        assert described(document) == registered(app, "parent.auth0")
+        undescribed.register_blueprint(parent)
+        assert metadata(undescribed)["resource"] == API
+        assert described(document_of(undescribed, "/v1/auth/openapi.json")) == registered(undescribed, "parent.auth0")
 
     def test_one_blueprint_on_two_apps_gives_each_its_own(self, make_app: AppFactory) -> None:
-        """Also where only one of them has it."""
-        blueprint = Auth0Blueprint()
-        first = make_app(blueprint, AUTH0_RESOURCE_METADATA=True, AUTH0_AUDIENCE="https://a.example.com")
-        second = make_app(blueprint, AUTH0_RESOURCE_METADATA=True, AUTH0_AUDIENCE="https://b.example.com")
-        third = make_app(blueprint)
-        assert metadata(first)["resource"] == "https://a.example.com"
-        assert metadata(second)["resource"] == "https://b.example.com"
-        assert third.test_client().get(WELL_KNOWN).status_code == 404
+        blueprint, urls = Auth0Blueprint(), ["https://a.example.com", "https://b.example.com"]
+        apps = [make_app(blueprint, AUTH0_RESOURCE_METADATA=True, AUTH0_AUDIENCE=url) for url in urls]
+        without = make_app(blueprint)
+        assert [metadata(app)["resource"] for app in apps] == urls
+        assert without.test_client().get(WELL_KNOWN).status_code == 404

@@ -1,4 +1,4 @@
-"""``routes/table.py`` is true: each row is a route, each route of ours has a row, and asks what its row says."""
+"""``routes/route_table.py`` is true: each row is a route, each route of ours has a row, and asks what its row says."""
 
 from __future__ import annotations
 
@@ -12,31 +12,27 @@ from flask import Flask
 from flask.testing import FlaskClient
 from refusals import NO_CREDENTIALS, seen
 
-from auth0_blueprint.routes.route import Route
-from auth0_blueprint.routes.table import RESOURCE_METADATA, ROUTES
+from auth0_blueprint.routes.route_row import Route
+from auth0_blueprint.routes.route_table import RESOURCE_METADATA, ROUTES
 from auth0_blueprint.testing import LocalIssuer
 
+VALUES = {"admin_scope": "operate:api", "introspection_scope": "look:api"}
 ON: dict[str, Any] = {
     "AUTH0_OPENAPI": True,
     "AUTH0_RESOURCE_METADATA": True,
-    "AUTH0_ADMIN_SCOPE": "operate:api",
-    "AUTH0_INTROSPECTION_SCOPE": "look:api",
+    **{f"AUTH0_{setting.upper()}": value for setting, value in VALUES.items()},
 }
-VALUES = {"admin_scope": "operate:api", "introspection_scope": "look:api"}
 OFF = {"openapi": "AUTH0_OPENAPI", "revocation": "AUTH0_REVOCATION", "resource": "AUTH0_RESOURCE_METADATA"}
-BODIES: dict[str, dict[str, Any]] = {
-    "introspect": {"data": {"token": "opaque"}},
-    "revoke": {"json": {"jti": "revoked"}},
-}
+BODIES: dict[str, Any] = {"introspect": {"data": {"token": "opaque"}}, "revoke": {"json": {"jti": "revoked"}}}
 
 ROWS = (*ROUTES, RESOURCE_METADATA)
 OPEN = [row for row in ROWS if row.guard in {"anyone", "optional"}]
-every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.view.__name__)
+NAMED: dict[str, Any] = {"ids": lambda row: row.view.__name__}
+every_row = pytest.mark.parametrize("row", ROWS, **NAMED)
 
 
 @pytest.fixture
 def whole(make_app: AppFactory) -> Flask:
-    """An app that has every route."""
     return make_app(**ON)
 
 
@@ -46,27 +42,21 @@ def rule_of(row: Route) -> str:
 
 
 def path_of(row: Route) -> str:
-    """Return where *row* is found."""
     return rule_of(row).replace("<kind>", "jti").replace("<auth0_any_text:value>", "revoked")
 
 
-def everything(issuer: LocalIssuer) -> str:
-    """Return a token of somebody who may use every route."""
-    return issuer.token(scope=" ".join(VALUES.values()), permissions=list(VALUES.values()))
+def everything(issuer: LocalIssuer) -> dict[str, str]:
+    """Return the header of somebody who may use every route."""
+    return bearer(issuer.token(scope=" ".join(VALUES.values()), permissions=list(VALUES.values())))
 
 
-def statuses(client: FlaskClient, row: Route, token: str) -> list[int]:
-    """Return how the holder of *token* is answered by each method of *row*, one after the other."""
-    return [
-        client.open(
-            path_of(row), method=operation.method, headers=bearer(token), **BODIES.get(operation.name, {})
-        ).status_code
-        for operation in row.operations
-    ]
+def statuses(client: FlaskClient, row: Route, headers: dict[str, str]) -> list[int]:
+    """Return how whoever sends *headers* is answered by each method of *row*, one after the other."""
+    bodies = [(operation.method, BODIES.get(operation.name, {})) for operation in row.operations]
+    return [client.open(path_of(row), method=method, headers=headers, **body).status_code for method, body in bodies]
 
 
 def test_rows_and_routes_are_the_same(whole: Flask) -> None:
-    """Path, methods and endpoint; a route that only refuses other methods stands beside each."""
     registered = {
         (rule.rule, rule.endpoint, frozenset((rule.methods or set()) - {"HEAD"})) for rule in whole.url_map.iter_rules()
     }
@@ -79,14 +69,12 @@ def test_rows_and_routes_are_the_same(whole: Flask) -> None:
 
 
 def test_every_operation_is_named_once() -> None:
-    """As OpenAPI has it."""
     names = [operation.name for row in ROWS for operation in row.operations]
     assert len(set(names)) == len(names)
 
 
 @every_row
 def test_anonymous_callers_are_answered_where_the_row_says_so(whole: Flask, row: Route) -> None:
-    """By every method; elsewhere the challenge is bare."""
     for method in row.methods:
         response = whole.test_client().open(path_of(row), method=method)
         if row in OPEN:
@@ -111,21 +99,19 @@ def test_a_token_without_scopes_is_enough_where_the_row_says_so(whole: Flask, is
 
 @every_row
 def test_scope_and_permission_that_the_row_names_are_enough(whole: Flask, issuer: LocalIssuer, row: Route) -> None:
-    """And each answer has a status that the row names."""
     value = VALUES.get(row.guard, "")
-    client, token = whole.test_client(), issuer.token(scope=value, permissions=[value])
-    admin = bearer(everything(issuer))
+    client, headers = whole.test_client(), bearer(issuer.token(scope=value, permissions=[value]))
+    admin = everything(issuer)
     assert client.post("/auth/admin/revocations", json={"jti": "revoked"}, headers=admin).status_code == 201
-    for status, operation in zip(statuses(client, row, token), row.operations, strict=True):
+    for status, operation in zip(statuses(client, row, headers), row.operations, strict=True):
         assert status in operation.answers
 
 
-@pytest.mark.parametrize("row", OPEN, ids=lambda row: row.view.__name__)
+@pytest.mark.parametrize("row", OPEN, **NAMED)
 def test_a_token_shows_more_where_the_row_says_so(whole: Flask, issuer: LocalIssuer, row: Route) -> None:
-    """And only there: the other open routes answer everybody alike."""
     client = whole.test_client()
     anonymous = client.get(path_of(row)).get_json()
-    known = client.get(path_of(row), headers=bearer(everything(issuer))).get_json()
+    known = client.get(path_of(row), headers=everything(issuer)).get_json()
     assert (anonymous != known) == (row.guard == "optional")
 
 
@@ -142,9 +128,8 @@ def test_without_the_switch_of_the_row_there_is_nothing(make_app: AppFactory, is
 
 @every_row
 def test_routes_for_admins_are_hidden_without_admin(make_app: AppFactory, issuer: LocalIssuer, row: Route) -> None:
-    """From everybody, for every method; the others stay."""
     client = make_app(**ON, AUTH0_ADMIN=False).test_client()
     for method in (*row.methods, "PATCH", "OPTIONS"):
-        response = client.open(path_of(row), method=method, headers=bearer(everything(issuer)))
+        response = client.open(path_of(row), method=method, headers=everything(issuer))
         is_hidden = response.status_code == 404 and response.get_json()["code"] == "not_found"
         assert is_hidden == (row.guard == "admin_scope")

@@ -31,22 +31,19 @@ def test_no_module_is_long() -> None:
 
 
 def test_no_function_is_long() -> None:
-    """Its docstring is not counted, nor what stands before its body."""
     found = {name: long_functions(source) for name, source in SOURCES.items()}
     assert {name: functions for name, functions in found.items() if functions} == {}
 
 
 def long_functions(source: str) -> dict[str, int]:
     """Return the names of the functions in *source* that are too long, each with the lines of its body."""
-    functions = [
-        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
+    nodes = ast.walk(ast.parse(source))
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     lengths = {f"{node.name}, line {node.lineno}": lines_of(node) for node in functions}
     return {name: length for name, length in lengths.items() if length > MAX_LINES_OF_FUNCTION}
 
 
 def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Return how many lines the body of *function* has, without its docstring."""
     body = function.body[1:] if ast.get_docstring(function) is not None else function.body
     return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
 
@@ -54,6 +51,5 @@ def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 @pytest.mark.parametrize("head", ["def f(\n    a,\n):", "async def f():\n    '''One.\n\n    Two.\n    '''"])
 @pytest.mark.parametrize("lines", [MAX_LINES_OF_FUNCTION, MAX_LINES_OF_FUNCTION + 1])
 def test_the_lines_of_a_body_are_counted(head: str, lines: int) -> None:
-    """All of them, and none beside."""
     found = long_functions(f"{head}\n" + "    pass\n" * lines)
     assert found == ({"f, line 1": lines} if lines > MAX_LINES_OF_FUNCTION else {})

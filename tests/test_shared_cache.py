@@ -21,6 +21,7 @@ from cachelib.serializers import JSONSerializer
 from conftest import AppFactory, MovableClock, bearer
 from flask import Flask, render_template_string
 from flask_caching import Cache
+from memory_store import MemoryStore
 from servers import ScriptedIssuer, complete, document, in_a_child_process
 from shared_sources import EDDSA, SECRET, DictBackend, Fleet
 
@@ -52,10 +53,6 @@ class BadBackend(DictBackend):
         return self.misbehave()
 
     def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        self.calls += 1
-        return self.misbehave()
-
-    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
         self.calls += 1
         return self.misbehave()
 
@@ -91,11 +88,10 @@ OPERATIONS = pytest.mark.parametrize(
     [
         lambda cache: cache.get("key"),
         lambda cache: cache.set("key", "value", 60),
-        lambda cache: cache.add("key", "value", 60),
         lambda cache: cache.delete("key"),
         lambda cache: cache.get_many(["key"]),
     ],
-    ids=["get", "set", "add", "delete", "get_many"],
+    ids=["get", "set", "delete", "get_many"],
 )
 
 
@@ -185,13 +181,12 @@ def test_a_cache_that_has_failed_is_tried_again_only_after_the_pause(clock: Mova
 
 
 def test_where_there_is_no_backend_nothing_fails(clock: MovableClock) -> None:
-    """Reads find nothing, and nobody else can have taken a key."""
+    """Reads find nothing, and writes have no effect."""
     cache = SharedCache(lambda: None, clock=clock)
     assert cache.has_backend
     cache.set("key", "value", 60)
     cache.delete("key")
     assert (cache.get("key"), cache.get_many(["key", "other"])) == (None, [None, None])
-    assert [cache.add("key", "value", 60), cache.add("key", "value", 60)] == [True, True]
     assert (cache.has_backend, cache.backend, cache.has_failed, cache.is_reachable) == (False, None, False, True)
 
 
@@ -326,7 +321,12 @@ def test_a_cache_that_is_away_costs_nothing_but_the_sharing(
             raise ConnectionError
         return None
 
-    fleet.backend = BadBackend(misbehave)
+    class BadStore(MemoryStore):
+        def _check(self) -> None:
+            fleet.backend.calls += 1
+            misbehave()
+
+    fleet.backend, fleet.store = BadBackend(misbehave), BadStore(fleet.clock)
     for number in range(1, 3):
         fleet.backend.calls = 0
         process = fleet.process()
@@ -334,8 +334,11 @@ def test_a_cache_that_is_away_costs_nothing_but_the_sharing(
             assert process.key_for("a", EDDSA).key.key_id == "a"
         complete()
         assert fleet.scripted.fetch_count == number
+        fleet.store.flush()
     assert {message.partition(":")[0] for message in caplog.messages} <= {
         "shared cache unavailable (ConnectionError)",
+        "reads of the shared store fail",
+        "writes of the shared store fail",
         "the key set of https",
     }
 

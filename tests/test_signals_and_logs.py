@@ -9,6 +9,7 @@ import pytest
 from blinker import Signal
 from conftest import AppFactory, bearer
 from flask import Flask
+from refusals import guarded, with_signature
 
 from auth0_blueprint import (
     key_set_refresh_failed,
@@ -33,14 +34,12 @@ class Listener:
 
 
 def test_a_verified_token_is_announced_with_its_claims(app: Flask, issuer: LocalIssuer) -> None:
-    """Listeners get the `AccessToken`."""
     listener = Listener(token_verified, app)
     app.test_client().get("/auth/me", headers=bearer(issuer.token()))
     assert [said["access_token"].subject for said in listener.heard] == ["auth0|local-user"]
 
 
 def test_one_that_is_verified_outside_of_a_request_is_announced_as_well(app: Flask, issuer: LocalIssuer) -> None:
-    """By `verify_token`."""
     listener = Listener(token_verified, app)
     with app.app_context():
         access_token = verify_token(issuer.token())
@@ -58,7 +57,6 @@ def test_one_that_is_verified_outside_of_a_request_is_announced_as_well(app: Fla
 def test_a_refusal_is_announced_with_code_and_reason(
     app: Flask, issuer: LocalIssuer, claims: dict[str, Any], said: dict[str, str]
 ) -> None:
-    """Authentication and authorization alike."""
     app.add_url_rule("/", "view", requires_scope("a")(lambda: ""))
     listener = Listener(token_rejected, app)
     app.test_client().get("/", headers=bearer(issuer.token(**claims)))
@@ -73,7 +71,6 @@ def test_a_refreshed_key_set_is_announced_with_what_came_and_went(app: Flask, is
 
 
 def test_a_failed_refresh_is_announced_with_the_reason(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """A fixed text."""
     app = make_app(AUTH0_JWKS_URL=f"{issuer.issuer}elsewhere")
     listener = Listener(key_set_refresh_failed, app)
     app.test_client().get("/auth/me", headers=bearer(issuer.token()))
@@ -81,29 +78,27 @@ def test_a_failed_refresh_is_announced_with_the_reason(make_app: AppFactory, iss
 
 
 def test_no_token_and_nothing_of_it_reaches_a_log(
-    make_app: AppFactory, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
+    app: Flask, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """At any level, for good and bad ones."""
-    app = make_app()
+    client = guarded(app)
     app.add_url_rule("/", "view", requires_scope("secret:scope")(lambda: ""))
     good = issuer.token(scope="secret:scope", marker="claim-marker")
     tokens = [good, good[:-8] + "A" * 8, issuer.token(headers={"kid": "kid-marker\r\ninjected"}), "opaque-marker"]
+    tokens += [issuer.token(expires_in=-60), with_signature(issuer.token(), b"")]
     with caplog.at_level(logging.DEBUG):
         for token in tokens:
-            app.test_client().get("/", headers=bearer(token))
-    logged = "\n".join(record.getMessage() for record in caplog.records)
-    for text in [*good.split("."), "marker", "injected", *tokens]:
-        assert text not in logged
+            for path in ("/", "/ours", "/theirs"):
+                client.get(path, headers=bearer(token))
+    assert "refused: token_expired" in caplog.text
+    parts = {part for token in tokens for part in token.split(".") if part}
+    assert [text for text in (*parts, "marker", "injected") if text in caplog.text] == []
 
 
 def test_an_outage_is_logged_once_when_it_begins(
     make_app: AppFactory, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not for each request."""
     client = make_app(AUTH0_JWKS_URL=f"{issuer.issuer}elsewhere").test_client()
     for _ in range(5):
         assert client.get("/auth/me", headers=bearer(issuer.token())).status_code == 503
-    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [record.getMessage() for record in warnings] == [
-        f"the key set of {issuer.issuer} cannot be fetched: HTTP status 404"
-    ]
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warnings == [f"the key set of {issuer.issuer} cannot be fetched: HTTP status 404"]

@@ -96,24 +96,12 @@ def test_what_is_ignored_is_logged_once_in_a_row(backend: DictBackend, caplog: p
 
 @pytest.mark.parametrize("secret", [None, ""])
 def test_without_a_secret_a_process_is_alone(backend: DictBackend, secret: str | None) -> None:
-    """It finds nothing, adds whatever it likes, and the cache never hears of it."""
+    """It finds nothing, writes whatever it likes, and the cache never hears of it."""
     entries = entries_on(backend, secret)
     entries.write("board", {}, 60)
-    assert entries.add("lease", {}, 60)
-    assert entries.add("lease", {}, 60)
-    entries.delete("lease")
     assert entries.read("board") is None
     assert entries.read_many("board", ["one", "two"]) == [None, None]
     assert (backend.calls, entries.is_readable) == (0, False)
-
-
-def test_an_entry_is_added_once(backend: DictBackend) -> None:
-    """And again when it has been deleted."""
-    entries, others = entries_on(backend), entries_on(backend)
-    assert entries.add("lease", {}, 60)
-    assert not others.add("lease", {}, 60)
-    entries.delete("lease")
-    assert others.add("lease", {}, 60)
 
 
 def test_there_is_nothing_to_read_where_there_is_no_cache() -> None:
@@ -139,8 +127,6 @@ def test_a_cache_that_is_away_is_not_readable_until_it_may_be_asked_again(
         for operate in (
             lambda: entries.read_many("board", ["one"]),
             lambda: entries.write("board", {}, 60),
-            lambda: entries.add("board", {}, 60),
-            lambda: entries.delete("board"),
         ):
             with pytest.raises(CacheUnavailableError):
                 operate()

@@ -23,21 +23,26 @@ def waits_for(event: threading.Event) -> Callable[[Call], None]:
     return work
 
 
+def start(flight: SingleFlight, work: Callable[[Call], None]) -> Call:
+    """Return the call that does *work*, or that is under way."""
+    call = flight.join_or_start(work, lambda: True)
+    assert call is not None
+    return call
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_work_that_breaks_lets_the_next_flight_start() -> None:
-    """A flight lands whatever happens in it."""
     single_flight = SingleFlight()
     worked: list[Call] = []
 
     def break_down(_call: Call) -> None:
         raise RuntimeError("broken work")
 
-    first = single_flight.join_or_start(break_down, lambda: True)
-    assert first is not None
+    first = start(single_flight, break_down)
     first.wait(5)
     assert first.is_complete
     complete()
-    second = single_flight.join_or_start(worked.append, lambda: True)
+    second = start(single_flight, worked.append)
     complete()
     assert worked == [second]
 
@@ -45,17 +50,15 @@ def test_work_that_breaks_lets_the_next_flight_start() -> None:
 def test_landing_an_old_flight_does_not_end_the_current_one() -> None:
     """A flight that landed early lands once more when its thread ends."""
     single_flight = SingleFlight()
-    may_end = threading.Event()
+    may_end, current_may_end = threading.Event(), threading.Event()
 
     def land_early(call: Call) -> None:
         single_flight.complete(call)
         may_end.wait(5)
 
-    first = single_flight.join_or_start(land_early, lambda: True)
-    assert first is not None
+    first = start(single_flight, land_early)
     first.wait(5)
-    current_may_end = threading.Event()
-    second = single_flight.join_or_start(waits_for(current_may_end), lambda: True)
+    second = start(single_flight, waits_for(current_may_end))
     assert second is not first
     single_flight.complete(first)
     assert single_flight.current is second
@@ -64,11 +67,10 @@ def test_landing_an_old_flight_does_not_end_the_current_one() -> None:
 
 
 def test_whoever_comes_during_a_flight_joins_it() -> None:
-    """No second flight, whatever the permission says."""
     single_flight = SingleFlight()
     may_end = threading.Event()
-    first = single_flight.join_or_start(waits_for(may_end), lambda: True)
-    assert single_flight.join_or_start(waits_for(may_end), lambda: True) is first
+    first = start(single_flight, waits_for(may_end))
+    assert start(single_flight, waits_for(may_end)) is first
     may_end.set()
 
 
@@ -80,7 +82,6 @@ def test_permission_is_asked_for_once_more_under_the_lock() -> None:
 
 
 def test_a_flight_has_landed_when_its_outcome_is_known() -> None:
-    """Not before."""
     call = Call()
     assert not call.is_complete
     call.complete()
@@ -109,7 +110,6 @@ def waited() -> Waited:
 
 
 def test_news_wakes_up_who_waits_for_news_only(waited: Waited) -> None:
-    """The outcome is still to come."""
     call = Call(lambda: Recorded(waited))
     call.wait_for_progress(2)
     call.notify_progress()
@@ -119,7 +119,6 @@ def test_news_wakes_up_who_waits_for_news_only(waited: Waited) -> None:
 
 
 def test_the_outcome_wakes_up_who_waits_for_news_or_for_it(waited: Waited) -> None:
-    """There will be no news any more."""
     call = Call(lambda: Recorded(waited))
     call.complete()
     call.wait_for_progress(2)
@@ -131,26 +130,22 @@ def test_a_flight_that_cannot_take_off_wakes_up_who_waits_and_has_no_outcome(wai
     """There is no thread left; the next one may find some."""
     no_threads = True
 
-    def start(work: Callable[[], None]) -> None:
+    def start_if_possible(work: Callable[[], None]) -> None:
         if no_threads:
             raise RuntimeError("can't start new thread")
         work()
 
-    single_flight = SingleFlight(start, lambda: Recorded(waited))
-    call = single_flight.join_or_start(lambda _call: None, lambda: True)
-    assert call is not None
+    single_flight = SingleFlight(start_if_possible, lambda: Recorded(waited))
+    call = start(single_flight, lambda _call: None)
     call.wait(1)
     assert (waited, call.is_complete, single_flight.current) == ([("happened", 1)], False, None)
     no_threads = False
-    call = single_flight.join_or_start(lambda _call: None, lambda: True)
-    assert call is not None
-    assert call.is_complete
+    assert start(single_flight, lambda _call: None).is_complete
 
 
 def test_no_flight_keeps_the_interpreter_from_going_down() -> None:
-    """Nobody waits for what it may bring."""
     seen: list[threading.Thread] = []
-    SingleFlight().join_or_start(lambda _call: seen.append(threading.current_thread()), lambda: True)
+    start(SingleFlight(), lambda _call: seen.append(threading.current_thread()))
     complete()
     (thread,) = seen
     assert thread.daemon
@@ -162,13 +157,11 @@ def test_a_child_forked_in_mid_flight_can_start_its_own() -> None:
     """The parent's thread would never land there, nor let go of the lock."""
     single_flight = SingleFlight()
     may_end = threading.Event()
-    single_flight.join_or_start(waits_for(may_end), lambda: True)
+    start(single_flight, waits_for(may_end))
 
     def fly() -> str:
         done: list[str] = []
-        call = single_flight.join_or_start(works(done, "done"), lambda: True)
-        assert call is not None
-        call.wait(5)
+        start(single_flight, lambda _call: done.append("done")).wait(5)
         return "".join(done)
 
     with single_flight._lock:
@@ -176,70 +169,56 @@ def test_a_child_forked_in_mid_flight_can_start_its_own() -> None:
     may_end.set()
 
 
-# Joining one, and starting another
-
-
 def works(done: list[str], name: str) -> Callable[[Call], None]:
     """Return work that says when it is done."""
     return lambda _call: done.append(name)
 
 
-def test_work_is_begun_at_once_where_nothing_is_under_way(clock: MovableClock) -> None:
-    """And waited for."""
-    waits, done = Waits(clock, takes_seconds=2), list[str]()
-    call = waits.single_flight.join_then_start(works(done, "own"), lambda: True, 3)
-    assert call is not None
-    assert (call.is_complete, done, waits.max_wait) == (True, ["own"], [3])
+class TestJoiningAndStarting:
+    @pytest.mark.parametrize(("others", "max_wait"), [([], [5]), (["other"], [5, 3])], ids=["alone", "after another"])
+    def test_work_is_begun_once_nothing_is_under_way(
+        self, clock: MovableClock, others: list[str], max_wait: list[float]
+    ) -> None:
+        """What is under way may have been for another reason. The patience is for both."""
+        waits, done = Waits(clock, takes_seconds=2), list[str]()
+        for name in others:
+            start(waits.single_flight, works(done, name))
+        call = waits.single_flight.join_then_start(works(done, "own"), lambda: True, 5)
+        assert call is not None
+        assert (call.is_complete, done, waits.max_wait) == (True, [*others, "own"], max_wait)
 
+    @pytest.mark.parametrize(
+        ("takes_seconds", "done", "begun", "max_wait"), [(0, ["other"], 0, [3]), (4, [], 1, [3, 0])]
+    )
+    def test_no_work_is_begun_where_the_flight_under_way_was_enough_or_takes_too_long(
+        self, clock: MovableClock, takes_seconds: float, done: list[str], begun: int, max_wait: list[float]
+    ) -> None:
+        """Permission is asked for when it has landed, and it is what was waited for."""
+        waits, seen = Waits(clock, takes_seconds), list[str]()
+        other = start(waits.single_flight, works(seen, "other"))
+        assert waits.single_flight.join_then_start(works(seen, "own"), lambda: not seen, 3) is other
+        assert (seen, len(waits.begun), waits.max_wait) == (done, begun, max_wait)
 
-def test_work_is_begun_once_the_flight_under_way_has_landed(clock: MovableClock) -> None:
-    """It may have been for another reason. The patience is for both."""
-    waits, done = Waits(clock, takes_seconds=2), list[str]()
-    waits.single_flight.join_or_start(works(done, "other"), lambda: True)
-    call = waits.single_flight.join_then_start(works(done, "own"), lambda: True, 5)
-    assert call is not None
-    assert (call.is_complete, done, waits.max_wait) == (True, ["other", "own"], [5, 3])
+    def test_who_would_need_no_more_does_not_join_the_next_flight(self, clock: MovableClock) -> None:
+        """Another one may have begun it in the same moment."""
+        waits, done = Waits(clock), list[str]()
 
+        def is_followed(call: Call) -> None:
+            waits.single_flight.complete(call)
+            start(waits.single_flight, works(done, "next"))
 
-def test_no_work_is_begun_where_the_flight_under_way_was_enough(clock: MovableClock) -> None:
-    """Permission is asked for when it has landed, and it is what was waited for."""
-    waits, done = Waits(clock), list[str]()
-    other = waits.single_flight.join_or_start(works(done, "other"), lambda: True)
-    assert waits.single_flight.join_then_start(works(done, "own"), lambda: not done, 3) is other
-    assert (done, waits.begun, waits.max_wait) == (["other"], [], [3])
+        first = start(waits.single_flight, is_followed)
+        assert waits.single_flight.join_then_start(works(done, "own"), lambda: False, 3) is first
+        assert (done, waits.max_wait) == ([], [3])
 
+    def test_nobody_waits_for_less_than_no_time(self, clock: MovableClock) -> None:
+        """A flight may land later than the wait for it was to end: events need not know negative times."""
+        waits, done = Waits(clock), list[str]()
+        start(waits.single_flight, lambda _call: clock.move(7))
+        assert waits.single_flight.join_then_start(works(done, "own"), lambda: True, 3) is not None
+        assert waits.max_wait == [3, 0]
 
-def test_who_would_need_no_more_does_not_join_the_next_flight(clock: MovableClock) -> None:
-    """Another one may have begun it in the same moment."""
-    waits, done = Waits(clock), list[str]()
-
-    def is_followed(call: Call) -> None:
-        waits.single_flight.complete(call)
-        waits.single_flight.join_or_start(works(done, "next"), lambda: True)
-
-    first = waits.single_flight.join_or_start(is_followed, lambda: True)
-    assert waits.single_flight.join_then_start(works(done, "own"), lambda: False, 3) is first
-    assert (done, waits.max_wait) == ([], [3])
-
-
-def test_a_flight_that_takes_too_long_is_not_doubled(clock: MovableClock) -> None:
-    """Whoever has waited for as long as they would sees that it has not landed."""
-    waits, done = Waits(clock, takes_seconds=4), list[str]()
-    other = waits.single_flight.join_or_start(works(done, "other"), lambda: True)
-    assert waits.single_flight.join_then_start(works(done, "own"), lambda: True, 3) is other
-    assert (done, len(waits.begun), waits.max_wait) == ([], 1, [3, 0])
-
-
-def test_nobody_waits_for_less_than_no_time(clock: MovableClock) -> None:
-    """A flight may land later than the wait for it was to end: events need not know negative times."""
-    waits, done = Waits(clock), list[str]()
-    waits.single_flight.join_or_start(lambda _call: clock.move(7), lambda: True)
-    assert waits.single_flight.join_then_start(works(done, "own"), lambda: True, 3) is not None
-    assert waits.max_wait == [3, 0]
-
-
-def test_nobody_waits_where_nothing_is_under_way_and_nothing_may_begin(clock: MovableClock) -> None:
-    """There is nothing to wait for."""
-    waits, done = Waits(clock), list[str]()
-    assert waits.single_flight.join_then_start(works(done, "own"), lambda: False, 3) is None
-    assert (done, waits.max_wait) == ([], [])
+    def test_nobody_waits_where_nothing_is_under_way_and_nothing_may_begin(self, clock: MovableClock) -> None:
+        waits, done = Waits(clock), list[str]()
+        assert waits.single_flight.join_then_start(works(done, "own"), lambda: False, 3) is None
+        assert (done, waits.max_wait) == ([], [])

@@ -199,7 +199,7 @@ class TestMerging:
     def test_a_log_that_is_rearranged_while_it_is_read_is_read_again(self, store: Store) -> None:
         """Nothing of it is missed without a word."""
         begun(store)
-        head = appended(store, *map(str, range(30)))
+        head = appended(store, *map(str, range(120)))
         parts = store.contents(head)
         next(parts)
         assert store.merge(head, [1, 2], "01")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from documents import ROOT, Block, python_blocks
-from processes import TESTED_PACKAGE
+from processes import TESTED_PACKAGE, completed
 
 PAGE = ROOT / "docs" / "testing.md"
 UNITTEST = "With unittest"
@@ -16,7 +15,6 @@ UNITTEST = "With unittest"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A directory with the reader's app."""
     (app,) = [block.code for block in python_blocks(ROOT / "README.md") if block.title == "Use it"]
     (tmp_path / "yourapp.py").write_text(app)
     return tmp_path
@@ -29,15 +27,7 @@ def write(project: Path, name: str, blocks: list[Block]) -> None:
 
 def run(project: Path, *command: str) -> str:
     """Return what a Python in *project* says, which has to succeed."""
-    found = subprocess.run(
-        [sys.executable, *command],
-        cwd=project,
-        env=TESTED_PACKAGE,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    found = completed([sys.executable, *command], cwd=project, env=TESTED_PACKAGE)
     assert found.returncode == 0, found.stdout + found.stderr
     return found.stdout + found.stderr
 
@@ -52,7 +42,6 @@ def test_every_recipe_passes_under_pytest(project: Path) -> None:
 
 
 def test_the_recipe_for_unittest_passes_under_unittest(project: Path) -> None:
-    """No pytest has a hand in it."""
     write(project, "test_yours.py", [block for block in python_blocks(PAGE) if block.title == UNITTEST])
     said = run(project, "-W", "error", "-m", "unittest", "-v", "test_yours")
     assert "test_messages_need_the_scope" in said

@@ -16,13 +16,14 @@ import pytest
 from conftest import bearer
 from documents import ROOT, blocks_of, run_block
 from flask import Flask
-from processes import TESTED_PACKAGE, TIMEOUT_SECONDS, running
+from processes import TESTED_PACKAGE, completed, running
 
 from auth0_blueprint import current_token
 from auth0_blueprint.testing import LocalIssuer
 
 PAGE = ROOT / "docs" / "tutorial.md"
 ADDRESS = "localhost:5000"
+RUN = "Run it with an issuer of your own"
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the lines to paste need curl")
 
@@ -35,14 +36,13 @@ def code_of(title: str, language: str = "python") -> str:
 
 
 def commands_of(title: str) -> list[str]:
-    """Return what is typed in the section *title*."""
     return [line.removeprefix("$ ") for line in code_of(title, "console").splitlines() if line.startswith("$ ")]
 
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """The reader's, with what the page has them write."""
-    written = {"hello.py": "Write the app", "serve.py": "Run it with an issuer of your own", "test_hello.py": "Test it"}
+    written = {"hello.py": "Write the app", "serve.py": RUN, "test_hello.py": "Test it"}
     page = PAGE.read_text(encoding="utf-8")
     for name, title in written.items():
         assert f"`{name}`:" in page
@@ -72,54 +72,40 @@ def served(command: list[str], directory: Path, **more: str) -> Iterator[tuple[s
 
 
 def shell(script: str, **more: str) -> str:
-    """Return what *script* prints."""
-    run = subprocess.run(
-        ["bash", "-e", "-c", script],
-        env=environment(**more),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
+    run = completed(["bash", "-e", "-c", script], env=environment(**more))
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
 
 
-def exports_in(said: list[str]) -> list[str]:
-    """Return the lines to paste."""
-    exports = [line for line in said if line.startswith("export ")]
+def exports_in(said: list[str]) -> str:
+    exports = [f"{line}\n" for line in said if line.startswith("export ")]
     assert len(exports) == 4
-    return exports
+    return "".join(exports)
 
 
 @needs_curl
 def test_the_three_requests_get_the_answers_that_the_page_shows(directory: Path) -> None:
-    """With the lines pasted that the server has printed."""
-    title = "Run it with an issuer of your own"
-    serve, *_ = commands_of(title)
-    asked = code_of(title, "console").partition("$ curl ")[1:]
+    asked = code_of(RUN, "console").partition("$ curl ")[1:]
     transcript = re.findall(r"^\$ (curl .*)\n((?:[^$].*\n)+)", "".join(asked), re.MULTILINE)
     assert len(transcript) == 3
-    with served(serve.split(), directory) as (address, said):
-        exports = exports_in(said)
+    with served(commands_of(RUN)[0].split(), directory) as (address, said):
         for command, shown in transcript:
-            answer = shell("\n".join([*exports, f"{command.replace(ADDRESS, address)} --silent"]))
+            answer = shell(f"{exports_in(said)}{command.replace(ADDRESS, address)} --silent")
             assert set(shown.splitlines()) <= set(answer.splitlines()), answer
 
 
 def test_inspect_says_what_the_page_shows(directory: Path) -> None:
     """Of the wrong token, in the end; the exit status is that of a refusal."""
-    serve, *_, command = commands_of("Run it with an issuer of your own")
+    serve, *_, command = commands_of(RUN)
     assert "auth0 inspect" in command
-    shown = code_of("Run it with an issuer of your own", "console").partition(f"{command}\n...\n")[2]
+    shown = code_of(RUN, "console").partition(f"{command}\n...\n")[2]
     with served(serve.split(), directory) as (_, said):
-        printed = shell("\n".join([f"cd {directory}", *exports_in(said), f"{command} || [ $? -eq 1 ]"]))
+        printed = shell(f"cd {directory}\n{exports_in(said)}{command} || [ $? -eq 1 ]")
     assert shown
     assert printed.endswith(f"\n{shown}")
 
 
 def test_what_is_left_is_closed_but_for_what_is_public(issuer: LocalIssuer) -> None:
-    """``protect`` and ``public``, in the app of the page."""
     app: Flask = run_block(PAGE, code_of("Write the app"))["create_app"](issuer.settings)
     run_block(PAGE, code_of("Close the rest"), app=app, current_token=current_token)
     client = app.test_client()
@@ -129,21 +115,15 @@ def test_what_is_left_is_closed_but_for_what_is_public(issuer: LocalIssuer) -> N
 
 
 def test_the_test_of_the_page_passes_and_notices_a_guard_that_is_missing(directory: Path) -> None:
-    """Run as the page says."""
     assert commands_of("Test it") == ["python -m pytest"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={directory}"]
-    options: dict[str, Any] = {
-        "cwd": directory,
-        # The terminal may be the one with the lines of the server, whose issuer is gone.
-        "env": environment(AUTH0_ISSUER="http://127.0.0.1:9/", AUTH0_AUDIENCE="https://api.example.com"),
-        "capture_output": True,
-        "text": True,
-    }
-    passed = subprocess.run(command, check=False, timeout=60, **options)
+    # The terminal may be the one with the lines of the server, whose issuer is gone.
+    settings = {"AUTH0_ISSUER": "http://127.0.0.1:9/", "AUTH0_AUDIENCE": "https://api.example.com"}
+    passed = completed(command, cwd=directory, env=environment(**settings))
     assert (passed.returncode, "1 passed" in passed.stdout) == (0, True), passed.stdout + passed.stderr
     app = directory / "hello.py"
     app.write_text(app.read_text().replace('@requires_scope("read:messages")', '@requires_scope("openid")'))
-    assert subprocess.run(command, check=False, timeout=60, **options).returncode == 1
+    assert completed(command, cwd=directory, env=environment(**settings)).returncode == 1
 
 
 @needs_curl

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import requests
 from urllib3.exceptions import HTTPError
 
-from auth0_blueprint.keysets.http_session import AnswerTooLargeError, DirectSession, body_of
+from auth0_blueprint.http_session import AnswerTooLargeError, DirectSession, body_of
 
 MAX_BYTES = 262_144
 

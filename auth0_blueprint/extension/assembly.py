@@ -19,7 +19,7 @@ from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
 from auth0_blueprint.keysets.fetch import FetchError, fetch
 from auth0_blueprint.keysets.key_set import KeySetError
-from auth0_blueprint.keysets.shared import SharedKeySet
+from auth0_blueprint.keysets.shared_copy import SharedKeySet
 from auth0_blueprint.keysets.source import KeySource, refreshed
 from auth0_blueprint.revocation.blobs import BlobSigner
 from auth0_blueprint.revocation.index import Revocation, RevocationIndex

@@ -1,1 +1,1 @@
-"""The issuers' keys: parsed (`key_set`), fetched (`fetch`), shared (`shared`), and kept current (`source`)."""
+"""The issuers' keys: parsed (`key_set`), fetched (`fetch`), shared (`shared_copy`), and kept current (`source`)."""

@@ -10,9 +10,9 @@ from functools import partial
 from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.keysets.backoff import Backoff
 from auth0_blueprint.keysets.fetch import FetchError
-from auth0_blueprint.keysets.fleet import Failure, Lease
 from auth0_blueprint.keysets.key_set import KeySet, KeySetError, parse_key_set
-from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
+from auth0_blueprint.keysets.lease import Failure, Lease
+from auth0_blueprint.keysets.shared_copy import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.snapshot import SnapshotStore
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")

@@ -29,7 +29,7 @@ from auth0_blueprint.keysets.backoff import Backoff
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.key_set import KeySetError
 from auth0_blueprint.keysets.refresh import Refresh
-from auth0_blueprint.keysets.shared import SharedKeySet
+from auth0_blueprint.keysets.shared_copy import SharedKeySet
 from auth0_blueprint.keysets.snapshot import FoundKey, KeySourceStatus, Snapshot, SnapshotStore
 
 REFRESH_MAX_WAIT_SECONDS = 3.0

@@ -1,1 +1,1 @@
-"""Revoked tokens: those in force (`index`), the log that processes share (`log`), and the checks (`service`)."""
+"""Revoked tokens: which (`index`), what processes share of them (`shared_set`), and what requests ask (`service`)."""

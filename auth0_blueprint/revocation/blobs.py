@@ -8,20 +8,35 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from itsdangerous import BadSignature, Signer
 
 from auth0_blueprint.revocation.index import KINDS, Entry, Revocation
 
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
+
 #: How many changes one blob holds at most.
 MAX_CHANGES = 1000
+_ROW_LENGTH = 6
 _DEFAULTS = (None, False)  # of the last two members of an entry, which are left out where they have these
 
-#: What a blob says: the values of each kind, and what is known of them.
+#: The values of each kind, and what is known of them.
 Changes = dict[str, list[tuple[str, Entry]]]
+
+
+class Blob(NamedTuple):
+    """What a blob says.
+
+    Attributes:
+        changes: of the kinds that this release knows.
+        is_understood: whether that is all: a later release may have written more.
+    """
+
+    changes: Changes
+    is_understood: bool
 
 
 class BlobSigner:
@@ -30,15 +45,18 @@ class BlobSigner:
     Args:
         secret: ``AUTH0_CACHE_SECRET``.
         name: tells this fleet from others.
+        max_changes: how many changes one blob holds at most.
 
     Attributes:
         ignored: how many blobs were not believed.
     """
 
-    def __init__(self, secret: str, name: str) -> None:
+    def __init__(self, secret: str, name: str, *, max_changes: int = MAX_CHANGES) -> None:
         self._secret = secret
         self._name = name
+        self.max_changes = max_changes
         self._signers: dict[str, Signer] = {}
+        self._is_logged = False
         self.ignored: int = 0
 
     def write(self, incarnation: str, revocations: Iterable[Revocation]) -> Iterator[str]:
@@ -50,32 +68,43 @@ class BlobSigner:
                 entry.pop()
             rows.setdefault(kind, []).append([value, *entry])
             count += 1
-            if count == MAX_CHANGES:
+            if count == self.max_changes:
                 yield self._signed(incarnation, rows)
                 rows, count = {}, 0
         if rows:
             yield self._signed(incarnation, rows)
 
-    def read(self, incarnation: str, blob: str) -> Changes | None:
-        """Return what *blob* says; ``None`` if it is not one of this fleet's, of that *incarnation*."""
-        with suppress(BadSignature, ValueError, TypeError, AttributeError):
-            rows = json.loads(self._signer(incarnation).unsign(blob))
-            return {kind: [(row[0], _entry(row)) for row in rows[kind]] for kind in rows if kind in KINDS}
+    def read(self, incarnation: str, text: str) -> Blob | None:
+        """Return what the blob *text* says; ``None`` if it is not one of this fleet's, of that *incarnation*."""
+        try:
+            rows = json.loads(self._signer(incarnation).unsign(text))
+            known = {kind: [(row[0], _entry(row)) for row in rows[kind]] for kind in rows if kind in KINDS}
+            longest = max((len(row) for kind in known for row in rows[kind]), default=0)
+        except (BadSignature, ValueError, TypeError, LookupError):
+            self._ignore()
+            return None
+        self._is_logged = False
+        return Blob(known, len(known) == len(rows) and longest <= _ROW_LENGTH)
+
+    def _ignore(self) -> None:
         self.ignored += 1
-        return None
+        if not self._is_logged:  # the first of several in a row
+            self._is_logged = True
+            logger.warning("ignored a forged, damaged or outdated entry in the shared store (revocations)")
 
     def _signed(self, incarnation: str, rows: dict[str, list[list[Any]]]) -> str:
         text = json.dumps(rows, separators=(",", ":"), ensure_ascii=False)
         return self._signer(incarnation).sign(text).decode("utf-8")
 
     def _signer(self, incarnation: str) -> Signer:
-        if incarnation not in self._signers:
-            self._signers.clear()  # of an earlier log
+        signer = self._signers.get(incarnation)
+        if signer is None:
             salt = f"auth0_blueprint.revocations.{self._name}.{incarnation}"
-            self._signers[incarnation] = Signer(self._secret, salt=salt, digest_method=hashlib.sha256)
-        return self._signers[incarnation]
+            signer = Signer(self._secret, salt=salt, digest_method=hashlib.sha256)
+            self._signers = {incarnation: signer}  # and none of an earlier log
+        return signer
 
 
 def _entry(row: list[Any]) -> Entry:
     """Return the entry of a row that we have written: its defaults are left out."""
-    return (*row[1:], *_DEFAULTS[len(row) - 4 :]) if len(row) < 6 else tuple(row[1:])
+    return (*row[1:], *_DEFAULTS[len(row) - 4 :]) if len(row) < _ROW_LENGTH else tuple(row[1:_ROW_LENGTH])

@@ -58,10 +58,18 @@ class Revocation(NamedTuple):
 
 
 def outranks(entry: Entry, other: Entry | None) -> bool:
-    """Tell whether *entry* counts, rather than *other* about the same; of two from the same moment, the lifting."""
+    """Tell whether *entry* counts, rather than *other* about the same: the later; of one moment, the lifting.
+
+    Of two that are alike in both, every process must choose the same one: that which revokes more.
+    """
     if other is None:
         return True
-    return entry[2] > other[2] if entry[2] != other[2] else entry[4] > other[4]
+    return entry[2] > other[2] if entry[2] != other[2] else _rank(entry) > _rank(other)
+
+
+def _rank(entry: Entry) -> tuple[bool, float, float, str]:
+    issued_up_to, expires_at, _, reason, is_lifted = entry
+    return is_lifted, -math.inf if issued_up_to is None else issued_up_to, expires_at, reason or ""
 
 
 class RevocationIndex:
@@ -72,7 +80,7 @@ class RevocationIndex:
 
     Attributes:
         entries: by kind, then by value; read without a lock.
-        in_force: how many are in force, or were until they expired just now.
+        in_force: how many are in force, or were until they expired a few minutes ago.
     """
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -130,7 +138,7 @@ class RevocationIndex:
 
     def find(self, kind: str, value: str) -> Revocation | None:
         """Return the revocation of *value* that is in force."""
-        entry = self.entries[kind].get(value)
+        entry = self.entries.get(kind, {}).get(value)
         return None if entry is None or entry[4] or entry[1] <= self._clock.time() else Revocation(kind, value, *entry)
 
     def is_revoked(self, access_token: AccessToken, digest: Callable[[], str]) -> bool:
@@ -151,9 +159,9 @@ class RevocationIndex:
         )
 
     def forget_expired(self) -> None:
-        """Let go of what no token can match any more."""
+        """Let go of what no token can match any more, and has not for up to ten minutes."""
         now = self._clock.time()
-        due = [bucket for bucket in list(self._expiring) if bucket * _BUCKET_SECONDS <= now]
+        due = [bucket for bucket in list(self._expiring) if (bucket + 1) * _BUCKET_SECONDS <= now]
         with self._lock:
             for bucket in due:
                 for kind, values in self._expiring.pop(bucket, {}).items():
@@ -167,11 +175,7 @@ class RevocationIndex:
         entries = self.entries[kind]
         for value in values:
             entry = entries.get(value)
-            if entry is None:
-                continue
-            if entry[1] > now:  # later in this stretch of time, or changed since
-                self._note_expiry(kind, value, entry[1])
-            else:
+            if entry is not None and entry[1] <= now:  # and has not been changed since
                 del entries[value]
                 self.in_force -= not entry[4]
 

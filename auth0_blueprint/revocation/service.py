@@ -88,8 +88,11 @@ class Revocations:
         self._clock = clock
         self._on_changed = on_changed
         self._restored_at = -math.inf
+        # Whether the whole set was read once, or the store said that there is none.
+        self._is_loaded = False
         # Whether requests may be answered by what this process knows; then no more is asked.
         self._is_ready = False
+        self._slow_since: float | None = None
         fleet_sync.follow_log(self._follow)
 
     def check_not_revoked(self, access_token: AccessToken, presentation: Presentation) -> None:
@@ -140,7 +143,8 @@ class Revocations:
         Raises:
             RevocationUnavailableError: the store cannot be reached.
         """
-        found = self.find(kind, value)
+        self._sync()
+        found = self._index.find(kind, value)
         if found is not None:
             self._change(found._replace(changed_at=self._clock.time(), is_lifted=True))
         return found
@@ -154,22 +158,39 @@ class Revocations:
             age_seconds=None if math.isinf(age) else age,
             is_current=not self._is_out_of_touch(),
             was_restored=self._clock.time() - self._restored_at < RESTORED_SECONDS,
-            is_loaded=self._shared_set.is_loaded or self._reach() == "process",
+            is_loaded=self._is_loaded or self._reach() == "process",
         )
 
     def _check_ready(self) -> None:
-        if self._reach() == "process" or self._shared_set.is_loaded:
+        if self._reach() == "process" or self._is_loaded:
             self._is_ready = True
-        elif not self._fleet_sync.is_failing:
+        elif not self._fleet_sync.is_failing or self._is_slow():
             # The store can be reached, and what it holds is on its way: not a reason to admit what it may revoke.
             raise RevocationUnavailableError("loading")
+
+    def _is_slow(self) -> bool:
+        """Return whether the store takes too long to answer, which counts as away after the usual time only."""
+        if self._fleet_sync.failure_code != "timeout":
+            return False
+        now = self._clock.monotonic()
+        self._slow_since = now if self._slow_since is None else self._slow_since
+        return now - self._slow_since <= self._max_stale_seconds
 
     def _is_out_of_touch(self) -> bool:
         return self._fleet_sync.age_seconds > self._max_stale_seconds and self._reach() != "process"
 
+    def _sync(self) -> None:
+        """Learn all that was changed so far.
+
+        Raises:
+            RevocationUnavailableError: the store cannot be used now.
+        """
+        if not self._fleet_sync.sync_now() and self._reach() != "process":
+            raise RevocationUnavailableError("not_stored")
+
     def _change(self, revocation: Revocation) -> Revocation:
         # Another process, with another clock, may have changed the same one: our change must win.
-        self._fleet_sync.sync_now()
+        self._sync()
         revocation = self._index.successor(revocation)
         # Stored first: nothing is in force here that the fleet does not know.
         if self._reach() != "process":
@@ -196,23 +217,24 @@ class Revocations:
             logger.warning("the shared store had lost %d revocations; this process restored them", outcome.restored)
             self._restored_at = self._clock.time()
         self._take_over()
-        return self._shared_set.tidy
+        self._is_loaded = self._shared_set.is_loaded
+        return self._tidy
+
+    def _tidy(self) -> None:
+        # Only ever put off: the status of the store says why.
+        with suppress(StoreError):
+            self._shared_set.tidy()
 
     def _take_over(self) -> None:
-        """Take over what processes of an earlier release have revoked.
-
-        Raises:
-            StoreError: it cannot be stored now.
-        """
+        """Take over what processes of an earlier release have revoked."""
         now = self._clock.monotonic()
         if self._previous_log is None or not self._next_takeover_at <= now < self._takeover_ends_at:
             return
         with suppress(CacheUnavailableError):
-            found = self._previous_log.read()
-            lacking = [one for one in found if self._index.apply(one.kind, [(one.value, one.entry)])]
-            if lacking:
-                self._shared_set.publish(lacking)
-                logger.info("took over %d revocations from an earlier release", len(lacking))
+            count = self._shared_set.add(self._previous_log.read())
+            if count:
+                self._shared_set.write_back()
+                logger.info("took over %d revocations from an earlier release", count)
             self._next_takeover_at = now + TAKEOVER_INTERVAL_SECONDS
 
     def _notify(self, kind: str, values: Iterable[str]) -> None:

@@ -15,14 +15,14 @@ import logging
 import math
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import NamedTuple
 
 from auth0_blueprint.concurrency.after_fork import reset_in_children
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
-from auth0_blueprint.revocation.blobs import MAX_CHANGES, BlobSigner, Changes
-from auth0_blueprint.revocation.index import Revocation, RevocationIndex, outranks
+from auth0_blueprint.revocation.blobs import Blob, BlobSigner
+from auth0_blueprint.revocation.index import Entry, Revocation, RevocationIndex, outranks
 from auth0_blueprint.sharing.shared_store import SharedStore
 from auth0_blueprint.sharing.store import Head, LayoutChangedError, Store, StoreError, chained
 
@@ -30,13 +30,20 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 #: The newest changes are left as they are, so that processes that look once in an interval can read on.
 RECENT_CHANGES = 500
-#: How long one merging of the whole set may take, on a store that answers.
+#: How long one reading of many changes may take, on a store that answers.
 WHOLE_SET_SECONDS = 30.0
 #: How long one process may keep others from writing all that they know; if it dies meanwhile, they wait as long.
 WRITER_SECONDS, WRITTEN_PER_SECOND = 2.0, 20_000
 _WRITER = "writer"
+#: How long what has expired stays in the log: by another clock, it may not have.
+CLOCKS_DIFFER_SECONDS = 600.0
+#: A clock that was set back by more than this makes what it had expired count again.
+_SET_BACK_SECONDS = 1.0
+#: Every so many times the recent changes something is merged, unless the process that did so has ended.
+_UNTIDIED = 4
 _ATTEMPTS = 3
 _APPENDED_AT_ONCE = 20
+_VERSIONS_AT_ONCE = 1000
 
 
 class SyncOutcome(NamedTuple):
@@ -51,6 +58,26 @@ class SyncOutcome(NamedTuple):
     restored: int = 0
 
 
+class _Size(NamedTuple):
+    """How much a blob holds: so many changes, of which fewer than half a blob remain at ``halved_at``, then none."""
+
+    changes: int
+    halved_at: float
+    expires_at: float
+
+
+class _Layout:
+    """Which blobs are in a log, and how large they are, until somebody rearranges it."""
+
+    def __init__(self, head: Head) -> None:
+        self.incarnation = head.incarnation
+        self.number = head.layout
+        self.sizes: dict[int, _Size] = {}
+
+    def is_of(self, head: Head) -> bool:
+        return (self.incarnation, self.number) == (head.incarnation, head.layout)
+
+
 class SharedSet:
     """One process's copy of the set, kept equal to the store's.
 
@@ -59,6 +86,7 @@ class SharedSet:
         signer: writes and reads its blobs.
         index: the copy.
         keep_seconds: how long the store keeps a log that nobody writes to: as long as a revocation can live.
+        recent_changes: how many of the newest changes `tidy` leaves as they are.
         clock: tells the time.
 
     Attributes:
@@ -72,18 +100,27 @@ class SharedSet:
         index: RevocationIndex,
         *,
         keep_seconds: float,
+        recent_changes: int = RECENT_CHANGES,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._store = store
         self._signer = signer
         self._index = index
         self._keep_seconds = keep_seconds
+        self._recent_changes = recent_changes
         self._clock = clock
-        self._head: Head | None = None
         self.is_loaded: bool = False
-        # What is in the log, by version: how many changes, and when the last of them expires. True of one layout only.
-        self._sizes: dict[int, tuple[int, float]] = {}
-        self._layout = -1
+        # All of the log up to there is known here.
+        self._head: Head | None = None
+        # What this process has appended behind changes that it has not read: until it has, they may be lost together.
+        self._unconfirmed: Head | None = None
+        # What is where, unless another process has rearranged the log since; and at which version it last was.
+        self._layout: _Layout | None = None
+        self._rearranged_at = 0
+        # What is known here and still has to be written, and what was learned and not yet reported.
+        self._lacking: set[tuple[str, str]] = set()
+        self._learned: dict[str, list[str]] = {}
+        self._last_time = -math.inf
         # Changes are published by requests while the set is followed and tidied in the background.
         self._lock = threading.Lock()
         self._tidying = threading.Lock()
@@ -92,22 +129,25 @@ class SharedSet:
     def follow(self, head: Head | None) -> SyncOutcome:
         """Make this copy and the store agree, given where the log stands now.
 
+        What the store lacks and cannot be written now is tried again each time.
+
         Raises:
-            StoreError: the store cannot be used now; what was learned until then is kept.
+            StoreError: the store cannot be read now; what was learned until then is kept.
         """
+        self._notice_clock()
+        seen = self._unconfirmed or self._head
+        if head is not None and seen is not None and head.version < seen.version:
+            head = self._look()  # perhaps this process has appended something since
+        restored = 0
         if head is None:
-            return SyncOutcome({}, self._follow_none())
-        if self._head is not None and head.version < self._head.version:
-            # Perhaps this process has appended something since *head* was read.
-            now, _notices = self._store.read(lambda store: store.look([]))
-            head = head if now is None else now
-        if self._is_known(head):
-            with self._lock:
-                self._head = head  # with its layout
-            return SyncOutcome({})
-        outcome = self._read_on(head) or self._merge_whole(head)
-        self.is_loaded = True
-        return outcome
+            restored, head = self._begin()
+        if head is not None:
+            if self._is_untidied(head) or not (self._is_known(head) or self._read_on(head)):
+                self._merge_whole(head)
+            self.is_loaded = True
+        restored += self.write_back()
+        learned, self._learned = self._learned, {}
+        return SyncOutcome({kind: list(dict.fromkeys(values)) for kind, values in learned.items()}, restored)
 
     def publish(self, revocations: Iterable[Revocation]) -> None:
         """Append changes for the fleet.
@@ -120,10 +160,40 @@ class SharedSet:
         for _ in range(_ATTEMPTS):
             if head is not None and self._append(head, changes):
                 return
-            head, _notices = self._store.read(lambda store: store.look([]))
+            head = self._look()
             if head is None and self._write_log([*self._index, *changes]):
                 return
         raise StoreError("failed", "the log of revocations was replaced again and again")
+
+    def add(self, revocations: Iterable[Revocation]) -> int:
+        """Take over what came from elsewhere: known here at once, and in the store when it is written back.
+
+        Returns:
+            how much of it was not known here.
+        """
+        count = len(self._lacking)
+        for one in revocations:
+            for value in self._index.apply(one.kind, [(one.value, one.entry)]):
+                self._learned.setdefault(one.kind, []).append(value)
+                self._lacking.add((one.kind, value))
+        return len(self._lacking) - count
+
+    def write_back(self) -> int:
+        """Write what the store lacks; return how much that was. What cannot be written now stays to be written."""
+        lacking, count = list(self._lacking), 0
+        at_once = _APPENDED_AT_ONCE * self._signer.max_changes
+        for number in range(0, len(lacking), at_once):
+            part = lacking[number : number + at_once]
+            revocations = [found for kind, value in part if (found := self._known(kind, value)) is not None]
+            try:
+                if revocations:
+                    self.publish(revocations)
+            except StoreError as exc:
+                logger.debug("what the store lacks cannot be written now: %s", exc.code)
+                break
+            self._lacking.difference_update(part)
+            count += len(revocations)
+        return count
 
     def tidy(self) -> None:
         """Merge changes that are not new any more, and drop what has expired. Of several who do, one succeeds.
@@ -135,82 +205,117 @@ class SharedSet:
             return
         try:
             with self._lock:
-                head, sizes = self._head, dict(self._sizes)
-            # Where another process has merged some, that one knows what is where.
-            if head is not None and self._layout == head.layout:
-                self._tidy(head, sizes)
+                head, layout = self._head, self._layout
+            # Where another process has rearranged it, that one knows what is where.
+            if head is not None and layout is not None and layout.is_of(head):
+                self._tidy(head, layout)
         finally:
             self._tidying.release()
-
-    def _tidy(self, head: Head, sizes: dict[int, tuple[int, float]]) -> None:
-        now = self._clock.time()
-        settled = {version: size for version, size in sizes.items() if version <= head.version - RECENT_CHANGES}
-        expired = [version for version, (_, expires_at) in settled.items() if expires_at <= now]
-        small = [
-            version for version, (count, expires_at) in settled.items() if count < MAX_CHANGES and expires_at > now
-        ]
-        if expired:
-            self._replace(head, expired, [])
-        elif sum(sizes[version][0] for version in small) >= 2 * MAX_CHANGES or len(small) >= MAX_CHANGES:
-            self._merge_some(head, sorted(small))
 
     def reset_after_fork(self) -> None:
         """Replace the locks, which may have been held when the process forked."""
         self._lock, self._tidying = threading.Lock(), threading.Lock()
 
+    # Following
+
+    def _look(self) -> Head | None:
+        head, _notices = self._store.read(lambda store: store.look([]))
+        return head
+
+    def _notice_clock(self) -> None:
+        now = self._clock.time()
+        if now < self._last_time - _SET_BACK_SECONDS:
+            self._head = None  # what had expired by the clock as it was must be read again
+        self._last_time = now
+
     def _is_known(self, head: Head) -> bool:
         known = self._head
-        return known is not None and known[:3] == head[:3]
+        if known is None or known[:3] != head[:3] or self._unconfirmed is not None:
+            return False
+        with self._lock:
+            self._stand_at(head)
+        return True
 
-    def _read_on(self, head: Head) -> SyncOutcome | None:
-        """Read what was appended since this process last looked; ``None`` if that does not say it all."""
-        known = self._head
-        if known is None or known.incarnation != head.incarnation or known.version >= head.version:
-            return None
-        if head.version - known.version > RECENT_CHANGES:
-            return None
-        blobs = self._store.read(lambda store: store.changes(known, head))
-        if blobs is None:
-            return None
-        changed: dict[str, list[str]] = {}
-        for version, blob in enumerate(blobs, known.version + 1):
-            self._take_over(head, {version: blob}, changed)
+    def _stand_at(self, head: Head) -> None:
+        """Note that all up to *head* is known. The lock is held."""
+        if self._head is None or self._head.layout != head.layout:
+            self._rearranged_at = head.version
         self._head = head
-        return SyncOutcome(changed)
 
-    def _merge_whole(self, head: Head) -> SyncOutcome:
+    def _read_on(self, head: Head) -> bool:
+        """Read what was appended since this process last looked; tell whether that says it all."""
+        known, unconfirmed = self._head, self._unconfirmed
+        if known is None or known.incarnation != head.incarnation:
+            return False
+        if not 0 < head.version - known.version <= self._recent_changes:
+            return False
+        blobs = self._store.read(lambda store: store.changes(known, head), WHOLE_SET_SECONDS)
+        if blobs is None:
+            return False
+        digests = list(itertools.accumulate(blobs, chained, initial=known.digest))
+        if digests[-1] != head.digest or (unconfirmed is not None and unconfirmed.digest not in digests):
+            return False
+        for _ in self._take_over(head, dict(enumerate(blobs, known.version + 1)), self._layout):
+            pass
+        with self._lock:
+            self._stand_at(head)
+            self._confirm(unconfirmed)
+        return True
+
+    def _is_untidied(self, head: Head) -> bool:
+        """Tell whether whoever knew what is where has ended: so much was appended, and nothing was rearranged."""
+        known, layout = self._head, self._layout
+        if (layout is not None and layout.is_of(head)) or known is None or known.layout != head.layout:
+            return False
+        return head.version - self._rearranged_at > _UNTIDIED * self._recent_changes
+
+    def _confirm(self, unconfirmed: Head | None) -> None:
+        """Note that what was *unconfirmed* when the log was read has been read. The lock is held."""
+        if self._unconfirmed is unconfirmed:
+            self._unconfirmed = None
+
+    def _merge_whole(self, head: Head) -> None:
         for _ in range(_ATTEMPTS):
             try:
-                return self._merge_once(head)
+                self._merge_once(head)
             except LayoutChangedError:
-                now, _ = self._store.read(lambda store: store.look([]))
+                now = self._look()
                 if now is None:
                     break
                 head = now
+            else:
+                return
         raise StoreError("failed", "the log of revocations changed again and again while it was read")
 
-    def _merge_once(self, head: Head) -> SyncOutcome:
+    def _merge_once(self, head: Head) -> None:
         # Whatever was known before has to be in the store as well, at least as late.
-        lacking = {(kind, value) for kind, entries in self._index.entries.items() for value in entries}
-        changed: dict[str, list[str]] = {}
-        self._sizes, self._layout = {}, head.layout
+        lacking = {(kind, value) for kind, entries in self._index.entries.items() for value in list(entries)}
+        unconfirmed, layout = self._unconfirmed, _Layout(head)
 
         def read(store: Store) -> None:
             for blobs in store.contents(head):
-                for changes in self._take_over(head, blobs, changed):
-                    lacking.difference_update(self._held_by(changes) if lacking else ())
+                for blob in self._take_over(head, blobs, layout):
+                    lacking.difference_update(self._held_by(blob) if lacking else ())
 
         self._store.read(read, WHOLE_SET_SECONDS)
-        self._head = head
-        restored = [found for kind, value in lacking if (found := self._known(kind, value)) is not None]
-        for number in range(0, len(restored), _APPENDED_AT_ONCE * MAX_CHANGES):
-            if not self._append(head, restored[number : number + _APPENDED_AT_ONCE * MAX_CHANGES]):
-                raise StoreError("failed", "the log of revocations was replaced while it was restored")
-        return SyncOutcome(changed, len(restored))
+        with self._lock:
+            self._head, self._layout, self._rearranged_at = head, layout, head.version
+            self._confirm(unconfirmed)
+        self._lacking = lacking
 
-    def _held_by(self, changes: Changes) -> Iterable[tuple[str, str]]:
-        """Yield what *changes* hold at least as late as this process knows it."""
-        for kind, rows in changes.items():
+    def _take_over(self, head: Head, blobs: dict[int, str], layout: _Layout | None) -> Iterator[Blob]:
+        for version, text in blobs.items():
+            blob = self._signer.read(head.incarnation, text)
+            if blob is None:
+                continue
+            for kind, rows in blob.changes.items():
+                self._learned.setdefault(kind, []).extend(self._index.apply(kind, rows))
+            self._note_size(layout, head, version, blob)
+            yield blob
+
+    def _held_by(self, blob: Blob) -> Iterator[tuple[str, str]]:
+        """Yield what *blob* holds at least as late as this process knows it."""
+        for kind, rows in blob.changes.items():
             entries = self._index.entries[kind]
             for value, entry in rows:
                 known = entries.get(value)
@@ -221,87 +326,123 @@ class SharedSet:
         entry = self._index.entries[kind].get(value)
         return None if entry is None or entry[1] <= self._clock.time() else Revocation(kind, value, *entry)
 
-    def _take_over(self, head: Head, blobs: dict[int, str], changed: dict[str, list[str]]) -> list[Changes]:
-        taken = []
-        for version, blob in blobs.items():
-            changes = self._signer.read(head.incarnation, blob)
-            if changes is None:
-                continue
-            for kind, rows in changes.items():
-                changed.setdefault(kind, []).extend(self._index.apply(kind, rows))
-            self._note_size(version, changes)
-            taken.append(changes)
-        return taken
-
-    def _note_size(self, version: int, changes: Changes) -> None:
-        expires_at = max((entry[1] for rows in changes.values() for _, entry in rows), default=-math.inf)
-        self._sizes[version] = (sum(map(len, changes.values())), expires_at)
+    # Writing
 
     def _append(self, head: Head, revocations: list[Revocation]) -> bool:
         """Append *revocations* to the log of *head*; tell whether there is such a log."""
         blobs = list(self._signer.write(head.incarnation, revocations))
         appended = self._store.write(lambda store: store.append(head.incarnation, blobs, self._keep_seconds))
-        if (
-            appended is not None
-            and self._head is not None
-            and appended.digest == reduce(chained, blobs, self._head.digest)
-        ):
-            # Nothing came between what this process knows and what it has appended.
-            for version, blob in enumerate(blobs, self._head.version + 1):
-                self._note_size(version, self._signer.read(head.incarnation, blob) or {})
-            self._head = appended
-        return appended is not None
+        if appended is None:
+            return False
+        with self._lock:
+            known, unconfirmed = self._head, self._unconfirmed
+            if known is not None and appended.digest == reduce(chained, blobs, known.digest):
+                # Nothing came between what this process knows and what it has appended.
+                for version, text in enumerate(blobs, known.version + 1):
+                    self._note_size(self._layout, head, version, self._signer.read(head.incarnation, text))
+                self._stand_at(appended)
+            elif unconfirmed is None or unconfirmed.version < appended.version:
+                self._unconfirmed = appended
+        return True
 
-    def _follow_none(self) -> int:
-        """Write all that is known into a new log, unless another process is at it; return how much that was."""
+    def _begin(self) -> tuple[int, Head | None]:
+        """Write all that is known into a new log, unless another process is at it; return how much that was.
+
+        And where the log of another process stands, if there is one by now.
+        """
         known = list(self._index)
         if not known:
             # A process that has just started waits for what another one is writing.
             if not self.is_loaded:
                 self.is_loaded = self._store.read(lambda store: store.value_of(_WRITER)) is None
-            return 0
+            return 0, None
         writer, seconds = secrets.token_hex(8), WRITER_SECONDS + len(known) / WRITTEN_PER_SECOND
-        # Never given back: whoever has seen no log, and then no writer either, could have missed both.
-        if not self._store.write(lambda store: store.take(_WRITER, writer, seconds)):
-            return 0
-        is_written = self._write_log(known)
-        self.is_loaded = True
-        return len(known) if is_written else 0
+        try:
+            # Never given back: whoever has seen no log, and then no writer either, could have missed both.
+            if self._store.write(lambda store: store.take(_WRITER, writer, seconds)) and self._write_log(known):
+                self.is_loaded = True
+                return len(known), None
+        except StoreError as exc:
+            logger.debug("the log cannot be begun now: %s", exc.code)
+            self.is_loaded = True
+            return 0, None
+        return 0, self._look()
 
     def _write_log(self, revocations: list[Revocation]) -> bool:
         incarnation = secrets.token_hex(8)
         blobs = list(self._signer.write(incarnation, revocations))
         return self._store.write(lambda store: store.begin(incarnation, blobs, self._keep_seconds), WHOLE_SET_SECONDS)
 
-    def _merge_some(self, head: Head, versions: list[int]) -> None:
-        """Merge the first of *versions*, as many as make one blob."""
-        counts = itertools.accumulate(self._sizes[version][0] for version in versions)
-        chosen = [version for version, total in zip(versions, counts, strict=True) if total <= MAX_CHANGES]
-        if len(chosen) < 2:
-            return
-        blobs = self._store.read(lambda store: store.blobs(chosen))
-        seen: dict[tuple[str, str], Revocation] = {}
-        for blob in blobs.values():
-            changes = self._signer.read(head.incarnation, blob) or {}
-            for kind, rows in changes.items():
-                for value, _ in rows:
-                    # What this process knows of it is as late as what was written, or later.
-                    known = self._known(kind, value)
-                    if known is not None:
-                        seen[kind, value] = known
-        self._replace(head, chosen, list(seen.values()))
+    # Tidying
 
-    def _replace(self, head: Head, versions: list[int], revocations: list[Revocation]) -> None:
-        blob = next(iter(self._signer.write(head.incarnation, revocations)), None)
-        if not self._store.write(lambda store: store.merge(head, versions, blob)):
+    def _note_size(self, layout: _Layout | None, head: Head, version: int, blob: Blob | None) -> None:
+        if layout is None or layout.incarnation != head.incarnation:
             return
+        if head.layout > layout.number and not self._tidying.locked():
+            return  # another process has rearranged the log
+        if blob is not None and blob.is_understood:  # what a later release has written is left to it
+            layout.sizes[version] = self._size(entry for rows in blob.changes.values() for _, entry in rows)
+
+    def _size(self, entries: Iterable[Entry]) -> _Size:
+        expiries, half = sorted((entry[1] for entry in entries), reverse=True), self._signer.max_changes // 2
+        halved_at = expiries[half - 1] if len(expiries) >= half else -math.inf
+        return _Size(len(expiries), halved_at, expiries[0] if expiries else -math.inf)
+
+    def _tidy(self, head: Head, layout: _Layout) -> None:
+        now = self._clock.time() - CLOCKS_DIFFER_SECONDS
+        most = self._signer.max_changes
+        expired, small = list[tuple[int, int]](), list[tuple[int, int]]()
+        for version, size in layout.sizes.copy().items():
+            if version <= head.version - self._recent_changes:
+                if size.expires_at <= now:
+                    expired.append((size.changes, version))
+                elif size.halved_at <= now:
+                    small.append((min(size.changes, most // 2), version))
+        if expired:
+            self._merge(head, layout, _first(expired, _APPENDED_AT_ONCE * most))
+        elif len(small) >= self._recent_changes or sum(count for count, _ in small) >= 2 * most:
+            self._merge(head, layout, _first(small, most))
+
+    def _merge(self, head: Head, layout: _Layout, versions: list[int]) -> None:
+        """Put one blob with what is left of those *versions* in their place, or none."""
+        texts = self._store.read(lambda store: store.blobs(versions))
+        merged: dict[tuple[str, str], Entry] = {}
+        for version in versions:
+            # By what is there, rather than by what was noted, nothing can be dropped that is not known.
+            blob = self._signer.read(head.incarnation, texts.get(version, ""))
+            if blob is None or not blob.is_understood:
+                layout.sizes.pop(version, None)  # somebody else took it away, or changed it
+                return
+            for kind, rows in blob.changes.items():
+                for value, entry in rows:
+                    known = self._index.entries[kind].get(value)
+                    merged[kind, value] = entry if known is None or outranks(entry, known) else known
+        now = self._clock.time() - CLOCKS_DIFFER_SECONDS
+        left = [Revocation(kind, value, *entry) for (kind, value), entry in merged.items() if entry[1] > now]
+        blobs = list(self._signer.write(head.incarnation, left))
+        if len(blobs) < len(versions) and len(blobs) <= 1:
+            self._replace(head, layout, versions, left, *blobs)
+
+    def _replace(
+        self, head: Head, layout: _Layout, versions: list[int], left: list[Revocation], blob: str | None = None
+    ) -> None:
+        is_done = self._store.write(lambda store: store.merge(head, versions, blob))
         with self._lock:
+            if not is_done:
+                self._layout = None
+                return
             for version in versions:
-                self._sizes.pop(version, None)
+                layout.sizes.pop(version, None)
             if blob is not None:
-                expires_at = max(revocation.expires_at for revocation in revocations)
-                self._sizes[max(versions)] = (len(revocations), expires_at)
+                layout.sizes[max(versions)] = self._size(revocation.entry for revocation in left)
+            layout.number += 1
             now = self._head
             if now is not None and (now.incarnation, now.layout) == (head.incarnation, head.layout):
-                self._head = now._replace(layout=head.layout + 1)
-                self._layout = head.layout + 1
+                self._head = now._replace(layout=layout.number)
+
+
+def _first(blobs: list[tuple[int, int]], most: int) -> list[int]:
+    """Return the versions of *blobs*, which are counts and versions, as far as they count *most* together."""
+    counted = sorted(blobs)[:_VERSIONS_AT_ONCE]
+    totals = itertools.accumulate(count for count, _ in counted)
+    return [version for (_, version), total in zip(counted, totals, strict=True) if total <= most]

@@ -9,8 +9,8 @@ from auth0_blueprint.errors import MethodNotAllowedError
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.guards.decorators import public
 from auth0_blueprint.routes.access import guarded, mark_as_refusing, refuse_if_hidden
-from auth0_blueprint.routes.route import Route, View
-from auth0_blueprint.routes.table import RESOURCE_METADATA, ROUTES
+from auth0_blueprint.routes.route_row import Route, View
+from auth0_blueprint.routes.route_table import RESOURCE_METADATA, ROUTES
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

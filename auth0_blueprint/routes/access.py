@@ -15,7 +15,7 @@ from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.guards.decorators import admit, public
 from auth0_blueprint.guards.requirements import ANY_TOKEN, Requirement, permission_requirement, scope_requirement
 from auth0_blueprint.guards.route_requirements import marks_of
-from auth0_blueprint.routes.route import Route, View
+from auth0_blueprint.routes.route_row import Route, View
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.verification.access_token import AccessToken
 
@@ -35,7 +35,7 @@ def guarded(route: Route) -> View:
     def view(*args: str, **kwargs: str) -> Response:
         settings = app_state().settings
         refuse_if_hidden(route, settings)
-        for requirement in _requirements_of(route, settings):
+        for requirement in requirements_of(route, settings):
             admit(requirement)
         if not route.is_on(settings):
             raise NotFoundError
@@ -75,10 +75,10 @@ def settings_requirements(view: Any, settings: Settings) -> tuple[Requirement, .
         return ()
     if route.is_hidden(settings) or (route.is_open and not route.is_on(settings)):
         return None
-    return _requirements_of(route, settings)
+    return requirements_of(route, settings)
 
 
-def _requirements_of(route: Route, settings: Settings) -> tuple[Requirement, ...]:
+def requirements_of(route: Route, settings: Settings) -> tuple[Requirement, ...]:
     """Return what *route* requires, in the order in which it is checked."""
     if route.is_open:
         return ()

@@ -14,10 +14,11 @@ from marshmallow import RAISE, Schema, fields
 
 from auth0_blueprint import errors
 from auth0_blueprint.errors import Auth0Error
+from auth0_blueprint.guards.requirements import Requirement
 from auth0_blueprint.revocation.index import KINDS
-from auth0_blueprint.routes.access import route_of
+from auth0_blueprint.routes.access import requirements_of, route_of
 from auth0_blueprint.routes.revocations import RevocationRequestSchema
-from auth0_blueprint.routes.route import JSON, Guard, Operation, Route
+from auth0_blueprint.routes.route_row import JSON, Operation, Route
 from auth0_blueprint.settings import Settings
 
 _BEARER = "bearer"
@@ -93,7 +94,7 @@ def document(app: Flask, blueprint: str, settings: Settings) -> dict[str, Any]:
 
 
 def _routes(app: Flask, blueprint: str) -> Iterator[Route]:
-    """Yield the rows of `routes.table` that *blueprint* has on *app*."""
+    """Yield the rows of `routes.route_table` that *blueprint* has on *app*."""
     for endpoint, view in app.view_functions.items():
         route = route_of(view)
         if route is not None and endpoint.rpartition(".")[0] == blueprint:
@@ -110,8 +111,8 @@ def _described(operation: Operation, route: Route, parameters: list[str], settin
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
-        "security": _security(route.guard, settings),
-        "responses": _responses(operation, route.guard),
+        "security": _security(route, settings),
+        "responses": _responses(operation, requirements_of(route, settings)),
     }
     if parameters:
         described["parameters"] = [
@@ -123,16 +124,15 @@ def _described(operation: Operation, route: Route, parameters: list[str], settin
     return described
 
 
-def _security(guard: Guard, settings: Settings) -> list[dict[str, list[str]]]:
-    if guard == "anyone":
-        return []
-    if guard == "optional":
+def _security(route: Route, settings: Settings) -> list[dict[str, list[str]]]:
+    if route.guard == "optional":
         return [{}, {_BEARER: []}]
+    requirements = requirements_of(route, settings)
     # OpenAPI 3.1: for a scheme that is not OAuth 2 the names are roles.
-    return [{_BEARER: [] if guard == "token" else [getattr(settings, guard)]}]
+    return [{_BEARER: [scope for requirement in requirements for scope in requirement.scopes]}] if requirements else []
 
 
-def _responses(operation: Operation, guard: Guard) -> dict[str, Any]:
+def _responses(operation: Operation, requirements: tuple[Requirement, ...]) -> dict[str, Any]:
     responses = {
         str(status): {
             "description": HTTPStatus(status).phrase,
@@ -142,21 +142,20 @@ def _responses(operation: Operation, guard: Guard) -> dict[str, Any]:
         for status, schema in operation.answers.items()
     }
     codes: dict[int, set[str]] = {}
-    for error in (*_refusals_of(guard), *operation.refusals):
+    for error in (*_refusals_of(requirements), *operation.refusals):
         codes.setdefault(error.status, set()).add(error.code)
     return {**responses, **{str(status): _refusals(status, found) for status, found in sorted(codes.items())}}
 
 
-def _refusals_of(guard: Guard) -> Iterator[type[Auth0Error]]:
-    """Yield the errors that *guard* may raise."""
-    if guard in {"anyone", "optional"}:
+def _refusals_of(requirements: tuple[Requirement, ...]) -> Iterator[type[Auth0Error]]:
+    """Yield the errors of a route with these *requirements*."""
+    if not requirements:
         return
     yield from (errors.MissingCredentialsError, errors.InvalidHeaderError, errors.AmbiguousHeaderError)
     yield errors.InvalidProofError
     yield from errors.InvalidTokenError.__subclasses__()
     yield from errors.UnavailableError.__subclasses__()
-    if guard != "token":
-        yield from (errors.InsufficientScopeError, errors.InsufficientPermissionsError)
+    yield from (requirement.error for requirement in requirements)
 
 
 def _refusals(status: int, codes: set[str]) -> dict[str, Any]:

@@ -97,5 +97,5 @@ class Binding:
             refuse_other_certificates(confirmation, environ, self._certificate_source)
         elif access_token.is_bound:
             raise BindingMismatchError("sender_constrained")
-        elif scheme == DPOP:
-            raise BindingMismatchError("not_bound")
+        else:
+            raise BindingMismatchError("not_bound")  # a plain token by the DPoP scheme

@@ -234,7 +234,7 @@ def _warn_about_loose_settings(settings: Settings) -> None:
     if not settings.revocation:
         logger.warning("AUTH0_REVOCATION is false: a stolen token stays valid until it expires")
     if settings.health_details == "always":
-        logger.warning("AUTH0_HEALTH_DETAILS is always: anyone can see the details in /health")
+        logger.warning("AUTH0_HEALTH_DETAILS is always: anyone can see the details in /auth/health")
     if settings.jwks_cooldown_seconds < 1:
         logger.warning("AUTH0_JWKS_COOLDOWN is under 1 s: anyone who sends random key ids makes this API call Auth0")
     if settings.resource is not None and settings.resource not in settings.audience:

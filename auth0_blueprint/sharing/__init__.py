@@ -1,1 +1,1 @@
-"""What the processes of one app share: the cache, the signed entries in it, and the sync that finds changes."""
+"""What the processes of one app share: a cache for key sets, and a store with atomic operations for the rest."""

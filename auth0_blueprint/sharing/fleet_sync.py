@@ -65,8 +65,9 @@ class FleetSync:
         self._listeners: list[Callable[[bool], object]] = []
         self._synced_at = self._next_sync_at = -math.inf
         self._retry_at = -math.inf
-        #: Whether the last sync failed.
+        #: Whether the last sync failed, and why if the store failed it: the code of a `StoreError`.
         self.is_failing: bool = False
+        self.failure_code: str | None = None
 
     def subscribe(self, name: str, on_notice: OnNotice) -> None:
         """Call *on_notice* at each sync with the value posted as *name*, or ``None``."""
@@ -110,9 +111,11 @@ class FleetSync:
         if now >= self._next_sync_at:
             self._sync_after(now - self._interval_seconds)
 
-    def sync_now(self) -> None:
-        """Sync, also if the last sync is younger than the interval; no error if the store is unavailable."""
-        self._sync_after(self._monotonic())
+    def sync_now(self) -> bool:
+        """Sync, also if the last sync is younger than the interval; tell whether what was posted by now is known."""
+        moment = self._monotonic()
+        self._sync_after(moment)
+        return self._synced_at >= moment and not self.is_failing
 
     def _sync_after(self, moment: float) -> None:
         def may_sync() -> bool:
@@ -142,7 +145,8 @@ class FleetSync:
             if follow_up is not None:
                 follow_up()
         except Exception as exc:
-            if not isinstance(exc, StoreError):
+            self.failure_code = exc.code if isinstance(exc, StoreError) else None
+            if self.failure_code is None:
                 logger.exception("unexpected error while syncing with other processes")
             self._retry_at = self._monotonic() + RETRY_SECONDS
             self.is_failing = True

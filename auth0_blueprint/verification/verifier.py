@@ -4,7 +4,7 @@
 2. algorithm, key id, header extensions, type
 3. the issuer it claims to be from
 4. the key (`keysets.source`), 5. the signature
-6. the claims (RFC 7519 §4.1, RFC 9068 §4)
+6. the claims (`claims`)
 
 What may still refuse a proven token, such as a revocation or a binding, is the rest of the `sequence`. A token that has
 passed before is remembered (`token_cache`): 1 to 3, 5 and the unchanging part of 6 are then decided; the key set and
@@ -14,7 +14,7 @@ the times are checked again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import (
@@ -30,7 +30,8 @@ from auth0_blueprint.jose.algorithms import ALGORITHMS, Algorithm
 from auth0_blueprint.jose.jwk import is_key_id
 from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.settings import Settings
-from auth0_blueprint.verification.access_token import AccessToken, is_unix_time
+from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.claims import ClaimsChecker, times_of
 from auth0_blueprint.verification.token_cache import RememberedToken, TokenCache, digest_of
 
 #: How many JOSE headers are remembered. An issuer has one for each of its keys.
@@ -42,9 +43,6 @@ _TYPES_OF_PROFILE = {
     "auth0": frozenset({"jwt"}),
     "rfc9068": frozenset({"at+jwt", "application/at+jwt"}),
 }
-_CLAIMS_OF_PROFILE = {"any": (), "auth0": ("azp",), "rfc9068": ("client_id", "jti")}
-_NO_SCOPE = frozenset({""})  # the value between two spaces
-_IDENTIFIERS = ("jti", "client_id", "azp", "org_id")
 
 
 class KeyFinder(Protocol):
@@ -102,11 +100,9 @@ class Verifier:
         self._max_bytes = settings.max_token_bytes
         self._algorithms = {name: ALGORITHMS[name] for name in _with_both_names(settings.algorithms)}
         self._types = _TYPES_OF_PROFILE[settings.token_profile]
-        self._audience = frozenset(settings.audience)
-        self._organizations = frozenset(settings.organization)
+        self._check_claims = ClaimsChecker(settings).check
         self._leeway_seconds = settings.leeway_seconds
         self._max_lifetime_seconds = settings.max_token_lifetime_seconds
-        self._required_claims = (*_CLAIMS_OF_PROFILE[settings.token_profile], *settings.required_claims)
 
     def prove(self, token: str, *, cached_only: bool = False) -> AccessToken:
         """Prove that a trusted issuer issued *token* for this API, and that it has not expired; nothing more.
@@ -159,7 +155,7 @@ class Verifier:
         if known is None:
             self._remember_header(header_segment, _KnownHeader(unverified.header, algorithm))
         access_token = self._check_claims(unverified.claims, unverified.header)
-        proven = RememberedToken(access_token, *_times(unverified.claims), found.generation, keys)
+        proven = RememberedToken(access_token, *times_of(unverified.claims), found.generation, keys)
         self._check_time(proven)
         if proven.expires_at - proven.issued_at > self._max_lifetime_seconds:
             raise InvalidClaimsError("lifetime")
@@ -189,27 +185,6 @@ class Verifier:
             raise MalformedTokenError("type")
         return algorithm
 
-    def _check_claims(self, claims: dict[str, Any], header: dict[str, Any]) -> AccessToken:
-        self._check_audience(claims.get("aud"))
-        subject = claims.get("sub")
-        if not isinstance(subject, str) or not subject:
-            raise InvalidClaimsError("subject")
-        for name in self._required_claims:
-            if name not in claims:
-                raise InvalidClaimsError("missing_claim")
-        for name in _IDENTIFIERS:
-            if name in claims and not isinstance(claims[name], str):
-                raise InvalidClaimsError("identifier")
-        if self._organizations and claims.get("org_id") not in self._organizations:
-            raise InvalidClaimsError("organization")
-        scopes, permissions = _scopes(claims.get("scope", "")), _permissions(claims.get("permissions", []))
-        return AccessToken(claims, header, scopes=scopes, permissions=permissions)
-
-    def _check_audience(self, audience: Any) -> None:
-        values = [audience] if isinstance(audience, str) else audience
-        if not _are_texts(values) or self._audience.isdisjoint(values):
-            raise InvalidClaimsError("audience")
-
     def _check_time(self, token: RememberedToken) -> None:
         now, leeway = self._time(), self._leeway_seconds
         if token.expires_at <= now - leeway:
@@ -223,35 +198,3 @@ class Verifier:
 def _with_both_names(names: tuple[str, ...]) -> set[str]:
     twins = {"EdDSA", "Ed25519"}
     return set(names) | twins if twins & set(names) else set(names)
-
-
-def _times(claims: dict[str, Any]) -> tuple[float, float, float]:
-    """Return ``iat``, ``nbf`` (or the beginning of time) and ``exp``."""
-    times: Any = (claims.get("iat"), claims.get("nbf", 0), claims.get("exp"))
-    for value in times:
-        if not is_unix_time(value):
-            raise InvalidClaimsError("time")
-    return cast("tuple[float, float, float]", times)
-
-
-def _are_texts(values: Any) -> bool:
-    if not isinstance(values, list):
-        return False
-    for value in values:  # noqa: SIM110 - all() with a generator takes three times as long
-        if not isinstance(value, str):
-            return False
-    return True
-
-
-def _scopes(scope: Any) -> frozenset[str]:
-    if isinstance(scope, str):
-        scope = scope.split(" ")
-    elif not _are_texts(scope):
-        raise InvalidClaimsError("scope")
-    return frozenset(scope) - _NO_SCOPE
-
-
-def _permissions(values: Any) -> frozenset[str]:
-    if not _are_texts(values):
-        raise InvalidClaimsError("permissions")
-    return frozenset(values)

@@ -12,13 +12,8 @@ from werkzeug.test import TestResponse
 
 from auth0_blueprint.testing import LocalIssuer
 
-ADMIN: dict[str, Any] = {
-    "scope": "manage:auth0",
-    "permissions": ["manage:auth0"],
-    "sub": "auth0|admin",
-    "azp": "ops",
-    "org_id": "org_a",
-}
+WHO: dict[str, Any] = {"sub": "auth0|admin", "azp": "ops", "org_id": "org_a"}
+ADMIN: dict[str, Any] = {"scope": "manage:auth0", "permissions": ["manage:auth0"], **WHO}
 INTROSPECTOR: dict[str, Any] = {"scope": "introspect:tokens", "permissions": ["introspect:tokens"], "sub": "api|other"}
 REVOCATIONS = "/auth/admin/revocations"
 
@@ -37,7 +32,6 @@ class Route:
         return f"{self.method} {self.path}"
 
     def call(self, client: FlaskClient, token: str | None = None) -> TestResponse:
-        """Call it as *token*'s holder."""
         headers = {} if token is None else bearer(token)
         return client.open(self.path, method=self.method, headers=headers, **self.arguments)
 
@@ -56,41 +50,40 @@ ADMIN_ROUTES = [route for route in ROUTES if route.value == "manage:auth0"]
 
 
 def admin_headers(issuer: LocalIssuer) -> dict[str, str]:
-    """Return the header of an admin."""
     return bearer(issuer.token(**ADMIN))
 
 
+def as_operator(client: FlaskClient, issuer: LocalIssuer) -> FlaskClient:
+    """Return a client of the same app for an admin who may introspect as well: each request has a token of theirs."""
+    operator = client.application.test_client()
+    values = [*ADMIN["permissions"], *INTROSPECTOR["permissions"]]
+    token = issuer.token(scope=" ".join(values), permissions=values, **WHO)
+    operator.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    return operator
+
+
 def post_revocation(client: FlaskClient, issuer: LocalIssuer, **members: Any) -> TestResponse:
-    """Revoke as an admin."""
     return client.post(REVOCATIONS, json=members, headers=admin_headers(issuer))
 
 
+def refused(status: int, error: str, description: str, code: str = "") -> Answer:
+    """Return an answer without a challenge; its code is the error unless it is another."""
+    return Answer(status, (), {"error": error, "error_description": description, "code": code or error})
+
+
 def invalid_request(description: str) -> Answer:
-    """Return the answer to a body that is wrong."""
-    return Answer(400, (), {"error": "invalid_request", "error_description": description, "code": "invalid_request"})
+    return refused(400, "invalid_request", description)
 
 
-NOT_FOUND = Answer(404, (), {"error": "not_found", "error_description": "Not found.", "code": "not_found"})
-NO_REVOCATION = Answer(
-    404, (), {"error": "not_found", "error_description": "There is no such revocation.", "code": "not_found"}
-)
-
-
-def revocation_unavailable(description: str) -> Answer:
-    """Return the answer while the store of revocations is away, and it matters."""
-    return Answer(
-        503,
-        (),
-        {"error": "temporarily_unavailable", "error_description": description, "code": "revocation_unavailable"},
-    )
-
-
-NOT_STORED = revocation_unavailable("Revocations cannot be changed right now.")
-OUT_OF_TOUCH = revocation_unavailable("Access tokens cannot be checked for revocation right now.")
+NOT_FOUND = refused(404, "not_found", "Not found.")
+NO_REVOCATION = refused(404, "not_found", "There is no such revocation.")
+NO_SUCH_METHOD = refused(405, "method_not_allowed", "This route does not support the request method.")
+AWAY = 503, "temporarily_unavailable"
+NOT_STORED = refused(*AWAY, "Revocations cannot be changed right now.", "revocation_unavailable")
+OUT_OF_TOUCH = refused(*AWAY, "Access tokens cannot be checked for revocation right now.", "revocation_unavailable")
 
 
 def is_active(client: FlaskClient, issuer: LocalIssuer, token: str) -> bool:
-    """Ask the introspection endpoint."""
     response = client.post("/auth/introspect", data={"token": token}, headers=bearer(issuer.token(**INTROSPECTOR)))
     if response.status_code != 200:
         raise AssertionError(seen(response))

@@ -14,15 +14,19 @@ from auth0_blueprint.sharing.shared_cache import PAUSE_AFTER_FAILURE_SECONDS
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
 
-def test_more_revocations_than_a_folder_usually_keeps_are_kept(make_app: AppFactory, tmp_path: Path) -> None:
-    """Its threshold is 500 files, and older ones would be thrown away."""
+def test_many_revocations_in_a_folder_are_one_file(make_app: AppFactory, tmp_path: Path) -> None:
+    """Beside the others of the cache, of which only so many are kept."""
     shared = {"SECRET_KEY": "s", "CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "cache")}
     state, newcomer = (make_app(**shared).extensions["auth0"] for _ in range(2))
     now = time.time()
-    state.revocations._log.append([Revocation("jti", str(number), None, now + 999, now) for number in range(510)])
+    state.revocations._shared_set.publish(
+        [Revocation("jti", str(number), None, now + 999, now) for number in range(5100)]
+    )
     newcomer.fleet_sync.sync_if_due()
     status = newcomer.revocations.status()
-    assert (status.known, status.reach) == (510, "machine")
+    assert (status.known, status.reach, status.is_loaded) == (5100, "machine", True)
+    files = {file.name.partition(".sqlite3")[0] for file in (tmp_path / "cache-auth0_blueprint").glob("*.sqlite3*")}
+    assert len(files) == 1
 
 
 def test_a_cache_that_could_not_be_opened_at_first_is_opened_later(

@@ -20,25 +20,24 @@ from auth0_blueprint.testing import LocalIssuer
 BLUEPRINTS = ("outer", "outer.inner", "outer.again", "hooked", "opened")
 
 
-def answer() -> str:
+def answer(*_self: Any, **_names: str) -> str:
+    return "answered"
+
+
+async def answer_later(*_self: Any, **_names: str) -> str:
     return "answered"
 
 
 def passes_through(view: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate *view*, as those of others do."""
-
-    @functools.wraps(view)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return view(*args, **kwargs)
-
-    return wrapper
+    return functools.wraps(view)(lambda *args, **kwargs: view(*args, **kwargs))
 
 
-def guarded_by(*guards: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a new view under *guards*, the outermost first."""
+def guarded_by(*guards: Callable[..., Any], answers: str | None = "answered") -> Callable[..., Any]:
+    """Return a new view, method or hook that *answers* under *guards*, the outermost first."""
 
-    def view(**_names: str) -> str:
-        return "answered"
+    def view(*_self: Any, **_names: str) -> str | None:
+        return answers
 
     guarded: Callable[..., Any] = view
     for guard in reversed(guards):
@@ -75,11 +74,7 @@ def add_views(app: Flask) -> None:
     for name in ("any-token", "optional", "jwt", "open", "public"):
         app.add_url_rule(f"/{name}/<path:rest>/own-options", f"{name}-o", views[name], methods=["POST", "OPTIONS"])
 
-    @app.post("/async")
-    @requires_scope("a")
-    async def _async(**_names: str) -> str:
-        return "answered"
-
+    app.add_url_rule("/async", "async", requires_scope("a")(answer_later), methods=["POST"])
     app.url_map.add(Rule("/any-method", endpoint="any-method"))
     app.view_functions["any-method"] = guarded_by(requires_auth)
     app.url_map.add(Rule("/no-view", endpoint="no-view"))
@@ -90,133 +85,71 @@ def add_views(app: Flask) -> None:
 
 
 class Mixed(MethodView):
-    def get(self) -> str:
-        return "answered"
-
-    @requires_scope("b")
-    def post(self) -> str:
-        return "answered"
-
-    @public
-    def put(self) -> str:
-        return "answered"
-
-    @fje.jwt_required()
-    def delete(self) -> str:
-        return "answered"
-
-    @requires_auth(optional=True)
-    async def patch(self) -> str:
-        return "answered"
-
-    @requires_auth
-    def options(self) -> str:
-        return "answered"
-
-
-class GuardedAsAWhole(Mixed):
-    decorators: ClassVar = [requires_scope("a")]
-    init_every_request = False
-
-
-class JwtAsAWhole(MethodView):
-    decorators: ClassVar = [fje.jwt_required()]
-
-    def get(self) -> str:
-        return "answered"
-
-    def options(self) -> str:
-        return "answered"
-
-
-@public
-class Open(MethodView):
-    def get(self) -> str:
-        return "answered"
-
-    @requires_auth
-    def post(self) -> str:
-        return "answered"
-
-
-class NotOpen(Open):
-    def put(self) -> str:
-        return "answered"
+    get = answer
+    post = guarded_by(requires_scope("b"))
+    put = guarded_by(public)
+    delete = guarded_by(fje.jwt_required())
+    patch = requires_auth(optional=True)(answer_later)
+    options = guarded_by(requires_auth)
 
 
 class OpenHead(MethodView):
-    @requires_auth
-    def get(self) -> str:
-        return "answered"
-
-    def head(self) -> str:
-        return "answered"
+    get = guarded_by(requires_auth)
+    head = answer
 
 
-class GuardedDispatch(View):
-    @requires_scope("a")
-    def dispatch_request(self) -> str:
-        return "answered"
+def view_classes() -> list[type[View]]:
+    """Return classes with guards on methods, on the whole and on what dispatches."""
 
+    class GuardedAsAWhole(Mixed):
+        decorators: ClassVar = [requires_scope("a")]
+        init_every_request = False
 
-class UnusedGuard(View):
-    methods: ClassVar = ["GET", "POST"]
-
-    @requires_auth
-    def get(self) -> str:
-        return "never called"
+    class JwtAsAWhole(MethodView):
+        decorators: ClassVar = [fje.jwt_required()]
+        get = options = answer
 
     @public
-    def post(self) -> str:
-        return "never called"
+    class Open(MethodView):
+        get = answer
+        post = guarded_by(requires_auth)
 
-    def dispatch_request(self) -> str:
-        return "answered"
+    class NotOpen(Open):
+        put = answer
 
+    class GuardedDispatch(View):
+        dispatch_request = guarded_by(requires_scope("a"))
 
-class OwnDispatch(MethodView):
-    def dispatch_request(self, **_kwargs: Any) -> Any:
-        return "answered"
+    class UnusedGuard(View):
+        methods: ClassVar = ["GET", "POST"]
+        get = guarded_by(requires_auth)
+        post = guarded_by(public)
+        dispatch_request = answer
 
-    @requires_auth
-    def get(self) -> str:
-        return "never called"
+    class OwnDispatch(MethodView):
+        dispatch_request = answer
+        get = guarded_by(requires_auth)
 
+    class GuardedOwnDispatch(OwnDispatch):
+        dispatch_request = guarded_by(requires_scope("a"))
 
-class GuardedOwnDispatch(OwnDispatch):
-    @requires_scope("a")
-    def dispatch_request(self, **_kwargs: Any) -> Any:
-        return "answered"
+    class GuardedUsualDispatch(MethodView):
+        dispatch_request = requires_scope("a")(fje.jwt_required()(MethodView.dispatch_request))
+        get = guarded_by(requires_permission("x"))
 
-
-class GuardedUsualDispatch(MethodView):
-    dispatch_request = requires_scope("a")(fje.jwt_required()(MethodView.dispatch_request))
-
-    @requires_permission("x")
-    def get(self) -> str:
-        return "answered"
+    methods: list[type[View]] = [Mixed, GuardedAsAWhole, JwtAsAWhole, Open, NotOpen, OpenHead]
+    dispatches = [GuardedDispatch, UnusedGuard, OwnDispatch, GuardedOwnDispatch, GuardedUsualDispatch]
+    return [*methods, *dispatches]
 
 
 class Holder:
-    @requires_auth
-    def guarded(self) -> str:
-        return "answered"
-
-    def open(self) -> str:
-        return "answered"
+    guarded = guarded_by(requires_auth)
+    open = answer
 
 
 def add_classes(app: Flask) -> None:
     """Add class-based views, and methods of an object."""
-    methods: list[type[View]] = [Mixed, GuardedAsAWhole, JwtAsAWhole, Open, NotOpen, OpenHead]
-    dispatches: list[type[View]] = [
-        GuardedDispatch,
-        UnusedGuard,
-        OwnDispatch,
-        GuardedOwnDispatch,
-        GuardedUsualDispatch,
-    ]
-    for view_class in methods + dispatches:
+    for view_class in view_classes():
         app.add_url_rule(f"/{view_class.__name__}", view_func=view_class.as_view(view_class.__name__))
     outside: Callable[..., Any] = requires_scope("a")(Mixed.as_view("GuardedOutside"))
     app.add_url_rule("/GuardedOutside", view_func=outside)
@@ -260,29 +193,20 @@ def add_smorest(app: Flask) -> None:
     """Add flask-smorest, with its documents."""
     messages = SmorestBlueprint("messages", __name__, url_prefix="/smorest")
 
-    @messages.route("/function")
-    @messages.response(200)
-    @requires_scope("a")
-    def function() -> str:
-        return "answered"
+    guarded_by(messages.route("/function"), messages.response(200), requires_scope("a"))
 
     @messages.route("/class")
     @messages.etag
     class Messages(MethodView):
-        @messages.response(200)
-        def get(self) -> str:
-            return "answered"
-
-        @requires_scope("a")
-        @messages.response(201)
-        def post(self) -> str:
-            return "answered"
+        get = guarded_by(messages.response(200))
+        post = guarded_by(requires_scope("a"), messages.response(201))
 
     Api(app).register_blueprint(messages)
 
 
 def whole_app(issuer: LocalIssuer, files: Path, *scopes: str, is_protected: bool = False, **settings: Any) -> Flask:
     """Return an app with all of these, and static files of its own."""
+    (files / "1").write_text("a file")
     app = Flask("tested", static_folder=str(files), static_url_path="/files")
     app.config.update(issuer.settings)
     app.config.update(API_TITLE="Messages", API_VERSION="1", OPENAPI_VERSION="3.1.0")

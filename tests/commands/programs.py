@@ -1,4 +1,4 @@
-"""The real ``flask auth0``, run as a program of its own with nothing but its own settings in the environment."""
+"""``flask auth0`` in this process, and as a program of its own with nothing but its own settings in the environment."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from processes import TESTED_PACKAGE, running
+from processes import TESTED_PACKAGE, TIMEOUT_SECONDS, running
+
+from auth0_blueprint.testing import LocalIssuer
 
 #: An app with its settings from the environment.
 APP = """
@@ -25,6 +27,35 @@ def create_app():
 """
 
 
+#: The real ``flask auth0``.
+FLASK = [sys.executable, "-m", "flask", "auth0"]
+
+
+def command(*words: str) -> Callable[..., Any]:
+    """Return a function of an app, more words and options that returns the result of ``flask auth0`` with *words*."""
+    return lambda app, *more, **options: app.test_cli_runner().invoke(args=["auth0", *words, *more], **options)
+
+
+def environment_of(issuer: LocalIssuer) -> dict[str, str]:
+    return {"AUTH0_ISSUER": issuer.issuer, "AUTH0_AUDIENCE": issuer.audience}
+
+
+def run_program(
+    directory: Path, command: list[str], app: str = APP, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run *command* where Flask finds *app*, which is written into *directory*."""
+    (directory / "served.py").write_text(app)
+    return subprocess.run(
+        command,
+        cwd=directory,
+        env={"PATH": "", **TESTED_PACKAGE, "FLASK_APP": "served", **environment},
+        capture_output=True,
+        encoding=environment.get("PYTHONIOENCODING", "utf-8"),
+        timeout=TIMEOUT_SECONDS * 6,
+        check=False,
+    )
+
+
 def typed(
     directory: Path, settings: Mapping[str, str], words: list[str], prompt: str, text: str
 ) -> tuple[int, str, str]:
@@ -32,11 +63,11 @@ def typed(
 
     Return the exit status, what comes out, which is no terminal, and what the terminal shows.
     """
-    (directory / "asking.py").write_text(APP)
-    command = [sys.executable, "-m", "flask", "--app", "asking", "auth0", *words]
+    (directory / "served.py").write_text(APP)
     ours, theirs = pty.openpty()
     options: dict[str, Any] = {"stdin": theirs, "stdout": subprocess.PIPE, "stderr": theirs}
-    with running(command, cwd=directory, env={"PATH": "", **TESTED_PACKAGE, **settings}, **options) as process:
+    environment = {"PATH": "", **TESTED_PACKAGE, "FLASK_APP": "served", **settings}
+    with running([*FLASK, *words], cwd=directory, env=environment, **options) as process:
         os.close(theirs)
         seen = b""
         while prompt.encode() not in seen:

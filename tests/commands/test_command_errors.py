@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
@@ -16,8 +15,7 @@ from click.testing import CliRunner
 from conftest import AppFactory
 from flask import Flask, current_app
 from flask.cli import ScriptInfo
-from processes import TESTED_PACKAGE, TIMEOUT_SECONDS
-from programs import APP
+from programs import environment_of, run_program
 
 from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
 from auth0_blueprint.cli.output import mark, print_json, print_lines, table
@@ -25,37 +23,18 @@ from auth0_blueprint.errors import ConfigurationError, ExpiredTokenError
 from auth0_blueprint.extension.commands import auth0
 from auth0_blueprint.testing import LocalIssuer
 
+Shell = Callable[..., subprocess.CompletedProcess[str]]
+
 
 @pytest.fixture
-def in_shell(tmp_path: Path, issuer: LocalIssuer) -> Callable[..., subprocess.CompletedProcess[str]]:
+def in_shell(tmp_path: Path, issuer: LocalIssuer) -> Shell:
     """Return a function that runs the real ``flask auth0`` with words as a shell has them."""
-    (tmp_path / "started.py").write_text(APP)
-    settings = {"AUTH0_ISSUER": issuer.issuer, "AUTH0_AUDIENCE": issuer.audience}
-    known = {"PATH": "", **TESTED_PACKAGE, "FLASK_APP": "started", **settings}
 
     def run(words: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = f'"$0" -m flask auth0 {words}'
-        return subprocess.run(
-            ["/bin/sh", "-c", command, sys.executable, *arguments],
-            cwd=tmp_path,
-            env={**known, **environment},
-            capture_output=True,
-            encoding=environment.get("PYTHONIOENCODING", "utf-8"),
-            timeout=TIMEOUT_SECONDS * 3,
-            check=False,
-        )
+        command = ["/bin/sh", "-c", f'"$0" -m flask auth0 {words}', sys.executable, *arguments]
+        return run_program(tmp_path, command, **environment_of(issuer) | environment)
 
     return run
-
-
-def ending_of(error: Exception) -> Any:
-    """Return the result of a command that raises *error*."""
-
-    @click.command(cls=Command)
-    def command() -> None:
-        raise error
-
-    return CliRunner().invoke(command)
 
 
 @pytest.mark.parametrize(
@@ -69,34 +48,32 @@ def ending_of(error: Exception) -> Any:
 )
 def test_a_known_failure_is_a_sentence_and_exit_status_1(error: Exception, sentence: str) -> None:
     """On the standard error output: what a script reads stays empty."""
-    result = ending_of(error)
+
+    @click.command(cls=Command)
+    def failing() -> None:
+        raise error
+
+    result = CliRunner().invoke(failing)
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {sentence}\n")
 
 
 def test_an_app_that_cannot_start_is_a_sentence() -> None:
-    """Every wrong setting, a line each."""
-
     def create_app() -> Flask:
-        raise ConfigurationError({"AUTH0_DOMAIN": "is missing", "AUTH0_LEEWAY": "has to be a number"})
+        raise ConfigurationError({"AUTH0_DOMAIN": "is missing", "AUTH0_LEEWAY": "is no number"})
 
     runner = Flask("tested").test_cli_runner()
     result = runner.invoke(auth0, ["jwks"], obj=ScriptInfo(create_app=create_app))
-    assert result.exit_code == 1
-    assert result.stderr == (
-        "Error: The app cannot start.\n  AUTH0_DOMAIN: is missing\n  AUTH0_LEEWAY: has to be a number\n"
-    )
+    problem = "Error: The app cannot start.\n  AUTH0_DOMAIN: is missing\n  AUTH0_LEEWAY: is no number\n"
+    assert (result.exit_code, result.stderr) == (1, problem)
 
 
 def test_an_app_without_the_blueprint_is_a_sentence() -> None:
-    """With the remedy."""
-    app = Flask("tested")
-    result = app.test_cli_runner().invoke(auth0, ["jwks"])
+    result = Flask("tested").test_cli_runner().invoke(auth0, ["jwks"])
     assert result.exit_code == 1
     assert "register one: app.register_blueprint(Auth0Blueprint())" in result.stderr
 
 
 def test_a_command_runs_in_the_context_of_its_app(make_app: AppFactory) -> None:
-    """Whoever loads it."""
     app = make_app()
 
     @click.command("which", cls=Command)
@@ -108,38 +85,30 @@ def test_a_command_runs_in_the_context_of_its_app(make_app: AppFactory) -> None:
     assert app.test_cli_runner().invoke(args=["which"]).output == "tested\n"
 
 
-def test_marks_are_plain_where_nobody_looks() -> None:
-    """A pipe gets no colours."""
-    assert mark("fail") == "fail"
-
-
-@pytest.mark.parametrize(("no_color", "shown"), [("", "\x1b[31mfail\x1b[0m"), ("1", "fail")])
+@pytest.mark.parametrize(
+    ("is_terminal", "no_color", "shown"), [(False, "", "fail"), (True, "", "\x1b[31mfail\x1b[0m"), (True, "1", "fail")]
+)
 def test_marks_are_coloured_on_a_terminal_unless_no_color_is_set(
-    monkeypatch: pytest.MonkeyPatch, no_color: str, shown: str
+    monkeypatch: pytest.MonkeyPatch, is_terminal: bool, no_color: str, shown: str
 ) -> None:
     """As https://no-color.org wants it."""
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal, raising=False)
     monkeypatch.setenv("NO_COLOR", no_color)
     assert mark("fail") == shown
 
 
 def test_a_table_is_aligned_also_where_cells_are_coloured() -> None:
-    """By what is seen."""
     lines = list(table([[click.style("ok", fg="green"), "x"], ["fail", "y"]]))
     assert [click.unstyle(line) for line in lines] == ["ok    x", "fail  y"]
 
 
 def test_json_is_ascii_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """No terminal obeys it."""
     print_json({"kid": "\x1b[31m\u2028"})
     output = capsys.readouterr().out
     assert output.isascii()
     assert output.count("\n") == 1
     assert json.loads(output) == {"kid": "\x1b[31m\u2028"}
     assert "\x1b" not in output
-
-
-Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +121,6 @@ Shell = Callable[..., subprocess.CompletedProcess[str]]
     ],
 )
 def test_a_closed_standard_input_is_an_empty_one(in_shell: Shell, words: str, problem: str) -> None:
-    """Wrong usage, as without it."""
     result = in_shell(words)
     assert (result.returncode, result.stdout) == (2, "")
     assert problem in result.stderr
@@ -161,7 +129,6 @@ def test_a_closed_standard_input_is_an_empty_one(in_shell: Shell, words: str, pr
 
 @pytest.mark.parametrize("command", ["inspect a.b.c", "doctor", "jwks", "routes"])
 def test_a_closed_standard_output_is_no_failure(in_shell: Shell, command: str) -> None:
-    """The exit status answers."""
     result = in_shell(f"{command} >&-")
     assert (result.returncode, result.stderr) == (1 if command.startswith("inspect") else 0, "")
 
@@ -179,8 +146,6 @@ def test_what_the_encoding_of_the_output_lacks_is_escaped(in_shell: Shell, issue
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
 def test_a_line_for_another_encoding_keeps_its_colours(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
-    """And a lone surrogate is escaped in each."""
-
     class Terminal(io.BytesIO):
         def isatty(self) -> bool:
             return True
@@ -193,7 +158,6 @@ def test_a_line_for_another_encoding_keeps_its_colours(monkeypatch: pytest.Monke
 
 
 def test_what_doctor_finds_is_escaped_as_well(in_shell: Shell) -> None:
-    """It prints line by line."""
     result = in_shell("doctor", PYTHONIOENCODING="latin-1", PYTHONUTF8="1", FLASK_APP="日")
     assert result.stderr == ""
     assert "\\u65e5" in result.stdout

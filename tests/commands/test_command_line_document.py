@@ -1,9 +1,10 @@
-"""``docs/command-line.md`` names the commands and options that there are, and shows what they print."""
+"""``docs/command-line.md`` names the commands, options and mistakes that there are, and shows what is printed."""
 
 from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,20 +13,19 @@ from conftest import AppFactory
 from documents import ROOT, python_blocks, run_block
 from flask import Flask
 from flask_smorest import Api
+from programs import command, environment_of
 
+from auth0_blueprint import requires_scope
 from auth0_blueprint.cli.finding import FAIL, OK, WARN
+from auth0_blueprint.cli.inspection.mistakes import MISTAKES
+from auth0_blueprint.cli.inspection.steps import PROOF_STEPS
 from auth0_blueprint.extension.commands import NAMES, auth0
 from auth0_blueprint.testing import LocalIssuer
 from auth0_blueprint.testing.demo import Demo, TrialRequest
 
-PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+PATH = ROOT / "docs" / "command-line.md"
+PAGE = PATH.read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
-
-
-def command_of(name: str) -> click.Command:
-    command = auth0.get_command(click.Context(auth0), name)
-    assert command is not None
-    return command
 
 
 def blocks(section: str, language: str) -> list[str]:
@@ -45,7 +45,6 @@ def without_numbers(text: str) -> str:
 
 
 def test_every_command_has_its_section_and_its_row() -> None:
-    """And no other command has one."""
     rows = re.findall(r"^\| \[`(\w+)`\]\(#(\w+)\) \|", PAGE, re.MULTILINE)
     assert all(name == anchor for name, anchor in rows)
     assert {name for name, _ in rows} == set(NAMES)
@@ -54,9 +53,10 @@ def test_every_command_has_its_section_and_its_row() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_options_are_those_of_the_command(name: str) -> None:
-    """A row for each."""
     documented = re.findall(r"^\| `(--[\w-]+)[^`]*` \|", SECTIONS[name], re.MULTILINE)
-    real = [opt for param in command_of(name).params if isinstance(param, click.Option) for opt in param.opts]
+    listed = auth0.get_command(click.Context(auth0), name)
+    assert listed is not None
+    real = [opt for param in listed.params if isinstance(param, click.Option) for opt in param.opts]
     assert sorted(documented) == sorted(opt for opt in real if opt.startswith("--"))
 
 
@@ -64,24 +64,54 @@ def test_the_options_are_those_of_the_command(name: str) -> None:
 def test_what_is_shown_is_what_is_printed(
     make_app: AppFactory, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """But for numbers, such as ports."""
     for variable in ("WEB_CONCURRENCY", "GUNICORN_CMD_ARGS"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("AUTH0_ISSUER", issuer.issuer)
-    monkeypatch.setenv("AUTH0_AUDIENCE", issuer.audience)
+    for variable, value in environment_of(issuer).items():
+        monkeypatch.setenv(variable, value)
     app = make_app(AUTH0_ISSUER=None, AUTH0_AUDIENCE=None, AUTH0_ALGORITHMS=None)
     app.name = "messages"
-    printed = app.test_cli_runner().invoke(args=["auth0", name]).output
+    printed = command(name)(app).output
     _, shown = blocks(name, "console")[0].split("\n", 1)
     assert without_numbers(printed) == without_numbers(shown)
 
 
 @pytest.mark.parametrize("name", ["doctor", "jwks"])
 def test_the_json_has_the_members_that_are_shown(make_app: AppFactory, name: str) -> None:
-    """At each level."""
-    printed = make_app().test_cli_runner().invoke(args=["auth0", name, "--json"]).stdout
+    printed = command(name, "--json")(make_app()).stdout
     (shown,) = blocks(name, "json")
     assert shape(json.loads(shown)) == shape(json.loads(printed))
+
+
+def inspected(make_app: AppFactory, issuer: LocalIssuer, *words: str) -> Any:
+    """Return the result of the command in *words* for a token whose scope is among its permissions."""
+    app = make_app()
+    app.add_url_rule("/api/messages", view_func=requires_scope("read:messages")(lambda: ""))
+    return app.test_cli_runner().invoke(args=words, input=issuer.token(permissions=["read:messages"]))
+
+
+def test_what_is_shown_of_a_token_is_what_is_printed(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """But for numbers, such as ports and times. Every step is shown, in its order."""
+    (block,) = blocks("inspect", "console")
+    line, shown = block.split("\n", 1)
+    result = inspected(make_app, issuer, *line.removeprefix('$ echo "$TOKEN" | flask --app messages ').split())
+    assert result.exit_code == 1
+    assert without_numbers(result.output) == without_numbers(shown)
+    assert re.findall(r"^ok    (\w+)", shown, re.MULTILINE) == [*PROOF_STEPS, "revocation", "binding", "rules"]
+
+
+def test_the_json_of_a_token_has_the_members_that_are_shown(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    result = inspected(make_app, issuer, "auth0", "inspect", "--json", "--path", "/api/messages")
+    printed, (shown,) = json.loads(result.stdout), map(json.loads, blocks("inspect", "json"))
+    assert shape(shown) == shape(printed)
+    assert shown["mistakes"] == printed["mistakes"]
+    assert shown["steps"] == printed["steps"][:1]
+
+
+def test_every_mistake_has_its_row() -> None:
+    """With the remedy that is printed, in the order of the code; and no other has one."""
+    table = SECTIONS["inspect"].partition("| mistake |")[2]
+    rows = re.findall(r"^\| ([\w ]+) \| [^|]+ \| ([^|]+) \|$", table, re.MULTILINE)
+    assert rows == [(mistake.name, mistake.remedy) for mistake in MISTAKES]
 
 
 @pytest.fixture
@@ -95,15 +125,13 @@ def guide(issuer: LocalIssuer) -> Flask:
 
 
 def test_the_table_of_routes_is_that_of_the_guide_and_a_route_more(guide: Flask) -> None:
-    """With what is said of that one, and the exit status."""
-    result = guide.test_cli_runner().invoke(args=["auth0", "routes", "--strict"])
+    result = command("routes", "--strict")(guide)
     (shown,) = blocks("routes", "console")
     assert shown == (f"$ flask --app messages auth0 routes --strict\n{result.output}$ echo $?\n{result.exit_code}\n")
 
 
 def test_the_json_of_routes_is_what_is_printed_for_the_guide(guide: Flask) -> None:
-    """One route of it."""
-    printed = json.loads(guide.test_cli_runner().invoke(args=["auth0", "routes", "--json"]).stdout)
+    printed = json.loads(command("routes", "--json")(guide).stdout)
     (block,) = blocks("routes", "json")
     shown = json.loads(block)
     assert (shown.keys(), shown["unguarded"]) == (printed.keys(), printed["unguarded"])
@@ -115,29 +143,27 @@ def test_the_json_of_routes_is_what_is_printed_for_the_guide(guide: Flask) -> No
 def test_the_routes_of_an_extension_are_decided_as_shown(
     make_app: AppFactory, is_open: bool, status: int, guard: str
 ) -> None:
-    """Those of flask-smorest."""
-    page = ROOT / "docs" / "command-line.md"
-    (block,) = python_blocks(page)
+    (block,) = python_blocks(PATH)
     app = make_app(API_TITLE="Messages", API_VERSION="1", OPENAPI_VERSION="3.1.0", OPENAPI_URL_PREFIX="/document")
     Api(app)
-    run_block(page, block.code)["decide_who_reads_the_document"](app, is_open)
+    run_block(PATH, block.code)["decide_who_reads_the_document"](app, is_open)
     assert app.test_client().get("/document/openapi.json").status_code == status
-    result = app.test_cli_runner().invoke(args=["auth0", "routes", "--json", "--strict"])
+    result = command("routes", "--json", "--strict")(app)
     found = {route["endpoint"]: route["guard"] for route in json.loads(result.stdout)["routes"]}
     assert (result.exit_code, found["api-docs.openapi_json"]) == (0, guard)
 
 
 def test_the_json_of_the_demo_has_the_members_that_are_shown() -> None:
-    """As it says what it serves."""
     (shown,) = blocks("demo", "json")
     document = json.loads(shown)
     assert tuple(document) == Demo._fields
     assert tuple(document["requests"][0]) == TrialRequest._fields
 
 
-def test_every_check_of_the_doctor_is_explained(make_app: AppFactory) -> None:
-    """Those of an app without Redis, and no other status than is said."""
-    findings = json.loads(make_app().test_cli_runner().invoke(args=["auth0", "doctor", "--json"]).stdout)["checks"]
+def test_every_check_of_the_doctor_is_explained(make_app: AppFactory, tmp_path: Path) -> None:
+    """Those of an app that shares without Redis, and no other status than is said."""
+    shared = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "cache"), "AUTH0_CACHE_SECRET": "s" * 32}
+    findings = json.loads(command("doctor", "--json")(make_app(**shared)).stdout)["checks"]
     explained = re.findall(r"^\| `([\w ]+)` \| [^|]*\| [^|]*\|$", SECTIONS["doctor"], re.MULTILINE)
     assert [check for check in explained if check != "eviction"] == [found["check"] for found in findings]
     assert f"`{OK}`, `{WARN}` and `{FAIL}`" in SECTIONS["doctor"]

@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from documents import ROOT
 from processes import TESTED_PACKAGE, Process, http, running
 
 from auth0_blueprint.testing import LocalIssuer
 from auth0_blueprint.testing.demo_app import create_app
 
-COMMAND = [sys.executable, "-m", "flask", "auth0", "demo"]
-
 
 @contextmanager
-def demo(folder: Path, *arguments: str, **environ: str) -> Iterator[Process]:
-    """Run the real program, in a folder where there is no app, with nothing but *environ* in its environment."""
+def demo(
+    folder: Path, port: str, *arguments: str, words: tuple[str, ...] = ("flask", "auth0", "demo"), **environ: str
+) -> Iterator[Process]:
+    """Run the real program on *port*, in *folder*, with nothing but *environ* in its environment."""
     options: dict[str, Any] = {
         "cwd": folder,
         "env": {"PATH": "", **TESTED_PACKAGE, **environ},
@@ -32,27 +33,23 @@ def demo(folder: Path, *arguments: str, **environ: str) -> Iterator[Process]:
         # A shell that runs the suite in the background has it ignore SIGINT, and children inherit that.
         "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     }
-    with running([*COMMAND, *arguments], **options) as process:
+    with running([sys.executable, "-m", *words, "--port", port, *arguments], **options) as process:
         yield process
 
 
 def status_of(url: str, token: str | None) -> int:
-    """Return how the API answers."""
     return http("GET", url, headers={"Authorization": f"Bearer {token}"} if token else {}).status_code
 
 
-def test_its_curl_lines_answer_as_it_says(tmp_path: Path) -> None:
-    """And Ctrl+C ends it quietly."""
-    with demo(tmp_path, "--port", "0") as process:
+@pytest.mark.parametrize("words", [("flask", "auth0", "demo"), ("auth0_blueprint.testing.demo", "wsgi:create_app")])
+def test_its_curl_lines_answer_as_it_says(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Where there is no app, and with the reference app. Ctrl+C ends it quietly."""
+    with demo(tmp_path if words[0] == "flask" else ROOT, "0", words=words) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline().rstrip() for _ in range(15)]
         promised = [int(line[-3:]) for line in lines if line.startswith("# ")]
-        curls = [
-            re.fullmatch(r"curl -i (\S+)(?: -H 'Authorization: Bearer (\S+)')?", line)
-            for line in lines
-            if line.startswith("curl ")
-        ]
-        answered = [status_of(*curl.groups()) for curl in curls if curl]
+        curls = re.findall(r"^curl -i (\S+)(?: -H 'Authorization: Bearer (\S+)')?$", "\n".join(lines), re.MULTILINE)
+        answered = [status_of(*curl) for curl in curls]
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
         assert process.stderr is not None
@@ -62,8 +59,8 @@ def test_its_curl_lines_answer_as_it_says(tmp_path: Path) -> None:
 
 def test_machines_get_the_same_as_one_json_object(tmp_path: Path) -> None:
     """On the first line, before anything is served. Settings of an API of one's own decide nothing."""
-    others = {"AUTH0_DPOP": "required", "AUTH0_TOKEN_PROFILE": "rfc9068", "AUTH0_LEEWAY": "nonsense"}
-    with demo(tmp_path, "--port", "0", "--json", **others) as process:
+    others: dict[str, Any] = {"AUTH0_DPOP": "required", "AUTH0_TOKEN_PROFILE": "rfc9068", "AUTH0_LEEWAY": "nonsense"}
+    with demo(tmp_path, "0", "--json", **others) as process:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
         answered = [status_of(told["api"] + one["path"], one["token"]) for one in told["requests"]]
@@ -73,30 +70,23 @@ def test_machines_get_the_same_as_one_json_object(tmp_path: Path) -> None:
 
 
 def test_it_is_on_this_machine_only(tmp_path: Path) -> None:
-    """Issuer and API."""
-    with demo(tmp_path, "--port", "0", "--json") as process:
+    with demo(tmp_path, "0", "--json") as process:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
-    assert told["issuer"].startswith("http://127.0.0.1:")
-    assert told["api"].startswith("http://127.0.0.1:")
+    assert all(told[name].startswith("http://127.0.0.1:") for name in ("issuer", "api"))
 
 
 def test_a_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
-    """Exit status 1, no traceback; what is no port is wrong usage."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as taken,
-        demo(tmp_path, "--port", str(taken.getsockname()[1])) as process,
-    ):
+    with socket.create_server(("127.0.0.1", 0)) as taken, demo(tmp_path, str(taken.getsockname()[1])) as process:
         output, errors = process.communicate(timeout=30)
     assert (process.returncode, output) == (1, "")
     assert "in use" in errors
     assert "Traceback" not in errors
-    with demo(tmp_path, "--port", "70000") as process:
+    with demo(tmp_path, "70000") as process:
         assert process.wait(30) == 2
 
 
 @pytest.mark.parametrize("path", ["/api/private", "/api/private-scoped"])
 def test_its_app_refuses_whoever_has_no_token(issuer: LocalIssuer, path: str) -> None:
-    """As any guarded app does."""
     response = create_app(issuer.settings).test_client().get(path)
     assert (response.status_code, response.get_json()["code"]) == (401, "authorization_header_missing")

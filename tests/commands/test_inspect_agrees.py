@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from conftest import bearer
 from flask import Flask
 from guarded_apps import KINDS, whole_app
+from programs import command
 
 from auth0_blueprint.testing import LocalIssuer
 
@@ -22,31 +23,20 @@ OPEN = {"public", "static", "none"}
 
 @pytest.fixture(params=KINDS)
 def app_of_many_kinds(request: pytest.FixtureRequest, issuer: LocalIssuer, tmp_path: Path) -> Flask:
-    (tmp_path / "1").write_text("a file")
     return whole_app(issuer, tmp_path, **KINDS[request.param])
 
 
-class Row(NamedTuple):
-    """A request that a row of the table is about: a row for each method."""
-
-    path: str
-    method: str
-    guard: str
+#: A request that a row of the table is about, a row for each method: its path, its method, and what guards it.
+Row = tuple[str, str, str]
 
 
 def rows_of(app: Flask) -> list[Row]:
-    output = app.test_cli_runner().invoke(args=["auth0", "routes", "--json"]).stdout
-    return [
-        Row(re.sub(r"<[^>]+>", "1", row["path"]), method, row["guard"])
-        for row in json.loads(output)["routes"]
-        for method in row["methods"]
-    ]
+    routes = json.loads(command("routes", "--json")(app).stdout)["routes"]
+    return [(re.sub(r"<[^>]+>", "1", row["path"]), method, row["guard"]) for row in routes for method in row["methods"]]
 
 
 def is_accepted(app: Flask, path: str, method: str, token: str) -> bool:
-    """Tell what the command says."""
-    arguments = ["auth0", "inspect", "--json", "--path", path, "--method", method, token]
-    result = app.test_cli_runner().invoke(args=arguments)
+    result = command("inspect", "--json")(app, "--path", path, "--method", method, token)
     assert result.stderr == "", (path, method)
     printed: dict[str, Any] = json.loads(result.stdout)
     assert (result.exit_code == 0) is printed["accepted"]
@@ -55,7 +45,6 @@ def is_accepted(app: Flask, path: str, method: str, token: str) -> bool:
 
 
 def is_let_in(app: Flask, path: str, method: str, token: str) -> bool:
-    """Tell what the app does."""
     with app.test_client().open(path, method=method, headers=bearer(token)) as response:
         return response.status_code not in {401, 403}
 
@@ -78,26 +67,24 @@ def test_a_token_is_accepted_where_the_app_lets_it_in(app_of_many_kinds: Flask, 
         issuer.token(scope="a", permissions=["x"]),
         issuer.token(scope=" ".join(["a", "b", "operate", *names]), permissions=["x", *names]),
     ]
-    requests = [(row.path, row.method) for row in rows_of(app_of_many_kinds)]
+    requests = [(path, method) for path, method, _ in rows_of(app_of_many_kinds)]
     assert differences(app_of_many_kinds, requests, *tokens) == []
 
 
 def test_a_bad_token_is_refused_where_the_app_looks_at_it(app_of_many_kinds: Flask, issuer: LocalIssuer) -> None:
-    """And nobody looks at it where the table says so."""
     app, token = app_of_many_kinds, issuer.forged_token()
-    for row in rows_of(app):
-        assert not is_accepted(app, row.path, row.method, token)
-        assert is_let_in(app, row.path, row.method, token) is (row.guard in OPEN), row
+    for path, method, guard in rows_of(app):
+        assert not is_accepted(app, path, method, token)
+        assert is_let_in(app, path, method, token) is (guard in OPEN), (path, method)
 
 
 @pytest.mark.parametrize("is_protected", [True, False])
 def test_what_protect_lets_through_is_accepted(issuer: LocalIssuer, tmp_path: Path, is_protected: bool) -> None:
     """Public views, files, and an ``OPTIONS`` that Flask answers: for that only other hooks are asked, and no view."""
-    (tmp_path / "1").write_text("a file")
     app = whole_app(issuer, tmp_path, "use:api", is_protected=is_protected)
-    rows = rows_of(app)
+    requests = {(path, method) for path, method, _ in rows_of(app)}
     # Ours take OPTIONS only to refuse it.
-    by_itself = {(row.path, "OPTIONS") for row in rows if not row.path.startswith("/auth/")}
+    by_itself = {(path, "OPTIONS") for path, _ in requests if not path.startswith("/auth/")}
     tokens = [issuer.token(scope="", permissions=[]), issuer.token(scope="use:api a b", permissions=["x"])]
-    assert differences(app, sorted({(row.path, row.method) for row in rows} | by_itself), *tokens) == []
+    assert differences(app, sorted(requests | by_itself), *tokens) == []
     assert {is_accepted(app, *one, tokens[0]) for one in by_itself} == {True, False}

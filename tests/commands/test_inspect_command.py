@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import flask_jwt_extended as fje
 import pytest
 from conftest import AppFactory
 from flask import Flask, abort, request
-from programs import typed
+from guarded_apps import guarded_by
+from programs import command, environment_of, typed
 from refusals import by_hand, segment, with_member
 from servers import RawServer, respond
 from werkzeug.routing import BaseConverter
@@ -35,13 +36,10 @@ from auth0_blueprint.testing import LocalIssuer
 ALL_STEPS = [*PROOF_STEPS, "revocation", "binding", "rules"]
 
 
-def run(app: Flask, *arguments: str, **options: Any) -> Any:
-    """Return the result of ``flask auth0 inspect``."""
-    return app.test_cli_runner().invoke(args=["auth0", "inspect", *arguments], **options)
+run = command("inspect")
 
 
 def document(app: Flask, *arguments: str, **options: Any) -> dict[str, Any]:
-    """Return what ``--json`` prints."""
     result = run(app, "--json", *arguments, **options)
     assert result.stderr == ""
     assert result.stdout.isascii()
@@ -51,77 +49,52 @@ def document(app: Flask, *arguments: str, **options: Any) -> dict[str, Any]:
     return printed
 
 
+def demands_of(printed: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return status and text of what *printed* has after the steps of every token, each of which is a demand."""
+    demands = printed["steps"][len(ALL_STEPS) :]
+    assert {step["step"] for step in demands} <= {"demand"}
+    assert all(step.keys() == {"step", "status", "text"} for step in demands)
+    return [(step["status"], step["text"]) for step in demands]
+
+
+class Refusing(BaseConverter):
+    def to_python(self, value: str) -> str:
+        abort(400, f"not {value}")
+
+
 @pytest.fixture
 def routed(make_app: AppFactory) -> Flask:
-    """An app with guards of several kinds."""
-    app = make_app()
-
-    @app.get("/scope")
-    @requires_scope("read:messages")
-    def by_scope() -> str:
-        return ""
-
-    @app.delete("/scope")
-    @requires_scope("delete:messages")
-    @requires_claim("tier", "gold")
-    def by_two() -> str:
-        return ""
-
-    @app.get("/permission/<name>")
-    @requires_permission("read:reports")
-    def by_permission(name: str) -> str:
-        return name
-
-    @app.get("/some")
-    @requires_scope("a", "b")
-    def by_both() -> str:
-        return ""
-
-    @app.get("/one")
-    @requires_scope("a", "b", any_of=True)
-    def by_either() -> str:
-        return ""
-
-    @app.get("/any")
-    @requires_auth
-    def by_any() -> str:
-        return ""
-
-    @app.get("/public")
-    @public
-    def open_to_all() -> str:
-        return ""
-
+    app = make_app(AUTH0_ADMIN=False)
+    for method, path, *guards in (
+        ("GET", "/scope", requires_scope("read:messages")),
+        ("DELETE", "/scope", requires_scope("delete:messages"), requires_claim("tier", "gold")),
+        ("GET", "/permission/<name>", requires_permission("read:reports")),
+        ("GET", "/some", requires_scope("a", "b")),
+        ("GET", "/one", requires_scope("a", "b", any_of=True)),
+        ("GET", "/any", requires_auth),
+        ("GET", "/public", public),
+        ("GET", "/jwt", fje.jwt_required()),
+        ("GET", "/optional", requires_auth(optional=True)),
+        ("GET", "/open"),
+        ("GET", "/folder/<name>/"),
+    ):
+        app.add_url_rule(path, f"{method} {path}", guarded_by(*guards), methods=[method])
+    app.url_map.converters["refusing"] = Refusing
+    app.add_url_rule("/refusing/<refusing:name>", "refusing", guarded_by())
     return app
 
 
 class TestWhatIsTaken:
-    """Where the token comes from."""
+    AROUND: ClassVar = [
+        "{}", "Bearer {}", "bearer\t{}\r\n", "DPoP {}", "Authorization: Bearer {}\n", "authorization:BEARER  {}",
+        '"{}"', "'Authorization: Bearer {}'", 'Authorization: "Bearer {}"', "\ufeff \n{} \n\n", "`{}`",
+    ]  # fmt: skip
 
-    @pytest.mark.parametrize(
-        ("before", "after"),
-        [
-            ("", ""),
-            ("Bearer ", ""),
-            ("bearer\t", "\r\n"),
-            ("DPoP ", ""),
-            ("Authorization: Bearer ", "\n"),
-            ("authorization:BEARER  ", ""),
-            ('"', '"'),
-            ("'Authorization: Bearer ", "'"),
-            ('Authorization: "Bearer ', '"'),
-            ("\ufeff \n", " \n\n"),
-            ("`", "`"),
-        ],
-    )
-    def test_what_is_copied_along_with_it_does_no_harm(
-        self, app: Flask, issuer: LocalIssuer, before: str, after: str
-    ) -> None:
-        """As an argument, and on the standard input."""
-        text = before + issuer.token() + after
-        assert run(app, text).exit_code == 0
-        assert run(app, input=text.encode()).exit_code == 0
-        assert run(app, "-", input=text.encode()).exit_code == 0
+    @pytest.mark.parametrize("around", AROUND)
+    def test_what_is_copied_along_with_it_does_no_harm(self, app: Flask, issuer: LocalIssuer, around: str) -> None:
+        text = around.format(issuer.token())
+        results = (run(app, text), run(app, input=text.encode()), run(app, "-", input=text.encode()))
+        assert [result.exit_code for result in results] == [0, 0, 0]
 
     def test_the_words_of_a_header_without_quotes_are_one_token(self, app: Flask, issuer: LocalIssuer) -> None:
         """The shell has taken them apart."""
@@ -129,7 +102,6 @@ class TestWhatIsTaken:
 
     @pytest.mark.parametrize("text", ["", " \n", '""', "Bearer", "Authorization: Bearer ", "authorization:", "-"])
     def test_no_token_is_wrong_usage(self, app: Flask, text: str) -> None:
-        """With the ways to give one."""
         for arguments in ([text], []):
             result = run(app, *arguments, input=text if not arguments and text != "-" else "")
             assert (result.exit_code, result.stdout) == (2, "")
@@ -137,14 +109,12 @@ class TestWhatIsTaken:
 
     @pytest.mark.parametrize("text", ["Bearerx", "dpop.x.y", "Authorizationx"])
     def test_what_only_begins_like_a_prefix_is_left_alone(self, text: str) -> None:
-        """It is a token, though none that is accepted."""
         assert bare_token(text) == text
 
     @pytest.mark.parametrize(
         "data", [b"\xff\xfe\x00", b"\x00", "é.ü.ñ".encode(), b"\xff.\xff.\xff", b"\xed\xa0\x80", b"\x1b[31m", b"."]
     )
     def test_any_bytes_are_a_token_to_ask_about(self, app: Flask, data: bytes) -> None:
-        """Never a traceback, and nothing of them is printed."""
         result = run(app, input=data)
         assert result.exit_code == 1
         assert isinstance(result.exception, SystemExit)
@@ -153,7 +123,6 @@ class TestWhatIsTaken:
 
     @pytest.mark.parametrize("how", ["argument", "standard input"])
     def test_a_token_beyond_the_limit_is_not_read(self, app: Flask, issuer: LocalIssuer, how: str) -> None:
-        """And that is said."""
         text = issuer.token(filling="x" * 100_000)
         printed = document(app, text) if how == "argument" else document(app, input=text)
         assert (printed["code"], printed["reason"]) == ("token_malformed", "too_long")
@@ -181,20 +150,14 @@ class TestWhatIsTaken:
         assert run(app, input=io.BufferedReader(endless)).exit_code == 1
         assert 16_384 < endless.taken < 100_000
 
-    def test_a_token_of_the_limit_is_read_with_what_is_around_it(
-        self, make_app: AppFactory, issuer: LocalIssuer
-    ) -> None:
-        """The prefix does not count."""
+    def test_a_token_of_the_limit_is_read_after_a_prefix(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
         token = issuer.token(filling="x" * 300)
         app = make_app(AUTH0_MAX_TOKEN_BYTES=len(token))
         assert run(app, input=f"Authorization: Bearer {token}\n").exit_code == 0
 
 
 class TestWhatIsPrinted:
-    """For people, and for machines."""
-
     def test_an_accepted_token_is_shown_with_all_its_steps(self, app: Flask, issuer: LocalIssuer) -> None:
-        """Header and claims as JSON, times also for people."""
         result = run(app, issuer.token(scope="read:messages"))
         lines = result.stdout.splitlines()
         assert result.exit_code == 0
@@ -206,7 +169,6 @@ class TestWhatIsPrinted:
         assert lines[-1] == "This app: accepted"
 
     def test_json_says_the_same(self, app: Flask, issuer: LocalIssuer) -> None:
-        """One object, on one line."""
         printed = document(app, issuer.token(sub="auth0|a"))
         assert (printed["accepted"], printed["code"], printed["reason"], printed["signed"]) == (True, None, None, True)
         assert (printed["header"]["alg"], printed["claims"]["sub"]) == ("RS256", "auth0|a")
@@ -224,21 +186,18 @@ class TestWhatIsPrinted:
         assert document(app, issuer.forged_token())["signed"] is False
 
     def test_what_cannot_be_read_is_said(self, app: Flask) -> None:
-        """Instead of being guessed."""
         lines = run(app, "opaque").stdout.splitlines()
         assert "Header: cannot be decoded" in lines
         assert "Claims: cannot be decoded" in lines
         assert lines[-1].startswith("opaque: The token is opaque")
 
     def test_an_outage_is_no_refusal(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
-        """It cannot be decided now: exit status 1."""
         with RawServer(respond("503 Service Unavailable")) as server:
             result = run(make_app(AUTH0_JWKS_URL=server.url), issuer.token())
         assert result.exit_code == 1
         assert "This app: cannot be decided now (key_set_unavailable)" in result.stdout
 
     def test_a_bound_token_is_accepted_with_its_proof(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
-        """And not without: the answer says so. Also where the host of the request is checked."""
         app = make_app(AUTH0_DPOP="allowed", TRUSTED_HOSTS=[".example.com"])
         result = run(app, issuer.token(cnf={"jkt": "x"}))
         assert result.exit_code == 0
@@ -246,12 +205,8 @@ class TestWhatIsPrinted:
         assert result.stdout.splitlines()[-1] == "This app: accepted, with its proof"
 
     @pytest.mark.parametrize("arguments", [[], ["--json"], ["--path", "/nowhere"], ["--no-such-option"]])
-    def test_no_output_holds_the_token_or_its_signature(
-        self, app: Flask, issuer: LocalIssuer, arguments: list[str]
-    ) -> None:
-        """However it ends."""
-        opaque = "T3bY9sLx0"
-        good = issuer.token()
+    def test_no_output_holds_any_part_of_a_token(self, app: Flask, issuer: LocalIssuer, arguments: list[str]) -> None:
+        opaque, good = "T3bY9sLx0", issuer.token()
         for token in (good, issuer.forged_token(), good[:-20], f"{good}=", opaque, f"v1.{opaque}", f"a.b.c.d.{opaque}"):
             for result in (run(app, *arguments, token), run(app, *arguments, token, token)):
                 assert isinstance(result.exception, SystemExit | None)
@@ -263,15 +218,13 @@ class TestWhatIsPrinted:
     def test_no_terminal_obeys_a_token(self, app: Flask, issuer: LocalIssuer, hostile: str) -> None:
         """Whether it says it in a value, in a name, in the header or in what a mistake quotes."""
         claims: dict[str, Any] = {"iss": hostile, "aud": hostile, "nested": {hostile: [hostile]}, hostile: 1}
-        token = issuer.token(headers={"kid": hostile}, **claims)
-        output = run(app, token).output
+        output = run(app, issuer.token(headers={"kid": hostile}, **claims)).output
         assert all(line.isprintable() for line in output.splitlines())
         assert hostile not in output
         assert "\nok    form  fake" not in output
 
     @pytest.mark.parametrize("value", ["auth0|日本\u202e\x1b[31m", "\x7f", "a\nb", {"\u2028": ["é\x00"]}])
     def test_what_a_terminal_would_obey_is_escaped_once(self, app: Flask, issuer: LocalIssuer, value: Any) -> None:
-        """It is still JSON."""
         lines = run(app, issuer.token(sub="auth0|日本", odd=value)).output.splitlines()
         assert '  sub  "auth0|日本"' in lines
         (shown,) = [line.removeprefix("  odd  ") for line in lines if line.startswith("  odd  ")]
@@ -280,7 +233,6 @@ class TestWhatIsPrinted:
         assert json.loads(shown) == value
 
     def test_long_values_are_cut(self, app: Flask, issuer: LocalIssuer) -> None:
-        """In the text; the JSON has all of them."""
         token = issuer.token(filling="x" * 1000)
         assert max(map(len, run(app, token).output.splitlines())) < 400
         assert document(app, token)["claims"]["filling"] == "x" * 1000
@@ -291,9 +243,7 @@ class TestWhatIsPrinted:
     )
     @pytest.mark.parametrize("name", ["exp", "iat", "nbf", "auth_time"])
     def test_a_time_may_be_anything(self, app: Flask, issuer: LocalIssuer, name: str, text: str) -> None:
-        """It is shown as it is, or cannot be read."""
-        token = by_hand(issuer, claims=with_member(json.loads('{"iss": "x"}'), name, text))
-        result = run(app, token)
+        result = run(app, by_hand(issuer, claims=with_member({"iss": "x"}, name, text)))
         assert isinstance(result.exception, SystemExit)
         assert "UTC" not in result.output
 
@@ -305,10 +255,7 @@ class TestWhatIsPrinted:
             (1.5, "1.5, 1970-01-01 00:00:01 UTC ("),
         ],
     )
-    def test_every_time_that_a_claim_may_hold_has_a_date(
-        self, app: Flask, issuer: LocalIssuer, value: float, shown: str
-    ) -> None:
-        """From the first to the last."""
+    def test_every_acceptable_time_has_a_date(self, app: Flask, issuer: LocalIssuer, value: float, shown: str) -> None:
         assert f"  exp  {shown}" in run(app, issuer.token(exp=value)).output
 
     def test_deep_and_empty_content_is_shown(self, app: Flask, issuer: LocalIssuer) -> None:
@@ -321,37 +268,40 @@ class TestWhatIsPrinted:
         assert "Header: UNVERIFIED, anyone could have written this\n\nClaims" in output
 
 
-class TestRoute:
-    """``--path`` and ``--method``."""
+API = "api.example.com"
+GENUINE, FORGED = LocalIssuer.token, LocalIssuer.forged_token
+AS_SCOPE = "permission as scope"
 
+
+class TestRoute:
     def test_the_demands_of_a_route_are_checked(self, routed: Flask, issuer: LocalIssuer) -> None:
-        """Each by its own line."""
         good = run(routed, "--path", "/scope", issuer.token(scope="read:messages"))
         assert (good.exit_code, "ok  demand      scope read:messages" in good.output) == (0, True)
         bad = run(routed, "--path", "/scope?page=2", issuer.token(scope="write:messages"))
         assert (bad.exit_code, "fail  demand      scope read:messages" in bad.output) == (1, True)
         assert "This app: refused (insufficient_scope)" in bad.output
 
-    def test_the_first_demand_that_is_not_met_refuses(self, routed: Flask, issuer: LocalIssuer) -> None:
-        """The others are looked at all the same."""
-        arguments = ["--path", "/scope", "--method", "delete"]
-        printed = document(routed, *arguments, issuer.token(scope="delete:messages"))
-        assert printed["steps"][-2:] == [
-            {"step": "demand", "status": "ok", "text": "scope delete:messages"},
-            {"step": "demand", "status": "fail", "text": "claim tier"},
-        ]
-        assert printed["code"] == "insufficient_claims"
-        printed = document(routed, *arguments, issuer.token(tier="gold"))
-        assert [step["status"] for step in printed["steps"][-2:]] == ["fail", "ok"]
-        assert printed["code"] == "insufficient_scope"
-        assert document(routed, *arguments, issuer.token(tier="lead"))["code"] == "insufficient_scope"
+    @pytest.mark.parametrize(
+        ("claims", "statuses", "code"),
+        [
+            ({"scope": "delete:messages"}, ["ok", "fail"], "insufficient_claims"),
+            ({"tier": "gold"}, ["fail", "ok"], "insufficient_scope"),
+            ({"tier": "lead"}, ["fail", "fail"], "insufficient_scope"),
+        ],
+    )
+    def test_the_first_demand_that_is_not_met_refuses(
+        self, routed: Flask, issuer: LocalIssuer, claims: dict[str, Any], statuses: list[str], code: str
+    ) -> None:
+        printed = document(routed, "--path", "/scope", "--method", "delete", issuer.token(**claims))
+        assert demands_of(printed) == list(zip(statuses, ["scope delete:messages", "claim tier"], strict=True))
+        assert printed["code"] == code
 
     def test_the_demands_of_a_refused_token_are_not_reached(self, routed: Flask, issuer: LocalIssuer) -> None:
         """Nobody knows whose scope it is."""
         printed = document(routed, "--path", "/scope", issuer.forged_token(scope="read:messages"))
-        assert printed["steps"][-1] == {"step": "demand", "status": "-", "text": "scope read:messages"}
+        assert demands_of(printed) == [("-", "scope read:messages")]
 
-    @pytest.mark.parametrize("mint", [LocalIssuer.token, LocalIssuer.forged_token])
+    @pytest.mark.parametrize("mint", [GENUINE, FORGED])
     def test_no_terminal_obeys_what_a_guard_demands(self, make_app: AppFactory, issuer: LocalIssuer, mint: Any) -> None:
         """The name of a claim may be any text, reached or not."""
         app = make_app()
@@ -361,11 +311,10 @@ class TestRoute:
         assert r"'claim \x1b[31mclaim'" in output
 
     def test_hooks_demand_as_well(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
-        """Those of `protect`."""
         app = make_app()
         protect(app, "read:all")
         app.add_url_rule("/", view_func=lambda: "")
-        assert document(app, "--path", "/", issuer.token())["steps"][-1]["text"] == "scope read:all"
+        assert demands_of(document(app, "--path", "/", issuer.token())) == [("fail", "scope read:all")]
 
     @pytest.mark.parametrize(
         ("path", "text"),
@@ -384,99 +333,57 @@ class TestRoute:
     def test_a_route_may_demand_no_more_than_a_token(
         self, issuer: LocalIssuer, routed: Flask, tmp_path: Path, path: str, text: str
     ) -> None:
-        """Or not even that, which is said in one line. Also of a token that is refused."""
         routed.static_folder = str(tmp_path)
         routed.add_url_rule("/static/<path:filename>", "static", routed.send_static_file)
-        routed.add_url_rule("/jwt", "jwt", fje.jwt_required()(lambda: ""))
-        routed.add_url_rule("/optional", "optional", requires_auth(optional=True)(lambda: ""))
-        routed.add_url_rule("/open", "open", lambda: "")
         for token, status in ((issuer.token(), "ok"), (issuer.forged_token(), "-")):
-            steps = document(routed, "--path", *path.split(), token)["steps"]
-            assert steps[len(ALL_STEPS) :] == [{"step": "demand", "status": status, "text": text}]
+            assert demands_of(document(routed, "--path", *path.split(), token)) == [(status, text)]
 
     def test_routes_of_ours_demand_what_the_settings_say(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
-        """Scope and permission."""
         app = make_app(AUTH0_ADMIN_SCOPE="operate")
         printed = document(app, "--path", "/auth/admin/config", issuer.token(scope="operate"))
-        assert [(step["status"], step["text"]) for step in printed["steps"][len(ALL_STEPS) :]] == [
-            ("ok", "scope operate"),
-            ("fail", "permission operate"),
-        ]
+        assert demands_of(printed) == [("ok", "scope operate"), ("fail", "permission operate")]
         assert printed["code"] == "insufficient_permissions"
 
     @pytest.mark.parametrize(
-        ("arguments", "problem"),
+        ("words", "problem"),
         [
-            (["--path", "/nowhere"], "no route matches GET /nowhere"),
-            (["--path", "/scope/"], "no route matches GET /scope/"),
-            (["--path", "/scope", "--method", "PATCH"], "no route matches PATCH /scope"),
-            (["--path", "/\x1b[31m"], r"no route matches 'GET /\x1b[31m'"),
-            (["--path", "/auth/me", "--method", "PATCH"], "no route matches PATCH /auth/me"),
-            (["--path", "/auth/admin/config"], "no route matches GET /auth/admin/config"),
+            ("/nowhere", "GET /nowhere"),
+            ("/scope/", "GET /scope/"),
+            ("/scope --method PATCH", "PATCH /scope"),
+            ("/\x1b[31m", r"'GET /\x1b[31m'"),
+            ("/auth/me --method PATCH", "PATCH /auth/me"),
+            ("/auth/admin/config", "GET /auth/admin/config"),
+            ("/folder/a", "GET /folder/a: the app answers 308 Permanent Redirect, http://localhost/folder/a/"),
+            ("/refusing/\x1b[31m", r"'GET /refusing/\x1b[31m'': the app answers 400 Bad Request, not \x1b[31m'"),
         ],
     )
     def test_a_path_without_a_route_is_wrong_usage(
-        self, make_app: AppFactory, issuer: LocalIssuer, arguments: list[str], problem: str
+        self, routed: Flask, issuer: LocalIssuer, words: str, problem: str
     ) -> None:
         """And so is one of our own that the settings switch off, or that only refuses a method."""
-        routed = make_app(AUTH0_ADMIN=False)
-        routed.add_url_rule("/scope", view_func=requires_scope("read:messages")(lambda: ""))
-        result = run(routed, *arguments, issuer.token())
+        result = run(routed, "--path", *words.split(" "), issuer.token())
         assert (result.exit_code, result.stdout) == (2, "")
-        assert result.stderr.endswith(f"{problem}\n")
+        assert result.stderr.endswith(f"no route matches {problem}\n")
 
     def test_a_path_that_is_none_is_a_sentence(self, routed: Flask, issuer: LocalIssuer) -> None:
-        """Never a traceback."""
         result = run(routed, "--path", "http://[", issuer.token())
-        assert (result.exit_code, result.stdout) == (1, "")
-        assert result.stderr == "Error: The app cannot handle a request for http://[: ValueError.\n"
+        problem = "Error: The app cannot handle a request for http://[: ValueError.\n"
+        assert (result.exit_code, result.stdout, result.stderr) == (1, "", problem)
 
     @pytest.mark.parametrize(
-        "hosts",
-        [
-            ["api.example.com"],
-            [".example.com"],
-            ("api.example.com", "b.example.com"),
-            {"api.example.com", "b.example.com"},
-            "api.example.com",
-            ".example.com",
-            None,
-        ],
+        "hosts", [[API], [".example.com"], (API, "b.example.com"), {API, "b.example.com"}, API, ".example.com", None]
     )
     def test_the_host_is_one_that_the_app_trusts(self, routed: Flask, issuer: LocalIssuer, hosts: Any) -> None:
-        """Or the one that is named."""
         routed.config["TRUSTED_HOSTS"] = hosts
         token = issuer.token(scope="read:messages")
-        for path in ("/scope", "https://api.example.com/scope"):
+        for path in ("/scope", f"https://{API}/scope"):
             assert run(routed, "--path", path, token).exit_code == 0
         elsewhere = run(routed, "--path", "https://example.org/scope", token)
         assert elsewhere.exit_code == (0 if hosts is None else 2)
         reason = "no route matches GET /scope: the app answers 400 Bad Request, Host 'example.org' is not trusted.\n"
         assert (reason in elsewhere.stderr) is (hosts is not None)
 
-    def test_a_redirect_is_told(self, routed: Flask, issuer: LocalIssuer) -> None:
-        """With where to."""
-        routed.add_url_rule("/folder/<name>/", "folder", lambda name: name)
-        result = run(routed, "--path", "/folder/a", issuer.token())
-        assert result.exit_code == 2
-        reason = "no route matches GET /folder/a: the app answers 308 Permanent Redirect, http://localhost/folder/a/\n"
-        assert result.stderr.endswith(reason)
-
-    def test_a_refusal_of_the_path_itself_is_told(self, routed: Flask, issuer: LocalIssuer) -> None:
-        """In the words of the app; no terminal obeys them."""
-
-        class Refusing(BaseConverter):
-            def to_python(self, value: str) -> str:
-                abort(400, f"not {value}")
-
-        routed.url_map.converters["refusing"] = Refusing
-        routed.add_url_rule("/refusing/<refusing:name>", "refusing", lambda name: name)
-        result = run(routed, "--path", "/refusing/\x1b[31m", issuer.token())
-        assert result.exit_code == 2
-        assert r"the app answers 400 Bad Request, not \x1b[31m" in result.stderr
-
     def test_a_scope_that_is_a_permission_is_named(self, routed: Flask, issuer: LocalIssuer) -> None:
-        """Of the route in question, or of any route of the app."""
         token = issuer.token(permissions=["read:messages", "delete:messages"])
         (of_route,) = document(routed, "--path", "/scope", token)["mistakes"]
         assert (of_route["mistake"], '"read:messages" in scope' in of_route["cause"]) == ("scope as permission", True)
@@ -484,19 +391,9 @@ class TestRoute:
         assert '"delete:messages read:messages" in scope' in of_app["cause"]
 
     def test_a_permission_that_is_a_scope_is_named(self, routed: Flask, issuer: LocalIssuer) -> None:
-        """Of the route in question, and only where the token is proven and lacks it."""
-        arguments = ["--path", "/permission/a"]
-        (mistake,) = document(routed, *arguments, issuer.token(scope="read:reports"))["mistakes"]
-        assert mistake["mistake"] == "permission as scope"
+        (mistake,) = document(routed, "--path", "/permission/a", issuer.token(scope="read:reports"))["mistakes"]
+        assert mistake["mistake"] == AS_SCOPE
         assert "The route requires permission read:reports, but the token has it only in scope." in mistake["cause"]
-        others = [
-            issuer.token(scope="read:reports", permissions=["read:reports"]),
-            issuer.token(scope="other"),
-            issuer.forged_token(scope="read:reports"),
-        ]
-        found = [document(routed, *arguments, token)["mistakes"] for token in others]
-        found.append(document(routed, "--path", "/scope", issuer.token(scope="read:reports"))["mistakes"])
-        assert "permission as scope" not in [mistake["mistake"] for mistakes in found for mistake in mistakes]
 
     @pytest.mark.parametrize(
         ("arguments", "claims", "label"),
@@ -513,26 +410,30 @@ class TestRoute:
         """It is in neither place. A claim that is demanded is nothing that Auth0 grants."""
         found = document(routed, "--path", *arguments, issuer.token(**claims))["mistakes"]
         (cause,) = [mistake["cause"] for mistake in found if mistake["mistake"] == "not granted"]
-        assert cause.startswith(
-            f"The route requires {label}, but the token has it neither in scope nor in permissions."
-        )
+        text = f"The route requires {label}, but the token has it neither in scope nor in permissions."
+        assert cause.startswith(text)
 
-    def test_what_is_granted_or_not_proven_lacks_nothing(self, routed: Flask, issuer: LocalIssuer) -> None:
-        """In whichever place it is, and where one of several is enough."""
-        granted = [
-            ("/scope", issuer.token(permissions=["read:messages"])),
-            ("/permission/a", issuer.token(scope="read:reports")),
-            ("/one", issuer.token(scope="b")),
-            ("/scope", issuer.forged_token()),
-        ]
-        for path, token in granted:
-            names = [found["mistake"] for found in document(routed, "--path", path, token)["mistakes"]]
-            assert "not granted" not in names
+    @pytest.mark.parametrize(
+        ("path", "mint", "claims", "mistake"),
+        [
+            ("/permission/a", GENUINE, {"scope": "read:reports", "permissions": ["read:reports"]}, AS_SCOPE),
+            ("/permission/a", GENUINE, {"scope": "other"}, AS_SCOPE),
+            ("/permission/a", FORGED, {"scope": "read:reports"}, AS_SCOPE),
+            ("/scope", GENUINE, {"scope": "read:reports"}, AS_SCOPE),
+            ("/scope", GENUINE, {"permissions": ["read:messages"]}, "not granted"),
+            ("/permission/a", GENUINE, {"scope": "read:reports"}, "not granted"),
+            ("/one", GENUINE, {"scope": "b"}, "not granted"),
+            ("/scope", FORGED, {}, "not granted"),
+        ],
+    )
+    def test_what_is_there_not_demanded_or_not_proven_is_not_named(
+        self, routed: Flask, issuer: LocalIssuer, path: str, mint: Any, claims: dict[str, Any], mistake: str
+    ) -> None:
+        found = document(routed, "--path", path, mint(issuer, **claims))["mistakes"]
+        assert mistake not in [one["mistake"] for one in found]
 
 
 class TestAppsOwnRules:
-    """What the app brings."""
-
     @pytest.mark.parametrize(
         ("loader", "answer", "code"),
         [
@@ -544,7 +445,6 @@ class TestAppsOwnRules:
     def test_a_rule_of_the_app_refuses(
         self, make_app: AppFactory, issuer: LocalIssuer, loader: str, answer: Any, code: str
     ) -> None:
-        """At a step of its own, in a request as always."""
         blueprint = Auth0Blueprint()
         getattr(blueprint.jwt_manager, loader)(lambda header, claims: answer if request.path == "/" else not answer)
         printed = document(make_app(blueprint), issuer.token())
@@ -556,8 +456,8 @@ class TestAppsOwnRules:
         blueprint = Auth0Blueprint()
         blueprint.jwt_manager.user_lookup_loader(lambda header, claims: 1 / 0)
         result = run(make_app(blueprint), issuer.token())
-        assert (result.exit_code, result.stdout) == (1, "")
-        assert result.stderr == "Error: A function of the app that judges tokens raised ZeroDivisionError.\n"
+        problem = "Error: A function of the app that judges tokens raised ZeroDivisionError.\n"
+        assert (result.exit_code, result.stdout, result.stderr) == (1, "", problem)
 
     def test_a_check_that_breaks_is_a_sentence(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
         """That of `requires_claim`, where a guard would not catch it."""
@@ -572,9 +472,8 @@ def test_of_several_issuers_each_is_asked_for_its_own_keys(make_app: AppFactory,
     """A token passes by the keys of the one that it names, and by no other's."""
     app = make_app()
     domains = {"example.eu.auth0.com": issuer, "login.example.com": LocalIssuer()}
-    settings = load_settings(
-        {"AUTH0_DOMAIN": list(domains), "AUTH0_AUDIENCE": issuer.audience, "AUTH0_ALGORITHMS": "RS256"}, {}
-    )
+    values = {"AUTH0_DOMAIN": list(domains), "AUTH0_AUDIENCE": issuer.audience, "AUTH0_ALGORITHMS": "RS256"}
+    settings = load_settings(values, {})
 
     def fetch_from_this_machine(url: str, timeout_seconds: float, max_bytes: int) -> bytes:
         domain = url.split("/")[2]
@@ -595,13 +494,11 @@ def test_of_several_issuers_each_is_asked_for_its_own_keys(make_app: AppFactory,
 
 def typed_in(directory: Path, issuer: LocalIssuer, text: str) -> tuple[dict[str, Any], str]:
     """Type *text* at the prompt. Return the JSON, and what the terminal shows."""
-    settings = {"AUTH0_ISSUER": issuer.issuer, "AUTH0_AUDIENCE": issuer.audience}
-    _, output, seen = typed(directory, settings, ["inspect", "--json"], "Access token: ", text)
+    _, output, seen = typed(directory, environment_of(issuer), ["inspect", "--json"], "Access token: ", text)
     return json.loads(output), seen
 
 
 def test_on_a_terminal_the_token_is_asked_for_and_not_shown(tmp_path: Path, issuer: LocalIssuer) -> None:
-    """The real program on a real terminal."""
     token = issuer.token()
     printed, seen = typed_in(tmp_path, issuer, token)
     assert printed["accepted"] is True

@@ -13,11 +13,7 @@ from refusals import by_hand, header_of, segment
 from auth0_blueprint.cli.inspection.inspected_token import InspectedToken
 from auth0_blueprint.cli.inspection.mistakes import MISTAKES, FoundMistake, mistakes_in
 from auth0_blueprint.cli.inspection.unverified import take_apart
-from auth0_blueprint.errors import (
-    InvalidSignatureError,
-    UnknownKeyError,
-    UnsupportedAlgorithmError,
-)
+from auth0_blueprint.errors import InvalidSignatureError, UnknownKeyError, UnsupportedAlgorithmError
 from auth0_blueprint.guards.requirements import Requirement
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
@@ -25,15 +21,9 @@ from auth0_blueprint.verification.access_token import AccessToken
 
 NOW = 1_800_000_000
 TENANT = "https://example.eu.auth0.com/"
-SETTINGS: dict[str, Any] = {"AUTH0_DOMAIN": "example.eu.auth0.com", "AUTH0_AUDIENCE": "https://api.example.com"}
-GOOD: dict[str, Any] = {
-    "iss": TENANT,
-    "sub": "auth0|a",
-    "aud": "https://api.example.com",
-    "azp": "a",
-    "iat": NOW,
-    "exp": NOW + 3600,
-}
+API = "https://api.example.com"
+SETTINGS: dict[str, Any] = {"AUTH0_DOMAIN": "example.eu.auth0.com", "AUTH0_AUDIENCE": API}
+GOOD: dict[str, Any] = {"iss": TENANT, "sub": "auth0|a", "aud": API, "azp": "a", "iat": NOW, "exp": NOW + 3600}
 
 
 def token_of(claims: dict[str, Any] | None = None, signature: bytes = bytes(256), **header: Any) -> str:
@@ -58,60 +48,58 @@ def token_with(payload: str, alg: str = "RS256") -> str:
 
 #: Segments that cannot be decoded, or hold the beginning of a JSON object.
 CUT_PAYLOADS = [
-    "eyJzdWIiOi",
-    "eyJzdWIiO",
-    "",
-    *map(
-        segment,
-        [b"{", b'{"a": 1', b'{"a": tru', b'{"a": "b', b'{"a": "\\u12', b'{"a": {"b": 1}', b'{"a": "\xc3', b'{"a": {} '],
-    ),
-]
+    "eyJzdWIiOi", "eyJzdWIiO", "", segment(b"{"), segment(b'{"a": 1'), segment(b'{"a": tru'), segment(b'{"a": "b'),
+    segment(b'{"a": "\\u12'), segment(b'{"a": {"b": 1}'), segment(b'{"a": "\xc3'), segment(b'{"a": {} '),
+]  # fmt: skip
 #: Those that have another fault.
 WHOLE_PAYLOADS = [
-    b'{"a": 1, "a": 2}',
-    b'{"a": NaN}',
-    b'{"a": 1e400}',
-    b'{"a": ' + b"1" * 5000 + b"}",
-    b'{"a": ' + b"[" * 40 + b"]" * 40 + b"}",
-    b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}",
-    b"[]",
-    b"7",
-    b"text",
-    b'["a"',
-    b'{"a": "\\ud800"}',
-    b'{"a": 1} {}',
-    b"{'a': 1}",
-    b"\xff\xfe",
-]
+    b'{"a": 1, "a": 2}', b'{"a": NaN}', b'{"a": 1e400}', b'{"a": ' + b"1" * 5000 + b"}", b"[]", b"7", b"text", b'["a"',
+    b'{"a": ' + b"[" * 40 + b"]" * 40 + b"}", b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}", b'{"a": "\\ud800"}',
+    b'{"a": 1} {}', b"{'a': 1}", b"\xff\xfe",
+]  # fmt: skip
+
+
+def having(**settings: Any) -> dict[str, Any]:
+    return {"settings": settings}
 
 
 SCOPES: dict[str, Any] = {"scopes": frozenset({"read:messages", "write:messages"})}
-ORGANIZATION: dict[str, Any] = {"settings": {"AUTH0_ORGANIZATION": "org_a"}}
-DPOP: dict[str, Any] = {"settings": {"AUTH0_DPOP": "allowed", "AUTH0_PUBLIC_URL": "https://api.example.com"}}
-CERTIFICATE: dict[str, Any] = {"settings": {"AUTH0_MTLS_CERT": "environ:SSL_CLIENT_CERT"}}
-CUSTOM: dict[str, Any] = {"settings": {"AUTH0_DOMAIN": "login.example.com"}}
+ORGANIZATION = having(AUTH0_ORGANIZATION="org_a")
+DPOP = having(AUTH0_DPOP="allowed", AUTH0_PUBLIC_URL=API)
+CERTIFICATE = having(AUTH0_MTLS_CERT="environ:SSL_CLIENT_CERT")
+CUSTOM = having(AUTH0_DOMAIN="login.example.com")
+AN_HOUR = having(AUTH0_MAX_TOKEN_LIFETIME=3600)
+UNSUPPORTED = {"error": UnsupportedAlgorithmError()}
 
 
 def encrypted(alg: str) -> str:
-    """Return a token of five parts."""
     header = {"alg": alg, "enc": "A256GCM", "iss": TENANT}
     return ".".join([segment(header), "" if alg == "dir" else "a2V5", "aXY", "Y2lwaGVydGV4dA", "dGFn"])
 
+
+TRUNCATED = "is truncated, or was damaged in transit"
+NO_TOKENS = ("undefined", "null", "None", "$TOKEN", "${TOKEN}", "<your token>", "[object Object]")
+REFUSAL = '{"error": "invalid_client", "error_description": "access_token"}'
+WHOLE = (token_of(), token_of(signature=bytes(64), alg="ES256"))
+SOMEBODY = {"aud": "client", "azp": "other"}
+#: Members that only an ID token has.
+OF_ID_TOKENS = {
+    "at_hash": "x", "c_hash": "x", "auth_time": NOW, "sid": "x", "email_verified": False,
+    "updated_at": "2026-01-01T00:00:00.000Z",
+}  # fmt: skip
+USERINFO = {"aud": ["https://other.example.com", f"{TENANT}userinfo"]}
+TWO = f'"{TENANT}userinfo", but AUTH0_AUDIENCE is "{API}", "https://b.example.com"'
+ONLY_A_PERMISSION = {"permissions": ["read:messages"]}
+ONLY_THERE = "but the token has it only in permissions"
+FOR_WEEKS = "valid for 3456000 s, but AUTH0_MAX_TOKEN_LIFETIME is 2592000"
+ES256_OR_PS256 = {**UNSUPPORTED, **having(AUTH0_ALGORITHMS="ES256,PS256")}
 
 #: name, token, what else there is to know, and a part of the sentence.
 CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("whole answer", json.dumps({"access_token": token_of(), "scope": "a b"}), {}, "whole JSON response"),
     ("whole answer", '{\n  "expires_in": 1,\n  "access_token" : "' + "x" * 20_000, {}, "contains the token"),
-    *[
-        ("not a token", text, {}, "not a token")
-        for text in ("undefined", "null", "None", "$TOKEN", "${TOKEN}", "<your token>", "[object Object]")
-    ],
-    (
-        "not a token",
-        '{"error": "invalid_client", "error_description": "access_token"}',
-        {},
-        "returned something else",
-    ),
+    *[("not a token", text, {}, "not a token") for text in NO_TOKENS],
+    ("not a token", REFUSAL, {}, "returned something else"),
     ("not a token", "<!doctype html>\n" + "x" * 20_000, {}, "returned something else"),
     ("too long", "x" * 20_000, {}, "longer than 16384 bytes"),
     ("line break", token_of()[:100] + "\n" + token_of()[100:], {}, "line break"),
@@ -122,44 +110,24 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("opaque", encrypted("dir"), {}, "requests no audience"),
     ("encrypted", encrypted("RSA-OAEP-256"), {}, "encrypted"),
     ("encrypted", token_of(enc="A256GCM"), {}, "encrypted"),
-    ("cut off", token_of().partition(".")[0], {}, "is truncated, or was damaged in transit"),
-    ("cut off", token_of().rpartition(".")[0], {}, "is truncated, or was damaged in transit"),
-    ("cut off", token_of().rpartition(".")[0] + ".", {}, "is truncated, or was damaged in transit"),
-    ("cut off", token_of(signature=bytes(255)), {}, "is truncated, or was damaged in transit"),
-    ("cut off", token_of(signature=bytes(255), alg="PS512"), {}, "is truncated, or was damaged in transit"),
-    *[("cut off", token_with(payload), {}, "is truncated, or was damaged in transit") for payload in CUT_PAYLOADS],
-    *[
-        ("cut off", token, {}, "is truncated, or was damaged in transit")
-        for whole in (token_of(), token_of(signature=bytes(64), alg="ES256"))
-        for token in (whole[:-1], f"{whole}x", f"{whole}=")
-    ],
+    ("cut off", token_of().partition(".")[0], {}, TRUNCATED),
+    ("cut off", token_of().rpartition(".")[0], {}, TRUNCATED),
+    ("cut off", token_of().rpartition(".")[0] + ".", {}, TRUNCATED),
+    ("cut off", token_of(signature=bytes(255)), {}, TRUNCATED),
+    ("cut off", token_of(signature=bytes(255), alg="PS512"), {}, TRUNCATED),
+    *[("cut off", token_with(payload), {}, TRUNCATED) for payload in CUT_PAYLOADS],
+    *[("cut off", token, {}, TRUNCATED) for whole in WHOLE for token in (whole[:-1], f"{whole}x", f"{whole}=")],
     ("HS256", token_of(alg="HS256", signature=bytes(32)), {}, "signed with a shared secret"),
     ("HS256", token_of(alg="HS512", signature=bytes(64)), {}, "signed with a shared secret"),
     ("unknown key", token_of(kid="old"), {"error": UnknownKeyError()}, 'no key that fits kid "old"'),
     ("ID token", token_of({"aud": "client", "azp": "client"}), {}, "an ID token"),
     ("ID token", token_of({"aud": ["client"], "azp": "other", "nonce": "x"}), {}, "an ID token"),
-    ("ID token", token_of({"aud": "client", "azp": "other", "at_hash": "x"}), {}, "an ID token"),
-    ("ID token", token_of({"aud": "client", "azp": "other", "c_hash": "x"}), {}, "an ID token"),
-    ("ID token", token_of({"aud": "client", "azp": "other", "auth_time": NOW}), {}, "an ID token"),
-    *[
-        ("ID token", token_of({"aud": "client", "azp": "other", name: value}), {}, "an ID token")
-        for name, value in {"sid": "x", "email_verified": False, "updated_at": "2026-01-01T00:00:00.000Z"}.items()
-    ],
-    ("ID token", token_of({"aud": "client"}), {"settings": {"AUTH0_CLIENT_ID": "client"}}, "an ID token"),
+    *[("ID token", token_of({**SOMEBODY, name: value}), {}, "an ID token") for name, value in OF_ID_TOKENS.items()],
+    ("ID token", token_of({"aud": "client"}), having(AUTH0_CLIENT_ID="client"), "an ID token"),
     ("audience spelling", token_of({"aud": "https://api.example.com/"}), {}, "https://api.example.com/"),
     ("audience spelling", token_of({"aud": ["x", "https://API.example.com"]}), {}, "https://API.example.com"),
-    (
-        "audience spelling",
-        token_of({"aud": "https://api.example.com"}),
-        {"settings": {"AUTH0_AUDIENCE": "https://api.example.com/"}},
-        'AUTH0_AUDIENCE is "https://api.example.com/"',
-    ),
-    (
-        "other audience",
-        token_of({"aud": ["https://other.example.com", f"{TENANT}userinfo"]}),
-        {"settings": {"AUTH0_AUDIENCE": ["https://api.example.com", "https://b.example.com"]}},
-        f'"{TENANT}userinfo", but AUTH0_AUDIENCE is "https://api.example.com", "https://b.example.com"',
-    ),
+    ("audience spelling", token_of(), having(AUTH0_AUDIENCE=f"{API}/"), f'AUTH0_AUDIENCE is "{API}/"'),
+    ("other audience", token_of(USERINFO), having(AUTH0_AUDIENCE=[API, "https://b.example.com"]), TWO),
     ("issuer spelling", token_of({"iss": TENANT.removesuffix("/")}), {}, "example.eu.auth0.com"),
     ("issuer spelling", token_of({"iss": TENANT.replace("https", "http")}), {}, "http://example.eu"),
     ("issuer spelling", token_of({"iss": "example.eu.auth0.com"}), {}, f'this app trusts "{TENANT}"'),
@@ -174,34 +142,14 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("clock", token_of({"exp": NOW - 65}), {}, "expired 65 s ago"),
     ("expired", token_of({"exp": NOW - 66}), {}, "66 s ago"),
     ("expired", token_of({"exp": 0}), {}, "20833 d ago"),
-    ("scope as permission", token_of({"permissions": ["read:messages"]}), SCOPES, '"read:messages" in scope'),
-    (
-        "scope as permission",
-        token_of({"permissions": ["read:messages"], "scope": "a"}),
-        SCOPES,
-        "but the token has it only in permissions",
-    ),
-    ("other algorithm", token_of(alg="PS256"), {"error": UnsupportedAlgorithmError()}, "with PS256, but"),
-    (
-        "other algorithm",
-        token_of(alg="RS256"),
-        {"error": UnsupportedAlgorithmError(), "settings": {"AUTH0_ALGORITHMS": "ES256,PS256"}},
-        "with RS256, but AUTH0_ALGORITHMS is ES256,PS256",
-    ),
+    ("scope as permission", token_of(ONLY_A_PERMISSION), SCOPES, '"read:messages" in scope'),
+    ("scope as permission", token_of({**ONLY_A_PERMISSION, "scope": "a"}), SCOPES, ONLY_THERE),
+    ("other algorithm", token_of(alg="PS256"), UNSUPPORTED, "with PS256, but"),
+    ("other algorithm", token_of(), ES256_OR_PS256, "with RS256, but AUTH0_ALGORITHMS is ES256,PS256"),
     ("DPoP", token_of({"cnf": {"jkt": "x"}}), {}, "AUTH0_DPOP is disabled"),
     ("client certificate", token_of({"cnf": {"x5t#S256": "x"}}), {}, "but AUTH0_MTLS_CERT is not set"),
-    (
-        "lifetime",
-        token_of({"exp": NOW + 3601}),
-        {"settings": {"AUTH0_MAX_TOKEN_LIFETIME": 3600}},
-        "valid for 3601 s, but AUTH0_MAX_TOKEN_LIFETIME is 3600",
-    ),
-    (
-        "lifetime",
-        token_of({"exp": NOW + 40 * 86_400}),
-        {},
-        "valid for 3456000 s, but AUTH0_MAX_TOKEN_LIFETIME is 2592000",
-    ),
+    ("lifetime", token_of({"exp": NOW + 3601}), AN_HOUR, "valid for 3601 s, but AUTH0_MAX_TOKEN_LIFETIME is 3600"),
+    ("lifetime", token_of({"exp": NOW + 3_456_000}), {}, FOR_WEEKS),
     ("other organization", token_of(), ORGANIZATION, 'for no organization, but AUTH0_ORGANIZATION is "org_a"'),
     ("other organization", token_of({"org_id": "org_b"}), ORGANIZATION, 'for "org_b", but'),
     ("other organization", token_of({"org_id": ["org_a"]}), ORGANIZATION, 'for ["org_a"], but'),
@@ -210,7 +158,6 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("name", "token", "options", "cause"), CASES)
 def test_a_mistake_is_named_with_its_cause(name: str, token: str, options: dict[str, Any], cause: str) -> None:
-    """It alone, in one sentence; the remedy is another."""
     (found,) = found_in(token, **options)
     assert found.mistake == name
     assert cause in found.cause
@@ -232,17 +179,17 @@ def test_a_mistake_is_named_with_its_cause(name: str, token: str, options: dict[
         (token_of({"iss": None, "aud": [[], {}], "azp": {}, "scope": {}, "permissions": [[]]}), SCOPES),
         (token_of({"aud": []}), {}),
         (token_of({"sid": "x", "email_verified": True, "updated_at": "x"}), {}),
-        (token_of(alg="none"), {"error": UnsupportedAlgorithmError()}),
-        (token_of(alg=["PS256"]), {"error": UnsupportedAlgorithmError()}),
-        (token_of(alg="PS256"), {"settings": {"AUTH0_ALGORITHMS": "PS256"}}),
+        (token_of(alg="none"), UNSUPPORTED),
+        (token_of(alg=["PS256"]), UNSUPPORTED),
+        (token_of(alg="PS256"), having(AUTH0_ALGORITHMS="PS256")),
         (token_of({"cnf": {"jkt": "x"}}), DPOP),
         (token_of({"cnf": {"x5t#S256": "x"}}), CERTIFICATE),
         (token_of({"cnf": "jkt"}), {}),
-        (token_of({"exp": NOW + 3600}), {"settings": {"AUTH0_MAX_TOKEN_LIFETIME": 3600}}),
+        (token_of({"exp": NOW + 3600}), AN_HOUR),
         (token_of({"org_id": "org_a"}), ORGANIZATION),
         ("a.b.c", ORGANIZATION),
-        (token_of({"aud": ["https://api.example.com", "a"], "nonce": "x"}), {}),
-        (token_of({"aud": ["https://api.example.com/", "https://api.example.com"]}), {}),
+        (token_of({"aud": [API, "a"], "nonce": "x"}), {}),
+        (token_of({"aud": ["https://api.example.com/", API]}), {}),
         (token_of({"permissions": ["read:messages"], "scope": "write:messages read:messages"}), SCOPES),
         (token_of({"permissions": ["read:messages"], "scope": ["read:messages"]}), SCOPES),
         (token_of({"permissions": ["read:messages"]}), {}),
@@ -251,7 +198,7 @@ def test_a_mistake_is_named_with_its_cause(name: str, token: str, options: dict[
         ("a.b.c", {}),
         ("a.b.c.d", {}),
         ("a.b.c.d.e", {}),
-        (".", {"settings": {"AUTH0_MAX_TOKEN_BYTES": 512}}),
+        (".", having(AUTH0_MAX_TOKEN_BYTES=512)),
     ],
 )
 def test_no_other_token_is_accused(token: str, options: dict[str, Any]) -> None:
@@ -269,7 +216,6 @@ def test_every_mistake_is_tried() -> None:
 
 
 def test_a_token_of_the_issuer_shows_no_mistake(issuer: LocalIssuer) -> None:
-    """Of either profile."""
     settings = load_settings(issuer.settings, {})
     for token in (issuer.token(), by_hand(issuer, {**header_of(issuer.token()), "typ": "at+jwt"})):
         assert mistakes_in(InspectedToken(take_apart(token, 16_384), settings, time.time())) == []

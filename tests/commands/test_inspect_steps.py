@@ -16,24 +16,19 @@ from refusals import by_hand, claims_of, header_of, segment
 from servers import RawServer, respond
 
 from auth0_blueprint import Auth0Blueprint, errors
-from auth0_blueprint.cli.inspection.steps import (
-    NOT_REACHED,
-    PROOF_STEPS,
-    VerificationTrace,
-    step_of,
-    trace_verification,
-)
+from auth0_blueprint.cli.inspection import steps as inspection
+from auth0_blueprint.cli.inspection.steps import NOT_REACHED, PROOF_STEPS, VerificationTrace
 from auth0_blueprint.jose import jws
 from auth0_blueprint.keysets import source
 from auth0_blueprint.testing import DPoPKey, LocalIssuer
-from auth0_blueprint.verification import verifier
+from auth0_blueprint.verification import claims, verifier
 
 NAMES = [*PROOF_STEPS, "revocation", "binding", "rules"]
 
 
 def trace(app: Flask, token: str) -> VerificationTrace:
     with app.test_request_context() as context:
-        return trace_verification(app.extensions["auth0"], token, context.request.environ)
+        return inspection.trace_verification(app.extensions["auth0"], token, context.request.environ)
 
 
 def statuses(steps: VerificationTrace) -> list[str]:
@@ -96,7 +91,6 @@ def test_a_token_ends_at_the_first_step_at_which_something_is_wrong(
 
 
 def test_a_token_that_is_accepted_passes_every_step(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """And nothing is left open."""
     steps = trace(make_strict_app(make_app), issuer.token())
     assert (statuses(steps), steps.error) == (["ok"] * len(NAMES), None)
     assert steps.access_token is not None
@@ -104,36 +98,33 @@ def test_a_token_that_is_accepted_passes_every_step(make_app: AppFactory, issuer
 
 def errors_raised_in(module: ModuleType) -> set[str]:
     """Return the names of what *module* raises or, like `KeySource`, returns to be raised."""
-    calls = {id(node.func): node.func for node in ast.walk(tree(module)) if isinstance(node, ast.Call)}
-    raised = [node.exc for node in ast.walk(tree(module)) if isinstance(node, ast.Raise)]
-    nodes = [*calls.values(), *raised]
-    return {node.id for node in nodes if isinstance(node, ast.Name) and hasattr(errors, node.id)}
-
-
-def tree(module: ModuleType) -> ast.Module:
-    return ast.parse(inspect.getsource(module))
+    nodes = list(ast.walk(ast.parse(inspect.getsource(module))))
+    called = [node.func for node in nodes if isinstance(node, ast.Call)]
+    raised = [node.exc for node in nodes if isinstance(node, ast.Raise)]
+    return {node.id for node in (*called, *raised) if isinstance(node, ast.Name) and hasattr(errors, node.id)}
 
 
 def test_every_error_of_the_verifier_has_a_step() -> None:
-    """With each of its reasons. A new one needs an entry."""
-    names = set().union(*(errors_raised_in(module) for module in (jws, verifier, source)))
+    names = set().union(*(errors_raised_in(module) for module in (jws, verifier, claims, source)))
     assert "KeySetUnavailableError" in names
-    for name in names:
-        error = getattr(errors, name)
+    for error in (getattr(errors, name) for name in names):
         for reason in error.descriptions:
-            assert step_of(error(reason)) in PROOF_STEPS
+            assert inspection.step_of(error(reason)) in PROOF_STEPS
 
 
-def with_claims(**claims: Any) -> Callable[[LocalIssuer], str]:
+Mint = Callable[[LocalIssuer], str]
+
+
+def with_claims(**claims: Any) -> Mint:
     return lambda issuer: issuer.token(**claims)
 
 
-def with_header(**members: Any) -> Callable[[LocalIssuer], str]:
+def with_header(**members: Any) -> Mint:
     return lambda issuer: by_hand(issuer, {**header_of(issuer.token()), **members})
 
 
 #: step, reason, and a token that is refused there for it.
-REFUSALS: list[tuple[str, str, Callable[[LocalIssuer], str]]] = [
+REFUSALS: list[tuple[str, str, Mint]] = [
     ("form", "too_long", with_claims(filling="x" * 20_000)),
     ("form", "encrypted", lambda issuer: "a.b.c.d.e"),
     ("form", "opaque", lambda issuer: "opaque"),
@@ -163,17 +154,11 @@ REFUSALS: list[tuple[str, str, Callable[[LocalIssuer], str]]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("step", "reason", "mint"), REFUSALS, ids=lambda value: value if isinstance(value, str) else ""
-)
+@pytest.mark.parametrize(("step", "reason", "mint"), REFUSALS, ids=[reason for _, reason, _ in REFUSALS])
 def test_each_refusal_is_told_at_its_step(
-    make_app: AppFactory, issuer: LocalIssuer, step: str, reason: str, mint: Callable[[LocalIssuer], str]
+    make_app: AppFactory, issuer: LocalIssuer, step: str, reason: str, mint: Mint
 ) -> None:
-    """By the reason for which the verifier refuses."""
-    needs = {
-        "organization": {"AUTH0_ORGANIZATION": "org_a"},
-        "missing_claim": {"AUTH0_REQUIRED_CLAIMS": "tier"},
-    }
+    needs = {"organization": {"AUTH0_ORGANIZATION": "org_a"}, "missing_claim": {"AUTH0_REQUIRED_CLAIMS": "tier"}}
     steps = trace(make_app(**needs.get(reason, {})), mint(issuer))
     assert steps.error is not None
     assert (steps.error.reason, statuses(steps)) == (reason, ended_at(step))
@@ -181,21 +166,14 @@ def test_each_refusal_is_told_at_its_step(
 
 def test_every_reason_is_tried() -> None:
     """All those of a token that is not acceptable; an app's own rule is tried with the steps."""
-    classes = [
-        errors.MalformedTokenError,
-        errors.UnsupportedAlgorithmError,
-        errors.UnknownKeyError,
-        errors.InvalidSignatureError,
-        errors.ExpiredTokenError,
-        errors.TokenNotYetValidError,
-        errors.InvalidClaimsError,
-    ]
+    signed = (errors.UnsupportedAlgorithmError, errors.UnknownKeyError, errors.InvalidSignatureError)
+    timely = (errors.ExpiredTokenError, errors.TokenNotYetValidError)
+    classes = (errors.MalformedTokenError, *signed, *timely, errors.InvalidClaimsError)
     reasons = {reason for error in classes for reason in error.descriptions}
     assert {reason for _, reason, _ in REFUSALS} == reasons - {"app"}
 
 
 def test_without_a_key_set_the_walk_ends_at_the_key(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """It cannot be told what would come after."""
     with RawServer(respond("503 Service Unavailable")) as server:
         steps = trace(make_app(AUTH0_JWKS_URL=server.url), issuer.token())
     assert isinstance(steps.error, errors.KeySetUnavailableError)
@@ -205,7 +183,6 @@ def test_without_a_key_set_the_walk_ends_at_the_key(make_app: AppFactory, issuer
 
 @pytest.mark.parametrize("is_signed", [True, False])
 def test_content_is_proven_once_the_signature_is(make_app: AppFactory, issuer: LocalIssuer, is_signed: bool) -> None:
-    """Also if it is not acceptable then."""
     mint = issuer.token if is_signed else issuer.forged_token
     assert trace(make_app(), mint(aud="somebody")).is_signed is is_signed
 
@@ -217,31 +194,30 @@ BY_SERVER = {"AUTH0_MTLS_CERT": "environ:SSL_CLIENT_CERT"}
 BY_PROXY = {"AUTH0_MTLS_CERT": "header:X-SSL-Client-Cert from 127.0.0.1"}
 
 
+CONSTRAINED = "is sender-constrained"
+WITH_PROOF = "accepted only with a DPoP proof"
+WITH_CERTIFICATE = "accepted only with the client certificate"
+
+
 @pytest.mark.parametrize(
-    ("settings", "confirmation", "status", "text"),
+    ("settings", "claims", "status", "text"),
     [
-        ({}, {"jkt": "x"}, "fail", "is sender-constrained"),
-        (DPOP, {"jkt": "x"}, "warn", "accepted only with a DPoP proof"),
-        (DPOP_ONLY, {"jkt": "x"}, "warn", "accepted only with a DPoP proof"),
-        (DPOP, CERTIFICATE_BOUND, "fail", "is sender-constrained"),
-        (DPOP_ONLY, None, "fail", "accepts only DPoP-bound access tokens"),
-        (BY_SERVER, CERTIFICATE_BOUND, "warn", "accepted only with the client certificate"),
-        (BY_PROXY, CERTIFICATE_BOUND, "warn", "accepted only with the client certificate"),
-        ({**DPOP, **BY_PROXY}, CERTIFICATE_BOUND, "warn", "accepted only with the client certificate"),
-        ({**DPOP, **BY_PROXY}, {"jkt": "x", **CERTIFICATE_BOUND}, "fail", "is sender-constrained"),
-        (BY_SERVER, {}, "fail", "is sender-constrained"),
+        ({}, {"cnf": {"jkt": "x"}}, "fail", CONSTRAINED),
+        (DPOP, {"cnf": {"jkt": "x"}}, "warn", WITH_PROOF),
+        (DPOP_ONLY, {"cnf": {"jkt": "x"}}, "warn", WITH_PROOF),
+        (DPOP, {"cnf": CERTIFICATE_BOUND}, "fail", CONSTRAINED),
+        (DPOP_ONLY, {}, "fail", "accepts only DPoP-bound access tokens"),
+        (BY_SERVER, {"cnf": CERTIFICATE_BOUND}, "warn", WITH_CERTIFICATE),
+        (BY_PROXY, {"cnf": CERTIFICATE_BOUND}, "warn", WITH_CERTIFICATE),
+        ({**DPOP, **BY_PROXY}, {"cnf": CERTIFICATE_BOUND}, "warn", WITH_CERTIFICATE),
+        ({**DPOP, **BY_PROXY}, {"cnf": {"jkt": "x", **CERTIFICATE_BOUND}}, "fail", CONSTRAINED),
+        (BY_SERVER, {"cnf": {}}, "fail", CONSTRAINED),
     ],
 )
 def test_a_bound_token_passes_only_with_its_proof(
-    make_app: AppFactory,
-    issuer: LocalIssuer,
-    settings: dict[str, Any],
-    confirmation: dict[str, Any] | None,
-    status: str,
-    text: str,
+    make_app: AppFactory, issuer: LocalIssuer, settings: Any, claims: Any, status: str, text: str
 ) -> None:
     """Where the app takes such a proof; else no request with the token would pass."""
-    claims: dict[str, Any] = {} if confirmation is None else {"cnf": confirmation}
     steps = trace(make_app(**settings), issuer.token(**claims))
     found = steps.steps[NAMES.index("binding")]
     assert found.status == status
@@ -250,7 +226,6 @@ def test_a_bound_token_passes_only_with_its_proof(
 
 
 def test_a_token_that_is_said_to_pass_with_a_proof_does(make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """The guard agrees."""
     app, key = make_app(**DPOP), DPoPKey()
     token = issuer.token(cnf=key.confirmation)
     assert trace(app, token).error is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,7 @@ from flask_restx import Api as RestxApi
 from flask_restx import Resource
 from flask_smorest import Api
 from guarded_apps import BLUEPRINTS, KINDS, Mixed, answer, guarded_by, whole_app
-from processes import TESTED_PACKAGE
+from programs import command, environment_of, run_program
 
 from auth0_blueprint import (
     Auth0Blueprint,
@@ -40,70 +39,53 @@ from flask.views import MethodView
 from auth0_blueprint import Auth0Blueprint, requires_auth
 
 class Guarded(MethodView):
-    @requires_auth
-    def get(self):
-        return "answered"
+    get = requires_auth(lambda self: "answered")
 
 app = Flask(__name__, static_folder=None)
 app.register_blueprint(Auth0Blueprint())
 app.add_url_rule("/", view_func=Guarded.as_view("guarded"))
 """
 
-REFUSED = {401, 403}
-
-
-def run(app: Flask, *arguments: str) -> Any:
-    """Return the result of ``flask auth0 routes`` with *arguments*."""
-    return app.test_cli_runner().invoke(args=["auth0", "routes", *arguments])
+run = command("routes")
 
 
 def routes_of(app: Flask) -> list[dict[str, Any]]:
-    """Return the rows, as JSON has them."""
     result = run(app, "--json")
     assert result.exit_code == 0, result.output
-    routes: list[dict[str, Any]] = json.loads(result.stdout)["routes"]
-    return routes
+    return list(json.loads(result.stdout)["routes"])
 
 
 def guards_of(app: Flask, path: str) -> dict[str, str | list[str]]:
     """Return method to what guards *path* for it: the demands, or in a word why there are none."""
-    return {
-        method: row["demands"] or row["guard"]
-        for row in routes_of(app)
-        if row["path"] == path
-        for method in row["methods"]
-    }
+    rows = [row for row in routes_of(app) if row["path"] == path]
+    return {method: row["demands"] or row["guard"] for row in rows for method in row["methods"]}
 
 
 @pytest.fixture(params=KINDS)
 def app_of_many_kinds(request: pytest.FixtureRequest, issuer: LocalIssuer, tmp_path: Path) -> Flask:
-    (tmp_path / "1").write_text("a file")
     return whole_app(issuer, tmp_path, **KINDS[request.param])
 
 
 def statuses(client: FlaskClient, route: dict[str, Any], token: str | None = None) -> set[int]:
     """Return how *client* is answered by each method of *route*."""
     headers = {} if token is None else bearer(token)
-    found = set()
-    for method in route["methods"]:
-        response = client.open(re.sub(r"<[^>]+>", "1", route["path"]), method=method, headers=headers)
-        found.add(response.status_code)
+    path = re.sub(r"<[^>]+>", "1", route["path"])
+    responses = [client.open(path, method=method, headers=headers) for method in route["methods"]]
+    for response in responses:
         response.close()
-    return found
+    return {response.status_code for response in responses}
 
 
 def test_whoever_has_no_token_gets_in_where_the_table_says(app_of_many_kinds: Flask) -> None:
-    """401 from what is guarded, by whatever; something else from all others."""
     routes, client = routes_of(app_of_many_kinds), app_of_many_kinds.test_client()
     wrong = [route for route in routes if (statuses(client, route) == {401}) != (route["guard"] == "guarded")]
     assert wrong == []
     assert not any(401 in statuses(client, route) for route in routes if route["guard"] != "guarded")
 
 
-def test_a_token_without_anything_gets_in_where_nothing_of_it_is_demanded(
+def test_a_token_without_anything_gets_in_where_nothing_is_demanded(
     app_of_many_kinds: Flask, issuer: LocalIssuer
 ) -> None:
-    """403 where a scope or a permission is."""
     client, token = app_of_many_kinds.test_client(), issuer.token(scope="", permissions=[])
     for route in routes_of(app_of_many_kinds):
         is_more = not set(route["demands"]) <= {"any valid token", "jwt_required"}
@@ -111,7 +93,6 @@ def test_a_token_without_anything_gets_in_where_nothing_of_it_is_demanded(
 
 
 def test_a_token_with_what_the_table_names_gets_in(app_of_many_kinds: Flask, issuer: LocalIssuer) -> None:
-    """No demand is left out."""
     client = app_of_many_kinds.test_client()
     for route in routes_of(app_of_many_kinds):
         named: dict[str, list[str]] = {"scope": [], "permission": []}
@@ -120,7 +101,7 @@ def test_a_token_with_what_the_table_names_gets_in(app_of_many_kinds: Flask, iss
             if noun in named:
                 named[noun] += re.split(", | or ", values)
         token = issuer.token(scope=" ".join(named["scope"]), permissions=named["permission"])
-        assert statuses(client, route, token).isdisjoint(REFUSED), route
+        assert statuses(client, route, token).isdisjoint({401, 403}), route
 
 
 def test_every_route_of_the_app_is_in_the_table(issuer: LocalIssuer, tmp_path: Path) -> None:
@@ -145,7 +126,6 @@ def test_every_route_of_the_app_is_in_the_table(issuer: LocalIssuer, tmp_path: P
 
 
 def test_the_table_is_aligned_and_sorted_by_path(app: Flask) -> None:
-    """A line for those methods of a route that the same guards stand before."""
     app.add_url_rule("/mixed", view_func=Mixed.as_view("mixed"))
     app.add_url_rule("/a", "z", guarded_by(requires_scope("a", "b"), requires_permission("x")))
     app.add_url_rule("/c", "c", guarded_by(), methods=["GET", "PUT"])
@@ -165,25 +145,23 @@ def test_the_table_is_aligned_and_sorted_by_path(app: Flask) -> None:
 
 
 def test_routes_of_ours_demand_what_the_settings_say(make_app: AppFactory) -> None:
-    """And are there only if the settings say so."""
-    rows = {row["path"]: row["demands"] or row["guard"] for row in routes_of(make_app())}
-    assert rows["/auth/me"] == ["any valid token"]
-    assert rows["/auth/admin/config"] == ["scope manage:auth0", "permission manage:auth0"]
-    assert rows["/auth/introspect"] == ["scope introspect:tokens", "permission introspect:tokens"]
-    assert rows["/auth/health"] == rows["/auth/health/live"] == "public"
-    assert "/auth/openapi.json" not in rows
     settings = {"AUTH0_ADMIN_SCOPE": "operate", "AUTH0_INTROSPECTION_SCOPE": "look", "AUTH0_OPENAPI": True}
-    rows = {
-        row["path"]: row["demands"] or row["guard"] for row in routes_of(make_app(AUTH0_ADMIN_RBAC=False, **settings))
-    }
-    assert rows["/auth/admin/config"] == ["scope operate"]
-    assert rows["/auth/introspect"] == ["scope look"]
-    assert rows["/auth/openapi.json"] == "public"
-    assert not any("/admin" in row["path"] for row in routes_of(make_app(AUTH0_ADMIN=False)))
+    usual, changed, without_admin = (
+        {row["path"]: row["demands"] or row["guard"] for row in routes_of(app)}
+        for app in (make_app(), make_app(AUTH0_ADMIN_RBAC=False, **settings), make_app(AUTH0_ADMIN=False))
+    )
+    assert usual["/auth/me"] == ["any valid token"]
+    assert usual["/auth/admin/config"] == ["scope manage:auth0", "permission manage:auth0"]
+    assert usual["/auth/introspect"] == ["scope introspect:tokens", "permission introspect:tokens"]
+    assert usual["/auth/health"] == usual["/auth/health/live"] == "public"
+    assert "/auth/openapi.json" not in usual
+    assert changed["/auth/admin/config"] == ["scope operate"]
+    assert changed["/auth/introspect"] == ["scope look"]
+    assert changed["/auth/openapi.json"] == "public"
+    assert not any("/admin" in path for path in without_admin)
 
 
 def test_a_route_of_the_app_that_is_called_like_one_that_only_refuses_is_shown(app: Flask) -> None:
-    """Names hide nothing."""
     app.add_url_rule("/mine", "auth0.mine_other_methods", answer)
     assert guards_of(app, "/mine") == {"GET": "none"}
 
@@ -194,34 +172,21 @@ def test_a_hidden_guard_counts_as_none(app: Flask) -> None:
     def hides(view: Callable[..., Any]) -> Callable[..., Any]:
         return lambda: view()
 
-    def asks_inside() -> str:
-        fje.verify_jwt_in_request()
-        return "answered"
-
     blueprint = Blueprint("asked", __name__)
     blueprint.before_request(lambda: fje.verify_jwt_in_request() and None)
     blueprint.add_url_rule("/hook", "hook", guarded_by())
     app.register_blueprint(blueprint)
     app.add_url_rule("/hidden", "hidden", guarded_by(hides, requires_auth))
-    app.add_url_rule("/inside", "inside", asks_inside)
+    app.add_url_rule("/inside", "inside", lambda: f"answered {fje.verify_jwt_in_request()}")
     client = app.test_client()
     for path in ("/hidden", "/inside", "/hook"):
         assert client.get(path).status_code == 401
         assert guards_of(app, path) == {"GET": "none"}
 
 
-def asks_nothing() -> None:
-    """Be a hook that lets everybody pass."""
-
-
 def sometimes(hook: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate *hook*, to be asked for a part of the app only."""
-
-    @functools.wraps(hook)
-    def wrapper(*args: Any) -> Any:
-        return hook(*args) if request.path.startswith("/api") else None
-
-    return wrapper
+    return functools.wraps(hook)(lambda *args: hook(*args) if request.path.startswith("/api") else None)
 
 
 @pytest.mark.parametrize(
@@ -244,10 +209,7 @@ def test_a_hook_that_may_leave_its_guard_out_guards_nothing(
     app: Flask, guards: list[Callable[..., Any]], shown: str | list[str]
 ) -> None:
     """Only what is around it is asked for every route, and only a guard is known to call what it stands around."""
-    hook: Callable[..., Any] = asks_nothing
-    for guard in reversed(guards):
-        hook = guard(hook)
-    app.before_request(hook)
+    app.before_request(guarded_by(*guards, answers=None))
     app.add_url_rule("/admin", "admin", answer)
     assert guards_of(app, "/admin") == {"GET": shown}
     is_refused = app.test_client().get("/admin").status_code == 401
@@ -257,7 +219,7 @@ def test_a_hook_that_may_leave_its_guard_out_guards_nothing(
 
 def test_a_hook_that_does_not_ask_for_options_shows_nothing_of_what_is_inside(app: Flask) -> None:
     """``@jwt_required()`` lets them pass."""
-    app.before_request(fje.jwt_required()(sometimes(requires_scope("a")(asks_nothing))))
+    app.before_request(guarded_by(fje.jwt_required(), sometimes, requires_scope("a"), answers=None))
     app.add_url_rule("/", "root", answer, methods=["OPTIONS"])
     assert guards_of(app, "/") == {"OPTIONS": "none"}
     assert app.test_client().options("/").status_code == 200
@@ -265,12 +227,7 @@ def test_a_hook_that_does_not_ask_for_options_shows_nothing_of_what_is_inside(ap
 
 def test_a_guard_above_the_route_decorator_counts_as_none(app: Flask) -> None:
     """The route is open, and the app will not serve it."""
-
-    @requires_auth
-    @app.get("/misplaced")
-    def misplaced() -> str:
-        return "answered"
-
+    guarded_by(requires_auth, app.get("/misplaced"))
     assert guards_of(app, "/misplaced") == {"GET": "none"}
 
 
@@ -278,17 +235,13 @@ def test_methods_that_a_class_calls_by_itself_count_as_unguarded(app: Flask) -> 
     """Nobody can see what its ``dispatch_request`` does. With the guard on that, it is seen."""
 
     class OnMethod(MethodView):
+        get = guarded_by(requires_auth)
+
         def dispatch_request(self, **kwargs: Any) -> Any:
             return super().dispatch_request(**kwargs)
-
-        @requires_auth
-        def get(self) -> str:
-            return "answered"
 
     class OnDispatch(OnMethod):
-        @requires_auth
-        def dispatch_request(self, **kwargs: Any) -> Any:
-            return super().dispatch_request(**kwargs)
+        dispatch_request = requires_auth(OnMethod.dispatch_request)
 
     for view_class, guard in ((OnMethod, "none"), (OnDispatch, ["any valid token"])):
         path = f"/{view_class.__name__}"
@@ -298,18 +251,15 @@ def test_methods_that_a_class_calls_by_itself_count_as_unguarded(app: Flask) -> 
 
 
 def test_without_flask_restx_nothing_of_it_is_loaded(tmp_path: Path, issuer: LocalIssuer) -> None:
-    """In a process of its own."""
-    (tmp_path / "alone.py").write_text(ALONE)
-    environ = {"PATH": "", **TESTED_PACKAGE, "AUTH0_ISSUER": issuer.issuer, "AUTH0_AUDIENCE": issuer.audience}
-    command = [sys.executable, "-X", "importtime", "-m", "flask", "--app", "alone", "auth0", "routes", "--strict"]
-    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-X", "importtime", "-m", "flask", "auth0", "routes", "--strict"]
+    result = run_program(tmp_path, command, ALONE, **environment_of(issuer))
+    assert result.returncode == 0
     assert re.search(r"/ +guarded +any valid token", result.stdout)
     assert "flask_jwt_extended" in result.stderr
     assert "flask_restx" not in result.stderr
 
 
 def test_the_guard_of_a_blueprint_that_is_not_the_routes_counts_for_nothing(app: Flask) -> None:
-    """Nor does that of a blueprint inside, nor one whose name only begins alike."""
     outer, inner, alike = (Blueprint(name, __name__, url_prefix=f"/{name}") for name in ("outer", "inner", "out"))
     protect(inner)
     protect(alike)
@@ -323,7 +273,6 @@ def test_the_guard_of_a_blueprint_that_is_not_the_routes_counts_for_nothing(app:
 
 
 def test_what_is_demanded_twice_is_said_once(app: Flask) -> None:
-    """In the order in which it is asked."""
     protect(app)
     app.add_url_rule("/", "twice", guarded_by(requires_scope("a"), requires_auth, requires_scope("a")))
     assert guards_of(app, "/") == {"GET": ["any valid token", "scope a"]}
@@ -335,17 +284,12 @@ def test_the_decorators_that_flask_restx_applies_by_itself_count_as_none(app: Fl
 
     class ByItself(Resource):
         method_decorators: ClassVar = [requires_auth]
-
-        def get(self) -> str:
-            return "answered"
+        get = answer
 
     class AsAWhole(ByItself):
         method_decorators: ClassVar = []
         decorators: ClassVar = [requires_auth]
-
-        @requires_scope("a")
-        def post(self) -> str:
-            return "answered"
+        post = guarded_by(requires_scope("a"))
 
     api.add_resource(ByItself, "/by-itself")
     api.add_resource(AsAWhole, "/whole")
@@ -354,7 +298,6 @@ def test_the_decorators_that_flask_restx_applies_by_itself_count_as_none(app: Fl
 
 
 def test_strict_names_each_unguarded_route_and_the_remedy(app: Flask) -> None:
-    """The table as without it, and the rest on the standard error output."""
     app.add_url_rule("/open", "open", answer, methods=["GET", "POST"])
     lenient, strict = run(app), run(app, "--strict")
     assert (lenient.exit_code, lenient.stderr) == (0, "")
@@ -370,7 +313,6 @@ def test_strict_names_each_unguarded_route_and_the_remedy(app: Flask) -> None:
 
 
 def test_strict_passes_what_is_open_on_purpose(issuer: LocalIssuer, tmp_path: Path) -> None:
-    """Guarded, optional, public, and static files."""
     app = Flask("tested", static_folder=str(tmp_path))
     app.config.update(issuer.settings)
     app.register_blueprint(Auth0Blueprint())
@@ -382,7 +324,6 @@ def test_strict_passes_what_is_open_on_purpose(issuer: LocalIssuer, tmp_path: Pa
 
 
 def test_json_is_one_object_also_when_strict_fails(app: Flask) -> None:
-    """Each route, and how many are unguarded."""
     app.add_url_rule("/a", "a", guarded_by(requires_scope("a"), requires_permission("x")), methods=["GET", "PUT"])
     app.add_url_rule("/open", "open", answer)
     result = run(app, "--json", "--strict")
@@ -390,13 +331,9 @@ def test_json_is_one_object_also_when_strict_fails(app: Flask) -> None:
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: 1 route is unguarded:")
     assert document["unguarded"] == 1
-    assert document["routes"][0] == {
-        "methods": ["GET", "PUT"],
-        "path": "/a",
-        "endpoint": "a",
-        "guard": "guarded",
-        "demands": ["scope a", "permission x"],
-    }
+    demands = ["scope a", "permission x"]
+    first = {"methods": ["GET", "PUT"], "path": "/a", "endpoint": "a", "guard": "guarded", "demands": demands}
+    assert document["routes"][0] == first
     assert (document["routes"][-1]["guard"], document["routes"][-1]["demands"]) == ("none", [])
 
 
@@ -414,7 +351,6 @@ def test_a_route_is_named_with_its_subdomain_or_host(app: Flask) -> None:
 
 @pytest.mark.parametrize("arguments", [["--strict"], ["--strict", "--json"]])
 def test_no_terminal_obeys_a_route(app: Flask, arguments: list[str]) -> None:
-    """Paths, endpoints and claims may be any text."""
     app.add_url_rule("/bell\x07", "bell\x07", answer)
     app.add_url_rule("/claim", "claim", guarded_by(requires_claim("bell\x07", 1)))
     result = run(app, *arguments)

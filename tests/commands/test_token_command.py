@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import socket
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 from conftest import AppFactory, bearer
-from flask import Flask
-from programs import typed
+from programs import command, environment_of, typed
 from servers import RawServer, drip, respond
 
 from auth0_blueprint.cli.exchange import MAX_BYTES, ExchangeError, exchange
@@ -25,49 +24,35 @@ SECRET = "s3cret with 'quotes'"
 CREDENTIALS = {"AUTH0_CLIENT_ID": "client", "AUTH0_CLIENT_SECRET": SECRET}
 
 
-class TokenEndpoint(ThreadingHTTPServer):
+class TokenEndpoint(RawServer):
     """Answers what it is told to, and keeps what it was sent."""
 
     def __init__(self, token: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(self.answer_form)
         self.status = 200
         self.document: Any = {"access_token": token, "token_type": "Bearer", "expires_in": 86400, "id_token": "x"}
         self.forms: list[dict[str, list[str]]] = []
-        self.heads: list[dict[str, str]] = []
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/oauth/token"
+        return f"http://127.0.0.1:{self.server_address[1]}/oauth/token"
 
     def refuse(self, status: int, error: str, description: str) -> None:
         self.status, self.document = status, {"error": error, "error_description": description}
 
-
-class _Handler(BaseHTTPRequestHandler):
-    server: TokenEndpoint
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.server.forms.append(parse_qs(body))
-        self.server.heads.append(dict(self.headers))
-        answer = json.dumps(self.server.document).encode()
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the signature is the base class's
-        """Stay silent."""
+    def answer_form(self, connection: socket.socket) -> None:
+        head, _, body = self.heads[-1].partition(b"\r\n\r\n")
+        (length,) = re.findall(rb"^Content-Length: (\d+)", head, re.MULTILINE)
+        while len(body) < int(length):
+            body += connection.recv(4096)
+        self.forms.append(parse_qs(body.decode()))
+        respond(f"{self.status} As told", json.dumps(self.document).encode())(connection)
 
 
 @pytest.fixture
 def endpoint(issuer: LocalIssuer) -> Iterator[TokenEndpoint]:
     with TokenEndpoint(issuer.token()) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -76,20 +61,22 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def run(app: Flask, *arguments: str, **options: Any) -> Any:
-    """Return the result of ``flask auth0 token``."""
-    return app.test_cli_runner().invoke(args=["auth0", "token", *arguments], **options)
+run = command("token")
+
+Ask = Callable[..., Any]
 
 
-def test_it_prints_the_token_and_nothing_else(
-    make_app: AppFactory, endpoint: TokenEndpoint, issuer: LocalIssuer
-) -> None:
-    """One that the API then takes."""
-    app = make_app(**CREDENTIALS)
-    result = run(app, "--endpoint", endpoint.url)
+@pytest.fixture
+def ask(make_app: AppFactory, endpoint: TokenEndpoint) -> Ask:
+    """Return a function that runs ``flask auth0 token`` at *endpoint*, for an app that has its credentials."""
+    return lambda *words, **options: run(make_app(**CREDENTIALS), "--endpoint", endpoint.url, *words, **options)
+
+
+def test_it_prints_the_token_and_nothing_else(make_app: AppFactory, ask: Ask, endpoint: TokenEndpoint) -> None:
+    result = ask()
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == f"{endpoint.document['access_token']}\n"
-    assert app.test_client().get("/auth/me", headers=bearer(result.stdout.strip())).status_code == 200
+    assert make_app().test_client().get("/auth/me", headers=bearer(result.stdout.strip())).status_code == 200
 
 
 def test_it_gets_one_from_an_issuer_that_knows_the_client(make_app: AppFactory, issuer: LocalIssuer) -> None:
@@ -106,53 +93,49 @@ def test_it_sends_the_client_credentials_grant(make_app: AppFactory, endpoint: T
     """RFC 6749 §4.4.2, with Auth0's audience, and no other credentials."""
     app = make_app(**CREDENTIALS, AUTH0_AUDIENCE="https://api.example.com,other")
     run(app, "--endpoint", endpoint.url, "--scope", "read:messages", "--scope", "write:messages")
-    assert endpoint.forms == [
-        {
-            "grant_type": ["client_credentials"],
-            "client_id": ["client"],
-            "client_secret": [SECRET],
-            "audience": ["https://api.example.com"],
-            "scope": ["read:messages write:messages"],
-        }
-    ]
-    assert "Authorization" not in endpoint.heads[0]
+    (form,) = endpoint.forms
+    assert form == {
+        "grant_type": ["client_credentials"],
+        "client_id": ["client"],
+        "client_secret": [SECRET],
+        "audience": ["https://api.example.com"],
+        "scope": ["read:messages write:messages"],
+    }
+    assert b"authorization" not in endpoint.heads[0].lower()
 
 
-def test_options_win_over_settings(make_app: AppFactory, endpoint: TokenEndpoint) -> None:
-    """Client and audience; no scope is asked for unless it is named."""
-    run(make_app(**CREDENTIALS), "--endpoint", endpoint.url, "--client-id", "other", "--audience", "there")
+def test_options_win_over_settings(ask: Ask, endpoint: TokenEndpoint) -> None:
+    ask("--client-id", "other", "--audience", "there")
     (form,) = endpoint.forms
     assert (form["client_id"], form["audience"]) == (["other"], ["there"])
     assert "scope" not in form
 
 
 def test_the_endpoint_is_that_of_the_issuer(make_app: AppFactory, endpoint: TokenEndpoint) -> None:
-    """Unless another is named."""
     app = make_app(**CREDENTIALS, AUTH0_ISSUER=endpoint.url.removesuffix("oauth/token"))
     assert run(app).exit_code == 0
     assert len(endpoint.forms) == 1
 
 
-def test_json_has_the_members_of_a_token_response(make_app: AppFactory, endpoint: TokenEndpoint) -> None:
+def test_json_has_the_members_of_a_token_response(ask: Ask, endpoint: TokenEndpoint) -> None:
     """Those of RFC 6749 §5.1 that came, and nothing else."""
-    result = run(make_app(**CREDENTIALS), "--endpoint", endpoint.url, "--json")
     token = endpoint.document["access_token"]
-    assert json.loads(result.stdout) == {"access_token": token, "token_type": "Bearer", "expires_in": 86400}
+    assert json.loads(ask("--json").stdout) == {"access_token": token, "token_type": "Bearer", "expires_in": 86400}
+
+
+WRONG_CLIENT = "The client id or the client secret is wrong."
+NO_API = "Auth0 has no API with this identifier"
+NOT_FOR_THIS = "The application is not authorized for this API"
 
 
 @pytest.mark.parametrize(
     ("status", "error", "description", "explanation"),
     [
-        (401, "access_denied", "Unauthorized", "The client id or the client secret is wrong."),
-        (401, "invalid_client", "", "The client id or the client secret is wrong."),
-        (
-            403,
-            "access_denied",
-            'Client is not authorized to access "x".',
-            "The application is not authorized for this API",
-        ),
-        (403, "access_denied", "Service not enabled within domain: x", "Auth0 has no API with this identifier"),
-        (403, "access_denied", "Service not found: x", "Auth0 has no API with this identifier"),
+        (401, "access_denied", "Unauthorized", WRONG_CLIENT),
+        (401, "invalid_client", "", WRONG_CLIENT),
+        (403, "access_denied", 'Client is not authorized to access "x".', NOT_FOR_THIS),
+        (403, "access_denied", "Service not enabled within domain: x", NO_API),
+        (403, "access_denied", "Service not found: x", NO_API),
         (403, "access_denied", "Whatever", "Auth0 denies the request. (access_denied: Whatever)"),
         (403, "unauthorized_client", "Grant type not allowed", "The application may not use the client credentials"),
         (400, "invalid_scope", "", "The API has no such scope"),
@@ -161,21 +144,19 @@ def test_json_has_the_members_of_a_token_response(make_app: AppFactory, endpoint
     ],
 )
 def test_a_refusal_is_explained(
-    make_app: AppFactory, endpoint: TokenEndpoint, status: int, error: str, description: str, explanation: str
+    ask: Ask, endpoint: TokenEndpoint, status: int, error: str, description: str, explanation: str
 ) -> None:
-    """In a sentence, with what Auth0 has said, and exit status 1."""
     endpoint.refuse(status, error, description)
-    result = run(make_app(**CREDENTIALS), "--endpoint", endpoint.url)
+    result = ask()
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(f"Error: {explanation}")
     assert result.stderr.endswith(f"({error}: {description})\n" if description else f"({error})\n")
 
 
 @pytest.mark.parametrize("before", ["", "\x1b", "x" * 290])
-def test_a_secret_that_comes_back_is_not_printed(make_app: AppFactory, endpoint: TokenEndpoint, before: str) -> None:
-    """Nor any piece of it, nor what a terminal would obey."""
+def test_a_secret_that_comes_back_is_not_printed(ask: Ask, endpoint: TokenEndpoint, before: str) -> None:
     endpoint.refuse(401, f"no_{SECRET}", f"{before}{SECRET} is wrong")
-    output = run(make_app(**CREDENTIALS), "--endpoint", endpoint.url).output
+    output = ask().output
     assert "s3cret" not in output
     assert "***" in output
     assert "\x1b" not in output
@@ -195,26 +176,18 @@ def test_what_is_no_token_endpoint_is_told(make_app: AppFactory) -> None:
     assert "no connection, or a broken answer" in result.stderr
 
 
-def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
-    """Whatever it is, it is no token response."""
+@pytest.mark.parametrize(
+    ("pack", "headers"), [(bytes, {}), (gzip.compress, {"Content_Encoding": "gzip"})], ids=["plain", "compressed"]
+)
+def test_an_answer_that_is_too_large_is_not_read_to_its_end(
+    pack: Callable[[bytes], bytes], headers: dict[str, str]
+) -> None:
     with (
-        RawServer(respond(body=b" " * (MAX_BYTES + 1))) as server,
+        RawServer(respond(body=pack(b" " * (MAX_BYTES + 1)), **headers)) as server,
         pytest.raises(ExchangeError, match="an answer that is too large"),
     ):
         exchange("GET", server.url, 5)
-    with RawServer(respond(body=b" " * MAX_BYTES)) as server:
-        assert len(exchange("GET", server.url, 5).body) == MAX_BYTES
-
-
-def test_the_size_of_a_compressed_answer_is_that_of_its_text() -> None:
-    """A small body that becomes a large one is too large."""
-
-    def compressed(size: int) -> Any:
-        return respond(body=gzip.compress(b" " * size), Content_Encoding="gzip")
-
-    with RawServer(compressed(MAX_BYTES + 1)) as server, pytest.raises(ExchangeError, match="too large"):
-        exchange("GET", server.url, 5)
-    with RawServer(compressed(MAX_BYTES)) as server:
+    with RawServer(respond(body=pack(b" " * MAX_BYTES), **headers)) as server:
         assert exchange("GET", server.url, 5).body == b" " * MAX_BYTES
 
 
@@ -227,14 +200,11 @@ def test_a_connection_is_shut_down_at_the_deadline() -> None:
 
 
 @pytest.mark.parametrize("token", [None, "", 1, "two words", "red\x1b[31m", "ü"])
-def test_an_answer_without_a_usable_token_is_a_failure(
-    make_app: AppFactory, endpoint: TokenEndpoint, token: Any
-) -> None:
-    """Nothing of it is printed."""
+def test_an_answer_without_a_usable_token_is_a_failure(ask: Ask, endpoint: TokenEndpoint, token: Any) -> None:
     endpoint.document = {"access_token": token}
-    result = run(make_app(**CREDENTIALS), "--endpoint", endpoint.url)
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"Error: {endpoint.url} returned no token: the response contains none.\n"
+    result = ask()
+    problem = f"Error: {endpoint.url} returned no token: the response contains none.\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", problem)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only here 127.1 is this machine, and a host like any other")
@@ -245,34 +215,31 @@ def test_what_a_netrc_file_says_is_not_sent(
     (tmp_path / "netrc").write_text("machine 127.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("NO_PROXY", "127.1")
-    exchange("POST", f"http://127.1:{endpoint.server_port}/oauth/token", 10, form={"client_id": "client"})
+    exchange("POST", f"http://127.1:{endpoint.server_address[1]}/oauth/token", 10, form={"client_id": "client"})
     assert endpoint.forms == [{"client_id": ["client"]}]
-    assert "Authorization" not in endpoint.heads[0]
+    assert b"authorization" not in endpoint.heads[0].lower()
 
 
 @pytest.mark.parametrize("url", ["http://example.com/oauth/token", "ftp://127.0.0.1/", "example.com"])
 def test_the_secret_is_sent_by_https_only(make_app: AppFactory, url: str) -> None:
-    """Or to this machine."""
     result = run(make_app(**CREDENTIALS), "--endpoint", url)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "must be https" in result.stderr
 
 
-def test_the_secret_is_no_argument(make_app: AppFactory, endpoint: TokenEndpoint) -> None:
+def test_the_secret_is_no_argument(ask: Ask) -> None:
     """Others on the machine could read it."""
-    assert run(make_app(**CREDENTIALS), "--endpoint", endpoint.url, "--client-secret", "x").exit_code == 2
-    assert "client-secret" not in run(make_app(), "--help").output
+    assert ask("--client-secret", "x").exit_code == 2
+    assert "client-secret" not in ask("--help").output
 
 
-def test_the_secret_may_come_from_the_standard_input(make_app: AppFactory, endpoint: TokenEndpoint) -> None:
+def test_the_secret_may_come_from_the_standard_input(ask: Ask, endpoint: TokenEndpoint) -> None:
     """One line of it, which wins over a setting."""
-    result = run(make_app(**CREDENTIALS), "--endpoint", endpoint.url, "--secret-stdin", input="piped\r\nrest\n")
-    assert result.exit_code == 0
+    assert ask("--secret-stdin", input="piped\r\nrest\n").exit_code == 0
     assert endpoint.forms[0]["client_secret"] == ["piped"]
 
 
 def test_without_client_id_or_secret_the_usage_is_wrong(make_app: AppFactory, endpoint: TokenEndpoint) -> None:
-    """Where nobody can be asked."""
     no_id = run(make_app(AUTH0_CLIENT_SECRET="x"), "--endpoint", endpoint.url)
     no_secret = run(make_app(AUTH0_CLIENT_ID="x"), "--endpoint", endpoint.url)
     assert (no_id.exit_code, no_secret.exit_code) == (2, 2)
@@ -284,11 +251,10 @@ def test_without_client_id_or_secret_the_usage_is_wrong(make_app: AppFactory, en
 def test_on_a_terminal_the_secret_is_asked_for_and_not_shown(
     tmp_path: Path, endpoint: TokenEndpoint, issuer: LocalIssuer
 ) -> None:
-    """The real program on a real terminal; what is caught in a variable is the token alone."""
-    settings = {"AUTH0_ISSUER": issuer.issuer, "AUTH0_AUDIENCE": issuer.audience, "AUTH0_CLIENT_ID": "client"}
+    """What is caught in a variable is the token alone."""
+    settings = {**environment_of(issuer), "AUTH0_CLIENT_ID": "client"}
     words = ["token", "--endpoint", endpoint.url]
     status, output, seen = typed(tmp_path, settings, words, "Client secret: ", SECRET)
-    assert status == 0
-    assert output == f"{endpoint.document['access_token']}\n"
+    assert (status, output) == (0, f"{endpoint.document['access_token']}\n")
     assert endpoint.forms[0]["client_secret"] == [SECRET]
     assert "s3cret" not in seen

@@ -5,33 +5,30 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import pytest
-from answers import EXPECTED, answers_of, in_every_mode
+from answers import EXPECTED, answers_of, guard, in_every_mode, read
 from conftest import AppFactory, bearer
 from flask import Blueprint, Flask
 from flask_restx import Api, Namespace, Resource, fields
 from refusals import NO_CREDENTIALS, seen
 
-from auth0_blueprint import Auth0Error, current_token, protect, requires_auth, requires_scope
+from auth0_blueprint import Auth0Error, protect, requires_auth
 from auth0_blueprint.testing import LocalIssuer
 
 
 class Messages(Resource):
-    @requires_scope("read:messages")
-    def get(self) -> dict[str, str]:
-        return {"subject": current_token.subject}
+    get = guard(read)
 
 
 class Bare(Resource):
-    def get(self) -> dict[str, str]:
-        return {"subject": current_token.subject}
+    get = read
 
 
 class BehindDecorators(Bare):
-    decorators: ClassVar = [requires_scope("read:messages")]
+    decorators: ClassVar = [guard]
 
 
 class BehindMethodDecorators(Bare):
-    method_decorators: ClassVar = [requires_scope("read:messages")]
+    method_decorators: ClassVar = [guard]
 
 
 def with_remedy(api: Api) -> Api:
@@ -62,13 +59,11 @@ def test_without_the_remedy_a_refusal_is_ours_only_where_exceptions_propagate(
 
 @pytest.mark.parametrize("resource", [BehindDecorators, BehindMethodDecorators])
 def test_the_decorators_of_a_resource_guard_it(app: Flask, issuer: LocalIssuer, resource: type[Resource]) -> None:
-    """Those of Flask's view class, and Flask-RESTX's own."""
     with_remedy(Api(app)).add_resource(resource, "/messages")
     assert answers_of(app.test_client(), issuer) == EXPECTED
 
 
 def test_a_namespace_on_a_blueprint_answers_alike(app: Flask, issuer: LocalIssuer) -> None:
-    """With the remedy on the Api that holds the namespace."""
     blueprint = Blueprint("v1", __name__, url_prefix="/v1")
     namespace = Namespace("messages", path="/messages")
     namespace.add_resource(Messages, "")
@@ -78,7 +73,6 @@ def test_a_namespace_on_a_blueprint_answers_alike(app: Flask, issuer: LocalIssue
 
 
 def test_protect_guards_every_resource_of_a_blueprint(app: Flask, issuer: LocalIssuer) -> None:
-    """Its refusals take the same way as those of a decorator."""
     blueprint = Blueprint("v1", __name__)
     with_remedy(Api(blueprint)).add_resource(Bare, "/messages")
     protect(blueprint, "read:messages")
@@ -92,17 +86,11 @@ def test_only_a_guard_around_the_resource_comes_before_its_payload_is_checked(ap
     message = api.model("Message", {"text": fields.String(required=True)})
 
     class GuardedMethod(Resource):
-        @requires_auth
-        @api.expect(message, validate=True)
-        def post(self) -> dict[str, str]:
-            return {"subject": current_token.subject}
+        post = requires_auth(api.expect(message, validate=True)(read))
 
     class GuardedResource(Resource):
         decorators: ClassVar = [requires_auth]
-
-        @api.expect(message, validate=True)
-        def post(self) -> dict[str, str]:
-            return {"subject": current_token.subject}
+        post = api.expect(message, validate=True)(read)
 
     api.add_resource(GuardedMethod, "/method")
     api.add_resource(GuardedResource, "/resource")
@@ -116,6 +104,5 @@ def test_only_a_guard_around_the_resource_comes_before_its_payload_is_checked(ap
 
 
 def test_a_guard_on_the_class_is_refused_with_the_remedy() -> None:
-    """It would not guard anything."""
     with pytest.raises(TypeError, match="`decorators`"):
         requires_auth(Bare)

@@ -18,7 +18,6 @@ EXAMPLES = {block.title: block.code for block in python_blocks(PAGE)}
 
 
 def example(title: str) -> dict[str, Any]:
-    """Run the example of the section *title*, and return its names."""
     return run_block(PAGE, EXAMPLES[title])
 
 
@@ -32,13 +31,11 @@ def test_an_example_admits_and_refuses_in_our_words(title: str, mode: dict[str, 
 
 
 def test_the_mounted_app_of_the_example_works(issuer: LocalIssuer) -> None:
-    """Under its prefix, and with settings of its own."""
     app = example("Several apps in one process")["create_both"](issuer.settings, issuer.settings)
     assert answers_of(app.test_client(), issuer, "/other/messages") == EXPECTED
 
 
 def test_the_invitation_of_the_example_is_pyjwts_affair(issuer: LocalIssuer) -> None:
-    """A good one is read, a bad one gets the app's own answer."""
     key = "i" * 32
     client = example("PyJWT of your own")["create_app"]({**issuer.settings, "INVITATION_KEY": key}).test_client()
     good = jwt.encode({"to": "somebody"}, key, algorithm="HS256")

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 from conftest import AppFactory, bearer
 from flask import Flask, request
-from flask.testing import FlaskClient
 from refusals import NO_CREDENTIALS, OTHER_ISSUER, UNKNOWN_KEY, Answer, answer_to, guarded, passes, seen
 
 from auth0_blueprint import Auth0Blueprint, InvalidClaimsError, current_token, requires_auth
@@ -27,14 +26,11 @@ def other_issuer() -> Iterator[LocalIssuer]:
 @pytest.fixture
 def apps(make_app: AppFactory, other_issuer: LocalIssuer) -> tuple[Flask, Flask]:
     """Two apps on one `Auth0Blueprint`, each with an issuer and a realm of its own."""
-    blueprint = Auth0Blueprint()
-    return make_app(blueprint, AUTH0_REALM="first"), make_app(
-        blueprint, AUTH0_ISSUER=other_issuer.issuer, AUTH0_REALM="second"
-    )
+    blueprint, second = Auth0Blueprint(), {"AUTH0_ISSUER": other_issuer.issuer, "AUTH0_REALM": "second"}
+    return make_app(blueprint, AUTH0_REALM="first"), make_app(blueprint, **second)
 
 
 def in_realm(answer: Answer, realm: str) -> Answer:
-    """Return *answer* with another realm in its challenge."""
     challenges = tuple(challenge.replace('realm="api"', f'realm="{realm}"') for challenge in answer.challenges)
     return dataclasses.replace(answer, challenges=challenges)
 
@@ -42,7 +38,6 @@ def in_realm(answer: Answer, realm: str) -> Answer:
 def test_each_app_admits_and_refuses_by_its_own_settings(
     apps: tuple[Flask, Flask], issuer: LocalIssuer, other_issuer: LocalIssuer
 ) -> None:
-    """Issuer, keys and realm, also in turns."""
     first, second = (guarded(app) for app in apps)
     for _ in range(2):
         assert (passes(first, issuer.token()), passes(second, other_issuer.token())) == (True, True)
@@ -52,25 +47,20 @@ def test_each_app_admits_and_refuses_by_its_own_settings(
         assert seen(second.get("/ours")) == in_realm(NO_CREDENTIALS, "second")
 
 
-def calling(inner: FlaskClient, outer: Flask) -> FlaskClient:
-    """Give *outer* a view that passes its own request, credentials and all, on to *inner*."""
+def test_a_request_that_calls_the_other_app_proves_nothing_there(
+    apps: tuple[Flask, Flask], issuer: LocalIssuer
+) -> None:
+    """It passes its credentials on, and keeps its own caller."""
+    first, inner = apps[0], guarded(apps[1])
 
-    @outer.get("/outer")
+    @first.get("/outer")
     @requires_auth
     def view() -> list[object]:
         answer = inner.open("/ours", headers={"Authorization": request.headers["Authorization"]})
         return [current_token.subject, answer.status_code]
 
-    return outer.test_client()
-
-
-def test_a_request_that_calls_the_other_app_proves_nothing_there(
-    apps: tuple[Flask, Flask], issuer: LocalIssuer
-) -> None:
-    """And keeps its own caller."""
-    first, second = apps
-    client = calling(guarded(second), first)
-    assert client.get("/outer", headers=bearer(issuer.token())).get_json() == ["auth0|local-user", 401]
+    answer = first.test_client().get("/outer", headers=bearer(issuer.token()))
+    assert answer.get_json() == ["auth0|local-user", 401]
 
 
 def test_one_request_object_in_the_context_of_the_other_app_is_verified_anew(

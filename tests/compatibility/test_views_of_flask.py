@@ -7,29 +7,24 @@ from typing import Any, ClassVar
 
 import flask_jwt_extended as fje
 import pytest
-from answers import EXPECTED, answers_of, in_every_mode
+from answers import EXPECTED, answers_of, guard, in_every_mode, read, read_later
 from conftest import AppFactory, bearer
 from flask import Flask
 from flask.views import MethodView, View
 from refusals import NO_CREDENTIALS, seen
 
-from auth0_blueprint import current_token, requires_auth, requires_scope
+from auth0_blueprint import current_token, requires_auth
 from auth0_blueprint.testing import LocalIssuer
 
 
 class ByMethod(MethodView):
     init_every_request = False
-
-    @requires_scope("read:messages")
-    def get(self) -> dict[str, str]:
-        return {"subject": current_token.subject}
+    get = guard(read)
 
 
 class ByDecorators(MethodView):
-    decorators: ClassVar = [requires_scope("read:messages")]
-
-    async def get(self) -> dict[str, str]:
-        return {"subject": current_token.subject}
+    decorators: ClassVar = [guard]
+    get = read_later
 
 
 class Inherited(ByMethod):
@@ -37,31 +32,14 @@ class Inherited(ByMethod):
 
 
 class Dispatching(View):
-    decorators: ClassVar = [requires_scope("read:messages")]
-
-    def dispatch_request(self) -> dict[str, str]:
-        return {"subject": current_token.subject}
-
-
-@requires_scope("read:messages")
-def plain() -> dict[str, str]:
-    return {"subject": current_token.subject}
-
-
-@requires_auth
-@requires_scope("read:messages")
-async def coroutine() -> dict[str, str]:
-    await asyncio.sleep(0)
-    return {"subject": current_token.subject}
+    decorators: ClassVar = [guard]
+    dispatch_request = read
 
 
 VIEWS: dict[str, Any] = {
-    "plain": plain,
-    "coroutine": coroutine,
-    "by method": ByMethod.as_view("view"),
-    "by decorators": ByDecorators.as_view("view"),
-    "inherited": Inherited.as_view("view"),
-    "dispatching": Dispatching.as_view("view"),
+    "plain": guard(read),
+    "coroutine": requires_auth(guard(read_later)),
+    **{view.__name__: view.as_view("view") for view in (ByMethod, ByDecorators, Inherited, Dispatching)},
 }
 
 
@@ -97,7 +75,6 @@ def test_the_caller_is_known_in_every_task_and_thread_of_a_coroutine(app: Flask,
 
 
 def test_a_coroutine_is_not_started_for_whoever_may_not_pass(app: Flask) -> None:
-    """Not even its first line runs."""
     started: list[str] = []
 
     @app.get("/")

@@ -52,11 +52,8 @@ def _compare_with_the_package(wheel: Path) -> None:
     """The wheel holds the package and its metadata: neither tests nor examples."""
     with zipfile.ZipFile(wheel) as archive:
         shipped = {name for name in archive.namelist() if ".dist-info/" not in name}
-    known = {
-        str(path.relative_to(ROOT))
-        for path in (ROOT / "auth0_blueprint").rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
-    }
+    files = (path for path in (ROOT / "auth0_blueprint").rglob("*") if path.is_file() and path.suffix != ".pyc")
+    known = {str(path.relative_to(ROOT)) for path in files}
     _fail_if(shipped ^ known, "in the wheel or in the package, and not in both")
     _say(f"{wheel.name}: {len(shipped)} files, those of the package")
 

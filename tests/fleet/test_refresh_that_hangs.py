@@ -21,11 +21,11 @@ SOON_DUE = {"AUTH0_JWKS_TTL": "60", "AUTH0_JWKS_REFRESH_AHEAD": "59"}
 def test_nobody_waits_for_a_key_set_server_that_hangs(
     key_set_server: KeySetServer, redis: RedisServer, tmp_path: Path
 ) -> None:
-    """For 4 s the issuer does not answer while keys are due: each known token is accepted, and none has to wait."""
+    """For 2 s the issuer does not answer while keys are due: each known token is accepted, and none has to wait."""
     token, has_answered = key_set_server.issuer.token(), Event()
 
     def hang(connection: socket) -> None:
-        key_set_server.publish_after(4)(connection)
+        key_set_server.publish_after(2)(connection)
         has_answered.set()
 
     settings = {**key_set_server.settings, **redis.settings, **SOON_DUE}

@@ -11,7 +11,7 @@ import pytest
 from servers import complete
 from werkzeug.test import TestResponse
 
-from auth0_blueprint.keysets.fleet import _LEASE
+from auth0_blueprint.keysets.lease import _LEASE
 from auth0_blueprint.sharing.redis_store import _APPEND, _SHA1
 
 from .members import Fleet, Member

@@ -42,7 +42,6 @@ def installed_provider() -> None:
 
 @pytest.fixture(scope="session")
 def provider(installed_provider: None, make_key: MakeKey) -> Iterator[Provider]:
-    """A provider with one key for each algorithm."""
     with Provider() as provider:
         provider.start(*map(make_key, ALGORITHMS))
         yield provider
@@ -64,6 +63,5 @@ def proof_maker(installed_provider: None) -> Iterator[ProofMaker]:
 
 @pytest.fixture
 def rotating_provider(installed_provider: None) -> Iterator[Provider]:
-    """A provider that the test starts, with the keys that it chooses."""
     with Provider() as provider:
         yield provider

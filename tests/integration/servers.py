@@ -9,7 +9,6 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, NamedTuple, Self, cast
 from urllib.parse import urlsplit
 
@@ -27,7 +26,7 @@ WORKERS = 2
 Key = dict[str, Any]
 
 
-class Provider:
+class Provider(ExitStack):
     """`oidc-provider`: each start may take other keys, and takes the port of the first.
 
     Attributes:
@@ -39,20 +38,14 @@ class Provider:
     token_url: str
 
     def __init__(self) -> None:
+        super().__init__()
         self._client = {"id": "messages-client", "secret": secrets.token_urlsafe(32)}
-        self._process = ExitStack()
         self._port = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
-        self._process.close()
 
     def start(self, *keys: Key) -> None:
         """Run with these private *keys*, of which the first of an algorithm signs, and no longer with others."""
-        self._process.close()
-        process = self._process.enter_context(_node("provider.mjs", str(self._port)))
+        self.close()
+        process = self.enter_context(_node("provider.mjs", str(self._port)))
         with cast("IO[str]", process.stdin) as stdin:
             json.dump({"keys": keys, "client": self._client}, stdin)
         lines = iter(cast("IO[str]", process.stdout))
@@ -64,12 +57,7 @@ class Provider:
         self._port = urlsplit(self.issuer).port or 0
 
     def access_token(
-        self,
-        algorithm: str = "RS256",
-        *,
-        audience: str = AUDIENCE,
-        scope: str | None = None,
-        proof: str | None = None,
+        self, algorithm: str = "RS256", *, audience: str = AUDIENCE, scope: str | None = None, proof: str | None = None
     ) -> str:
         """Return an access token of the client, as the token endpoint gives it: with *proof* a bound one."""
         response = http(
@@ -87,65 +75,48 @@ class Provider:
 
 
 class Proof(NamedTuple):
-    """A DPoP proof, and the thumbprint of its key."""
-
     text: str
     thumbprint: str
 
 
-class ProofMaker:
+class ProofMaker(ExitStack):
     """npm's `dpop`, with one key for each algorithm."""
 
-    def __init__(self) -> None:
-        self._process = ExitStack()
-
     def __enter__(self) -> Self:
-        process = self._process.enter_context(_node("dpop.mjs"))
+        process = self.enter_context(_node("dpop.mjs"))
         self._stdin, self._stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
-        self._process.callback(self._stdin.close)
+        self.callback(self._stdin.close)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
-        self._process.close()
-
     def make(self, algorithm: str, method: str, uri: str, access_token: str | None = None) -> Proof:
-        """Return a new proof for *method* and *uri*, and for *access_token* if there is one."""
         question = {"alg": algorithm, "htm": method, "htu": uri}
-        print(
-            json.dumps(question | ({"accessToken": access_token} if access_token else {})), file=self._stdin, flush=True
-        )
+        question |= {"accessToken": access_token} if access_token else {}
+        print(json.dumps(question), file=self._stdin, flush=True)
         answer = json.loads(self._stdout.readline())
         return Proof(answer["proof"], answer["thumbprint"])
 
 
 class App:
-    """The reference app in several worker processes."""
-
     def __init__(self, url: str, access_log: IO[str]) -> None:
         self._url = url
         self._access_log = access_log
 
     def get(self, path: str, token: str | None = None, proof: str | None = None) -> requests.Response:
         """Ask whichever worker takes the request: by the scheme ``DPoP`` with *proof*, else ``Bearer``."""
-        return self._ask("GET", path, _credentials(token, proof))[1]
-
-    def options(self, path: str, headers: dict[str, str]) -> requests.Response:
-        """Ask as a browser's preflight does."""
-        return self._ask("OPTIONS", path, headers)[1]
+        return self.ask("GET", path, _credentials(token, proof))[1]
 
     def get_from_every_worker(self, path: str, token: str, proof: str | None = None) -> list[requests.Response]:
         """Ask until each worker has answered, and return the last answer of each."""
         answers: dict[str, requests.Response] = {}
 
         def has_every_worker_answered() -> bool:
-            worker, answer = self._ask("GET", path, _credentials(token, proof))
-            answers[worker] = answer
+            answers.update([self.ask("GET", path, _credentials(token, proof))])
             return len(answers) == WORKERS
 
         eventually(has_every_worker_answered)
         return list(answers.values())
 
-    def _ask(self, method: str, path: str, headers: dict[str, str]) -> tuple[str, requests.Response]:
+    def ask(self, method: str, path: str, headers: dict[str, str]) -> tuple[str, requests.Response]:
         """Return the access log's line, which is the worker's process id, and the response."""
         response = http(method, self._url + path, headers=headers)
         # One request at a time: its line is the next one.
@@ -173,6 +144,15 @@ def running_app(
     arguments = ["--workers", str(WORKERS), "--access-logfile", "-", "--access-logformat", "%(p)s"]
     with gunicorn("wsgi:app", directory, environment, *arguments) as (url, process):
         yield App(url, cast("IO[str]", process.stdout))
+
+
+def assert_refused(response: requests.Response, status: int, code: str, error: str, challenge: str) -> None:
+    """Check status, body and challenges, with the error in place of ``%s``, and that nothing may store it."""
+    body = response.json()
+    description = body["error_description"]
+    assert (response.status_code, body) == (status, {"error": error, "error_description": description, "code": code})
+    assert response.headers["WWW-Authenticate"] == challenge % f'error="{error}", error_description="{description}"'
+    assert response.headers["Cache-Control"] == "no-store"
 
 
 def _node(*arguments: str) -> AbstractContextManager[Process]:

@@ -1,4 +1,4 @@
-"""Change the rooms that decide, one small thing at a time, and see a test fail each time: ``make mutants``.
+"""Change the modules that decide, one small thing at a time, and see a test fail each time: ``make mutants``.
 
 cosmic-ray and `operators` make the mutants. Each is tried in a fork of this process, which has imported everything but
 the package itself: no file is touched, and a mutant costs little more than its tests. What survives has to be in the
@@ -161,7 +161,6 @@ def run(room: str, argued: set[tuple[str, str, str]]) -> Iterator[str]:
 
 
 def main(rooms: list[str]) -> int:
-    """Run *rooms*, or all."""
     for module in ("flask_jwt_extended", "flask_caching", "marshmallow", "requests", "flask.testing"):
         importlib.import_module(module)
     rows = re.findall(

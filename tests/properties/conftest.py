@@ -6,23 +6,18 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from conftest import MovableClock, put_on_clock
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, settings
+from network_edge import KeySetServer, key_set_server
 from refusals import guarded
 
 from auth0_blueprint import Auth0Blueprint
 from properties.issuing import ALGORITHMS, AUDIENCE, DOMAIN, NOW, published_keys
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "attacks"))  # for network_edge.py
-
-from network_edge import KeySetServer, key_set_server
 
 # A machine that does other things as well is slow at times: no deadline, and no complaint about slow strategies.
 _ALWAYS = settings(database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])

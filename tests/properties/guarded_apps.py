@@ -7,23 +7,25 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from auth0_blueprint.revocation.log import RevocationLog
 from conftest import MovableClock
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt import PyJWS
 from jwt.algorithms import OKPAlgorithm
-from shared_sources import SECRET, DictBackend, make_source
+from memory_store import shared
+from shared_sources import SECRET, make_source
 
 from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import Auth0Error
 from auth0_blueprint.guards.requirements import Requirement, permission_requirement, scope_requirement
 from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.revocation.blobs import BlobSigner
+from auth0_blueprint.revocation.index import RevocationIndex
 from auth0_blueprint.revocation.service import Revocations
+from auth0_blueprint.revocation.shared_set import SharedSet
 from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import Settings, load_settings
+from auth0_blueprint.sharing.entry_signer import EntrySigner
 from auth0_blueprint.sharing.fleet_sync import FleetSync
-from auth0_blueprint.sharing.shared_cache import SharedCache
-from auth0_blueprint.sharing.signed_cache import SignedCache
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.sequence import Presentation, Step, VerificationSequence
 from auth0_blueprint.verification.token_cache import TokenCache
@@ -52,12 +54,10 @@ MakeSequence = Callable[[Verifier, tuple[Step, ...]], VerificationSequence]
 
 @functools.cache
 def private_key(key_id: str, material: str) -> Ed25519PrivateKey:
-    """Return one of the tenant's keys, made once in a run."""
     return Ed25519PrivateKey.generate()
 
 
 def document(keys: dict[str, str]) -> bytes:
-    """Return the key set with *keys*: key id to material."""
     members = []
     for key_id, material in keys.items():
         jwk = OKPAlgorithm.to_jwk(private_key(key_id, material).public_key(), as_dict=True)
@@ -79,23 +79,18 @@ _CLAIMS: tuple[dict[str, Any], ...] = (
 @functools.cache
 def tokens() -> tuple[str, ...]:
     """Return tokens of every key, and one whose signature is that of another."""
+    first, *others = ((key_id, material) for key_id in KEY_IDS for material in MATERIALS)
     signed = [
-        PyJWS().encode(
-            json.dumps({"iss": f"https://{DOMAIN}/", "sub": "user", "iat": NOW, "exp": NOW + 3000, **claims}).encode(),
-            private_key(key_id, material),
-            algorithm="EdDSA",
-            headers=headers,
-        )
-        for key_id, material, headers, claims in (
-            *((*_KEYS[0], {"kid": "a"}, claims) for claims in _CLAIMS),
-            *((key_id, material, {"kid": key_id}, _CLAIMS[0]) for key_id, material in _KEYS[1:]),
-            (*_KEYS[0], {}, _CLAIMS[0]),
-        )
+        *(_signed(*first, {"kid": "a"}, claims) for claims in _CLAIMS),
+        *(_signed(key_id, material, {"kid": key_id}, _CLAIMS[0]) for key_id, material in others),
+        _signed(*first, {}, _CLAIMS[0]),
     ]
     return (*signed, signed[0].rpartition(".")[0] + "." + signed[1].rpartition(".")[2])
 
 
-_KEYS = tuple((key_id, material) for key_id in KEY_IDS for material in MATERIALS)
+def _signed(key_id: str, material: str, header: dict[str, str], claims: dict[str, Any]) -> str:
+    claims = {"iss": f"https://{DOMAIN}/", "sub": "user", "iat": NOW, "exp": NOW + 3000, **claims}
+    return PyJWS().encode(json.dumps(claims).encode(), private_key(key_id, material), algorithm="EdDSA", headers=header)
 
 
 @functools.cache  # reading them takes longer than a sequence of requests
@@ -134,23 +129,16 @@ class GuardedApp:
     ) -> None:
         loaded = _loaded(tuple(settings.items()))
         clock = tenant.clock
-        shared_cache = SharedCache(DictBackend, clock=clock, call_within=lambda _seconds, call: call())
         at_once = SingleFlight(start=lambda work: work())
         # Nothing purges the cache when a key set comes: it has to be right without.
-        self.source = make_source(
-            tenant.fetch,
-            clock,
-            issuer=loaded.issuers[0],
-            ttl_seconds=loaded.jwks_ttl_seconds,
-            refresh_ahead_seconds=loaded.jwks_refresh_ahead_seconds,
-            max_stale_seconds=loaded.jwks_max_stale_seconds,
-            cooldown_seconds=loaded.jwks_cooldown_seconds,
-            single_flight=at_once,
-        )
-        entries = SignedCache(shared_cache, secret=SECRET, names=())
+        names = ("ttl_seconds", "refresh_ahead_seconds", "max_stale_seconds", "cooldown_seconds")
+        paces = {name: getattr(loaded, f"jwks_{name}") for name in names}
+        self.source = make_source(tenant.fetch, clock, issuer=loaded.issuers[0], single_flight=at_once, **paces)
+        store, index = shared(None, clock), RevocationIndex(clock)
         self.revocations = Revocations(
-            RevocationLog(entries, keep_seconds=3600, clock=clock),
-            FleetSync(entries, interval_seconds=5, clock=clock, single_flight=at_once),
+            index,
+            SharedSet(store, BlobSigner(SECRET, ""), index, keep_seconds=3600, clock=clock),
+            FleetSync(store, EntrySigner(SECRET), interval_seconds=5, clock=clock, single_flight=at_once),
             reach=lambda: "process",
             max_lifetime_seconds=3600,
             leeway_seconds=loaded.leeway_seconds,

@@ -40,7 +40,6 @@ class PublishedKey:
 
 @functools.cache
 def published_keys() -> tuple[PublishedKey, ...]:
-    """Return the tenant's keys, made once in a run."""
     rsa_2048, rsa_pinned, rsa_short = (rsa.generate_private_key(65537, bits) for bits in (2048, 2048, 1024))
     p256, p256_leaked = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     nothing = frozenset[str]()
@@ -66,13 +65,10 @@ def _ed() -> ed25519.Ed25519PrivateKey:
 
 
 def _published(key_id: str, private_key: Any, serves: frozenset[str], **members: Any) -> PublishedKey:
-    public_key = private_key.public_key()
-    if isinstance(private_key, rsa.RSAPrivateKey):
-        jwk = RSAAlgorithm.to_jwk(public_key, as_dict=True)
-    elif isinstance(private_key, ec.EllipticCurvePrivateKey):
-        jwk = ECAlgorithm.to_jwk(public_key, as_dict=True)
-    else:
-        jwk = OKPAlgorithm.to_jwk(public_key, as_dict=True)
+    kind: Any = OKPAlgorithm
+    if isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        kind = RSAAlgorithm if isinstance(private_key, rsa.RSAPrivateKey) else ECAlgorithm
+    jwk = kind.to_jwk(private_key.public_key(), as_dict=True)
     jwk.pop("key_ops", None)
     return PublishedKey(key_id, private_key, {**jwk, "kid": key_id, **members}, serves)
 
@@ -89,7 +85,6 @@ def sign(private_key: Any, algorithm: object, data: bytes) -> bytes:
 
 
 def is_signature(private_key: Any, algorithm: str, signature: bytes, data: bytes) -> bool:
-    """Tell whether *signature* is *private_key*'s over *data*, of exactly *algorithm*."""
     public_key = private_key.public_key()
     try:
         if algorithm in _EDDSA:
@@ -130,13 +125,9 @@ GOOD_CLAIMS: dict[str, Any] = {
 @functools.cache
 def good_tokens() -> tuple[str, ...]:
     """Return a token that has to be accepted for each key and algorithm that may be used."""
+    claims = json.dumps(GOOD_CLAIMS).encode()
     return tuple(
-        signed(
-            json.dumps({**GOOD_HEADER, "alg": algorithm, "kid": key.key_id}).encode(),
-            json.dumps(GOOD_CLAIMS).encode(),
-            key.key_id,
-            algorithm,
-        )
+        signed(json.dumps({**GOOD_HEADER, "alg": name, "kid": key.key_id}).encode(), claims, key.key_id, name)
         for key in published_keys()
-        for algorithm in sorted(key.serves)
+        for name in sorted(key.serves)
     )

@@ -29,7 +29,6 @@ class MemberVerdict:
     """One member of a key set that may be used.
 
     Attributes:
-        key_id: ``kid``.
         numbers: the public numbers, which tell keys apart.
         algorithms: those that it may verify.
         is_exemplary: whether there is no excuse for not using it.
@@ -51,13 +50,10 @@ class KeySetVerdict:
     @property
     def may_fail(self) -> bool:
         """Whether the document may be taken for a failure of the fetch."""
-        return self.is_readable is not True or not any(
-            member.is_exemplary and not self._may_clash(member) for member in self.members
-        )
+        return self.is_readable is not True or not any(map(self._is_sure, self.members))
 
     @property
     def may_work(self) -> bool:
-        """Whether there may be a key in it."""
         return self.is_readable is not False and bool(self.members)
 
     def fitting(self, key_id: object, algorithm: str) -> list[MemberVerdict]:
@@ -71,32 +67,27 @@ class KeySetVerdict:
     def may_choose(self, key_id: object, algorithm: str, numbers: Numbers) -> bool:
         """Tell whether the key with *numbers* may be chosen: it is listed, and no other surely stands beside it."""
         fitting = self.fitting(key_id, algorithm)
-        surely = {member.numbers for member in fitting if member.is_exemplary and not self._may_clash(member)}
-        named = {
-            member.numbers for member in self.members if member.is_exemplary and member.key_id == key_id is not None
-        }
+        surely = {member.numbers for member in fitting if self._is_sure(member)}
+        named = {one.numbers for one in self.members if one.is_exemplary and one.key_id == key_id is not None}
         is_listed = any(member.numbers == numbers for member in fitting)
         return is_listed and (self._is_long or surely | named <= {numbers})
 
     def may_choose_none(self, key_id: object, algorithm: str) -> bool:
-        """Tell whether it is right to find no key."""
         fitting = self.fitting(key_id, algorithm)
-        is_plain = any(member.is_exemplary and not self._may_clash(member) for member in fitting)
+        is_plain = any(map(self._is_sure, fitting))
         return self.may_fail or self._is_long or not is_plain or len({member.numbers for member in fitting}) > 1
 
     @property
     def _is_long(self) -> bool:
         return len(self.members) > MAX_KEYS  # which of them are left out, the contract does not say
 
-    def _may_clash(self, member: MemberVerdict) -> bool:
-        """Tell whether another key has the same key id: that disables the key id."""
-        return member.key_id is not None and any(
-            other.key_id == member.key_id and other.numbers != member.numbers for other in self.members
-        )
+    def _is_sure(self, member: MemberVerdict) -> bool:
+        """Tell whether it has to be used: no other key has the same key id, which would disable the key id."""
+        namesakes = {other.numbers for other in self.members if other.key_id == member.key_id is not None}
+        return member.is_exemplary and namesakes <= {member.numbers}
 
 
 def judge_key_set(document: bytes) -> KeySetVerdict:
-    """Judge *document*."""
     try:
         content = read_object(document)
     except NotStrictJSONError:
@@ -111,13 +102,10 @@ def judge_key_set(document: bytes) -> KeySetVerdict:
 def _judge_member(jwk: Any) -> MemberVerdict | None:
     if not isinstance(jwk, dict) or _SECRET & jwk.keys() or jwk.get("use", "sig") != "sig":
         return None
-    operations, key_id = jwk.get("key_ops", ["verify"]), jwk.get("kid")
-    if not isinstance(operations, list) or "verify" not in operations:
+    operations, key_id, read = jwk.get("key_ops", ["verify"]), jwk.get("kid"), _read(jwk)
+    if read is None or not isinstance(operations, list) or "verify" not in operations:
         return None
     if key_id is not None and not (isinstance(key_id, str) and len(key_id) <= 256):
-        return None
-    read = _read(jwk)
-    if read is None:
         return None
     numbers, algorithms = read
     if "alg" in jwk:
@@ -150,7 +138,6 @@ def _unsigned(text: object) -> int | None:
 
 @functools.cache
 def _known_numbers() -> frozenset[Numbers]:
-    """Return the numbers of keys that are known to be sound."""
     return frozenset(read[0] for key in published_keys() if (read := _read(key.jwk)) is not None)
 
 
@@ -165,5 +152,4 @@ def numbers_of(public_key: Any) -> Numbers:
 
 
 def algorithm_names() -> Iterable[str]:
-    """Return every algorithm that the contract knows."""
     return sorted(_RSA | frozenset().union(*_SERVED.values()))

@@ -4,7 +4,7 @@ What the model takes for granted about the package, all of it in this file:
 
 - the public methods of `KeySource` and `SharedKeySet`, which `shared_sources` makes;
 - flights are threads whose name `servers.land` knows;
-- a cache backend has ``get``, ``set``, ``add`` and ``delete``, with timeouts in seconds of the wall clock;
+- a cache backend has ``get``, ``set`` and ``delete``, with timeouts in seconds of the wall clock;
 - processes of one fleet keep one cooldown and one backoff, as far as the cache lets them know (`Process.history`).
 
 With a shared cache the model says only what must not happen, with a single process also what must.
@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conftest import MovableClock
+from memory_store import MemoryStore
 from servers import ScriptedIssuer, document
-from shared_sources import AHEAD, EDDSA, MAX_STALE, SECRET, TTL, make_shared, make_source
+from shared_sources import AHEAD, EDDSA, MAX_STALE, SECRET, TTL, DictBackend, make_shared, make_source
 
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchError
-from auth0_blueprint.keysets.shared import SharedEntry, SharedKeySet
+from auth0_blueprint.keysets.shared_copy import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
 
 SURELY_FRESH, SURELY_DUE = 0.9 * (TTL - AHEAD), 1.1 * (TTL - AHEAD)
@@ -82,41 +83,26 @@ class Outcome:
 
 
 def published(key_ids: frozenset[str], takes_seconds: float = 0) -> Outcome:
-    """Return the outcome of a good answer."""
     return Outcome(document(*sorted(key_ids)), key_ids, takes_seconds)
 
 
-class ClockedBackend:
+class ClockedBackend(DictBackend):
     """A cache backend that forgets by the clock which the test moves."""
 
     def __init__(self, clock: MovableClock) -> None:
+        super().__init__()
         self._clock = clock
         self._lock = threading.Lock()
-        self.values: dict[str, tuple[Any, float]] = {}
 
     def get(self, key: str) -> Any:
-        with self._lock:
-            value, until = self.values.get(key, (None, 0.0))
-            return value if self._clock.now < until else None
+        value, until = self.values.get(key, (None, 0.0))
+        return value if self._clock.now < until else None
 
     def get_many(self, *keys: str) -> Any:
         return [self.get(key) for key in keys]
 
     def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        with self._lock:
-            self.values[key] = (value, self._clock.now + (timeout or 300))
-        return True
-
-    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
-        with self._lock:
-            if self._clock.now < self.values.get(key, (None, 0.0))[1]:
-                return False
-            self.values[key] = (value, self._clock.now + (timeout or 300))
-        return True
-
-    def delete(self, key: str) -> Any:
-        with self._lock:
-            return self.values.pop(key, None) is not None
+        return super().set(key, (value, self._clock.now + (timeout or 300)))
 
 
 class World:
@@ -128,6 +114,7 @@ class World:
         self.clock.uniform = self.uniform
         self.is_sharing = is_sharing
         self.backend = ClockedBackend(self.clock)
+        self.store = MemoryStore(self.clock)
         self.scripted = ScriptedIssuer(b"")
         self.outcome = published(frozenset({"a"}))
         self.jitter = 0.5
@@ -139,21 +126,19 @@ class World:
         self.disturbed_at = self.clock.uptime
 
     def uniform(self, low: float, high: float) -> float:
-        """Stand in for chance."""
         return low + (high - low) * self.jitter
 
     def shared(self) -> SharedKeySet:
-        """Return the shared copy as one more process sees it."""
         return make_shared(
             self.clock,
             lambda: self.backend if self.is_sharing else None,
             # No second by the real clock, which a busy machine might take: that would be a cache that is down.
             call_within=lambda _seconds, operation: operation(),
+            store=self.store if self.is_sharing else None,
             secret=SECRET if self.is_sharing else None,
         )
 
     def note(self, key_ids: frozenset[str], seconds_ago: float = 0) -> Publication:
-        """Note that the issuer has given *key_ids* to somebody."""
         wall, monotonic = self.clock.now - seconds_ago, self.clock.uptime - seconds_ago
         # Only without sharing can the wall clock go back, and only then the order of the answers is that of the ages.
         order = wall if self.is_sharing else float(len(self.publications))
@@ -172,7 +157,6 @@ class World:
         return max(self.clock.now - publication.wall, self.clock.uptime - publication.monotonic)
 
     def is_newer_than(self, attempt: Attempt) -> bool:
-        """Tell whether anybody has got a key set since *attempt*."""
         return any(publication.monotonic >= attempt.started_at for publication in self.publications)
 
 
@@ -240,7 +224,6 @@ class Process:
         return True
 
     def key_ids(self) -> frozenset[str]:
-        """Return the key ids at hand."""
         return frozenset(key_id for key_id in KEY_IDS if self.holds(key_id))
 
     def candidates(self) -> list[Publication]:

@@ -29,36 +29,18 @@ ANY_JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 #: Values that a reader has to refuse, or that readers differ about.
-_ODD_TEXTS = st.sampled_from(
-    [
-        "NaN",
-        "-Infinity",
-        "1e400",
-        "-1e400",
-        "9" * 400,
-        "9" * 5000,
-        "-0",
-        "-0.0",
-        "1.0",
-        "01",
-        '"\\ud800"',
-        '"\\ud83d\\ude00"',
-        '{"\\udc00": 1}',
-        '{"a": 1, "a": 1}',
-        '{"a": 1, "\\u0061": 2}',
-        "[" * 30 + "]" * 30,
-        "[" * 31 + "]" * 31,
-        "[" * 32 + "]" * 32,
-        "[" * 3000 + "]" * 3000,
-        '{"a":' * 31 + "1" + "}" * 31,
-        '{"a":' * 32 + "1" + "}" * 32,
-        "'a'",
-        '"' + "x" * 12_500 + '"',  # more than a token may have
-        '"\t"',
-        "",
-        "tru",
-    ]
-)
+_ODD_TEXTS = st.sampled_from([
+    "NaN", "-Infinity", "1e400", "-1e400", "9" * 400, "9" * 5000, "-0", "-0.0", "1.0", "01",
+    '"\\ud800"', '"\\ud83d\\ude00"', '{"\\udc00": 1}', '{"a": 1, "a": 1}', '{"a": 1, "\\u0061": 2}',
+    *("[" * depth + "]" * depth for depth in (30, 31, 32, 3000)),
+    *('{"a":' * depth + "1" + "}" * depth for depth in (31, 32)),
+    '"' + "x" * 12_500 + '"',  # more than a token may have
+    "'a'", '"\t"', "", "tru",
+])  # fmt: skip
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _any_value() -> st.SearchStrategy[str]:
@@ -79,21 +61,8 @@ _TEXT_OR_NOT = _one_of("client", "", " ", "\u0000", "é", None, 1, True, ["clien
 
 _HEADER_VALUES: Mapping[str, st.SearchStrategy[str]] = {
     "alg": _one_of(
-        *ALGORITHMS,
-        "Ed25519",
-        "none",
-        "None",
-        "HS256",
-        "eddsa",
-        "ES384",
-        "RS512",
-        "EdDSA ",
-        "RS256\r\n",
-        "",
-        None,
-        0,
-        ["EdDSA"],
-        {"EdDSA": 1},
+        *(*ALGORITHMS, "Ed25519", "none", "None", "HS256", "eddsa", "ES384", "RS512"),
+        *("EdDSA ", "RS256\r\n", "", None, 0, ["EdDSA"], {"EdDSA": 1}),
     ),
     "kid": _one_of(*_KEY_IDS, "", "no", "ED", "ed ", "e" * 256, "e" * 257, None, 1, ["ed"], {"kid": "ed"}),
     "typ": _one_of("JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "JWT ", "id+jwt", "", None, 1, ["JWT"]),
@@ -110,20 +79,8 @@ _HEADER_VALUES: Mapping[str, st.SearchStrategy[str]] = {
 _CLAIM_VALUES: Mapping[str, st.SearchStrategy[str]] = {
     "iss": _one_of(ISSUER, ISSUER[:-1], f"{ISSUER}x", ISSUER.upper(), [ISSUER], {ISSUER: 1}, "", None, 1),
     "aud": _one_of(
-        AUDIENCE,
-        [AUDIENCE],
-        ["other", AUDIENCE],
-        f"{AUDIENCE}/",
-        f"x {AUDIENCE}",
-        AUDIENCE[:-1],
-        ["other"],
-        [],
-        "",
-        [[AUDIENCE]],
-        [AUDIENCE, 1],
-        [AUDIENCE, None],
-        {AUDIENCE: 1},
-        None,
+        *(AUDIENCE, [AUDIENCE], ["other", AUDIENCE], f"{AUDIENCE}/", f"x {AUDIENCE}", AUDIENCE[:-1], ["other"]),
+        *([], "", [[AUDIENCE]], [AUDIENCE, 1], [AUDIENCE, None], {AUDIENCE: 1}, None),
     ),
     "sub": _TEXT_OR_NOT,
     "exp": _times(-3600, -6, -5.000001, -5, -4.999999, 0, 2_591_940, 2_591_940.001, 2_600_000),
@@ -132,11 +89,7 @@ _CLAIM_VALUES: Mapping[str, st.SearchStrategy[str]] = {
     "scope": _one_of("a b", "", "  ", [], ["a", "b"], ["a", 1], [None], 1, 0, True, {}, None),
     "permissions": _one_of([], ["a", "b"], ["a", 1], [None], "admin", "", 1, {}, None),
     "cnf": _one_of({}, {"jkt": "x"}, {"x5t#S256": "x"}, {"jwk": {}}, "x", [], None, 0),
-    "jti": _TEXT_OR_NOT,
-    "azp": _TEXT_OR_NOT,
-    "client_id": _TEXT_OR_NOT,
-    "org_id": _TEXT_OR_NOT,
-    "gty": _TEXT_OR_NOT,
+    **dict.fromkeys(("jti", "azp", "client_id", "org_id", "gty"), _TEXT_OR_NOT),
     # What flask-jwt-extended reads in tokens of its own making.
     "type": _one_of("access", "refresh", "", None, 1),
     "fresh": _one_of(True, False, 0, NOW, "x"),
@@ -165,13 +118,13 @@ def _changed(draw: st.DrawFn, good: Mapping[str, Any], near: Mapping[str, st.Sea
 def json_object(members: Members) -> bytes:
     """Return the JSON text that has exactly *members*, in their order."""
     texts = [f"{json.dumps(name)}: {value}" for name, value in members]
-    return f"{{{', '.join(texts)}}}".encode("utf-8", "surrogatepass")
+    return _encoded(f"{{{', '.join(texts)}}}")
 
 
 def _or_anything(objects: st.SearchStrategy[Members]) -> st.SearchStrategy[bytes]:
     """Return texts of *objects*, and now and then of another JSON value, or no text at all."""
     texts = objects.map(json_object)
-    odd = _any_value().map(lambda text: text.encode("utf-8", "surrogatepass")) | st.binary(max_size=20)
+    odd = _any_value().map(_encoded) | st.binary(max_size=20)
     wrapped = st.builds(bytes.__add__, st.sampled_from([b"\xef\xbb\xbf", b" ", b"\n", b"[", b"\xff"]), texts)
     return st.integers(0, 19).flatmap(lambda n: odd if n == 0 else wrapped if n == 1 else texts)
 
@@ -200,25 +153,10 @@ _JWK_VALUES: Mapping[str, st.SearchStrategy[str]] = {
 
 
 def _material() -> st.SearchStrategy[str]:
-    """Return numbers of real keys, nearly so, and not at all."""
     numbers = [key.jwk[name] for key in published_keys() for name in ("n", "x", "y", "e") if name in key.jwk]
     nearly = [*(text + "A" for text in numbers), *(text + "=" for text in numbers), *(text[:-1] for text in numbers)]
-    made_up: list[Any] = [
-        "",
-        "AA",
-        "AQ",
-        "AQAB",
-        "AAEAAQ",
-        "_" * 43,
-        "A" * 43,
-        "_" * 342,
-        "A" * 3000,
-        None,
-        3,
-        ["AQAB"],
-        {},
-    ]
-    return _one_of(*numbers, *nearly, *made_up)
+    text = ("", "AA", "AQ", "AQAB", "AAEAAQ", "_" * 43, "A" * 43, "_" * 342, "A" * 3000)
+    return _one_of(*numbers, *nearly, *text, None, 3, ["AQAB"], {})
 
 
 @functools.cache
@@ -232,7 +170,6 @@ _KEYS = st.deferred(lambda: st.sampled_from([published_keys()[0]] * 4 + [*publis
 
 @st.composite
 def _key_lists(draw: st.DrawFn) -> list[bytes]:
-    """Return the members of a key set: good keys, changed ones, and anything."""
     members: list[bytes] = []
     for _ in range(draw(st.sampled_from((1, 1, 2, 2, 3, 4, 0)))):
         kind, key = draw(st.integers(0, 9)), draw(_KEYS)
@@ -243,7 +180,7 @@ def _key_lists(draw: st.DrawFn) -> list[bytes]:
         elif kind < 9:
             members.append(json_object(draw(_changed(key.jwk, _jwk_values()))))
         else:
-            members.append(draw(_any_value()).encode("utf-8", "surrogatepass"))
+            members.append(_encoded(draw(_any_value())))
     return members * draw(st.sampled_from([1] * 19 + [40]))
 
 
@@ -253,23 +190,13 @@ def _key_set(keys: list[bytes], others: Members) -> bytes:
 
 
 _NOTHING: st.SearchStrategy[Members] = st.just([])
-_OTHER_MEMBERS = (
-    _NOTHING
-    | _NOTHING
-    | _NOTHING
-    | st.lists(st.tuples(st.sampled_from(["keys", "Keys", "issuer"]), _any_value()), max_size=1)
-)
-_KEY_SETS = st.builds(_key_set, _key_lists(), _OTHER_MEMBERS)
+_A_MEMBER = st.lists(st.tuples(st.sampled_from(["keys", "Keys", "issuer"]), _any_value()), max_size=1)
+_KEY_SETS = st.builds(_key_set, _key_lists(), _NOTHING | _NOTHING | _NOTHING | _A_MEMBER)
+_ODD_DOCUMENTS = {
+    0: st.binary(max_size=40),
+    1: _any_value().map(_encoded),
+    2: ANY_JSON.map(lambda value: json.dumps({"keys": value}).encode()),
+}
 
 #: Key set documents: mostly near-valid, of any shape.
-KEY_SETS = st.integers(0, 19).flatmap(
-    lambda n: (
-        st.binary(max_size=40)
-        if n == 0
-        else _any_value().map(lambda text: text.encode("utf-8", "surrogatepass"))
-        if n == 1
-        else st.builds(lambda value: json.dumps({"keys": value}).encode(), ANY_JSON)
-        if n == 2
-        else _KEY_SETS
-    )
-)
+KEY_SETS = st.integers(0, 19).flatmap(lambda n: _ODD_DOCUMENTS.get(n, _KEY_SETS))

@@ -20,7 +20,6 @@ FORMS = (CREDENTIAL.pem, CREDENTIAL.escaped_pem, CREDENTIAL.byte_sequence)
 
 @st.composite
 def _spoilt(draw: st.DrawFn) -> str:
-    """Draw a certificate with something put in, or in the place of something."""
     text = draw(st.sampled_from(FORMS))
     start = draw(st.integers(0, len(text)))
     end = min(len(text), start + draw(st.integers(0, 3)))
@@ -29,7 +28,6 @@ def _spoilt(draw: st.DrawFn) -> str:
 
 @st.composite
 def _spoilt_der(draw: st.DrawFn) -> str:
-    """Draw a byte sequence of a certificate with another byte in it."""
     der = bytearray(CREDENTIAL.der)
     der[draw(st.integers(0, len(der) - 1))] = draw(st.integers(0, 255))
     return f":{base64.b64encode(der).decode()}:"

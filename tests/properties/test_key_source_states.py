@@ -33,30 +33,17 @@ NO_WAIT_SECONDS = 0.4  # by any clock: somebody who had to wait so long may be t
 
 _KEY_SETS = st.frozensets(st.sampled_from(KEY_IDS), min_size=1)
 _TAKES = st.sampled_from([0.0, 0.0, 0.0, 1.0, 5.0])
+_PAUSES = (0, 0, 0.5, 17, 90, 300, 86_400)
 _FAILURES = st.sampled_from(
     [
-        *(
-            FetchError("http_status", status=503, retry_after_seconds=seconds)
-            for seconds in (0, 0, 0.5, 17, 90, 300, 86_400)
-        ),
+        *(FetchError("http_status", status=503, retry_after_seconds=seconds) for seconds in _PAUSES),
         RuntimeError("something else"),
-        b"",
-        b"<html>",
-        b"[]",
-        b'{"keys": []}',
-        b'{"keys": [{"kty": "oct", "k": "AA", "kid": "a"}]}',
+        *(b"", b"<html>", b"[]", b'{"keys": []}', b'{"keys": [{"kty": "oct", "k": "AA", "kid": "a"}]}'),
     ]
 )
-_OUTCOMES = st.builds(published, _KEY_SETS, _TAKES) | st.builds(
-    Outcome, _FAILURES, key_ids=st.none(), takes_seconds=_TAKES
-)
-_AROUND_THE_LIMITS = (
-    COOLDOWN - 0.5,
-    SURELY_DUE,
-    MAX_STALE - 600,
-    MAX_STALE - 0.5,
-    MAX_STALE + 0.5,
-)
+_FAILS = st.builds(Outcome, _FAILURES, key_ids=st.none(), takes_seconds=_TAKES)
+_OUTCOMES = st.builds(published, _KEY_SETS, _TAKES) | _FAILS
+_AROUND_THE_LIMITS = (COOLDOWN - 0.5, SURELY_DUE, MAX_STALE - 600, MAX_STALE - 0.5, MAX_STALE + 0.5)
 _MOVES = st.sampled_from([0.5, 1.0, 2.0, 5.0, 90.0, 299.0, 301.0, 430.0, *_AROUND_THE_LIMITS])
 _REQUESTED = st.sampled_from([*KEY_IDS, "never published", "never published", None])
 _REQUESTS = st.lists(st.tuples(st.integers(0, 1), st.just(0.0) | _MOVES, _REQUESTED), min_size=1, max_size=4)
@@ -64,9 +51,6 @@ _REQUESTS = st.lists(st.tuples(st.integers(0, 1), st.just(0.0) | _MOVES, _REQUES
 
 @dataclass(frozen=True)
 class Before:
-    """How things were when a request came."""
-
-    key_ids: frozenset[str]
     is_known: bool
     is_surely_fresh: bool
     is_surely_due: bool
@@ -119,9 +103,9 @@ class KeySourceMachine(RuleBasedStateMachine):
         before = self._before(process, key_id)
         started_at = time.monotonic()
         answer: str | None = None
+        error: Exception | None = None
         try:
             answer = process.source.key_for(key_id, EDDSA).key.key_id
-            error: Exception | None = None
         except (UnknownKeyError, KeySetUnavailableError) as exc:
             error = exc
         event(type(error).__name__ if error else "a key")
@@ -167,13 +151,10 @@ class KeySourceMachine(RuleBasedStateMachine):
 
     def _wait_until_the_issuer_is_asked(self) -> None:
         """Wait for the flights that there are to ask, or to land without."""
-        for thread in threading.enumerate():
-            while (
-                thread.name == "auth0-blueprint-background"
-                and thread.is_alive()
-                and not self.world.scripted.asked.is_set()
-            ):
-                thread.join(0.001)
+        flights = [thread for thread in threading.enumerate() if thread.name == "auth0-blueprint-background"]
+        for flight in flights:
+            while flight.is_alive() and not self.world.scripted.asked.is_set():
+                flight.join(0.001)
 
     def _before(self, process: Process, key_id: str | None) -> Before:
         age = float("inf") if process.floor is None else self.world.age(process.floor)
@@ -181,7 +162,6 @@ class KeySourceMachine(RuleBasedStateMachine):
         latest = history[-1].publication if history else None
         is_latest_fresh = latest is not None and self.world.age(latest) < SURELY_FRESH
         return Before(
-            key_ids=process.key_ids(),
             is_known=process.holds(key_id),
             is_surely_fresh=age < SURELY_FRESH or is_latest_fresh,
             is_surely_due=age >= SURELY_DUE,
@@ -248,8 +228,6 @@ def _is_over(last: Attempt | None, now: float) -> bool:
 
 
 class OneProcessMachine(KeySourceMachine):
-    """One process, whose wall clock may also be set back."""
-
     @rule(seconds=_MOVES)
     def the_wall_clock_is_set_back(self, seconds: float) -> None:
         self.world.clock.now -= seconds
@@ -270,6 +248,7 @@ class FleetMachine(KeySourceMachine):
         self.world.disturb()
         for name in list(self.world.backend.values):
             self.world.backend.set(name, text, 3600)
+        self.world.store.put("lease", text, 3600)
 
 
 TestOneProcess = OneProcessMachine.TestCase

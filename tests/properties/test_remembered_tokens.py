@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from auth0_blueprint.errors import KeySetUnavailableError
-from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.sequence import Presentation, Step, VerificationSequence
 from auth0_blueprint.verification.token_cache import RememberedToken, TokenCache, digest_of
@@ -46,14 +45,12 @@ class SideBySide(RuleBasedStateMachine):
 
     make_verifier: MakeVerifier = Verifier
     make_sequence: MakeSequence = staticmethod(sequence_of)
-    is_cache_shared_by_apps = False
+    cache_count = len(SETTINGS)
 
     def __init__(self) -> None:
         super().__init__()
         self.tenant = Tenant()
-        caches = [TokenCache(CACHE_SIZE) for _ in SETTINGS]
-        if self.is_cache_shared_by_apps:
-            caches = caches[:1] * len(SETTINGS)
+        caches = [TokenCache(CACHE_SIZE) for _ in range(self.cache_count)] * (len(SETTINGS) // self.cache_count)
         self.pairs = [
             (
                 GuardedApp(self.tenant, one, cache, type(self).make_verifier, type(self).make_sequence),
@@ -155,13 +152,11 @@ class _OneGeneration:
     def __init__(self, keys: Any) -> None:
         self._keys = keys
 
-    def snapshot(self) -> Snapshot:
-        found: Snapshot = self._keys.snapshot()
-        return replace(found, generation=1)
+    def snapshot(self) -> Any:
+        return replace(self._keys.snapshot(), generation=1)
 
-    def key_for(self, *arguments: Any) -> FoundKey:
-        found: FoundKey = self._keys.key_for(*arguments)
-        return replace(found, generation=1)
+    def key_for(self, *arguments: Any) -> Any:
+        return replace(self._keys.key_for(*arguments), generation=1)
 
 
 def forgets_the_generation(loaded: Any, keys: Any, *arguments: Any, **options: Any) -> Verifier:
@@ -214,27 +209,18 @@ class SharesClaims(Verifier):
 
 def _comes_to_light(**faults: Any) -> bool:
     machine: Any = type("Faulty", (SideBySide,), faults)
+    run = settings(max_examples=2000, stateful_step_count=20, phases=[Phase.generate], print_blob=False)
     try:
-        run_state_machine_as_test(
-            machine,
-            settings=settings(max_examples=2000, stateful_step_count=20, phases=[Phase.generate], print_blob=False),
-        )
+        run_state_machine_as_test(machine, settings=run)
     except AssertionError:
         return True
     return False
 
 
-@pytest.mark.parametrize(
-    "make_verifier",
-    [
-        ForgetsTheTime,
-        ForgetsTheEnd,
-        forgets_the_generation,
-        ForgetsTheKeySetsAge,
-        SharesClaims,
-    ],
-    ids=lambda fault: fault.__name__,
-)
+FAULTS = [ForgetsTheTime, ForgetsTheEnd, forgets_the_generation, ForgetsTheKeySetsAge, SharesClaims]
+
+
+@pytest.mark.parametrize("make_verifier", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_fault_in_remembering_comes_to_light(make_verifier: Callable[..., Verifier]) -> None:
     """The comparison is worth something: it finds what others have done wrong."""
     assert _comes_to_light(make_verifier=staticmethod(make_verifier))
@@ -248,4 +234,4 @@ def test_a_step_that_remembered_tokens_are_spared_comes_to_light(step: str) -> N
 
 def test_one_cache_for_two_apps_would_come_to_light() -> None:
     """Each app's settings decide about its own tokens alone."""
-    assert _comes_to_light(is_cache_shared_by_apps=True)
+    assert _comes_to_light(cache_count=1)

@@ -18,18 +18,10 @@ _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 #: Nothing but what the test asks for: no reports, no updates, no sandbox, which root cannot have.
 _ARGUMENTS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-proxy-server",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server",
     "--window-size=900,900",
-)
+)  # fmt: skip
 
 
 class Browser:
@@ -39,7 +31,6 @@ class Browser:
         self._session = session
 
     def open(self, url: str) -> None:
-        """Go to *url*, and wait until it is loaded."""
         self._post("url", url=url)
 
     def type(self, selector: str, text: str) -> None:
@@ -50,7 +41,6 @@ class Browser:
             self._post(f"{element}/value", text=text)
 
     def click(self, selector: str) -> None:
-        """Click on an element that can be seen."""
         self._post(f"{self._element(selector)}/click")
 
     def press(self, *keys: str) -> None:
@@ -59,7 +49,6 @@ class Browser:
         self._post("actions", actions=[{"type": "key", "id": "keyboard", "actions": actions}])
 
     def run(self, script: str) -> Any:
-        """Return what *script*, the body of a function, returns."""
         return self._post("execute/sync", script=script, args=[])
 
     def text(self, selector: str) -> str:
@@ -76,7 +65,6 @@ class Browser:
         return [entry["message"] for entry in self._post("se/log", type="browser")]
 
     def picture(self, file: Path) -> None:
-        """Write what can be seen to *file*."""
         file.write_bytes(base64.b64decode(self._get("screenshot")))
 
     def _element(self, selector: str) -> str:

@@ -23,11 +23,13 @@ from refusals import Answer
 
 from auth0_blueprint.testing import LocalIssuer
 
-APP = Path(__file__).with_name("app.py")
 PAGE = ROOT / "docs" / "mtls.md"
 HEADER = "X-SSL-Client-Cert"
 
 Headers = tuple[tuple[str, str], ...]
+
+#: What begins a server with TLS.
+TLS = "listen 443 ssl; ssl_certificate /etc/ssl/api.crt; ssl_certificate_key /etc/ssl/api.key;"
 
 _MAIN = """
 daemon off;
@@ -38,19 +40,10 @@ error_log {directory}/nginx.log;
 events {{}}
 http {{
     access_log off;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
+    {paths}
     {site}
 }}
 """
-
-
-def documented_site() -> str:
-    """Return the nginx configuration of docs/mtls.md."""
-    return PAGE.read_text(encoding="utf-8").partition("```nginx\n")[2].partition("```")[0]
 
 
 @contextmanager
@@ -59,18 +52,16 @@ def nginx(directory: Path, site: str) -> Iterator[int]:
     # nginx inherits the socket, as from a running nginx that it replaces: the port is never anybody else's.
     with ExitStack() as ours, ExitStack() as theirs:
         listener = ours.enter_context(socket.create_server(("127.0.0.1", 0), backlog=128))
-        port = listener.getsockname()[1]
+        port, descriptor = listener.getsockname()[1], listener.fileno()
         site = site.replace("listen 443", f"listen 127.0.0.1:{port}")
         user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
+        names = {"client_body": "body", **{name: name for name in ("proxy", "fastcgi", "uwsgi", "scgi")}}
+        paths = " ".join(f"{name}_temp_path {directory}/{folder};" for name, folder in names.items())
         configuration = directory / "nginx.conf"
-        configuration.write_text(_MAIN.format(directory=directory, user=user, site=site))
-        theirs.enter_context(
-            running(
-                ["nginx", "-p", str(directory), "-c", str(configuration), "-e", str(directory / "nginx.log")],
-                env={**os.environ, "NGINX": f"{listener.fileno()};"},
-                pass_fds=(listener.fileno(),),
-            )
-        )
+        configuration.write_text(_MAIN.format(directory=directory, user=user, paths=paths, site=site))
+        command = ["nginx", "-p", str(directory), "-c", str(configuration), "-e", str(directory / "nginx.log")]
+        environment = {**os.environ, "NGINX": f"{descriptor};"}
+        theirs.enter_context(running(command, env=environment, pass_fds=(descriptor,)))
         ours.close()
         yield port
 
@@ -110,30 +101,30 @@ def deployed(
 ) -> Iterator[Deployment]:
     """Run the app of these tests behind nginx with *site*, in the words of docs/mtls.md.
 
-    Args:
-        directory: where both run.
-        site: nginx's configuration.
-        credential: the server's.
-        issuer: whose tokens the app takes.
-        arguments: of gunicorn.
-        settings: of the app.
+    *arguments* are gunicorn's, the *credential* is that of the server.
     """
-    shutil.copy(APP, directory / "system_app.py")
-    certificate, key = credential.write_to(directory, "server")
+    _copy_app(directory)
     path = directory / "gunicorn.sock"
     path.unlink(missing_ok=True)
+    environment = {**trusting(issuer), **settings}
     with (
         socket.create_server(str(path), family=socket.AF_UNIX) as unix_socket,
-        gunicorn(
-            "system_app:app", directory, {**_trusting(issuer), **settings}, *arguments, sockets=(unix_socket,)
-        ) as (url, _),
+        gunicorn("system_app:app", directory, environment, *arguments, sockets=(unix_socket,)) as (url, _),
     ):
         direct = Address(urlsplit(url).port or 0)
         site = site.replace("/run/api/gunicorn.sock", str(path))
         site = site.replace("127.0.0.1:8000", f"127.0.0.1:{direct.port}")
-        site = site.replace("/etc/ssl/api.crt", str(certificate)).replace("/etc/ssl/api.key", str(key))
-        with nginx(directory, site) as port:
-            yield Deployment(Address(port, authority=certificate), direct)
+        with nginx_with_tls(directory, site, credential) as front:
+            yield Deployment(front, direct)
+
+
+@contextmanager
+def nginx_with_tls(directory: Path, site: str, credential: Credential) -> Iterator[Address]:
+    """Run nginx with *site*, which has the certificate of *credential*."""
+    certificate, key = credential.write_to(directory, "server")
+    site = site.replace("/etc/ssl/api.crt", str(certificate)).replace("/etc/ssl/api.key", str(key))
+    with nginx(directory, site) as port:
+        yield Address(port, authority=certificate)
 
 
 @contextmanager
@@ -142,23 +133,23 @@ def gunicorn_that_ends_tls(
 ) -> Iterator[Address]:
     """Run the app of these tests under gunicorn alone, with what docs/mtls.md puts around it.
 
-    Args:
-        directory: where it runs.
-        credential: the server's.
-        issuer: whose tokens the app takes.
-        clients: a file with certificates of authorities that clients may have theirs from.
+    *clients* is a file with certificates of authorities that clients may have theirs from.
     """
-    shutil.copy(APP, directory / "system_app.py")
+    _copy_app(directory)
     (advised,) = (block.code for block in python_blocks(PAGE))
     (directory / "tls_app.py").write_text("from system_app import app\n" + advised)
     certificate, key = credential.write_to(directory, "server")
     arguments = ["--certfile", str(certificate), "--keyfile", str(key), "--ca-certs", str(clients), "--cert-reqs", "1"]
-    settings = {**_trusting(issuer), "AUTH0_MTLS_CERT": "environ:SSL_CLIENT_CERT"}
+    settings = {**trusting(issuer), "AUTH0_MTLS_CERT": "environ:SSL_CLIENT_CERT"}
     with gunicorn("tls_app:app", directory, settings, *arguments) as (url, _):
         yield Address(urlsplit(url).port or 0, authority=certificate)
 
 
-def _trusting(issuer: LocalIssuer) -> dict[str, str]:
+def _copy_app(directory: Path) -> None:
+    shutil.copy(Path(__file__).with_name("app.py"), directory / "system_app.py")
+
+
+def trusting(issuer: LocalIssuer) -> dict[str, str]:
     return {name: value for name, value in issuer.settings.items() if value is not None}
 
 
@@ -173,29 +164,9 @@ def raw(connection: HTTPConnection, target: str, headers: Headers = ()) -> tuple
 
 
 def get(connection: HTTPConnection, target: str, headers: Headers = ()) -> tuple[Answer, str]:
-    """Ask for *target*, and return what is answered, and the worker process that has."""
-    status, received, body = raw(connection, target, headers)
-    answer = Answer(
-        status,
-        tuple(received.get_all("WWW-Authenticate", ())),
-        json.loads(body),
-        cache_control=received["Cache-Control"],
-        content_type=received["Content-Type"],
-    )
-    return answer, received["X-Worker"]
-
-
-def ask(connection: HTTPConnection, token: str, headers: Headers = ()) -> Answer:
-    """Present *token* to the guarded view by both schemes, which have to be answered alike; end the connection."""
+    """Ask for *target*, and return what is answered, and the worker process that has; end the connection."""
     with closing(connection):
-        by_bearer, by_dpop = (
-            get(connection, "/messages", (("Authorization", f"{scheme} {token}"), *headers))[0]
-            for scheme in ("Bearer", "DPoP")
-        )
-    assert by_bearer == by_dpop
-    return by_bearer
-
-
-def passed_with(credential: Credential) -> Answer:
-    """Return the answer of the guarded view to whoever has shown *credential*."""
-    return Answer(200, (), {"bound to": {"x5t#S256": credential.thumbprint}}, cache_control=None)
+        status, received, body = raw(connection, target, headers)
+    challenges = tuple(received.get_all("WWW-Authenticate", ()))
+    answer = Answer(status, challenges, json.loads(body), received["Cache-Control"], received["Content-Type"])
+    return answer, received["X-Worker"]

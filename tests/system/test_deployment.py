@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,13 +12,13 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 from documents import ROOT
-from fleet.redis_server import RedisServer, redis_server_program
+from fleet.redis_server import empty_redis
 from processes import gunicorn, http
 from refusals import NO_CREDENTIALS, Answer, forbidden
 
 from auth0_blueprint.testing import LocalIssuer
 
-from .servers import Address, get, nginx, raw
+from .servers import Address, get, nginx, raw, trusting
 
 EXAMPLE = ROOT / "examples" / "deployment"
 
@@ -36,17 +35,8 @@ app.add_url_rule("/shown", view_func=lambda: {"from": request.remote_addr, "url"
 
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[LocalIssuer]:
-    """One that nobody else asks."""
     with LocalIssuer() as issuer:
         yield issuer
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    program = redis_server_program()
-    assert program is not None, "there is no redis-server"
-    with RedisServer(program, tmp_path_factory.mktemp("redis")) as redis:
-        yield redis
 
 
 @pytest.fixture(scope="module")
@@ -56,27 +46,20 @@ def compose() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def environment(compose: dict[str, Any], redis: RedisServer, issuer: LocalIssuer) -> dict[str, str]:
-    """What compose.yaml gives the API, with the issuer and the Redis of this machine."""
+def replicas(compose: dict[str, Any], issuer: LocalIssuer, directory: Path) -> Iterator[tuple[str, str]]:
+    """Two containers with the API, of which each has two workers: their addresses.
+
+    Their environment is that of compose.yaml, with the issuer and the Redis of this machine.
+    """
     given: dict[str, str] = dict(compose["api"]["environment"])
     assert given.pop("CACHE_REDIS_URL") == "redis://redis:6379/0"
-    assert given.pop("AUTH0_DOMAIN").startswith("${AUTH0_DOMAIN:?")
-    assert given.pop("AUTH0_AUDIENCE").startswith("${AUTH0_AUDIENCE:?")
-    assert given.pop("AUTH0_CACHE_SECRET").startswith("${AUTH0_CACHE_SECRET:?")
-    trusted = {name: value for name, value in issuer.settings.items() if value is not None}
-    shared = {"CACHE_REDIS_URL": redis.url, "AUTH0_CACHE_SECRET": "s" * 32, "AUTH0_SYNC_INTERVAL": "0"}
-    return {**given, **trusted, **shared, "AUTH0_HEALTH_DETAILS": "always"}
-
-
-@pytest.fixture(scope="module")
-def replicas(environment: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Two containers with the API, of which each has two workers: their addresses."""
-    with (
-        tempfile.TemporaryDirectory(prefix="system-", ignore_cleanup_errors=True) as directory,
-        _api(Path(directory), environment) as (first, _),
-        _api(Path(directory), environment) as (second, _),
-    ):
-        yield first, second
+    for name in ("AUTH0_DOMAIN", "AUTH0_AUDIENCE", "AUTH0_CACHE_SECRET"):
+        assert given.pop(name).startswith(f"${{{name}:?")
+    own = {"AUTH0_CACHE_SECRET": "s" * 32, "AUTH0_SYNC_INTERVAL": "0", "AUTH0_HEALTH_DETAILS": "always"}
+    with empty_redis(directory) as redis:
+        environment = {**given, **trusting(issuer), **own, "CACHE_REDIS_URL": redis.url}
+        with _api(directory, environment) as (first, _), _api(directory, environment) as (second, _):
+            yield first, second
 
 
 def _api(directory: Path, environment: dict[str, str]) -> Any:
@@ -102,9 +85,7 @@ def front(replicas: tuple[str, str], directory: Path) -> Iterator[Address]:
 
 
 def ask(front: Address, path: str, *headers: tuple[str, str]) -> Answer:
-    with closing(front.connect()) as connection:
-        answer, _ = get(connection, path, headers)
-    return answer
+    return get(front.connect(), path, headers)[0]
 
 
 def bearer(token: str) -> tuple[str, str]:
@@ -143,14 +124,12 @@ def test_all_processes_together_fetch_the_keys_once(front: Address, issuer: Loca
 
 def test_a_client_cannot_say_who_it_is(front: Address) -> None:
     """The app believes nginx, and nginx nobody."""
-    forged = (
-        ("Host", "api.example.com"),
-        ("X-Forwarded-For", "10.0.0.1"),
-        ("X-Forwarded-Host", "elsewhere.example.com"),
-        ("X-Forwarded-Proto", "https"),
-        ("X-Forwarded-Prefix", "/elsewhere"),
-    )
-    assert ask(front, "/shown", *forged).body == {"from": "127.0.0.1", "url": "http://api.example.com/shown"}
+    forged = {"For": "10.0.0.1", "Host": "elsewhere.example.com", "Proto": "https", "Prefix": "/elsewhere"}
+    headers = ((f"X-Forwarded-{name}", value) for name, value in forged.items())
+    assert ask(front, "/shown", ("Host", "api.example.com"), *headers).body == {
+        "from": "127.0.0.1",
+        "url": "http://api.example.com/shown",
+    }
 
 
 def test_the_routes_for_operators_are_for_those_inside(front: Address, issuer: LocalIssuer) -> None:

@@ -16,26 +16,15 @@ from certificates import Credential
 
 from auth0_blueprint.testing import LocalIssuer
 
-from .servers import Deployment, deployed, raw
-
-_COMMON = """
-    listen 443 ssl;
-    ssl_certificate     /etc/ssl/api.crt;
-    ssl_certificate_key /etc/ssl/api.key;
-"""
+from .servers import TLS, Deployment, deployed, raw
 
 SITE = f"""
 upstream api {{ server unix:/run/api/gunicorn.sock; }}
 server {{
-    {_COMMON}
+    {TLS}
     proxy_set_header Host $http_host;
-
-    location /shown/ {{
-        proxy_pass http://api;
-    }}
-    location /cut/ {{
-        proxy_pass http://api/;
-    }}
+    location /shown/ {{ proxy_pass http://api; }}
+    location /cut/ {{ proxy_pass http://api/; }}
     location /told/ {{
         proxy_pass http://api/;
         proxy_set_header Host internal.example;
@@ -48,10 +37,7 @@ server {{
         proxy_set_header Host $http_host;
         proxy_set_header SCRIPT_NAME /mounted;
     }}
-    location /forgotten/ {{
-        proxy_pass http://api/;
-        proxy_set_header X-Other other;
-    }}
+    location /forgotten/ {{ proxy_pass http://api/; proxy_set_header X-Other other; }}
 }}
 """
 
@@ -63,7 +49,6 @@ def deployment(directory: Path, server: Credential, session_issuer: LocalIssuer)
 
 
 def shown(deployment: Deployment, target: str, host: str = "api.example.com") -> dict[str, Any]:
-    """Return what the app sees of *target*."""
     with closing(deployment.nginx.connect()) as connection:
         status, _, body = raw(connection, target, (("Host", host),))
     assert status == 200, body
@@ -73,79 +58,68 @@ def shown(deployment: Deployment, target: str, host: str = "api.example.com") ->
 
 #: What clients write after ``/shown/``, and what WSGI makes of it, which is the same in each set-up.
 SPELLINGS = {
-    "a%20b": "a b",
-    "a%2Bb": "a+b",
-    "a+b": "a+b",
-    "a%25b": "a%b",
-    "a%3Bb": "a;b",
-    "%7Ea": "~a",
+    "a%20b": "a b", "a%2Bb": "a+b", "a+b": "a+b", "a%25b": "a%b", "a%3Bb": "a;b", "%7Ea": "~a",
     "caf%C3%A9": "caf\xc3\xa9",  # WSGI has bytes as latin-1
-    "a:b@c!$&'()*,=": "a:b@c!$&'()*,=",
-    "a%2Fb": "a/b",
-    "a%2fb": "a/b",
-}
+    "a:b@c!$&'()*,=": "a:b@c!$&'()*,=", "a%2Fb": "a/b", "a%2fb": "a/b",
+}  # fmt: skip
+#: The three that nginx spells as the client does, where it cuts the prefix off.
+SPELLED_ALIKE = ("a%20b", "a%25b", "caf%C3%A9")
 
 
-class TestPrefixLeftInPlace:
-    @pytest.mark.parametrize("spelling", SPELLINGS)
-    def test_the_path_arrives_as_written_and_decoded(self, deployment: Deployment, spelling: str) -> None:
-        """``RAW_URI`` is the client's own spelling; ``PATH_INFO`` does not tell ``%2F`` from ``/``."""
-        seen = shown(deployment, f"/shown/{spelling}?a=%2F%20b&c")
-        assert seen["RAW_URI"] == f"/shown/{spelling}?a=%2F%20b&c"
-        assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == ("", f"/shown/{SPELLINGS[spelling]}")
-        assert seen["QUERY_STRING"] == "a=%2F%20b&c"
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("is_cut", [False, True], ids=["left in place", "cut off"])
+def test_the_path_arrives_decoded(deployment: Deployment, is_cut: bool, spelling: str) -> None:
+    """``PATH_INFO`` does not tell ``%2F`` from ``/``.
 
-    @pytest.mark.parametrize("path", ["a//b", "a/../b", "a/./b"])
-    def test_slashes_and_dots_are_left_alone(self, deployment: Deployment, path: str) -> None:
-        """By nginx, gunicorn and the app."""
-        seen = shown(deployment, f"/shown/{path}")
-        assert (seen["PATH_INFO"], seen["RAW_URI"]) == (f"/shown/{path}", f"/shown/{path}")
+    ``RAW_URI`` is the client's own spelling where nginx leaves the prefix; else only the query is.
+    """
+    seen = shown(deployment, f"{'/cut' if is_cut else ''}/shown/{spelling}?a=%2F%20b&c")
+    spelled = SPELLINGS[spelling] if is_cut and spelling not in SPELLED_ALIKE else spelling
+    assert seen["RAW_URI"] == f"/shown/{spelled}?a=%2F%20b&c"
+    assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == ("", f"/shown/{SPELLINGS[spelling]}")
+    assert is_cut or seen["QUERY_STRING"] == "a=%2F%20b&c"
 
 
-class TestPrefixCutOff:
-    @pytest.mark.parametrize("spelling", SPELLINGS)
-    def test_the_path_arrives_decoded_and_spelled_anew(self, deployment: Deployment, spelling: str) -> None:
-        """By nginx: ``RAW_URI`` is not the client's spelling any more. The query is."""
-        seen = shown(deployment, f"/cut/shown/{spelling}?a=%2F%20b&c")
-        respelled = {"a%20b": "a%20b", "a%25b": "a%25b", "caf%C3%A9": "caf%C3%A9"}.get(spelling, SPELLINGS[spelling])
-        assert seen["RAW_URI"] == f"/shown/{respelled}?a=%2F%20b&c"
-        assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == ("", f"/shown/{SPELLINGS[spelling]}")
-
-    @pytest.mark.parametrize(("path", "left"), [("a//b", "a/b"), ("a/../b", "b"), ("a/./b", "a/b")])
-    def test_slashes_and_dots_are_resolved(self, deployment: Deployment, path: str, left: str) -> None:
-        """Also by nginx."""
-        seen = shown(deployment, f"/cut/shown/{path}")
-        assert (seen["PATH_INFO"], seen["RAW_URI"]) == (f"/shown/{left}", f"/shown/{left}")
-
-    def test_the_app_does_not_know_scheme_or_prefix(self, deployment: Deployment) -> None:
-        """Unless it is told: that is what a public URL is for."""
-        assert shown(deployment, "/cut/shown/a")["base_url"] == "http://api.example.com/shown/a"
+@pytest.mark.parametrize(("path", "resolved"), [("a//b", "a/b"), ("a/../b", "b"), ("a/./b", "a/b")])
+@pytest.mark.parametrize("is_cut", [False, True], ids=["left in place", "cut off"])
+def test_slashes_and_dots_are_resolved_only_where_the_prefix_is_cut_off(
+    deployment: Deployment, is_cut: bool, path: str, resolved: str
+) -> None:
+    """By nginx; elsewhere they are left alone, by gunicorn and the app as well."""
+    seen = shown(deployment, f"{'/cut' if is_cut else ''}/shown/{path}")
+    left = f"/shown/{resolved if is_cut else path}"
+    assert (seen["PATH_INFO"], seen["RAW_URI"]) == (left, left)
 
 
-class TestPrefixTold:
-    def test_proxy_fix_puts_the_public_url_together(self, deployment: Deployment) -> None:
-        """From the headers; ``RAW_URI`` lacks the prefix."""
-        seen = shown(deployment, "/told/shown/a%20b?c")
-        assert seen["base_url"] == "https://api.example.com/told/shown/a%20b"
-        assert (seen["SCRIPT_NAME"], seen["PATH_INFO"], seen["RAW_URI"]) == ("/told", "/shown/a b", "/shown/a%20b?c")
-
-    def test_a_script_name_from_the_proxy_goes_with_the_whole_raw_uri(self, deployment: Deployment) -> None:
-        """The header is gunicorn's (``forwarder_headers``); here ``RAW_URI`` has the prefix."""
-        seen = shown(deployment, "/mounted/shown/a%2Fb?c")
-        assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == ("/mounted", "/shown/a/b")
-        assert seen["RAW_URI"] == "/mounted/shown/a%2Fb?c"
+def test_where_it_is_cut_off_the_app_does_not_know_scheme_or_prefix(deployment: Deployment) -> None:
+    """Unless it is told: that is what a public URL is for."""
+    assert shown(deployment, "/cut/shown/a")["base_url"] == "http://api.example.com/shown/a"
 
 
-class TestHost:
-    @pytest.mark.parametrize("host", ["api.example.com", "API.example.com", "api.example.com:443", "evil.example"])
-    def test_the_host_is_the_clients_choice(self, deployment: Deployment, host: str) -> None:
-        """With ``$http_host`` it arrives as written: the app has to know which ones are its own."""
-        assert shown(deployment, "/shown/a", host)["HTTP_HOST"] == host
+def test_proxy_fix_puts_the_public_url_together(deployment: Deployment) -> None:
+    """From the headers; ``RAW_URI`` lacks the prefix."""
+    seen = shown(deployment, "/told/shown/a%20b?c")
+    assert seen["base_url"] == "https://api.example.com/told/shown/a%20b"
+    assert (seen["SCRIPT_NAME"], seen["PATH_INFO"], seen["RAW_URI"]) == ("/told", "/shown/a b", "/shown/a%20b?c")
 
-    def test_a_location_that_sets_another_header_loses_the_host(self, deployment: Deployment) -> None:
-        """The headers of the level above are not inherited then, a certificate's no more than this one."""
-        assert shown(deployment, "/forgotten/shown/a")["HTTP_HOST"] == "api"
 
-    def test_a_peer_on_a_unix_socket_has_no_address(self, deployment: Deployment) -> None:
-        """That is how it is known."""
-        assert shown(deployment, "/shown/a")["REMOTE_ADDR"] == ""
+def test_a_script_name_from_the_proxy_goes_with_the_whole_raw_uri(deployment: Deployment) -> None:
+    """The header is gunicorn's (``forwarder_headers``); here ``RAW_URI`` has the prefix."""
+    seen = shown(deployment, "/mounted/shown/a%2Fb?c")
+    assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == ("/mounted", "/shown/a/b")
+    assert seen["RAW_URI"] == "/mounted/shown/a%2Fb?c"
+
+
+@pytest.mark.parametrize("host", ["api.example.com", "API.example.com", "api.example.com:443", "evil.example"])
+def test_the_host_is_the_clients_choice(deployment: Deployment, host: str) -> None:
+    """With ``$http_host`` it arrives as written: the app has to know which ones are its own."""
+    assert shown(deployment, "/shown/a", host)["HTTP_HOST"] == host
+
+
+def test_a_location_that_sets_another_header_loses_the_host(deployment: Deployment) -> None:
+    """The headers of the level above are not inherited then, a certificate's no more than this one."""
+    assert shown(deployment, "/forgotten/shown/a")["HTTP_HOST"] == "api"
+
+
+def test_a_peer_on_a_unix_socket_has_no_address(deployment: Deployment) -> None:
+    assert shown(deployment, "/shown/a")["REMOTE_ADDR"] == ""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
-from auth0_blueprint.keysets.fleet import Fleet
+from auth0_blueprint.keysets.lease import Fleet
 from auth0_blueprint.sharing.entry_signer import EntrySigner
 from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 from auth0_blueprint.sharing.shared_store import SharedStore

@@ -113,7 +113,8 @@ class Fleet:
             self._entries.write(_FAILURE, failure._asdict(), self._keep_seconds)
 
     def _take(self) -> Lease | None:
-        if self._store.reach() == "process":
+        # Whoever cannot read what another process fetches has no reason to wait for it.
+        if self._store.reach() == "process" or not self._entries.is_readable:
             return Lease(self._store, None)
         until = self._clock.time() + self._attempt_seconds
         text = self._signer.sign(_LEASE, "", {"holder": secrets.token_hex(), "until": until})

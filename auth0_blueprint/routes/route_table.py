@@ -13,7 +13,7 @@ from auth0_blueprint.routes.me import ClaimsSchema, me
 from auth0_blueprint.routes.openapi import DocumentSchema, openapi
 from auth0_blueprint.routes.resource_metadata import ResourceMetadataSchema, resource_metadata
 from auth0_blueprint.routes.revocations import RevocationRequestSchema, RevocationSchema, look_up_or_lift, revoke
-from auth0_blueprint.routes.route import FORM, HEALTH_JSON, Operation, Route
+from auth0_blueprint.routes.route_row import FORM, HEALTH_JSON, Operation, Route
 
 ROUTES = (
     Route(
