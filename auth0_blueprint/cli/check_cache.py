@@ -34,6 +34,7 @@ _REMEDIES = {
     "not_saved": "see why in the log of Redis, often a full disk",
     "loading": "try again when it has loaded them",
     "certificate": "set ssl_ca_certs to the file with its CA, as ?ssl_ca_certs= in CACHE_REDIS_URL or in CACHE_OPTIONS",
+    "client_certificate": "set ssl_certfile and ssl_keyfile, in CACHE_REDIS_URL or in CACHE_OPTIONS",
     "no_tls": "use its TLS port, or redis:// instead of rediss:// in CACHE_REDIS_URL",
     "tls": "use rediss:// instead of redis:// in CACHE_REDIS_URL",
     "cluster": "set CACHE_TYPE to RedisClusterCache",
@@ -108,14 +109,14 @@ def _unusable(exc: Exception, backend: Any, reach: str) -> Finding:
     name = "the cache" if backend is None else type(backend).__name__
     code = code_of(exc) if reach == "fleet" else "unreachable"  # only Redis reaches that far
     if backend is not None and reach == "fleet" and code in {"unreachable", "timeout", "failed"}:
-        code = _mixed_up_tls(backend) or code
+        code = _tls_trouble(backend, code) or code
     if code in {"unreachable", "timeout"}:
         return Finding("cache", FAIL, f"{name} cannot be reached, or does not answer within 1 s", _REMEDY)
     return Finding("cache", FAIL, f"{name} cannot be used: {REASONS[code]}", _REMEDIES.get(code, _REMEDY))
 
 
-def _mixed_up_tls(backend: Any) -> str | None:
-    """Return ``tls`` or ``no_tls`` if the server wants it so, and the client does it the other way."""
+def _tls_trouble(backend: Any, code: str) -> str | None:
+    """Return what the server expects of TLS, if that is not what the client does."""
     pool: Any = getattr(backend._write_client, "connection_pool", None)  # noqa: SLF001 - flask-caching has no other way
     address = {} if pool is None else pool.connection_kwargs
     host, port = address.get("host"), address.get("port")
@@ -124,7 +125,9 @@ def _mixed_up_tls(backend: Any) -> str | None:
     from redis.connection import SSLConnection  # redis-py is an optional dependency
 
     if issubclass(pool.connection_class, SSLConnection):
-        return "no_tls" if _answers_in_plain(host, port) else None
+        if _answers_in_plain(host, port):
+            return "no_tls"
+        return "client_certificate" if code == "unreachable" and _answers_in_tls(host, port) else None
     return "tls" if _answers_in_tls(host, port) else None
 
 

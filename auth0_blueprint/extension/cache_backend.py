@@ -258,6 +258,7 @@ def _impatient_redis_options(backend_class: type[Any]) -> dict[str, Any]:
         "socket_connect_timeout": _SOCKET_TIMEOUT_SECONDS,
         # A connection from before a restart is replaced at once. A timeout is not retried.
         "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        "retry_on_error": [RedisConnectionError],  # without it, redis-py before 6 tries again to connect only
     }
     if issubclass(backend_class, RedisSentinelCache):
         # It takes separate options, with this prefix, for the connections to the sentinels.

@@ -108,9 +108,9 @@ class RedisServer:
 
     def lose_primary(self) -> None:
         """Remain a replica, whose link is broken: it answers reads from what it has."""
-        primary = redis.Redis(port=int(self.client.info("replication")["master_port"]))
+        primary: Any = redis.Redis(port=int(self.client.info("replication")["master_port"]))
         self.client.config_set("masterauth", "not the password")
-        primary.client_kill_filter(_type="replica")
+        primary.execute_command("CLIENT", "KILL", "TYPE", "replica")
         eventually(lambda: self.client.info("replication")["master_link_status"] == "down")
         primary.close()
 

@@ -203,6 +203,23 @@ class TestTLS:
         findings = doctor.findings(CACHE_REDIS_URL=url)
         assert findings["cache"][0] == findings["store"][0] == "ok"
 
+    def test_a_client_without_a_certificate(
+        self, doctor: Doctor, clean: RedisServer, authority: tuple[Path, Path]
+    ) -> None:
+        """It is asked for one, as a Redis with TLS does by default."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*authority)
+        context.load_verify_locations(authority[0])
+        context.verify_mode = ssl.CERT_REQUIRED
+        certificate, key = authority
+        with Proxy(clean.port, context) as tls:
+            url = f"rediss://127.0.0.1:{tls.port}/0?ssl_ca_certs={certificate}"
+            text, remedy = doctor.failure(CACHE_REDIS_URL=url)
+            assert text.endswith("Redis ends the TLS connection, as it does without a client certificate")
+            assert "ssl_certfile" in remedy
+            findings = doctor.findings(CACHE_REDIS_URL=f"{url}&ssl_certfile={certificate}&ssl_keyfile={key}")
+            assert findings["cache"][0] == "ok"
+
     def test_a_plain_client_at_a_tls_port(self, doctor: Doctor, tls: Proxy) -> None:
         """It must speak TLS."""
         text, remedy = doctor.failure(CACHE_REDIS_URL=f"redis://127.0.0.1:{tls.port}/0")

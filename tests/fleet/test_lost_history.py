@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from servers import complete
 
 from auth0_blueprint.revocation import shared_set
+from auth0_blueprint.revocation.index import Revocation
 
-from .members import Fleet
+from .members import Fleet, Member
 from .proxy import Proxy
 from .redis_server import RedisServer
 
@@ -81,19 +83,17 @@ def test_after_a_failover_to_a_lagging_replica_all_agree_within_an_interval(
             assert member.admits_subject("bystander")
 
 
-def test_what_a_redis_that_comes_back_empty_knew_is_written_back_by_one(
-    fleet: Fleet, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_redis_that_comes_back_empty_knew_is_written_back_by_one(fleet: Fleet, redis: RedisServer) -> None:
     """All at once, by one process; the others find it there."""
     first, *_ = fleet.start(4)
-    revoke_many(first.state.revocations, 20_000)
+    revoke_many(first, 20_000)
     fleet.pass_interval()
     assert [member.known for member in fleet.members] == [20_000] * 4
 
     redis.client.flushall()
     redis.client.config_resetstat()
     fleet.clock.move(2)
-    together([lambda member=member: member.ask(fleet.issuer.token()) for member in fleet.members])
+    together([partial(member.ask, fleet.issuer.token()) for member in fleet.members])
     complete()
     written = redis.client.info("commandstats")
     assert written["cmdstat_rename"]["calls"] == 1
@@ -159,14 +159,12 @@ def test_a_writer_that_dies_holds_nobody_up_for_long(fleet: Fleet, redis: RedisS
     assert not late.admits_subject("stolen")
 
 
-def revoke_many(revocations: object, number: int) -> None:
+def revoke_many(member: Member, number: int) -> None:
     """Have so many published at once."""
-    state = revocations
-    from auth0_blueprint.revocation.index import Revocation
-
+    revocations = member.state.revocations
     found = [Revocation("subject", f"auth0|{one}", 2_000_000_000, 4e9, 1e9) for one in range(number)]
-    state._index.apply("subject", [(one.value, one.entry) for one in found])  # type: ignore[attr-defined]
-    state._shared_set.publish(found)  # type: ignore[attr-defined]
+    revocations._index.apply("subject", [(one.value, one.entry) for one in found])
+    revocations._shared_set.publish(found)
 
 
 def together(calls: list[Callable[[], object]]) -> None:

@@ -94,7 +94,7 @@ def test_a_proof_of_another_type_can_be_used_once(fleet: Fleet, client: Any) -> 
         assert member.prove(proof).get_json()["code"] == "invalid_dpop_proof"
 
 
-DAMAGE: dict[str, dict[str, Any]] = {
+DAMAGE: dict[str, dict[Any, Any]] = {
     "version not a number": {"version": "many"},
     "version empty": {"version": ""},
     "version negative": {"version": "-1"},
@@ -125,7 +125,7 @@ DAMAGE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("fields", DAMAGE.values(), ids=DAMAGE.keys())
 def test_a_damaged_log_hinders_nobody(
-    fleet: Fleet, client: Any, caplog: pytest.LogCaptureFixture, fields: dict[str, Any]
+    fleet: Fleet, client: Any, caplog: pytest.LogCaptureFixture, fields: dict[Any, Any]
 ) -> None:
     """An operator's call is answered within 2 s, the others hear of it, and no revoked token is admitted."""
     first, second = fleet.start(2)

@@ -21,6 +21,9 @@ from .servers import SECRET, KeySetServer, workers
 #: Keys are due, and so Redis is asked, about twice a second.
 OFTEN_DUE = {"AUTH0_JWKS_TTL": "60", "AUTH0_JWKS_REFRESH_AHEAD": "59.5"}
 
+#: ``AUTH0_REVOCATION_MAX_STALE``, where it is not set.
+DEFAULT_MAX_STALE_SECONDS = 60
+
 TROUBLE: dict[str, Callable[[RedisServer], object]] = {
     "killed": RedisServer.kill,
     "restarted": RedisServer.start,
@@ -80,12 +83,19 @@ def test_a_redis_that_failed_is_used_again_after_30_seconds(
     assert not cache.has_failed
 
 
-def test_a_cold_process_starts_without_redis(redis: RedisServer, make_app: AppFactory, issuer: LocalIssuer) -> None:
-    """The first request costs its own fetch, and at most the second that is allowed for Redis."""
+def test_a_cold_process_starts_without_redis(
+    redis: RedisServer, make_app: AppFactory, issuer: LocalIssuer, clock: MovableClock
+) -> None:
+    """One that does not answer may only be slow: for as long as revocations may be outdated, nobody is admitted."""
     redis.pause()
-    app = make_app(AUTH0_CACHE_SECRET=SECRET, AUTH0_HEALTH_DETAILS="always", **redis.settings)
-    client = app.test_client()
+    settings = {"AUTH0_CACHE_SECRET": SECRET, "AUTH0_HEALTH_DETAILS": "always", **redis.settings}
+    client = make_app(clock=clock.monotonic_only, **settings).test_client()
 
+    refused = client.get("/auth/me", headers=bearer(issuer.token()))
+    assert (refused.status_code, refused.get_json()["code"]) == (503, "revocation_unavailable")
+    assert int(refused.headers["Retry-After"]) >= 1
+    complete()
+    clock.move(DEFAULT_MAX_STALE_SECONDS + 1)
     assert client.get("/auth/me", headers=bearer(issuer.token())).status_code == 200
     complete()
     check = client.get("/auth/health").get_json()["checks"]["cache"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from servers import complete
+from werkzeug.test import TestResponse
 
 from auth0_blueprint.keysets.lease import _LEASE
 from auth0_blueprint.sharing.redis_store import _APPEND, _SHA1
@@ -19,9 +21,9 @@ from .redis_server import RedisServer
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
 
-def code(response: object) -> tuple[int, str | None]:
+def code(response: TestResponse) -> tuple[int, str | None]:
     """Return status and code of an answer."""
-    return response.status_code, (response.get_json() or {}).get("code")  # type: ignore[attr-defined]
+    return response.status_code, (response.get_json() or {}).get("code")
 
 
 REPLAYED = (401, "invalid_dpop_proof")
@@ -54,7 +56,7 @@ def without_replicas(redis: RedisServer, _directory: Path) -> Iterator[None]:
     redis.need_replicas(0)
 
 
-Fault = Callable[[RedisServer, Path], "contextmanager[None]"]  # type: ignore[type-arg]
+Fault = Callable[[RedisServer, Path], AbstractContextManager[None]]
 FAULTS = {
     "replica": (replica_only, "Redis accepts no writes: this is a read-only replica"),
     "full": (full, "Redis is full and accepts no writes (maxmemory)"),
@@ -62,7 +64,7 @@ FAULTS = {
 }
 
 
-@pytest.fixture(params=FAULTS.values(), ids=FAULTS.keys())
+@pytest.fixture(params=FAULTS.values(), ids=list(FAULTS))
 def fault(request: pytest.FixtureRequest) -> tuple[Fault, str]:
     """What is wrong with Redis, and how health says it."""
     found: tuple[Fault, str] = request.param
@@ -99,7 +101,7 @@ def test_a_redis_that_refuses_writes_is_in_health_within_two_intervals(
     redis: RedisServer,
     fault: tuple[Fault, str],
     tmp_path: Path,
-    settings: dict[str, str],
+    settings: dict[str, Any],
     proofs: int,
     status: str,
 ) -> None:
