@@ -16,7 +16,7 @@ from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.guards.authentication import AppState
 from auth0_blueprint.sharing.reach import NOT_SHARED
-from auth0_blueprint.sharing.redis_store import REASONS, code_of
+from auth0_blueprint.sharing.redis_errors import REASONS, code_of
 from auth0_blueprint.sharing.shared_cache import OPERATION_TIMEOUT_SECONDS, CacheBackend, SharedCache
 from auth0_blueprint.sharing.shared_store import SharedStore
 from auth0_blueprint.sharing.store import StoreError
