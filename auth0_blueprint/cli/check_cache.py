@@ -16,7 +16,7 @@ from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.guards.authentication import AppState
 from auth0_blueprint.sharing.reach import NOT_SHARED
-from auth0_blueprint.sharing.redis_store import REASONS, code_of
+from auth0_blueprint.sharing.redis_errors import REASONS, code_of
 from auth0_blueprint.sharing.shared_cache import OPERATION_TIMEOUT_SECONDS, CacheBackend, SharedCache
 from auth0_blueprint.sharing.shared_store import SharedStore
 from auth0_blueprint.sharing.store import StoreError
@@ -118,8 +118,9 @@ def _unusable(exc: Exception, backend: Any, reach: str) -> Finding:
 def _tls_trouble(backend: Any, code: str) -> str | None:
     """Return what the server expects of TLS, if that is not what the client does."""
     pool: Any = getattr(backend._write_client, "connection_pool", None)  # noqa: SLF001 - flask-caching has no other way
-    address = {} if pool is None else pool.connection_kwargs
-    host, port = address.get("host"), address.get("port")
+    if pool is None:
+        return None
+    host, port = pool.connection_kwargs.get("host"), pool.connection_kwargs.get("port")
     if host is None or port is None:  # Sentinel and Cluster find theirs
         return None
     from redis.connection import SSLConnection  # redis-py is an optional dependency

@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from itsdangerous import BadSignature, Signer
 
@@ -107,4 +107,5 @@ class BlobSigner:
 
 def _entry(row: list[Any]) -> Entry:
     """Return the entry of a row that we have written: its defaults are left out."""
-    return (*row[1:], *_DEFAULTS[len(row) - 4 :]) if len(row) < _ROW_LENGTH else tuple(row[1:_ROW_LENGTH])
+    members = (*row[1:], *_DEFAULTS[len(row) - 4 :]) if len(row) < _ROW_LENGTH else tuple(row[1:_ROW_LENGTH])
+    return cast("Entry", members)

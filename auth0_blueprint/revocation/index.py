@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from auth0_blueprint.concurrency.after_fork import reset_in_children
@@ -117,6 +117,15 @@ class RevocationIndex:
                     if known is None or known[1] != entry[1]:
                         self._note_expiry(kind, value, entry[1])
         return taken
+
+    def not_outranked(self, changes: Mapping[str, list[tuple[str, Entry]]]) -> Iterator[tuple[str, str, Entry]]:
+        """Yield kind, value and entry of those *changes*, by kind, instead of which nothing else counts here."""
+        for kind, rows in changes.items():
+            known = self.entries[kind]
+            for value, entry in rows:
+                other = known.get(value)
+                if other is None or not outranks(other, entry):
+                    yield kind, value, entry
 
     def successor(self, revocation: Revocation) -> Revocation:
         """Return *revocation* so that it counts, and lets nothing in again, whatever is known of the same.

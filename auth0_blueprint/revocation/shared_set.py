@@ -14,16 +14,15 @@ import itertools
 import logging
 import math
 import secrets
-import threading
 from collections.abc import Iterable, Iterator
-from functools import reduce
 from typing import NamedTuple
 
-from auth0_blueprint.concurrency.after_fork import reset_in_children
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.revocation.blobs import Blob, BlobSigner
-from auth0_blueprint.revocation.index import Entry, Revocation, RevocationIndex, outranks
+from auth0_blueprint.revocation.index import Revocation, RevocationIndex
 from auth0_blueprint.revocation.log_layout import LogLayout
+from auth0_blueprint.revocation.log_position import LogPosition
+from auth0_blueprint.revocation.tidying import WHOLE_SET_SECONDS, Replacement, Tidier
 from auth0_blueprint.sharing.shared_store import SharedStore
 from auth0_blueprint.sharing.store import Head, LayoutChangedError, Store, StoreError, chained
 
@@ -31,17 +30,11 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 #: The newest changes are left as they are, so that processes that look once in an interval can read on.
 RECENT_CHANGES = 500
-#: How long one reading of many changes may take, on a store that answers.
-WHOLE_SET_SECONDS = 30.0
 #: How long one process may keep others from writing all that they know; if it dies meanwhile, they wait as long.
 WRITER_SECONDS, WRITTEN_PER_SECOND = 2.0, 20_000
 _WRITER = "writer"
-#: How long what has expired stays in the log: by another clock, it may not have.
-CLOCKS_DIFFER_SECONDS = 600.0
 #: A clock that was set back by more than this makes what it had expired count again.
 _SET_BACK_SECONDS = 1.0
-#: Every so many times the recent changes something is merged, unless the process that did so has ended.
-_UNTIDIED = 4
 _ATTEMPTS = 3
 _APPENDED_AT_ONCE = 20
 
@@ -58,7 +51,7 @@ class SyncOutcome(NamedTuple):
     restored: int = 0
 
 
-class SharedSet:
+class SharedSet(LogPosition):
     """One process's copy of the set, kept equal to the store's.
 
     Args:
@@ -83,28 +76,16 @@ class SharedSet:
         recent_changes: int = RECENT_CHANGES,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        super().__init__(signer, recent_changes=recent_changes)
         self._store = store
-        self._signer = signer
         self._index = index
         self._keep_seconds = keep_seconds
-        self._recent_changes = recent_changes
         self._clock = clock
         self.is_loaded: bool = False
-        # All of the log up to there is known here.
-        self._head: Head | None = None
-        # What this process has appended behind changes that it has not read: until it has, they may be lost together.
-        self._unconfirmed: Head | None = None
-        # What is where, unless another process has rearranged the log since; and at which version it last was.
-        self._layout: LogLayout | None = None
-        self._rearranged_at = 0
         # What is known here and still has to be written, and what was learned and not yet reported.
         self._lacking: set[tuple[str, str]] = set()
         self._learned: dict[str, list[str]] = {}
         self._last_time = -math.inf
-        # Changes are published by requests while the set is followed and tidied in the background.
-        self._lock = threading.Lock()
-        self._tidying = threading.Lock()
-        reset_in_children(self)
 
     def follow(self, head: Head | None) -> SyncOutcome:
         """Make this copy and the store agree, given where the log stands now.
@@ -188,13 +169,12 @@ class SharedSet:
                 head, layout = self._head, self._layout
             # Where another process has rearranged it, that one knows what is where.
             if head is not None and layout is not None and layout.is_of(head):
-                self._tidy(head, layout)
+                tidier = Tidier(self._store, self._signer, self._index, self._clock)
+                replacement = tidier.replacement(head, layout)
+                if replacement is not None:
+                    self._replace(head, layout, replacement)
         finally:
             self._tidying.release()
-
-    def reset_after_fork(self) -> None:
-        """Replace the locks, which may have been held when the process forked."""
-        self._lock, self._tidying = threading.Lock(), threading.Lock()
 
     # Following
 
@@ -207,20 +187,6 @@ class SharedSet:
         if now < self._last_time - _SET_BACK_SECONDS:
             self._head = None  # what had expired by the clock as it was must be read again
         self._last_time = now
-
-    def _is_known(self, head: Head) -> bool:
-        known = self._head
-        if known is None or known[:3] != head[:3] or self._unconfirmed is not None:
-            return False
-        with self._lock:
-            self._stand_at(head)
-        return True
-
-    def _stand_at(self, head: Head) -> None:
-        """Note that all up to *head* is known. The lock is held."""
-        if self._head is None or self._head.layout != head.layout:
-            self._rearranged_at = head.version
-        self._head = head
 
     def _read_on(self, head: Head) -> bool:
         """Read what was appended since this process last looked; tell whether that says it all."""
@@ -242,18 +208,6 @@ class SharedSet:
             self._confirm(unconfirmed)
         return True
 
-    def _is_untidied(self, head: Head) -> bool:
-        """Tell whether whoever knew what is where has ended: so much was appended, and nothing was rearranged."""
-        known, layout = self._head, self._layout
-        if (layout is not None and layout.is_of(head)) or known is None or known.layout != head.layout:
-            return False
-        return head.version - self._rearranged_at > _UNTIDIED * self._recent_changes
-
-    def _confirm(self, unconfirmed: Head | None) -> None:
-        """Note that what was *unconfirmed* when the log was read has been read. The lock is held."""
-        if self._unconfirmed is unconfirmed:
-            self._unconfirmed = None
-
     def _merge_whole(self, head: Head) -> None:
         for _ in range(_ATTEMPTS):
             try:
@@ -270,15 +224,14 @@ class SharedSet:
     def _merge_once(self, head: Head) -> None:
         # Whatever was known before has to be in the store as well, at least as late.
         lacking = {(kind, value) for kind, entries in self._index.entries.items() for value in list(entries)}
-        unconfirmed, layout = (
-            self._unconfirmed,
-            LogLayout(head, max_changes=self._signer.max_changes, recent_changes=self._recent_changes),
-        )
+        unconfirmed = self._unconfirmed
+        layout = LogLayout(head, max_changes=self._signer.max_changes, recent_changes=self._recent_changes)
 
         def read(store: Store) -> None:
             for blobs in store.contents(head):
                 for blob in self._take_over(head, blobs, layout):
-                    lacking.difference_update(self._held_by(blob) if lacking else ())
+                    if lacking:
+                        lacking.difference_update(one[:2] for one in self._index.not_outranked(blob.changes))
 
         self._store.read(read, WHOLE_SET_SECONDS)
         with self._lock:
@@ -296,13 +249,6 @@ class SharedSet:
             self._note_size(layout, head, version, blob)
             yield blob
 
-    def _held_by(self, blob: Blob) -> Iterator[tuple[str, str]]:
-        """Yield what *blob* holds at least as late as this process knows it."""
-        for kind, rows in blob.changes.items():
-            for value, entry in rows:
-                if not self._is_outranked(kind, value, entry):
-                    yield kind, value
-
     def _known(self, kind: str, value: str) -> Revocation | None:
         entry = self._index.entries[kind].get(value)
         return None if entry is None or entry[1] <= self._clock.time() else Revocation(kind, value, *entry)
@@ -315,15 +261,7 @@ class SharedSet:
         appended = self._store.write(lambda store: store.append(head.incarnation, blobs, self._keep_seconds))
         if appended is None:
             return False
-        with self._lock:
-            known, unconfirmed = self._head, self._unconfirmed
-            if known is not None and appended.digest == reduce(chained, blobs, known.digest):
-                # Nothing came between what this process knows and what it has appended.
-                for version, text in enumerate(blobs, known.version + 1):
-                    self._note_size(self._layout, head, version, self._signer.read(head.incarnation, text))
-                self._stand_at(appended)
-            elif unconfirmed is None or unconfirmed.version < appended.version:
-                self._unconfirmed = appended
+        self._note_appended(head, appended, blobs)
         return True
 
     def _begin(self) -> tuple[int, Head | None]:
@@ -356,65 +294,7 @@ class SharedSet:
 
     # Tidying
 
-    def _note_size(self, layout: LogLayout | None, head: Head, version: int, blob: Blob | None) -> None:
-        if layout is None or layout.incarnation != head.incarnation:
-            return
-        # Once another process has rearranged the log, nothing is noted of it.
-        if head.layout <= layout.number or self._tidying.locked():
-            layout.note(version, blob)
-
-    def _tidy(self, head: Head, layout: LogLayout) -> None:
-        versions = layout.due(head.version, self._clock.time() - CLOCKS_DIFFER_SECONDS)
-        if versions:
-            self._merge(head, layout, versions)
-            return
-        doubtful = layout.doubtful(head.version, len(self._index))
-        if doubtful:
-            for version, left in self._left_in(head, layout, doubtful).items():
-                layout.count(version, (revocation.entry for revocation in left))
-
-    def _merge(self, head: Head, layout: LogLayout, versions: list[int]) -> None:
-        """Put one blob with what is left of those *versions* in their place, or none."""
-        left_in = self._left_in(head, layout, versions)
-        left = list(dict.fromkeys(itertools.chain.from_iterable(left_in.values())))
-        blobs = list(self._signer.write(head.incarnation, left))
-        if len(blobs) < len(left_in) and len(blobs) <= 1:
-            self._replace(head, layout, list(left_in), left, *blobs)
-
-    def _left_in(self, head: Head, layout: LogLayout, versions: list[int]) -> dict[int, list[Revocation]]:
-        """Return what still counts of the blobs of those *versions* that can be read.
-
-        By what is there, rather than by what was noted, so that nothing can be dropped that is not known.
-        """
-        texts = self._store.read(lambda store: store.blobs(versions), WHOLE_SET_SECONDS)
-        now, found = self._clock.time() - CLOCKS_DIFFER_SECONDS, dict[int, list[Revocation]]()
-        for version in versions:
-            blob = self._signer.read(head.incarnation, texts.get(version, ""))
-            if blob is None or not blob.is_understood:
-                layout.forget(version)  # somebody else took it away, or changed it
-                continue
-            found[version] = [
-                Revocation(kind, value, *entry)
-                for kind, rows in blob.changes.items()
-                for value, entry in rows
-                # What counts instead of it is elsewhere in the log, where this process has it from, or will be.
-                if entry[1] > now and not self._is_outranked(kind, value, entry)
-            ]
-        return found
-
-    def _is_outranked(self, kind: str, value: str, entry: Entry) -> bool:
-        known = self._index.entries[kind].get(value)
-        return known is not None and outranks(known, entry)
-
-    def _replace(
-        self, head: Head, layout: LogLayout, versions: list[int], left: list[Revocation], blob: str | None = None
-    ) -> None:
+    def _replace(self, head: Head, layout: LogLayout, replacement: Replacement) -> None:
+        versions, left, blob = replacement
         is_done = self._store.write(lambda store: store.merge(head, versions, blob))
-        with self._lock:
-            if not is_done:
-                self._layout = None
-                return
-            layout.rearranged(versions, [revocation.entry for revocation in left])
-            now = self._head
-            if now is not None and (now.incarnation, now.layout) == (head.incarnation, head.layout):
-                self._head = now._replace(layout=layout.number)
+        self._note_replaced(head, layout, versions, [revocation.entry for revocation in left] if is_done else None)

@@ -23,6 +23,7 @@ from auth0_blueprint.revocation.index import Entry, Revocation, RevocationIndex,
 from auth0_blueprint.revocation.log_layout import LogLayout
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.revocation.shared_set import SharedSet
+from auth0_blueprint.revocation.tidying import Replacement
 from auth0_blueprint.sharing.store import Head, StoreError
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.sequence import Presentation
@@ -407,9 +408,10 @@ class TakesUnreadableForEmpty(SharedSet):
 class TidiesBlindly(SharedSet):
     """Fault: what is where is taken to be as it was, whoever has rearranged it since, and nobody looks."""
 
-    def _merge(self, head: Head, layout: LogLayout, versions: list[int]) -> None:
+    def _replace(self, head: Head, layout: LogLayout, replacement: Replacement) -> None:
         left = list(self._index)[: self._signer.max_changes]
-        self._replace(head, layout, versions, left, *self._signer.write(head.incarnation, left))
+        blob = next(iter(self._signer.write(head.incarnation, left)), None)
+        super()._replace(head, layout, Replacement(replacement.versions, left, blob))
 
 
 class DropsWhatIsInForce(SharedSet):
