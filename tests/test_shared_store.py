@@ -13,7 +13,6 @@ from memory_store import MemoryStore
 
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.sharing.shared_store import (
-    OPERATION_TIMEOUT_SECONDS,
     PAUSE_SECONDS,
     OperationStatus,
     SharedStore,
@@ -48,7 +47,8 @@ def post(store: Store) -> None:
 
 @pytest.mark.parametrize("operate", READ_AND_WRITE)
 def test_an_operation_returns_what_the_engine_does(store: SharedStore, operate: Operate) -> None:
-    """Whatever that is."""
+    """Whatever that is; and the store says who shares it."""
+    assert store.reach() == "fleet"
     assert operate(store, look) == (None, [])
     assert operate(store, lambda _: "x") == "x"
 
@@ -110,6 +110,21 @@ def test_after_a_failure_nothing_is_tried_for_a_second(
     assert engine.looks == 2
 
 
+def test_a_failure_counts_though_a_slower_operation_succeeds_after_it(store: SharedStore, engine: MemoryStore) -> None:
+    """It was begun before, and says nothing of what is now."""
+
+    def fail_meanwhile(_: Store) -> None:
+        engine.is_away = True
+        with pytest.raises(StoreError):
+            store.read(look)
+        engine.is_away = False
+
+    store.read(fail_meanwhile)
+    with pytest.raises(StoreError, match="failed just now") as refused:
+        store.read(look)
+    assert refused.value.code == "failed"
+
+
 def test_an_operation_takes_a_second_unless_it_may_take_longer(clock: MovableClock) -> None:
     """Reading a whole set does."""
     seconds: list[float] = []
@@ -122,7 +137,7 @@ def test_an_operation_takes_a_second_unless_it_may_take_longer(clock: MovableClo
     for operate in (store.read, store.write):
         operate(look)
         operate(look, 30)
-    assert seconds == [OPERATION_TIMEOUT_SECONDS, 30] * 2
+    assert seconds == [1, 30] * 2
 
 
 @pytest.mark.parametrize("operate", ["read", "write"])
@@ -137,7 +152,7 @@ def test_an_operation_that_hangs_is_not_started_again(store: SharedStore, clock:
     threads = threading.active_count()
     with pytest.raises(StoreError, match="did not answer in time") as refused:
         getattr(store, operate)(hang, 0.01)
-    assert refused.value.code == "timeout"
+    assert refused.value.code == getattr(store, f"{operate}s").code == "timeout"
     clock.move(60)
     for _ in range(3):
         with pytest.raises(StoreError, match="still waits") as refused:
@@ -185,7 +200,7 @@ def test_a_store_that_cannot_be_opened_is_away(
         with pytest.raises(StoreError) as refused:
             operate(look)
         assert (str(refused.value), refused.value.code) == (reason, "unreachable")
-    assert store.reads.reason == store.writes.reason == reason
+    assert store.reads == store.writes == OperationStatus(reason=reason, code="unreachable")
     assert "secret" not in caplog.text
 
 
@@ -218,18 +233,21 @@ def test_a_failure_is_logged_once_and_so_is_its_end(
     begin, end = "{} of the shared store fail: the store is away", "{} of the shared store work again"
     expected = [text.format(name) for text in (begin, end, begin) for name in ("reads", "writes")]
     assert caplog.messages == expected
+    assert {record.name for record in caplog.records} == {"auth0_blueprint"}
     assert {record.levelno for record in caplog.records if "again" in record.message} == {logging.INFO}
     assert {record.levelno for record in caplog.records if "fail" in record.message} == {logging.WARNING}
 
 
 def test_writes_are_tried_unless_one_has_succeeded_lately(
-    store: SharedStore, engine: MemoryStore, clock: MovableClock
+    store: SharedStore, engine: MemoryStore, clock: MovableClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """So that health knows of a store that nobody has written to."""
+    caplog.set_level(logging.DEBUG)
 
     def has_probed() -> bool:
         engine.contents_now.taken.clear()
         store.probe_writes(10)
+        assert engine.contents_now.taken in ({}, {"probe": ("", clock.now + 60)})
         return bool(engine.contents_now.taken)
 
     assert has_probed()
@@ -242,6 +260,7 @@ def test_writes_are_tried_unless_one_has_succeeded_lately(
     engine.refuses_writes = True
     assert not has_probed()
     assert store.writes.code == "read_only"
+    assert caplog.messages[-1] == "the probe of the store failed: read_only"
     assert not has_probed()
     engine.refuses_writes = False
     clock.move(1)

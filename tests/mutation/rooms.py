@@ -73,5 +73,11 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "fleet": (("keysets/refresh.py", "keysets/fleet.py", "keysets/shared.py"), KEYSETS),
     "single_flight": (("concurrency/single_flight.py",), ("tests/test_single_flight.py",)),
     "fleet_sync": (("sharing/fleet_sync.py",), ("tests/test_fleet_sync.py",)),
-    "signed_cache": (("sharing/signed_cache.py",), ("tests/test_signed_cache.py",)),
+    "signed_cache": (("sharing/signed_cache.py", "sharing/entry_signer.py"), ("tests/test_signed_cache.py",)),
+    "shared_store": (("sharing/shared_store.py",), ("tests/test_shared_store.py",)),
+    "revocation_index": (("revocation/index.py",), ("tests/test_revocation_index.py", "tests/test_shared_set.py")),
+    "shared_set": (
+        ("revocation/shared_set.py", "revocation/log_layout.py", "revocation/blobs.py"),
+        ("tests/test_shared_set.py", "tests/admin/test_revocation_faults.py"),
+    ),
 }
