@@ -262,6 +262,7 @@ def test_why_a_look_failed_is_known_if_the_store_says_so(
     fleet_sync: FleetSync, store: SlowStore, clock: MovableClock
 ) -> None:
     """By its code."""
+    assert fleet_sync.failure_code is None
     store.is_away = True
     fleet_sync.sync_now()
     assert fleet_sync.failure_code == "unreachable"
@@ -370,6 +371,15 @@ def test_a_subscriber_that_fails_is_asked_again_after_a_second(fleet_sync: Fleet
     assert fleet_sync.is_failing
     fleet_sync.sync_now()
     assert waits.begun == []
+
+
+def test_a_store_that_answers_for_too_few_is_away(
+    fleet_sync: FleetSync, heard: list[Any], store: SlowStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is no telling what is meant for whom."""
+    store.look = lambda _notices: (None, [])  # type: ignore[method-assign]
+    assert not fleet_sync.sync_now()
+    assert (fleet_sync.is_failing, heard, len(caplog.records)) == (True, [], 1)
 
 
 # One name, right now

@@ -15,7 +15,7 @@ from shared_sources import SECRET
 from auth0_blueprint.errors import RevocationUnavailableError
 from auth0_blueprint.revocation.blobs import BlobSigner
 from auth0_blueprint.revocation.index import Revocation
-from auth0_blueprint.revocation.shared_set import RECENT_CHANGES
+from auth0_blueprint.revocation.shared_set import RECENT_CHANGES, WRITER_SECONDS
 from auth0_blueprint.sharing.store import StoreError
 
 
@@ -398,8 +398,24 @@ def test_a_process_that_starts_while_another_restores_is_not_ready(fleet: Revoke
     fleet.pass_interval(process)
     assert answers == [RevocationUnavailableError]
     fleet.clock.move(1)
-    fleet.pass_interval()
     assert not newcomer.lets_in("a")
+
+
+def test_a_process_that_starts_does_not_wait_for_one_that_has_ended(fleet: RevokerFleet) -> None:
+    """Which was to write all that it knew, and knew only what is lost now."""
+    process = fleet.process()
+    process.revoke("a")
+    fleet.store.flush()
+    fleet.store.dies_after = 2
+    fleet.pass_interval(process)
+    assert fleet.store.asked[-2:] == ["take", "begin"]
+    fleet.store.mend()
+    newcomer = fleet.process()
+    with pytest.raises(RevocationUnavailableError) as refused:
+        newcomer.lets_in("a")
+    assert refused.value.reason == "loading"
+    fleet.clock.move(WRITER_SECONDS + 1)
+    assert newcomer.lets_in("a")
 
 
 def test_what_cannot_be_restored_now_is_restored_later(fleet: RevokerFleet) -> None:

@@ -216,8 +216,11 @@ class Revocations:
         if outcome.restored:
             logger.warning("the shared store had lost %d revocations; this process restored them", outcome.restored)
             self._restored_at = self._clock.time()
+        if not self._shared_set.is_loaded:
+            # To be looked for soon, rather than after the interval.
+            raise StoreError("timeout", "another process is writing the revocations that the store had lost")
         self._take_over()
-        self._is_loaded = self._shared_set.is_loaded
+        self._is_loaded = True
         return self._tidy
 
     def _tidy(self) -> None:

@@ -42,7 +42,13 @@ _ROOMS = {
     "fleet": ("keysets/refresh keysets/lease keysets/shared_copy", KEYSETS),
     "single_flight": ("concurrency/single_flight", "test_single_flight"),
     "fleet_sync": ("sharing/fleet_sync", "test_fleet_sync"),
-    "signed_cache": ("sharing/signed_cache", "test_signed_cache"),
+    "signed_cache": ("sharing/signed_cache sharing/entry_signer", "test_signed_cache"),
+    "shared_store": ("sharing/shared_store", "test_shared_store"),
+    "revocation_index": ("revocation/index", "test_revocation_index test_shared_set"),
+    "shared_set": (
+        "revocation/shared_set revocation/log_position revocation/log_layout revocation/tidying revocation/blobs",
+        "test_shared_set admin/test_revocation_faults",
+    ),
 }
 
 ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

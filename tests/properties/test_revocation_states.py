@@ -208,7 +208,7 @@ class RevocationMachine(RuleBasedStateMachine):
         else:
             refused = ""
         if refused or not has_read:
-            assert has_read is False
+            assert not has_read
             assert self.counts_as_away(witness) or refused == "loading"
         elif must_know is not None and must_know[1] > self.now(witness):
             assert must_know[4] or key in self.unanswered or rank(witness.entry(key)) > rank(must_know)
