@@ -377,7 +377,7 @@ def test_a_store_that_answers_for_too_few_is_away(
     fleet_sync: FleetSync, heard: list[Any], store: SlowStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     """There is no telling what is meant for whom."""
-    store.look = lambda _notices: (None, [])  # type: ignore[method-assign]
+    store.look = lambda _notices: (None, [])  # type: ignore[method-assign,assignment]
     assert not fleet_sync.sync_now()
     assert (fleet_sync.is_failing, heard, len(caplog.records)) == (True, [], 1)
 
