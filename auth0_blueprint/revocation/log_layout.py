@@ -36,7 +36,7 @@ class LogLayout:
     """
 
     def __init__(self, head: Head, *, max_changes: int, recent_changes: int) -> None:
-        self.incarnation = head.incarnation
+        self.incarnation: str = head.incarnation
         self.number: int = head.layout
         self._max_changes = max_changes
         self._recent_changes = recent_changes
