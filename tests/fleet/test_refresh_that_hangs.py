@@ -32,7 +32,8 @@ def test_nobody_waits_for_a_key_set_server_that_hangs(
     with workers(tmp_path, settings) as fleet:
         assert fleet.ask_every_worker(token).statuses.keys() == {200}
         key_set_server.behave = hang
-        eventually(lambda: fleet.ask(token).status == 200 and key_set_server.fetches == 2)
+        before = key_set_server.fetches  # on a busy machine keys are due before all have answered
+        eventually(lambda: fleet.ask(token).status == 200 and key_set_server.fetches == before + 1)
 
         answers = Answers()
         while not has_answered.is_set():  # with new connections each time, so that each worker gets some
@@ -41,4 +42,4 @@ def test_nobody_waits_for_a_key_set_server_that_hangs(
         assert answers.statuses.keys() == {200}
         assert len(answers.by_worker) == 4
         assert answers.slowest < 1
-        assert key_set_server.fetches == 2
+        assert key_set_server.fetches == before + 1
