@@ -214,3 +214,15 @@ class TestMerging:
         first = next(parts)
         appended(store, "new")
         assert len({version for part in (first, *parts) for version in part}) >= 120
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a database", b"\0" * 4096])
+def test_a_file_that_is_no_database_is_begun_anew(tmp_path: Path, damage: bytes) -> None:
+    """As a store that has lost everything: a process that knows writes it back."""
+    store = SQLiteStore(tmp_path / "shared.sqlite3")
+    begun(store, "a")
+    for file in tmp_path.iterdir():
+        file.write_bytes(damage)
+    assert store.look([]) == (None, [])
+    begun(store, "b")
+    assert blobs_of(store) == ["b"]

@@ -176,11 +176,26 @@ class SQLiteStore:
     def _connect(self) -> sqlite3.Connection:
         # One for each transaction: a connection must cross neither a fork nor a thread.
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            return self._opened()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            # No database, or a damaged one: begun anew, as a store is that has lost everything.
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            return self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
-        database.execute("PRAGMA synchronous = NORMAL")
-        if database.execute("PRAGMA user_version").fetchone() != (_FORM,):
-            database.execute("PRAGMA journal_mode = WAL")
-            database.executescript(_SCHEMA)
+        try:
+            database.execute("PRAGMA synchronous = NORMAL")
+            if database.execute("PRAGMA user_version").fetchone() != (_FORM,):
+                database.execute("PRAGMA journal_mode = WAL")
+                database.executescript(_SCHEMA)
+        except sqlite3.Error:
+            database.close()
+            raise
         return database
 
 
