@@ -50,7 +50,7 @@ class SyncOutcome(NamedTuple):
     """What following the log has brought.
 
     Attributes:
-        changed: what this process has learned, by kind.
+        changed: what this process has learned, by kind; what changed twice is there twice.
         restored: how many changes the store lacked and has again.
     """
 
@@ -127,7 +127,7 @@ class SharedSet:
             self.is_loaded = True
         restored += self.write_back()
         learned, self._learned = self._learned, {}
-        return SyncOutcome({kind: list(dict.fromkeys(values)) for kind, values in learned.items()}, restored)
+        return SyncOutcome(learned, restored)
 
     def publish(self, revocations: Iterable[Revocation]) -> None:
         """Append changes for the fleet.
@@ -299,8 +299,10 @@ class SharedSet:
     def _held_by(self, blob: Blob) -> Iterator[tuple[str, str]]:
         """Yield what *blob* holds at least as late as this process knows it."""
         for kind, rows in blob.changes.items():
+            entries = self._index.entries[kind]
             for value, entry in rows:
-                if not self._is_outranked(kind, value, entry):
+                known = entries.get(value)
+                if known is None or not outranks(known, entry):
                     yield kind, value
 
     def _known(self, kind: str, value: str) -> Revocation | None:
