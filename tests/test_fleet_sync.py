@@ -374,10 +374,14 @@ def test_a_subscriber_that_fails_is_asked_again_after_a_second(fleet_sync: Fleet
 
 
 def test_a_store_that_answers_for_too_few_is_away(
-    fleet_sync: FleetSync, heard: list[Any], store: SlowStore, caplog: pytest.LogCaptureFixture
+    fleet_sync: FleetSync,
+    heard: list[Any],
+    store: SlowStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """There is no telling what is meant for whom."""
-    store.look = lambda _notices: (None, [])  # type: ignore[method-assign,assignment]
+    monkeypatch.setattr(store, "look", lambda _notices: (None, []))
     assert not fleet_sync.sync_now()
     assert (fleet_sync.is_failing, heard, len(caplog.records)) == (True, [], 1)
 

@@ -7,6 +7,7 @@ the secret can make one, or carry one over from elsewhere.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 from collections.abc import Iterable, Iterator
@@ -79,7 +80,7 @@ class BlobSigner:
         try:
             rows = json.loads(self._signer(incarnation).unsign(text))
             known = {kind: [(row[0], _entry(row)) for row in rows[kind]] for kind in rows if kind in KINDS}
-            longest = max((len(row) for kind in known for row in rows[kind]), default=0)
+            longest = max(map(len, itertools.chain.from_iterable(rows[kind] for kind in known)), default=0)
         except (BadSignature, ValueError, TypeError, LookupError):
             self._ignore()
             return None

@@ -57,19 +57,18 @@ class Revocation(NamedTuple):
         return self[2:]
 
 
-def outranks(entry: Entry, other: Entry | None) -> bool:
+def outranks(entry: Entry, other: Entry) -> bool:
     """Tell whether *entry* counts, rather than *other* about the same: the later; of one moment, the lifting.
 
     Of two that are alike in both, every process must choose the same one: that which revokes more.
     """
-    if other is None:
-        return True
     return entry[2] > other[2] if entry[2] != other[2] else _rank(entry) > _rank(other)
 
 
-def _rank(entry: Entry) -> tuple[bool, float, float, str]:
+def _rank(entry: Entry) -> tuple[bool, float, float, list[str]]:
     issued_up_to, expires_at, _, reason, is_lifted = entry
-    return is_lifted, -math.inf if issued_up_to is None else issued_up_to, expires_at, reason or ""
+    up_to = math.inf if issued_up_to is None else issued_up_to
+    return is_lifted, up_to, expires_at, [] if reason is None else [reason]
 
 
 class RevocationIndex:

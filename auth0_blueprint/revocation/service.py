@@ -244,7 +244,7 @@ class Revocations:
         on_changed = self._on_changed()
         if on_changed is None:
             return
-        for value in values:
+        for value in dict.fromkeys(values):
             entry = self._index.entries[kind].get(value)
             if entry is not None:
                 on_changed(Revocation(kind, value, *entry))

@@ -43,7 +43,7 @@ class SyncOutcome(NamedTuple):
     """What following the log has brought.
 
     Attributes:
-        changed: what this process has learned, by kind.
+        changed: what this process has learned, by kind; what changed twice is there twice.
         restored: how many changes the store lacked and has again.
     """
 
@@ -108,7 +108,7 @@ class SharedSet(LogPosition):
             self.is_loaded = True
         restored += self.write_back()
         learned, self._learned = self._learned, {}
-        return SyncOutcome({kind: list(dict.fromkeys(values)) for kind, values in learned.items()}, restored)
+        return SyncOutcome(learned, restored)
 
     def publish(self, revocations: Iterable[Revocation]) -> None:
         """Append changes for the fleet.

@@ -44,7 +44,7 @@ def rank(entry: Entry | None) -> tuple[Any, ...]:
     if entry is None:
         return (-math.inf,)
     issued_up_to, expires_at, changed_at, reason, is_lifted = entry
-    return changed_at, is_lifted, -1 if issued_up_to is None else issued_up_to, expires_at, reason or ""
+    return changed_at, is_lifted, math.inf if issued_up_to is None else issued_up_to, expires_at, reason or ""
 
 
 def merged(*maps: Known) -> Known:
