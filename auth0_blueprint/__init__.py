@@ -38,7 +38,7 @@ from auth0_blueprint.errors import (
     UserNotFoundError,
 )
 from auth0_blueprint.extension.blueprint import Auth0Blueprint, headers_for
-from auth0_blueprint.guards.authentication import current_token, verify_token
+from auth0_blueprint.guards.authentication import current_token, get_current_token, verify_token
 from auth0_blueprint.guards.decorators import (
     has_permission,
     has_scope,
@@ -98,6 +98,7 @@ __all__ = [
     "UserNotFoundError",
     "admin_acted",
     "current_token",
+    "get_current_token",
     "has_permission",
     "has_scope",
     "headers_for",

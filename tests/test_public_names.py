@@ -32,8 +32,8 @@ SIGNALS = [
     "token_verified",
 ]  # fmt: skip
 GUARDS_AND_OTHERS = [
-    "AccessToken", "Auth0Blueprint", "current_token", "has_permission", "has_scope", "headers_for", "protect",
-    "public", "requires_acr", "requires_auth", "requires_claim", "requires_organization", "requires_permission",
+    "AccessToken", "Auth0Blueprint", "current_token", "get_current_token", "has_permission", "has_scope", "headers_for",
+    "protect", "public", "requires_acr", "requires_auth", "requires_claim", "requires_organization", "requires_permission",
     "requires_recent_login", "requires_scope", "response_body", "verify_token",
 ]  # fmt: skip
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, cast
 
-from flask import Flask, current_app, has_request_context, request
+from flask import Flask, current_app, has_app_context, has_request_context, request
 from werkzeug.local import LocalProxy
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
@@ -180,12 +180,25 @@ def notify_rejected(error: Auth0Error) -> None:
     token_rejected.send(_app(), code=error.code, reason=error.reason)
 
 
+def get_current_token() -> AccessToken | None:
+    """Return the access token that a guard has verified for the current request, or ``None``. Never raises.
+
+    For code that also runs where no guard has passed: hooks, log filters, rate limiters, error handlers, threads. It is
+    ``None`` outside of a request, in an unguarded view, before the guard has run, for an anonymous caller, and in the
+    context of another app. After a 403 it is the token of the caller, who is known but was refused.
+    """
+    # A request context may outlive that of its app, as when a test pops the one and not the other.
+    state = request_state() if has_app_context() else None
+    return (state.access_token or None) if state is not None else None
+
+
 def _current_token() -> AccessToken:
     state = request_state()
     if state is None:
         raise RuntimeError(
             "Nothing has verified an access token in this request. To solve this, put a guard such as @requires_auth "
-            "below the view's route decorator, or use protect() on its blueprint."
+            "below the view's route decorator, or use protect() on its blueprint. Where there may be no caller, as in "
+            "hooks, log filters and error handlers, call get_current_token(): it returns None then."
         )
     return state.access_token
 

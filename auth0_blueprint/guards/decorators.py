@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 import weakref
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK
 from auth0_blueprint.guards.authentication import app_state, authenticate, current_token, notify_rejected
+from auth0_blueprint.guards.guard import Guard, explain_missing_argument
 from auth0_blueprint.guards.requirements import (
     ANY_TOKEN,
     Requirement,
@@ -30,22 +32,63 @@ from auth0_blueprint.guards.route_requirements import (
 P = ParamSpec("P")
 R = TypeVar("R")
 
+
+class _IdentitySet:
+    """Callables by identity: some have no hash, or equal others. Keeps none alive that can be referred to weakly."""
+
+    def __init__(self) -> None:
+        self._references: dict[object, Callable[[], object]] = {}
+
+    def __contains__(self, function: object) -> bool:
+        return _identity(function) in self._references
+
+    def add(self, function: object) -> None:
+        key = _identity(function)
+
+        def forget(reference: Callable[[], object]) -> None:
+            if self._references.get(key) is reference:
+                del self._references[key]
+
+        try:
+            self._references[key] = weakref.ref(function, forget)
+        except TypeError:
+            self._references[key] = lambda: function  # for good: later its id would be that of another object
+
+
+def _identity(function: object) -> object:
+    if isinstance(function, types.MethodType):  # each access makes a new object
+        return id(function.__self__), id(function.__func__)
+    return id(function)
+
+
+#: A decorator may stand around another one; an object may have any attribute that it is asked for.
+_MAX_WRAPPERS = 100
+
 #: Functions that a guard wraps. Registered as views themselves they would be open: see `first_request_checks`.
-guarded_functions: weakref.WeakSet[Callable[..., Any]] = weakref.WeakSet()
+guarded_functions: _IdentitySet = _IdentitySet()
+
+_QUESTION_AUTH = "ask `if current_token:` behind @requires_auth(optional=True)"
 
 
 @overload
 def requires_auth(view: Callable[P, R], /) -> Callable[P, R]: ...
 @overload
-def requires_auth(*, optional: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
-def requires_auth(view: Callable[..., Any] | None = None, /, *, optional: bool = False) -> Any:
+def requires_auth(*, optional: bool = False) -> Guard: ...
+def requires_auth(*views: Any, optional: bool = False, **unknown: Any) -> Any:
     """Admit any valid access token.
 
     Args:
-        view: the view, where the decorator is used without parentheses.
+        views: the view, where the decorator is used without parentheses.
         optional: also admit requests without credentials; ``current_token`` is falsy then. Bad credentials are still
             refused.
+        unknown: nothing else; other packages take a permission.
+
+    Raises:
+        TypeError: what it decorates is not a view function.
     """
+    _refuse_permissions(*views, *unknown.values())
+    if unknown or len(views) > 1:
+        raise TypeError("requires_auth() takes one view, or optional=.")
     if not isinstance(optional, bool):
         raise TypeError("requires_auth(optional=...) takes True or False.")
 
@@ -54,32 +97,39 @@ def requires_auth(view: Callable[..., Any] | None = None, /, *, optional: bool =
             return _guarded(function, lambda: authenticate(optional=True))
         return _guarded(function, authenticate, ANY_TOKEN)
 
-    return decorate if view is None else decorate(view)
+    return decorate(*views) if views else Guard("requires_auth", _QUESTION_AUTH, decorate)
 
 
-def requires_scope(*scopes: str, any_of: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def _refuse_permissions(*values: object) -> None:
+    named = [value for value in values if isinstance(value, (str, list, tuple, set, frozenset))]
+    if named:
+        raise TypeError(
+            f"requires_auth() takes no permission, such as {named[0]!r}: it admits any valid token. To solve this, use "
+            "@requires_permission(...) for the claim `permissions` (Auth0 RBAC), or @requires_scope(...) for `scope`."
+        )
+
+
+def requires_scope(*scopes: str, any_of: bool = False) -> Guard:
     """Admit only access tokens whose ``scope`` claim holds every one of *scopes* (RFC 6750 §3.1).
 
     Args:
         scopes: RFC 6749 §3.3 scope-tokens, one each.
         any_of: one of them is enough.
     """
-    return _requiring(scope_requirement(scopes, any_of=any_of))
+    return _requiring(scope_requirement(scopes, any_of=any_of), "requires_scope", "ask has_scope()")
 
 
-def requires_permission(*permissions: str, any_of: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def requires_permission(*permissions: str, any_of: bool = False) -> Guard:
     """Admit only access tokens whose ``permissions`` claim (Auth0 RBAC) holds every one of *permissions*.
 
     Args:
         permissions: as registered with the API in Auth0, one each.
         any_of: one of them is enough.
     """
-    return _requiring(permission_requirement(permissions, any_of=any_of))
+    return _requiring(permission_requirement(permissions, any_of=any_of), "requires_permission", "ask has_permission()")
 
 
-def requires_claim(
-    name: str, *allowed: Any, check: Callable[[Any], object] | None = None
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def requires_claim(name: str, *allowed: Any, check: Callable[[Any], object] | None = None) -> Guard:
     """Admit only access tokens with an acceptable value of the claim *name*. An absent claim never passes.
 
     Args:
@@ -88,29 +138,29 @@ def requires_claim(
             ``True`` is not ``1``.
         check: called with the value; a true answer admits too.
     """
-    return _requiring(claim_requirement(name, allowed, check))
+    return _requiring(claim_requirement(name, allowed, check), "requires_claim", f"read current_token.get({name!r})")
 
 
-def requires_organization(*ids: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def requires_organization(*ids: str) -> Guard:
     """Admit only access tokens of one of these Auth0 organizations (claim ``org_id``).
 
     Args:
         ids: ids of organizations (``org_...``), not names, one each.
     """
-    return _requiring(organization_requirement(ids))
+    return _requiring(organization_requirement(ids), "requires_organization", "compare current_token.organization_id")
 
 
-def requires_acr(*values: str, claim: str = "acr") -> Callable[[Callable[P, R]], Callable[P, R]]:
+def requires_acr(*values: str, claim: str = "acr") -> Guard:
     """Admit only access tokens of users who logged in in one of these ways (RFC 9470); others get a challenge.
 
     Args:
         values: authentication context class references, best first, one each.
         claim: the claim that holds it. Auth0 writes no ``acr`` into access tokens; an Action can set a claim of yours.
     """
-    return _requiring(acr_requirement(values, claim=claim))
+    return _requiring(acr_requirement(values, claim=claim), "requires_acr", f"read current_token.get({claim!r})")
 
 
-def requires_recent_login(max_age: int, *, claim: str = "auth_time") -> Callable[[Callable[P, R]], Callable[P, R]]:
+def requires_recent_login(max_age: int, *, claim: str = "auth_time") -> Guard:
     """Admit only access tokens of users who logged in recently (RFC 9470); others get a challenge.
 
     Args:
@@ -118,7 +168,8 @@ def requires_recent_login(max_age: int, *, claim: str = "auth_time") -> Callable
         claim: the claim that holds its Unix time. Auth0 writes no ``auth_time`` into access tokens; an Action can set a
             claim of yours.
     """
-    return _requiring(recent_login_requirement(max_age, claim=claim))
+    requirement = recent_login_requirement(max_age, claim=claim)
+    return _requiring(requirement, "requires_recent_login", f"read current_token.get({claim!r})")
 
 
 def has_scope(*scopes: str) -> bool:
@@ -153,11 +204,11 @@ def admit(requirement: Requirement) -> None:
         raise error
 
 
-def _requiring(requirement: Requirement) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def _requiring(requirement: Requirement, name: str, question: str) -> Guard:
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         return _guarded(function, lambda: admit(requirement), requirement)
 
-    return decorate
+    return Guard(name, question, decorate)
 
 
 def _guarded(function: Callable[P, R], guard: Callable[[], object], *requirements: Requirement) -> Callable[P, R]:
@@ -168,7 +219,10 @@ def _guarded(function: Callable[P, R], guard: Callable[[], object], *requirement
             "`decorators`, or decorate its methods."
         )
     if not callable(function):
-        raise TypeError("A guard decorates a view function.")
+        raise TypeError(
+            f"A guard decorates a view function, not {function!r}. If a route decorator below it returned that, put "
+            "the guard below the route decorator."
+        )
     wrapper: Callable[..., Any]
     if inspect.iscoroutinefunction(function):
         wrapper = _coroutine_behind(guard, function)
@@ -185,7 +239,11 @@ def _function_behind(guard: Callable[[], object], function: Callable[P, R]) -> C
     @functools.wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         guard()
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except TypeError as exc:
+            explain_missing_argument(exc, function, args, kwargs)
+            raise
 
     return guarded
 
@@ -194,16 +252,19 @@ def _coroutine_behind(guard: Callable[[], object], function: Callable[P, Any]) -
     @functools.wraps(function)
     async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
         guard()
-        return await function(*args, **kwargs)
+        try:
+            return await function(*args, **kwargs)
+        except TypeError as exc:
+            explain_missing_argument(exc, function, args, kwargs)
+            raise
 
     return guarded
 
 
 def _remember_as_guarded(function: Callable[..., Any]) -> None:
     inner: Any = function
-    while inner is not None:
-        try:
-            guarded_functions.add(inner)
-        except TypeError:  # no route decorator returns a callable without weak references
+    for _ in range(_MAX_WRAPPERS):
+        if inner is None:
             return
+        guarded_functions.add(inner)
         inner = getattr(inner, "__wrapped__", None)

@@ -25,8 +25,8 @@ class ClaimsChecker:
         self._organizations = frozenset(settings.organization)
         self._required_claims = (*_CLAIMS_OF_PROFILE[settings.token_profile], *settings.required_claims)
 
-    def check(self, claims: dict[str, Any], header: dict[str, Any]) -> AccessToken:
-        """Return the access token with these *claims* and this JOSE *header*.
+    def check(self, claims: dict[str, Any], header: dict[str, Any], digest: bytes) -> AccessToken:
+        """Return the access token with these *claims* and this JOSE *header*, whose text has this *digest*.
 
         Raises:
             InvalidClaimsError: a claim is missing, ill-typed, or not acceptable.
@@ -44,7 +44,7 @@ class ClaimsChecker:
         if self._organizations and claims.get("org_id") not in self._organizations:
             raise InvalidClaimsError("organization")
         scopes, permissions = _scopes(claims.get("scope", "")), _permissions(claims.get("permissions", []))
-        return AccessToken(claims, header, scopes=scopes, permissions=permissions)
+        return AccessToken(claims, header, scopes=scopes, permissions=permissions, digest=digest)
 
     def _check_audience(self, audience: Any) -> None:
         values = [audience] if isinstance(audience, str) else audience

@@ -130,12 +130,12 @@ class Verifier:
                     raise
                 self._on_remembered()
                 return known.access_token
-        known = self._prove_anew(text)
+        known = self._prove_anew(text, digest)
         self._remembered.remember(digest, known, self._time() - self._leeway_seconds)
         self._on_proven()
         return known.access_token
 
-    def _prove_anew(self, token: bytes, *, cached_only: bool = False) -> RememberedToken:
+    def _prove_anew(self, token: bytes, digest: bytes = b"", *, cached_only: bool = False) -> RememberedToken:
         header_segment = token.partition(b".")[0]
         known = self._known_headers.get(header_segment)
         unverified = jws.parse(token, self._max_bytes, known.header if known else None)
@@ -154,7 +154,7 @@ class Verifier:
         # Only now, so that nobody but the issuer can decide what is remembered.
         if known is None:
             self._remember_header(header_segment, _KnownHeader(unverified.header, algorithm))
-        access_token = self._check_claims(unverified.claims, unverified.header)
+        access_token = self._check_claims(unverified.claims, unverified.header, digest or digest_of(token))
         proven = RememberedToken(access_token, *times_of(unverified.claims), found.generation, keys)
         self._check_time(proven)
         if proven.expires_at - proven.issued_at > self._max_lifetime_seconds:
