@@ -14,6 +14,7 @@ from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
 from auth0_blueprint.cli.output import json_option, print_json, print_lines, printable, table
 from auth0_blueprint.cli.protection import GUARDED, NONE, protection_of
 from auth0_blueprint.guards.authentication import app_state
+from auth0_blueprint.guards.misused_guards import MisusedGuard, misused_guards_of
 from auth0_blueprint.guards.route_requirements import has_automatic_options
 from auth0_blueprint.settings import Settings
 
@@ -21,6 +22,7 @@ _REMEDY = (
     "To solve this, put a guard below the route decorator, call protect() on the blueprint or the app, or mark the "
     "view @public."
 )
+_ASKED_INSIDE = "These functions call guards inside, where they check nothing:"
 
 
 class Row(NamedTuple):
@@ -34,23 +36,35 @@ class Row(NamedTuple):
 
 
 @click.command("routes", cls=Command, short_help="Show each route of this app and what guards it.")
-@click.option("--strict", is_flag=True, help="Exit with 1 if a route is unguarded and not marked @public.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with 1 if a route is unguarded and not marked @public, or asks a guard inside."
+)
 @json_option
 @with_app
 def command(strict: bool, as_json: bool) -> None:
     """Show each route of this app and what guards it. Sends no requests.
 
-    GUARD is what the guards require of the token, or "optional", "public", "static", or "-" for none.
+    GUARD is what the guards require of the token, or "optional", "public", "static", or "-" for none. Guards that a
+    view calls inside itself, where they check nothing, are named below the table.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     rows = sorted(_rows(app, app_state().settings), key=lambda row: (row.path, row.methods))
     unguarded = [row for row in rows if row.guard == NONE]
+    misused = list(misused_guards_of(app))
     if as_json:
-        print_json({"routes": [_members(row) for row in rows], "unguarded": len(unguarded)})
+        asked_inside = [_members_of_misuse(one) for one in misused]
+        print_json(
+            {"routes": [_members(row) for row in rows], "unguarded": len(unguarded), "asked_inside": asked_inside}
+        )
     else:
         print_lines(table([["METHODS", "PATH", "ENDPOINT", "GUARD"], *map(_cells, rows)]))
+    findings = [_ASKED_INSIDE, *map(_misuse, misused)] if misused else []
     if strict and unguarded:
-        raise CommandError("\n".join([_count(unguarded), *map(_name, unguarded), _REMEDY]))
+        findings += [_count(unguarded), *map(_name, unguarded), _REMEDY]
+    if strict and findings:
+        raise CommandError("\n".join(findings))
+    for line in findings:
+        click.echo(line, err=True)
 
 
 def _rows(app: Flask, settings: Settings) -> Iterator[Row]:
@@ -106,3 +120,11 @@ def _count(unguarded: list[Row]) -> str:
 
 def _name(row: Row) -> str:
     return f"  {', '.join(row.methods)} {printable(row.path)} ({printable(row.endpoint)})"
+
+
+def _misuse(misused: MisusedGuard) -> str:
+    return f"  {misused.name}() in {printable(misused.place)}. To solve this, {misused.remedy}."
+
+
+def _members_of_misuse(misused: MisusedGuard) -> dict[str, object]:
+    return {"guard": misused.name, "function": misused.function, "file": misused.file, "line": misused.line}

@@ -10,6 +10,7 @@ from flask import Flask, current_app, request
 from auth0_blueprint.extension.jwt_manager import still_answers
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.guards.decorators import guarded_functions
+from auth0_blueprint.guards.misused_guards import check_that_no_guard_is_dropped
 from auth0_blueprint.guards.route_requirements import PUBLIC_ATTRIBUTE
 from auth0_blueprint.sharing.reach import NOT_SHARED, is_lost_between_processes
 from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
@@ -25,6 +26,7 @@ def check_at_first_request(app: Flask) -> None:
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         state = app_state()
         _check_that_guards_stand_in_front(app)
+        check_that_no_guard_is_dropped(app)
         if not still_answers(app, state.rules):
             raise RuntimeError(
                 "Another JWTManager or app_ctx_globals_class was set on this app after Auth0Blueprint(). To solve "

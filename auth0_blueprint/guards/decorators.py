@@ -6,7 +6,7 @@ import functools
 import inspect
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK
@@ -61,8 +61,8 @@ def _identity(function: object) -> object:
     return id(function)
 
 
-#: A decorator may stand around another one; an object may have any attribute that it is asked for.
-_MAX_WRAPPERS = 100
+#: More than anybody stacks. Some objects have any attribute that they are asked for.
+_MAX_LAYERS = 100
 
 #: Functions that a guard wraps. Registered as views themselves they would be open: see `first_request_checks`.
 guarded_functions: _IdentitySet = _IdentitySet()
@@ -231,7 +231,8 @@ def _guarded(function: Callable[P, R], guard: Callable[[], object], *requirement
     # Not all that wraps() copied from the inner function is true of the guarded one.
     vars(wrapper).pop(PUBLIC_ATTRIBUTE, None)
     setattr(wrapper, REQUIREMENTS_ATTRIBUTE, (*requirements, *requirements_of(function)))
-    _remember_as_guarded(function)
+    for inner in layers_of(function):
+        guarded_functions.add(inner)
     return cast("Callable[P, R]", wrapper)
 
 
@@ -261,10 +262,10 @@ def _coroutine_behind(guard: Callable[[], object], function: Callable[P, Any]) -
     return guarded
 
 
-def _remember_as_guarded(function: Callable[..., Any]) -> None:
-    inner: Any = function
-    for _ in range(_MAX_WRAPPERS):
-        if inner is None:
+def layers_of(function: Any) -> Iterator[Any]:
+    """Yield *function*, and what it stands around, from the outside in."""
+    for _ in range(_MAX_LAYERS):
+        if function is None:
             return
-        guarded_functions.add(inner)
-        inner = getattr(inner, "__wrapped__", None)
+        yield function
+        function = getattr(function, "__wrapped__", None)
