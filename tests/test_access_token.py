@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import copy
 import pickle
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from conftest import bearer
+from conftest import AppFactory, bearer
 from flask import Flask, jsonify
 from flask.typing import ResponseReturnValue
+from flask_caching import Cache
 from refusals import claims_of
 
 from auth0_blueprint import AccessToken, current_token, requires_auth, verify_token
 from auth0_blueprint.testing import LocalIssuer
 from auth0_blueprint.verification.access_token import ANONYMOUS
+from auth0_blueprint.verification.sequence import Presentation
 
 CLAIMS: dict[str, Any] = {
     "iss": "https://tenant.example.com/",
@@ -126,6 +129,84 @@ def test_a_claim_may_be_absent_or_another_one(claims: dict[str, Any], name: str,
     assert getattr(AccessToken({"sub": "auth0|user", **claims}, {}), name) == value
 
 
+def proven(app: Flask, *texts: str) -> list[AccessToken]:
+    with app.app_context():
+        return [verify_token(text) for text in texts]
+
+
+class TestIdentity:
+    """What tells tokens apart, for caches and logs."""
+
+    def test_a_token_has_the_same_id_in_every_process_and_another_one_has_another(
+        self, make_app: AppFactory, issuer: LocalIssuer
+    ) -> None:
+        """Also where subject and expiry are the same."""
+        times = {"iat": int(time.time()), "exp": int(time.time()) + 60}
+        reader, writer = (issuer.token(scope=scope, **times) for scope in ("read", "write"))
+        first, again, anew, other = *proven(make_app(), reader, reader), *proven(make_app(), reader, writer)
+        assert (first is again, first is anew) == (True, False)
+        assert first.__caching_id__() == anew.__caching_id__() != other.__caching_id__()
+        assert repr(first) == repr(anew) != repr(other)
+
+    def test_the_id_depends_on_the_signature(self, app: Flask, issuer: LocalIssuer) -> None:
+        """It cannot be computed from guessed claims. Those of health are verified without the cache: the same id."""
+        claims = {"iat": int(time.time()), "exp": int(time.time()) + 60}
+        text = issuer.token(**claims)
+        (token,) = proven(app, text)
+        with app.app_context():
+            alone = app.extensions["auth0"].sequence.verify(Presentation(text), cached_only=True)
+        made = AccessToken(token.claims, token.header, scopes=token.scopes, permissions=token.permissions)
+        assert alone.__caching_id__() == token.__caching_id__() != made.__caching_id__()
+
+    @pytest.mark.parametrize(
+        "other",
+        [{"scopes": frozenset({"a"})}, {"permissions": frozenset({"a"})}, {"claims": {"a": 2}}, {"header": {"b": 1}}],
+    )
+    def test_one_that_a_test_makes_has_an_id_by_its_content(self, other: dict[str, Any]) -> None:
+        usual: dict[str, Any] = {"claims": {"a": 1, "b": object}, "header": {}}
+        made, same, different = AccessToken(**usual), AccessToken(**usual), AccessToken(**{**usual, **other})
+        assert made.__caching_id__() == same.__caching_id__() != different.__caching_id__()
+
+    def test_anonymous_callers_are_one(self) -> None:
+        assert ANONYMOUS.__caching_id__() == AccessToken({}, {}).__caching_id__() == "anonymous"
+
+    @pytest.mark.parametrize("pick", [lambda: current_token, lambda: current_token._get_current_object()])  # type: ignore[attr-defined]
+    def test_memoize_gives_no_caller_the_answer_of_another(
+        self, app: Flask, issuer: LocalIssuer, pick: Callable[[], AccessToken]
+    ) -> None:
+        """Two tokens of one subject that expire together, with other scopes. The cache is a real one."""
+        cache, calls = Cache(app, config={"CACHE_TYPE": "SimpleCache"}), list[str]()
+
+        @cache.memoize()
+        def scopes_of(token: AccessToken, *, sort: bool = True) -> list[str]:
+            calls.append(token.subject)
+            return sorted(token.scopes)
+
+        class Report:
+            @cache.memoize()
+            def of(self, token: AccessToken) -> list[str]:
+                return scopes_of(token)
+
+            def __repr__(self) -> str:
+                return "<Report>"
+
+        app.add_url_rule("/", "view", requires_auth(optional=True)(lambda: scopes_of(pick()) if current_token else []))
+        app.add_url_rule("/kept", "kept", requires_auth(lambda: Report().of(token=pick())))
+        client, times = app.test_client(), {"iat": int(time.time()), "exp": int(time.time()) + 60}
+        for scope in ("read", "write") * 2:
+            headers = bearer(issuer.token(scope=scope, **times))
+            assert [client.get(path, headers=headers).get_json() for path in ("/", "/kept")] == [[scope]] * 2
+        assert calls == ["auth0|local-user"] * 2
+        assert client.get("/").get_json() == []
+
+    def test_equality_is_that_of_the_claims_and_there_is_no_hash(self, token: AccessToken) -> None:
+        """As of any mapping."""
+        assert token == AccessToken(CLAIMS, {}, digest=b"another") == CLAIMS
+        assert token != AccessToken({**CLAIMS, "jti": "8"}, HEADER)
+        with pytest.raises(TypeError, match="unhashable"):
+            hash(token)
+
+
 class TestAnonymous:
     def test_it_is_empty_and_false_and_may_do_nothing(self) -> None:
         assert not ANONYMOUS
@@ -145,7 +226,8 @@ class TestAnonymous:
 class TestRepr:
     def test_it_names_subject_and_expiry(self, token: AccessToken) -> None:
         """Enough for a log, and nothing that is a credential."""
-        assert repr(token) == "<AccessToken subject='auth0|user' expires_at=2027-01-15T09:00:00.500000+00:00>"
+        known = "subject='auth0|user' expires_at=2027-01-15T09:00:00.500000+00:00"
+        assert repr(token) == f"<AccessToken {known} id={token.__caching_id__()}>"
 
     @pytest.mark.parametrize("show", [repr, str, "{}".format, "{!r}".format, "%s".__mod__, "%r".__mod__])
     def test_no_way_to_print_it_shows_the_token(

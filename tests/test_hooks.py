@@ -20,9 +20,8 @@ from auth0_blueprint import current_token, get_current_token, protect, public, r
 from auth0_blueprint.testing import LocalIssuer
 
 PAGE = ROOT / "docs" / "how-to" / "hooks.md"
-ADDED = "log_callers(logging.StreamHandler())"
 LOGS, LIMITS, VIEW, HANDLERS = (
-    run_block(PAGE, block.code.replace(ADDED, ""), requires_auth=requires_auth) for block in python_blocks(PAGE)
+    run_block(PAGE, block.code, requires_auth=requires_auth) for block in python_blocks(PAGE)
 )
 
 

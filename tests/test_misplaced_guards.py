@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from flask.testing import FlaskClient
 from flask.views import MethodView
 
 from auth0_blueprint import public, requires_auth, requires_scope
+from auth0_blueprint.guards.decorators import guarded_functions
 
 View = Callable[[], str]
 
@@ -125,8 +127,85 @@ class Unreferable:
         return "reached"
 
 
-def test_a_view_that_cannot_be_referred_to_weakly_is_no_obstacle(app: Flask, client: FlaskClient) -> None:
-    app.add_url_rule("/guarded", "guarded", requires_auth(Unreferable()))
-    app.add_url_rule("/open", "open", Unreferable())
+class Unhashable:
+    """A callable that is equal to others of its kind, and so has no hash."""
+
+    __name__ = "unhashable"
+
+    def __call__(self) -> str:
+        return "reached"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unhashable)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class EqualToAll(Unhashable):
+    """With a hash, and equal to everything."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 1
+
+
+class WrapsForEver:
+    """Something like a proxy: what it stands around is another of its kind."""
+
+    __name__ = "wraps"
+
+    def __call__(self) -> str:
+        return "reached"
+
+    @property
+    def __wrapped__(self) -> WrapsForEver:
+        return WrapsForEver()
+
+
+ODD = [Unreferable, Unhashable, EqualToAll, WrapsForEver]
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_view_of_any_kind_is_no_obstacle(app: Flask, client: FlaskClient, kind: type[Any]) -> None:
+    """Nor is it taken for another one that is guarded: that one is not open."""
+    app.add_url_rule("/guarded", "guarded", requires_auth(kind()))
+    app.add_url_rule("/open", "open", kind())
     assert client.get("/guarded").status_code == 401
     assert client.get("/open").text == "reached"
+    assert client.get("/auth/health/live").status_code == 200
+    assert app.test_cli_runner().invoke(args=["auth0", "routes"]).exit_code == 0
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_view_of_any_kind_below_a_misplaced_guard_is_found(app: Flask, kind: type[Any]) -> None:
+    requires_auth(app.route("/", endpoint="view")(kind()))
+    assert refuses_to_start(app)
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_a_method_registered_without_its_guard_is_found(app: Flask, is_same: bool) -> None:
+    """Each access to it makes another object."""
+
+    class Holder:
+        def view(self) -> str:
+            return ""
+
+    holder = Holder()
+    app.add_url_rule("/guarded", "guarded", requires_auth(holder.view))
+    app.add_url_rule("/open", "open", (holder if is_same else Holder()).view)
+    assert refuses_to_start(app) is is_same
+
+
+def test_what_is_guarded_is_not_kept_alive() -> None:
+    def view() -> str:
+        return ""
+
+    gc.collect()
+    before = len(guarded_functions)
+    kept = [requires_auth(view), requires_auth(functools.partial(view))]
+    assert len(guarded_functions) == before + 2
+    del view, kept
+    gc.collect()
+    assert len(guarded_functions) == before

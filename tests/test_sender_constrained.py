@@ -127,6 +127,15 @@ def test_a_host_header_does_not_make_a_proof_fit(make_app: AppFactory, token: st
         assert_refused(response, "invalid_dpop_proof", DPOP, PLAIN)
 
 
+def test_one_text_of_trusted_hosts_is_one_host(make_app: AppFactory, token: str) -> None:
+    """As for Flask. A part of its port is another service."""
+    app = make_app(AUTH0_DPOP="required", TRUSTED_HOSTS="api.example.com:8443")
+    app.add_url_rule("/messages", view_func=requires_auth(lambda: ""), endpoint="messages")
+    for base, status in ((f"{API}:8443", 200), (f"{API}:8", 401), ("https://pi.example.com", 400)):
+        headers = proven(token, uri=f"{base}/messages")
+        assert app.test_client().get("/messages", base_url=base, headers=headers).status_code == status
+
+
 def test_trusted_hosts_take_the_place_of_a_public_url(make_app: AppFactory, token: str) -> None:
     """Then the request says which of them it is for; a host that is none is Flask's 400."""
     app = make_app(AUTH0_DPOP="required", TRUSTED_HOSTS=["api.example.com", "two.example"])

@@ -302,6 +302,9 @@ def test_what_is_equal_is_the_same_to_the_app(raw_path: str) -> None:
         ("api.example.com:443", ["api.example.com"], "https://api.example.com"),
         ("api.example.com:8443", ["api.example.com"], "https://api.example.com"),
         ("api.example.com:8443", ["api.example.com:8443"], "https://api.example.com:8443"),
+        # One text is one host, and not all of its parts.
+        ("api.example.com:8443", "api.example.com:8443", "https://api.example.com:8443"),
+        ("api.example.com:8", "api.example.com:8443", "https://api.example.com"),
         ("API.Example.com", ["api.example.com"], "https://API.Example.com"),
         ("a.example.com:8443", [".example.com"], "https://a.example.com"),
         ("[::1]:5000", ["[::1]:5000"], "https://[::1]:5000"),
@@ -310,7 +313,7 @@ def test_what_is_equal_is_the_same_to_the_app(raw_path: str) -> None:
         *((host, ["a.example"], "") for host in ("x@a.example", "a.example?", "a.example#", "a:b")),
     ],
 )
-def test_a_host_header_adds_nothing_to_a_trusted_name(host: str, trusted: list[str], base: str) -> None:
+def test_a_host_header_adds_nothing_to_a_trusted_name(host: str, trusted: str | list[str], base: str) -> None:
     """No path, and no port that nobody has named: whoever sends a request writes the header."""
     assert base_of_host("https", host, trusted) == base
     assert (target_uri(base, {"PATH_INFO": "/keys"}).uri is None) == (base == "")

@@ -8,6 +8,8 @@ from typing import Any
 from flask_jwt_extended import view_decorators
 from flask_jwt_extended.config import config
 
+from auth0_blueprint.guards.decorators import layers_of
+
 
 def jwt_requirements(function: Any, method: str) -> list[bool]:
     """Return whether a token is required, for each ``@jwt_required()`` on *function* that applies to *method*.
@@ -16,13 +18,8 @@ def jwt_requirements(function: Any, method: str) -> list[bool]:
     """
     if method in config.exempt_methods:
         return []
-    requirements = []
-    while (inner := getattr(function, "__wrapped__", None)) is not None:
-        requirement = jwt_requirement(function)
-        if requirement is not None:
-            requirements.append(requirement)
-        function = inner
-    return requirements
+    requirements = map(jwt_requirement, layers_of(function))
+    return [requirement for requirement in requirements if requirement is not None]
 
 
 def jwt_requirement(function: Any) -> bool | None:

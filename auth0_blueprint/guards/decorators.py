@@ -39,6 +39,9 @@ class _IdentitySet:
     def __init__(self) -> None:
         self._references: dict[object, Callable[[], object]] = {}
 
+    def __len__(self) -> int:
+        return len(self._references)
+
     def __contains__(self, function: object) -> bool:
         return _identity(function) in self._references
 

@@ -67,7 +67,14 @@ def base_of_host(scheme: str, host: str, trusted_hosts: Collection[str]) -> str:
 
     The client controls the header. Its port counts only if *trusted_hosts* include it: another port may belong to
     another service. Anything but an authority, such as one followed by a path, gives no base, and so fits no proof.
+
+    Args:
+        scheme: of the request.
+        host: the header.
+        trusted_hosts: Flask's ``TRUSTED_HOSTS``. One text is one host, as for Flask.
     """
+    if isinstance(trusted_hosts, str):  # every part of a text is "in" it
+        trusted_hosts = (trusted_hosts,)
     match = re.fullmatch(_AUTHORITY, host, re.ASCII | re.IGNORECASE)
     if match is None:
         return ""
