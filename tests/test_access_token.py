@@ -134,6 +134,11 @@ def proven(app: Flask, *texts: str) -> list[AccessToken]:
         return [verify_token(text) for text in texts]
 
 
+def minute() -> dict[str, Any]:
+    """The times of a token that is valid for a minute."""
+    return {"iat": int(time.time()), "exp": int(time.time()) + 60}
+
+
 class TestIdentity:
     """What tells tokens apart, for caches and logs."""
 
@@ -141,7 +146,7 @@ class TestIdentity:
         self, make_app: AppFactory, issuer: LocalIssuer
     ) -> None:
         """Also where subject and expiry are the same."""
-        times = {"iat": int(time.time()), "exp": int(time.time()) + 60}
+        times = minute()
         reader, writer = (issuer.token(scope=scope, **times) for scope in ("read", "write"))
         first, again, anew, other = *proven(make_app(), reader, reader), *proven(make_app(), reader, writer)
         assert (first is again, first is anew) == (True, False)
@@ -150,8 +155,7 @@ class TestIdentity:
 
     def test_the_id_depends_on_the_signature(self, app: Flask, issuer: LocalIssuer) -> None:
         """It cannot be computed from guessed claims. Those of health are verified without the cache: the same id."""
-        claims = {"iat": int(time.time()), "exp": int(time.time()) + 60}
-        text = issuer.token(**claims)
+        text = issuer.token(**minute())
         (token,) = proven(app, text)
         with app.app_context():
             alone = app.extensions["auth0"].sequence.verify(Presentation(text), cached_only=True)
@@ -192,7 +196,7 @@ class TestIdentity:
 
         app.add_url_rule("/", "view", requires_auth(optional=True)(lambda: scopes_of(pick()) if current_token else []))
         app.add_url_rule("/kept", "kept", requires_auth(lambda: Report().of(token=pick())))
-        client, times = app.test_client(), {"iat": int(time.time()), "exp": int(time.time()) + 60}
+        client, times = app.test_client(), minute()
         for scope in ("read", "write") * 2:
             headers = bearer(issuer.token(scope=scope, **times))
             assert [client.get(path, headers=headers).get_json() for path in ("/", "/kept")] == [[scope]] * 2

@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 from flask_jwt_extended import current_user, jwt_required
 from refusals import NO_CREDENTIALS, seen, segment
 
+import auth0_blueprint
 from auth0_blueprint import Auth0Blueprint, Auth0Error
 from auth0_blueprint.testing import LocalIssuer
 
@@ -87,6 +88,54 @@ def test_the_payment_of_the_page_on_step_up_wants_the_login_that_its_challenge_n
     login[f"{API}/auth_time"] = int(time.time()) - 10
     admitted = client.post("/payments", headers=bearer(issuer.token(scope="pay", **login)))
     assert admitted.get_json() == {"paid": True}
+
+
+HABITS = ["A question inside the view", "A permission for requires_auth", "Claims as an argument"]
+
+
+def of_habit(title: str, app: Flask, *, mark: str = "", **names: Any) -> FlaskClient:
+    """Run the block *before* or after of the habit with this *title* on *app*."""
+    (code,) = (block.code for block in python_blocks(MIGRATING) if (block.title, block.mark) == (title, mark))
+    app.testing = True
+    run_block(MIGRATING, code, app=app, **names)
+    return app.test_client()
+
+
+@pytest.mark.parametrize(("title", "path"), [*zip(HABITS, ["/api/drafts", "/drinks/7", "/profile"], strict=True)])
+def test_a_habit_that_is_kept_opens_nothing_and_names_the_remedy(
+    app: Flask, issuer: LocalIssuer, title: str, path: str
+) -> None:
+    """With the names of this package: when it is imported, or at the request."""
+    with pytest.raises(TypeError, match=r"has_scope\(\)|@requires_permission\(|read current_token instead"):
+        of_habit(title, app, mark="before", **vars(auth0_blueprint)).get(path, headers=bearer(issuer.token(scope="x")))
+
+
+@pytest.mark.parametrize(
+    ("title", "request_line", "claims", "answer"),
+    [
+        (HABITS[0], "GET /api/drafts", {"scope": "read:drafts"}, {"drafts": []}),
+        (HABITS[0], "GET /api/drafts", {}, 403),
+        (HABITS[0], "GET /api/all", {"scope": "read:drafts"}, {"messages": [], "drafts": []}),
+        (HABITS[0], "GET /api/all", {}, {"messages": [], "drafts": None}),
+        (HABITS[1], "DELETE /drinks/7", {"permissions": ["delete:drinks"]}, {"removed": 7, "by": "auth0|local-user"}),
+        (HABITS[1], "DELETE /drinks/7", {"scope": "delete:drinks"}, 403),
+        (HABITS[1], "GET /drinks", {"permissions": ["get:recipes"]}, {"drinks": ["espresso", "recipe"]}),
+        (HABITS[1], "GET /drinks", {}, {"drinks": ["espresso"]}),
+        (HABITS[2], "GET /profile", {}, {"subject": "auth0|local-user", "roles": []}),
+    ],
+)
+def test_a_habit_that_was_changed_does_what_it_did(
+    app: Flask, issuer: LocalIssuer, title: str, request_line: str, claims: dict[str, Any], answer: Any
+) -> None:
+    client, (method, path) = of_habit(title, app), request_line.split()
+    response = client.open(path, method=method, headers=bearer(issuer.token(**claims)))
+    assert (response.get_json() if response.status_code == 200 else response.status_code) == answer
+    assert client.open(path, method=method).status_code == 401
+
+
+def test_the_three_habits_are_the_first_thing_on_the_page() -> None:
+    first, *_ = (line for line in MIGRATING.read_text(encoding="utf-8").splitlines() if line.startswith("| `"))
+    assert first.startswith("| `if requires_scope(")
 
 
 MOVED = blocks(MIGRATING, "After")

@@ -141,8 +141,13 @@ class Unhashable:
     __hash__ = None  # type: ignore[assignment]
 
 
-class EqualToAll(Unhashable):
+class EqualToAll:
     """With a hash, and equal to everything."""
+
+    __name__ = "equal"
+
+    def __call__(self) -> str:
+        return "reached"
 
     def __eq__(self, other: object) -> bool:
         return True

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from commands.programs import command
 from conftest import bearer
 from flask import Flask, request
 from flask.views import MethodView
@@ -254,9 +253,9 @@ def unasked_but_dropped() -> str:
 
 def test_routes_names_the_questions_and_strict_fails(app: Flask) -> None:
     """Also where each route is guarded."""
-    run = command("routes")
     app.get("/")(requires_auth(asked))
-    lenient, strict, as_json = run(app), run(app, "--strict"), run(app, "--json")
+    run = app.test_cli_runner().invoke
+    lenient, strict, as_json = (run(args=["auth0", "routes", *more]) for more in ((), ("--strict",), ("--json",)))
     assert (lenient.exit_code, strict.exit_code, lenient.stdout) == (0, 1, strict.stdout)
     assert strict.stderr == f"Error: {lenient.stderr}"
     first = next(misused_guards_of(app))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import pytest
@@ -37,7 +37,7 @@ TOO_LONG_AGO = "This route requires a more recent login than the one behind the 
 NO_SCOPE = "The access token lacks a scope that this route requires."
 
 
-def answer(app: Flask, issuer: LocalIssuer, guards: list[Decorator], **claims: Any) -> Answer:
+def answer(app: Flask, issuer: LocalIssuer, guards: Sequence[Decorator], **claims: Any) -> Answer:
     """Return what a token with *claims* gets from a view behind *guards*, outermost first."""
 
     def view() -> dict[str, str]:

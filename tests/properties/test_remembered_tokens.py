@@ -200,8 +200,8 @@ class _SharedClaims(AccessToken):
 class SharesClaims(Verifier):
     """Fault: what one view changes, the next one sees."""
 
-    def _prove_anew(self, token: bytes, *, cached_only: bool = False) -> RememberedToken:
-        proven = super()._prove_anew(token, cached_only=cached_only)
+    def _prove_anew(self, token: bytes, digest: bytes = b"", *, cached_only: bool = False) -> RememberedToken:
+        proven = super()._prove_anew(token, digest, cached_only=cached_only)
         good = proven.access_token
         shared = _SharedClaims(good._claims, good._header, scopes=good.scopes, permissions=good.permissions)
         return replace(proven, access_token=shared)
