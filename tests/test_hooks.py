@@ -49,14 +49,19 @@ def test_outside_of_a_request_there_is_none(app: Flask) -> None:
         context.push()
 
 
-def test_a_request_without_the_context_of_an_app_has_none(app: Flask) -> None:
+def test_a_request_without_the_context_of_an_app_has_none(app: Flask, issuer: LocalIssuer) -> None:
     """``current_app`` raises there."""
-    with app.test_request_context():
+
+    @app.get("/")
+    @requires_auth
+    def view() -> str:
         reset = flask.globals._cv_app.set(None)  # type: ignore[arg-type]
         try:
-            assert who() is None
+            return str(who())
         finally:
             flask.globals._cv_app.reset(reset)
+
+    assert app.test_client().get("/", headers=bearer(issuer.token())).text == "None"
 
 
 def test_in_an_app_without_the_blueprint_and_in_the_context_of_another_app_there_is_none(

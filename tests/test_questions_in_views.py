@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,6 @@ from flask.views import MethodView
 import auth0_blueprint
 from auth0_blueprint import (
     current_token,
-    requires_acr,
     requires_auth,
     requires_claim,
     requires_organization,
@@ -32,7 +32,7 @@ GUARDS: list[tuple[Callable[[], Any], str]] = [
     (lambda: requires_permission("a"), r"@requires_permission .* ask has_permission\(\)\."),
     (lambda: requires_claim("tier", 1), r"read current_token\.get\('tier'\)\."),
     (lambda: requires_organization("org_1"), r"compare current_token\.organization_id\."),
-    (lambda: requires_acr("mfa"), r"read current_token\.get\('acr'\)\."),
+    (lambda: auth0_blueprint.requires_acr("mfa"), r"read current_token\.get\('acr'\)\."),
     (lambda: requires_recent_login(300), r"read current_token\.get\('auth_time'\)\."),
     (lambda: requires_auth(), r"ask `if current_token:`"),
     (lambda: requires_auth(optional=True), r"ask `if current_token:`"),
@@ -97,6 +97,19 @@ class Partly:
     __name__ = "partly"
 
 
+class WithPayload(MethodView):
+    @requires_auth
+    def get(self, payload: Any) -> str:
+        return "secret"
+
+
+TAKES: dict[int, Any] = {0: lambda: "", 1: lambda payload: ""}
+
+
+def passes_payload(view: Callable[[Any], str]) -> Callable[[], str]:
+    return functools.wraps(view)(lambda: view("claims"))
+
+
 class TestPayload:
     """Other packages pass the claims to the view."""
 
@@ -104,7 +117,7 @@ class TestPayload:
         ("path", "view"),
         [
             *(("/", lambda payload: "secret"), ("/<int:drink_id>", lambda jwt, drink_id: "secret"), ("/", later)),
-            *(("/<int:drink_id>", Partly()), ("/", lambda payload, /: "secret")),
+            *(("/<int:drink_id>", Partly()), ("/", lambda payload, /: "secret"), ("/", WithPayload.as_view("method"))),
         ],
     )
     def test_a_parameter_that_the_route_does_not_fill_names_the_remedy(
@@ -122,7 +135,10 @@ class TestPayload:
 
     @pytest.mark.parametrize(
         "view",
-        [lambda: int("x" + {}), lambda: (lambda payload: "")(), lambda: dict(1), next],  # type: ignore[operator,call-arg,call-overload]
+        [
+            *(lambda: TAKES[0](1), lambda: TAKES[1](), lambda payload=None: TAKES[0](payload), next),
+            passes_payload(lambda payload: str(TAKES[0](payload))),
+        ],
     )
     def test_another_error_stays_what_it_is(self, app: Flask, issuer: LocalIssuer, view: Any) -> None:
         app.testing = True
@@ -153,6 +169,12 @@ def asked() -> Any:
     assert needs("c")
     local("d", 1)
     return requires_organization("org_1") is True or any([requires_permission("e")])
+
+
+def importing() -> Any:
+    from auth0_blueprint import requires_acr
+
+    requires_acr("a")
 
 
 def matched() -> Any:
@@ -197,7 +219,8 @@ exec("def view():\n    return needs('a') and 'secret'", FROM_NO_FILE)
                 ("requires_organization", True), ("requires_permission", False),
             ],
         ),
-        *((matched, [("requires_recent_login", True)]), (enclosed(), [("requires_scope", False)])),
+        *((importing, [("requires_acr", True)]), (matched, [("requires_recent_login", True)])),
+        (enclosed(), [("requires_scope", False)]),
         (requires_auth(matched), [("requires_recent_login", True)]),
         (Asking.as_view("asking"), [("requires_scope", False), ("requires_permission", True)]),
         *((AskingObject(), [("requires_auth", False)]), (FROM_NO_FILE["view"], [("requires_scope", False)])),
@@ -238,9 +261,9 @@ def test_one_that_is_dropped_where_nobody_reads_is_logged(
     ]
     for number, (view, _) in enumerate(views):
         app.add_url_rule(f"/{number}", str(number), requires_auth(view))
-    requires_scope("a")
     for number, (_, logged) in enumerate(views):
         caplog.clear()
+        requires_scope("a")
         app.test_client().get(f"/{number}", headers=bearer(issuer.token()))
         lines = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
         assert [line.split("()")[0] for line in lines] == ["requires_scope"] * logged

@@ -83,8 +83,7 @@ def explain_missing_argument(
     Raises:
         TypeError: that is the reason.
     """
-    is_raised_by_call = error.__traceback__ is not None and error.__traceback__.tb_next is None
-    missing = _missing_parameters(view, args, kwargs) if is_raised_by_call else []
+    missing = _missing_parameters(view, args, kwargs)
     if missing:
         raise TypeError(
             f"The view {getattr(view, '__name__', view)!r} has the parameter {missing[0]!r}, which its route does "
