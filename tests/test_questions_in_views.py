@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -61,6 +61,22 @@ def test_a_guard_is_equal_to_itself_only_and_hides_nothing() -> None:
     guard, other = requires_scope("a"), requires_scope("a")
     assert (guard == guard, guard == other, guard == None, {guard: 1}[guard]) == (True, False, False, 1)  # noqa: E711
     assert repr(guard) == "<decorator requires_scope()>"
+
+
+def test_a_guard_keeps_the_signature_of_its_view_for_type_checkers() -> None:
+    """Read by mypy, which fails if one of the calls is accepted, or has another type."""
+
+    def view(number: int) -> str:
+        return f"{number}"
+
+    async def slow(number: int) -> str:
+        return f"{number}"
+
+    for guard in (requires_scope("a"), requires_auth(), requires_auth(optional=True)):
+        accepts_numbers: Callable[[int], str] = guard(view)
+        accepts_texts: Callable[[str], str] = guard(view)  # type: ignore[arg-type]
+        waits: Callable[[int], Coroutine[Any, Any, str]] = guard(slow)
+        assert None not in {accepts_numbers, accepts_texts, waits}
 
 
 class TestRequiresAuthWithAPermission:

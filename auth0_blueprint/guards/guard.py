@@ -59,7 +59,8 @@ class Guard:
             self.__bool__()
         return self is other
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        return id(self)
 
     def __repr__(self) -> str:
         return f"<decorator {self._name}()>"
