@@ -50,7 +50,7 @@ from auth0_blueprint.verification.token_cache import TokenCache
 from auth0_blueprint.verification.verifier import Verifier
 
 CANONICAL, CUSTOM = "example.eu.auth0.com", "login.example.com"
-SECRET = "a secret of the fleet"
+SECRET = "a secret of the fleet, long enough"
 REFRESH = "/auth/admin/jwks/refresh"
 REVOCATIONS = "/auth/admin/revocations"
 SETTINGS = {
