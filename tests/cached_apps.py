@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from conftest import bearer
@@ -86,3 +88,13 @@ def assert_all_refused(client: FlaskClient, *callers: dict[str, str]) -> None:
     for path in ("/own", "/common", "/response", "/memoized"):
         for headers in callers:
             assert client.get(path, headers=headers).status_code == 401
+
+
+class Bomb:
+    """Makes a directory when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self._path),)
