@@ -64,11 +64,13 @@ def a_function(*decorators: Decorator) -> Any:
 
 def a_class(*decorators: Decorator) -> Any:
     parts = {"get": lambda _: "seen", "decorators": list(reversed(decorators))}
-    return type("View", (MethodView,), parts).as_view("view")
+    view_class: Any = type("View", (MethodView,), parts)
+    return view_class.as_view("view")
 
 
 def a_method(*decorators: Decorator) -> Any:
-    return type("View", (MethodView,), {"get": decorated(lambda _: "seen", decorators)}).as_view("view")
+    view_class: Any = type("View", (MethodView,), {"get": decorated(lambda _: "seen", decorators)})
+    return view_class.as_view("view")
 
 
 SHAPES = pytest.mark.parametrize("make_view", [a_function, a_class, a_method])

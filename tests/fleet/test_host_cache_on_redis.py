@@ -41,9 +41,11 @@ class Host:
         self.cache = Cache(config=cache_config)
         app = Flask("host", static_folder=None)
         app.config.update({**self._settings, "AUTH0_HEALTH_DETAILS": "always", **settings})
-        steps = [lambda: self.cache.init_app(app), lambda: app.register_blueprint(Auth0Blueprint(cache=self.cache))]
-        for step in reversed(steps) if is_late else steps:
-            step()
+        if not is_late:
+            self.cache.init_app(app)
+        app.register_blueprint(Auth0Blueprint(cache=self.cache))
+        if is_late:
+            self.cache.init_app(app)
         return app
 
 
