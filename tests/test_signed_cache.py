@@ -13,7 +13,7 @@ from shared_sources import DictBackend
 from auth0_blueprint.sharing.shared_cache import CacheUnavailableError, SharedCache
 from auth0_blueprint.sharing.signed_cache import SignedCache
 
-SECRET = "a secret of the fleet, long enough"
+SECRET = "a secret of the fleet"
 
 
 @pytest.fixture
