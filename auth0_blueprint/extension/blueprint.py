@@ -36,8 +36,8 @@ class Auth0Blueprint(Blueprint):
     Args:
         name: name of the blueprint and prefix of its endpoints.
         url_prefix: path prefix of its routes; starts with a slash.
-        cache: the host's flask-caching ``Cache``, for sharing with other processes. Without it the package creates its
-            own from the app's ``CACHE_*`` settings.
+        cache: the host's flask-caching ``Cache``, whose Redis or folder is used for sharing with other processes, with
+            a serializer of our own. Without it the package creates its own from the app's ``CACHE_*`` settings.
 
     Attributes:
         jwt_manager: flask-jwt-extended's manager, for ``user_lookup_loader`` and the like.
