@@ -13,6 +13,7 @@ from conftest import AppFactory
 from flask import Flask
 from flask.cli import ScriptInfo
 from flask_caching import Cache
+from flask_caching.backends import RedisCache
 
 from auth0_blueprint import Auth0Blueprint, ConfigurationError
 from auth0_blueprint.extension.commands import auth0
@@ -163,6 +164,20 @@ def test_settings_that_cannot_work_are_refused_at_registration(
     with pytest.raises(ConfigurationError) as raised:
         make_app(**settings)
     assert raised.value.problems.keys() == {key}
+    assert_silent(everything_said_by(raised.value))
+
+
+class Telling(RedisCache):
+    """A backend of the app's own, whose error has the whole URL in it."""
+
+    @classmethod
+    def factory(cls, app: Flask, config: dict[str, Any], args: list[Any], kwargs: dict[str, Any]) -> RedisCache:
+        raise ValueError(config["CACHE_REDIS_URL"])
+
+
+def test_what_a_backend_says_of_its_settings_is_not_repeated(make_app: AppFactory) -> None:
+    with pytest.raises(ConfigurationError, match="Telling cannot be set up: ValueError") as raised:
+        make_app(CACHE_TYPE=f"{__name__}.Telling", CACHE_REDIS_URL="redis://:xyzzyplugh@redis.example/0")
     assert_silent(everything_said_by(raised.value))
 
 

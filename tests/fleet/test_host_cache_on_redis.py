@@ -157,6 +157,8 @@ def test_a_short_secret_signs_nothing_that_leaves_the_machine(
     app = host.app(is_late=True, **settings) if has_own_cache else make_app(**settings)
     warning = f"{key} is shorter than 32 bytes: nothing is shared beyond this machine. Set AUTH0_CACHE_SECRET to"
     assert sum(message.startswith(warning) for message in caplog.messages) == 1
+    first = app.test_client().get("/auth/health", environ_overrides={"wsgi.multiprocess": True})
+    assert "CACHE_TYPE=RedisCache" not in first.text + caplog.text  # which it is already
     member = Member(app, issuer)
     assert member.try_to_revoke("thief").get_json()["reach"] == "process"
     assert not member.admits_subject("thief")
