@@ -36,7 +36,7 @@ class ClaimsChecker:
         if not isinstance(subject, str) or not subject:
             raise InvalidClaimsError("subject")
         for name in self._required_claims:
-            if name not in claims:
+            if claims.get(name) is None:  # null says as little as no claim at all
                 raise InvalidClaimsError("missing_claim")
         for name in _IDENTIFIERS:
             if name in claims and not isinstance(claims[name], str):
