@@ -8,7 +8,7 @@ from contextlib import suppress
 from flask import Flask, current_app, request
 
 from auth0_blueprint.extension.jwt_manager import still_answers
-from auth0_blueprint.extension.jwt_required import check_locations
+from auth0_blueprint.extension.jwt_required import check_arguments
 from auth0_blueprint.extension.jwt_settings import refuse_contradictions
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.guards.decorators import guarded_functions
@@ -27,7 +27,7 @@ def check_at_first_request(app: Flask) -> None:
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         state = app_state()
         _check_that_guards_stand_in_front(app)
-        check_locations(app)
+        check_arguments(app)
         refuse_contradictions(app.config, state.settings)
         if not still_answers(app, state.rules):
             raise RuntimeError(

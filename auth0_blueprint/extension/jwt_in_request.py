@@ -63,8 +63,8 @@ def has_bearer_after_another(authorization: str | None) -> bool:
     return any(credentials.split()[:1] == [BEARER] for credentials in others.lower().split(","))
 
 
-def refuse_arguments(*, locations: object, fresh: object = False, refresh: object = False, where: str = "") -> None:
-    """Raise if ``jwt_required`` was given arguments that no request can meet here.
+def refuse_other_locations(locations: object, where: str = "") -> None:
+    """Raise if the *locations* of a ``jwt_required()`` name anything but the header.
 
     Raises:
         RuntimeError: names the argument, *where* it stands, and the remedy.
@@ -74,12 +74,17 @@ def refuse_arguments(*, locations: object, fresh: object = False, refresh: objec
             f"jwt_required(locations={locations!r}){where} looks for tokens where this app accepts none. To solve "
             "this, remove locations=: Auth0's access tokens are read only from the Authorization header."
         )
-    if fresh or refresh:
-        raise RuntimeError(
-            f"jwt_required({'fresh' if fresh else 'refresh'}=True){where} admits nobody. To solve this, remove the "
-            "argument, or the route: Auth0's access tokens, read from the Authorization header, are neither fresh nor "
-            "refresh tokens."
-        )
+
+
+def admits_nobody(*, fresh: object, refresh: object, where: str = "") -> str | None:
+    """Return why a ``jwt_required()`` with these arguments admits nobody, and the remedy; ``None`` if it does."""
+    if not fresh and not refresh:
+        return None
+    return (
+        f"jwt_required({'fresh' if fresh else 'refresh'}=True){where} admits nobody. To solve this, remove the "
+        "argument, or the route: Auth0's access tokens, read from the Authorization header, are neither fresh nor "
+        "refresh tokens."
+    )
 
 
 def are_headers_only(locations: object) -> bool:

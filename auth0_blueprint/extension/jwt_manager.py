@@ -26,10 +26,11 @@ from auth0_blueprint.errors import (
 from auth0_blueprint.extension.jwt_in_request import (
     EXTENSION,
     Decoded,
+    admits_nobody,
     ask_manager,
     has_bearer_after_another,
     is_token_optional,
-    refuse_arguments,
+    refuse_other_locations,
 )
 from auth0_blueprint.extension.jwt_settings import check_jwt_settings
 from auth0_blueprint.extension.refused_loaders import RefusedLoaders
@@ -96,7 +97,7 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
             Auth0Error: the request is refused.
             NoAuthorizationError: it has no token, and needs none; the caller catches this.
         """
-        refuse_arguments(locations=locations, fresh=fresh, refresh=refresh)
+        refuse_other_locations(locations)
         if not hasattr(g, MARK):
             raise RuntimeError(
                 "This app context was pushed before Auth0Blueprint() was registered, and would mix up the callers of "
@@ -106,6 +107,9 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
         access_token = authenticate(optional=is_token_optional(), ignore_other_schemes=is_other_scheme_ignored)
         if not access_token:
             raise NoAuthorizationError
+        problem = admits_nobody(fresh=fresh, refresh=refresh)
+        if problem is not None:  # said after the token was verified, so that no stranger can cause an error
+            raise RuntimeError(problem)
         return claims_with_defaults(access_token), access_token.header, "headers"
 
     def _decode_jwt_from_config(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,7 +11,9 @@ from flask import Flask
 from flask_jwt_extended import view_decorators
 from flask_jwt_extended.config import config
 
-from auth0_blueprint.extension.jwt_in_request import refuse_arguments
+from auth0_blueprint.extension.jwt_in_request import admits_nobody, refuse_other_locations
+
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 
 def jwt_requirements(function: Any, method: str) -> list[bool]:
@@ -30,11 +33,11 @@ def jwt_requirement(function: Any) -> bool | None:
     return not is_optional if isinstance(is_optional, bool) else None
 
 
-def check_locations(app: Flask) -> None:
-    """Refuse an app in which a ``jwt_required(locations=...)`` names more than the header, which nobody could meet.
+def check_arguments(app: Flask) -> None:
+    """Check the arguments of each ``jwt_required()`` on *app*; those that admit nobody are logged.
 
     Raises:
-        RuntimeError: names the argument and the remedy.
+        RuntimeError: one looks for tokens elsewhere than in the header; names it and the remedy.
     """
     for hooks in app.before_request_funcs.values():
         for hook in hooks:
@@ -46,7 +49,11 @@ def check_locations(app: Flask) -> None:
 
 def _check(function: Any, where: str) -> None:
     for layer in _layers(function):
-        refuse_arguments(locations=_arguments(layer).get("locations"), where=where)
+        arguments = _arguments(layer)
+        refuse_other_locations(arguments.get("locations"), where)
+        problem = admits_nobody(fresh=arguments.get("fresh"), refresh=arguments.get("refresh"), where=where)
+        if problem is not None:
+            logger.warning("%s", problem)
 
 
 def _layers(function: Any) -> Iterator[Any]:
