@@ -1,4 +1,4 @@
-"""Recognizes flask-jwt-extended's ``@jwt_required()`` on a view: for ``flask auth0 routes``, ``inspect``, and a check."""
+"""Recognizes flask-jwt-extended's ``@jwt_required()``: for ``flask auth0 routes`` and ``inspect``, and to check it."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def refuse_contradictions(config: Mapping[str, Any], settings: Settings | None =
     claim = config.get(IDENTITY_CLAIM, "sub")
     if not isinstance(claim, str) or not claim:
         problems[IDENTITY_CLAIM] = "must be the name of a claim, or removed: then it is 'sub'"
-    elif settings is not None and claim not in ("sub", *settings.required_claims):
+    elif settings is not None and claim != settings.identity_claim:
         problems[IDENTITY_CLAIM] = "was changed after Auth0Blueprint() was registered: set it before"
     if problems:
         raise ConfigurationError(problems)
@@ -64,10 +64,7 @@ def with_identity_claim(settings: Settings, config: Mapping[str, Any]) -> Settin
 
     Without it the caller of a guarded view would have the identity ``None``, as nobody has.
     """
-    claim = config.get(IDENTITY_CLAIM, "sub")
-    if claim in ("sub", *settings.required_claims):  # every token must have a subject
-        return settings
-    return dataclasses.replace(settings, required_claims=(*settings.required_claims, claim))
+    return dataclasses.replace(settings, identity_claim=config.get(IDENTITY_CLAIM, settings.identity_claim))
 
 
 @functools.cache
