@@ -14,7 +14,7 @@ import flask_jwt_extended as fje
 import jwt
 import pytest
 from conftest import AppFactory, bearer
-from flask import Flask, g, jsonify
+from flask import Flask, g, jsonify, request
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 from flask.views import MethodView
@@ -424,6 +424,18 @@ def test_registration_finds_a_release_that_does_not_ask_our_verifier(
     with pytest.raises(ConfigurationError, match="does not call our verifier"):
         app.register_blueprint(blueprint)
     assert not app.extensions
+
+
+def test_registration_finds_a_release_in_which_optional_cannot_be_told(issuer: LocalIssuer) -> None:
+    class OtherRelease(Auth0JWTManager):
+        def _decode_jwt_from_request(self, *arguments: Any, **options: Any) -> Any:
+            decoded = super()._decode_jwt_from_request(*arguments, **options) if request.authorization else None
+            raise KeyError(decoded)
+
+    blueprint, app = Auth0Blueprint(), bare_app(issuer)
+    blueprint.jwt_manager = OtherRelease()
+    with pytest.raises(ConfigurationError, match="does not call our verifier"):
+        app.register_blueprint(blueprint)
 
 
 @pytest.mark.parametrize(
