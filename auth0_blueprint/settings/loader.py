@@ -76,6 +76,8 @@ class Settings:
     client_secret: str | None = field(repr=False)
     #: Every setting in force, for operators; secrets are masked.
     effective: tuple[EffectiveSetting, ...] = field(repr=False)
+    #: The claim that says who the caller is, for flask-jwt-extended; every token must have it.
+    identity_claim: str = "sub"
 
     @property
     def issuers(self) -> tuple[str, ...]:
