@@ -78,6 +78,8 @@ class Settings:
     effective: tuple[EffectiveSetting, ...] = field(repr=False)
     #: How far the cache secret allows to share: ``process`` (there is none), ``machine`` (it is short) or ``fleet``.
     sharing_limit: str = "process"
+    #: The claim that says who the caller is, for flask-jwt-extended; every token must have it.
+    identity_claim: str = "sub"
 
     @property
     def issuers(self) -> tuple[str, ...]:
