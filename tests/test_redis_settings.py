@@ -176,8 +176,9 @@ class Telling(RedisCache):
 
 
 def test_what_a_backend_says_of_its_settings_is_not_repeated(make_app: AppFactory) -> None:
+    settings = {"CACHE_TYPE": f"{__name__}.Telling", "CACHE_REDIS_URL": f"redis://:{''.join(PIECES)}@redis.example/0"}
     with pytest.raises(ConfigurationError, match="Telling cannot be set up: ValueError") as raised:
-        make_app(CACHE_TYPE=f"{__name__}.Telling", CACHE_REDIS_URL="redis://:xyzzyplugh@redis.example/0")
+        make_app(**settings)
     assert_silent(everything_said_by(raised.value))
 
 
