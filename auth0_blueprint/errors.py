@@ -166,11 +166,12 @@ class UnsupportedAlgorithmError(InvalidTokenError):
 
 
 class UnknownKeyError(InvalidTokenError):
-    """No key of the issuer fits the token, although the key set is current."""
+    """No key of the issuer fits the token, or several do and it names none, although the key set is current."""
 
     code = "unknown_key"
     descriptions: ClassVar[dict[str, str]] = {
-        "unknown_key": "The access token is signed with a key that the issuer does not publish."
+        "unknown_key": "The access token is signed with a key that the issuer does not publish.",
+        "no_key_id": "The access token has no key id, and several keys of the issuer could have signed it.",
     }
 
 

@@ -29,7 +29,7 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_JWKS_TIMEOUT = 5
 # AUTH0_JWKS_MAX_BYTES = 262144
 
-# Shared with other processes through flask-caching, signed with this secret (default: SECRET_KEY).
+# Shared with other processes through flask-caching, signed with this secret of 32 bytes or more (default: SECRET_KEY).
 # CACHE_TYPE = "RedisCache"
 # CACHE_REDIS_URL = "redis://localhost:6379/0"
 # AUTH0_CACHE_SECRET = None

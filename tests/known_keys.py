@@ -23,7 +23,7 @@ class KnownKeys:
         self.asked.append(how)
         key = self._key_set.select(key_id, algorithm)
         if key is None:
-            raise UnknownKeyError
+            raise UnknownKeyError(self._key_set.why_none(key_id, algorithm))
         return FoundKey(key, self.generation)
 
     def cached_key(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:

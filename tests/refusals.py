@@ -104,6 +104,9 @@ UNSUPPORTED_ALGORITHM = invalid_token(
     "unsupported_algorithm", "The access token is signed with an algorithm this API does not accept."
 )
 UNKNOWN_KEY = invalid_token("unknown_key", "The access token is signed with a key that the issuer does not publish.")
+NO_KEY_ID = invalid_token(
+    "unknown_key", "The access token has no key id, and several keys of the issuer could have signed it."
+)
 INVALID_SIGNATURE = invalid_token("invalid_signature", "The signature of the access token is not valid.")
 EXPIRED = invalid_token("token_expired", "The access token expired.")
 NOT_BEFORE = invalid_token("token_not_yet_valid", "The access token is not valid yet.")

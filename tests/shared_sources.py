@@ -26,7 +26,7 @@ TTL, AHEAD, MAX_STALE, COOLDOWN, ATTEMPT = 600, 120, 3600, 30, 5
 DUE = TTL - AHEAD
 ISSUER = "https://issuer.example/"
 URL = "https://issuer.example/.well-known/jwks.json"
-SECRET = "a secret of the fleet"
+SECRET = "a secret of the fleet, long enough"
 EDDSA = ALGORITHMS["EdDSA"]
 UNKNOWN, UNAVAILABLE = UnknownKeyError.code, KeySetUnavailableError.code
 OUTAGE = FetchError("http_status", status=503)

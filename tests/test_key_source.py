@@ -488,7 +488,7 @@ class TestReplacing:
             (b"<html>", "the answer is not JSON of the required form"),
             (b"{}", "the answer is not a JWK Set"),
             (b'{"keys": []}', "the key set holds no usable key"),
-            (b'{"keys": [null]}', "the key set holds no usable key"),
+            (b'{"keys": [null]}', "the key set holds no usable key (not a JSON object)"),
         ],
     )
     def test_a_set_without_a_usable_key_is_a_failure_and_keeps_the_old_one(

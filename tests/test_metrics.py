@@ -184,8 +184,7 @@ def _raised_codes(names: tuple[str, ...]) -> Iterator[str]:
         module = ast.parse((ROOT / "auth0_blueprint" / "keysets" / f"{name}.py").read_text(encoding="utf-8"))
         for node in ast.walk(module):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"FetchError", "KeySetError"}:
-                (code,) = node.args
-                yield ast.literal_eval(code)
+                yield ast.literal_eval(node.args[0])
 
 
 class TestSeries:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -101,13 +100,6 @@ class TestRefusing:
     ) -> None:
         with pytest.raises(ConfigurationError, match="CACHE_TYPE"):
             make_app(CACHE_TYPE=cache_type)
-
-    def test_a_cache_that_cannot_be_set_up_is_named_at_its_first_use(self, make_app: AppFactory) -> None:
-        """Nodes of a cluster that are none: the client library says so only when it is made."""
-        app = make_app(CACHE_TYPE="RedisClusterCache", CACHE_REDIS_CLUSTER="nonsense", AUTH0_CACHE_SECRET="x" * 32)
-        app.testing = True
-        with pytest.raises(ConfigurationError, match="RedisClusterCache cannot be set up"):
-            app.test_client().get("/auth/health")
 
     @pytest.mark.parametrize("arguments", [{"url_prefix": "auth"}, {"url_prefix": None}, {"cache": object()}])
     def test_wrong_arguments_are_refused_at_once(self, arguments: dict[str, Any]) -> None:
@@ -240,33 +232,3 @@ def test_files_without_a_folder_are_refused_at_registration(make_app: AppFactory
     """They would be nowhere."""
     with pytest.raises(ConfigurationError, match="CACHE_DIR"):
         make_app(CACHE_TYPE="FileSystemCache")
-
-
-@pytest.mark.parametrize("cache_type", ["RedisCache", "RedisClusterCache"])
-@pytest.mark.parametrize(
-    "url",
-    [
-        "opensesame",
-        "http://opensesame/0",
-        "redis://:open#sesame@redis.example:6379/0",
-        "redis://:open/sesame@redis.example:6379/0",
-        "redis://:open?sesame@redis.example:6379/0",
-        "redis://user:1#opensesame@redis.example:6379/0",
-        "redis://user:1/opensesame@redis.example:6379/0",
-        "redis://user:1?opensesame@redis.example:6379/0",
-        "redis://redis.example:opensesame/0",
-        "redis://redis.example/opensesame",
-        "redis://redis.example/0?socket_timeout=opensesame",
-    ],
-)
-def test_a_redis_url_that_cannot_be_parsed_is_refused_without_a_piece_of_it(
-    make_app: AppFactory, cache_type: str, url: str
-) -> None:
-    """A password that is not percent-encoded breaks it, and errors are logged with all that led to them."""
-    with pytest.raises(ConfigurationError) as raised:
-        make_app(CACHE_TYPE=cache_type, CACHE_REDIS_URL=url)
-    shown = "".join(traceback.format_exception(raised.value))
-    assert raised.value.problems.keys() == {"CACHE_REDIS_URL"}
-    assert "percent-encoded" in shown
-    assert "open" not in shown
-    assert "sesame" not in shown

@@ -21,7 +21,7 @@ from auth0_blueprint.challenge import response_body, response_headers
 from auth0_blueprint.errors import Auth0Error, ReplayMemoryUnavailableError
 from auth0_blueprint.sender_constraining.replay import MARGIN_SECONDS, ReplayMemory
 
-SECRET = "a secret of the fleet"
+SECRET = "a secret of the fleet, long enough"
 CANNOT_TELL = "The DPoP proof cannot be checked for earlier use right now."
 CANNOT_REMEMBER = "No further DPoP proofs can be accepted right now."
 
@@ -349,7 +349,7 @@ def memory_of_app(make_app: AppFactory, settings: Mapping[str, Any], *, is_denyi
 def test_a_store_tells_every_process(make_app: AppFactory, settings: dict[str, Any]) -> None:
     """Those with the same secret, and no others."""
     one, other = (memory_of_app(make_app, settings) for _ in range(2))
-    stranger = memory_of_app(make_app, {**settings, "AUTH0_CACHE_SECRET": "another"})
+    stranger = memory_of_app(make_app, {**settings, "AUTH0_CACHE_SECRET": "another secret, which is long enough"})
     assert outcome(one) == "passes"
     assert in_a_child_process(lambda: outcome(other)) == "replayed"
     assert [outcome(memory) for memory in (other, stranger)] == ["replayed", "passes"]

@@ -17,7 +17,7 @@ from typing import Any
 
 import greenlet
 import pytest
-from cachelib.serializers import JSONSerializer
+from cached_apps import Bomb
 from conftest import AppFactory, MovableClock, bearer
 from flask import Flask, render_template_string
 from flask_caching import Cache
@@ -25,7 +25,7 @@ from memory_store import MemoryStore
 from servers import ScriptedIssuer, complete, document, in_a_child_process
 from shared_sources import EDDSA, SECRET, DictBackend, Fleet
 
-from auth0_blueprint import Auth0Blueprint, ConfigurationError
+from auth0_blueprint import ConfigurationError
 from auth0_blueprint.errors import KeySetUnavailableError
 from auth0_blueprint.extension.cache_backend import backend_opener
 from auth0_blueprint.keysets.fetch import FetchError
@@ -369,9 +369,6 @@ def test_a_child_forked_while_the_cache_is_opened_can_open_it_itself() -> None:
         thread.join()
 
 
-# The host's cache
-
-
 def host_app(**config: Any) -> Flask:
     """Return an app with a cache configuration and nothing else."""
     app = Flask("host", static_folder=None)
@@ -379,68 +376,9 @@ def host_app(**config: Any) -> Flask:
     return app
 
 
-def open_host_cache(app: Flask) -> Any:
-    """Return the backend that is found when the host's own cache is given to the blueprint."""
-    cache = Cache(app)
-    return backend_opener(app, cache)()
-
-
 def file_system(path: Path, **config: Any) -> dict[str, Any]:
     """Return the configuration of a cache in files below *path*."""
     return {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(path), **config}
-
-
-def test_a_host_cache_that_pickles_is_refused(tmp_path: Path) -> None:
-    """The error names the setting and the remedy."""
-    with pytest.raises(ConfigurationError, match=r"CACHE_SERIALIZER: .*cachelib\.serializers\.JSONSerializer"):
-        open_host_cache(host_app(**file_system(tmp_path)))
-
-
-@pytest.mark.parametrize("serializer", [JSONSerializer(), JSONSerializer], ids=["object", "class"])
-def test_a_host_cache_that_writes_json_is_accepted(tmp_path: Path, serializer: object) -> None:
-    """The remedy of the error above."""
-    backend = open_host_cache(host_app(**file_system(tmp_path, CACHE_SERIALIZER=serializer)))
-    backend.set("key", "text", timeout=60)
-    assert backend.get("key") == "text"
-
-
-def test_a_host_cache_in_the_memory_of_this_process_is_accepted() -> None:
-    """It pickles, but nobody else can plant anything there."""
-    open_host_cache(host_app(CACHE_TYPE="SimpleCache"))
-
-
-def test_a_host_cache_that_keeps_nothing_is_accepted() -> None:
-    """It cannot be read from."""
-    open_host_cache(host_app(CACHE_TYPE="NullCache", CACHE_NO_NULL_WARNING=True))
-
-
-def test_a_host_cache_that_was_never_initialised_is_refused_at_the_first_request(make_app: AppFactory) -> None:
-    """The error says what to call, and where."""
-    app = make_app(Auth0Blueprint(cache=Cache()), TESTING=True)
-    with pytest.raises(ConfigurationError, match=r"cache: .*init_app"):
-        app.test_client().get("/auth/health")
-
-
-def test_a_host_cache_of_another_app_is_refused(make_app: AppFactory) -> None:
-    """One cache object may serve many apps, but each has to be initialised."""
-    cache = Cache(host_app(CACHE_TYPE="SimpleCache"))
-    app = make_app(Auth0Blueprint(cache=cache), TESTING=True)
-    with pytest.raises(ConfigurationError, match="init_app"):
-        app.test_client().get("/auth/health")
-
-
-def test_a_host_cache_may_be_initialised_after_the_blueprint(
-    make_app: AppFactory, issuer: LocalIssuer, tmp_path: Path
-) -> None:
-    """It is looked for at first use, and two apps on it cause one fetch."""
-    config = file_system(tmp_path, CACHE_SERIALIZER=JSONSerializer(), AUTH0_CACHE_SECRET=SECRET)
-    for _ in range(2):
-        cache = Cache()
-        app = make_app(Auth0Blueprint(cache=cache), **config)
-        cache.init_app(app)
-        assert app.test_client().get("/auth/me", headers=bearer(issuer.token())).status_code == 200
-        complete()
-    assert issuer.fetch_count == 1
 
 
 # The package's own cache
@@ -494,16 +432,6 @@ def test_the_private_cache_does_not_disturb_a_host_cache_in_the_same_directory(
         assert host.clear()
     assert private.get("private") == "text"
     assert caplog.messages == []
-
-
-class Bomb:
-    """Makes a directory when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self._path),)
 
 
 def test_a_pickle_planted_in_the_cache_is_never_run(make_app: AppFactory, issuer: LocalIssuer, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from auth0_blueprint.cli.output import printable
 from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.guards.authentication import AppState
-from auth0_blueprint.sharing.reach import NOT_SHARED
+from auth0_blueprint.sharing.reach import NOT_SHARED, WITHHELD
 from auth0_blueprint.sharing.redis_errors import REASONS, code_of
 from auth0_blueprint.sharing.shared_cache import OPERATION_TIMEOUT_SECONDS, CacheBackend, SharedCache
 from auth0_blueprint.sharing.shared_store import SharedStore
@@ -50,7 +50,7 @@ def examine_cache(state: AppState, config: Mapping[str, Any]) -> Iterator[Findin
     cache = state.cache
     try:
         reach = state.reach()
-        found, backend = _examine_use(cache, config, reach)
+        found, backend = _examine_use(cache, config, reach, is_withheld=state.is_withheld())
     except ConfigurationError as exc:
         yield Finding("cache", FAIL, printable("; ".join(f"{key} {text}" for key, text in exc.problems.items())))
         return
@@ -65,14 +65,18 @@ def examine_cache(state: AppState, config: Mapping[str, Any]) -> Iterator[Findin
     yield _workers(reach)
 
 
-def _without_cache(config: Mapping[str, Any]) -> Finding:
+def _without_cache(config: Mapping[str, Any], *, is_withheld: bool) -> Finding:
+    if is_withheld:
+        return Finding("cache", WARN, f"not used. {WITHHELD}")
     name = config.get("CACHE_TYPE")
     if not name:
         return Finding("cache", OK, "none: nothing is shared between processes")
     return Finding("cache", WARN, printable(f"{name} cannot be shared: nothing is shared between processes"))
 
 
-def _examine_use(cache: SharedCache, config: Mapping[str, Any], reach: str) -> tuple[Finding, CacheBackend | None]:
+def _examine_use(
+    cache: SharedCache, config: Mapping[str, Any], reach: str, *, is_withheld: bool
+) -> tuple[Finding, CacheBackend | None]:
     """Return whether the cache can be used, and its backend if it answers.
 
     Raises:
@@ -82,7 +86,7 @@ def _examine_use(cache: SharedCache, config: Mapping[str, Any], reach: str) -> t
     try:
         backend = call_within(OPERATION_TIMEOUT_SECONDS, cache.open_now)
         if backend is None:
-            return _without_cache(config), None
+            return _without_cache(config, is_withheld=is_withheld), None
         return call_within(_ROUND_TRIP_SECONDS, lambda: _round_trip(backend, reach)), backend
     except ConfigurationError:
         raise

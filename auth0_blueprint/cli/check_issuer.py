@@ -30,6 +30,9 @@ from auth0_blueprint.settings.loopback import is_loopback
 _SECONDS_PER_DAY = 86_400
 _FEW_DAYS = 14
 
+_NO_KEY_SET = "check AUTH0_DOMAIN: this is not the key set of an issuer"
+_UNUSABLE = "have the issuer publish public signing keys: RSA of 2048 bits or more, EC (P-256, P-384, P-521) or Ed25519"
+
 # A Date header has no fractions of a second, and the answer took time to arrive.
 _INACCURACY_SECONDS = 1.0
 
@@ -120,7 +123,7 @@ def _key_set(url: str, settings: Settings) -> Finding:
     except FetchError as exc:
         return Finding("key set", FAIL, f"{exc} from {url}", _remedy_for(exc))
     except KeySetError as exc:
-        return Finding("key set", FAIL, f"{exc}: {url}", "check AUTH0_DOMAIN: this is not the key set of an issuer")
+        return Finding("key set", FAIL, f"{exc}: {url}", _UNUSABLE if exc.skipped else _NO_KEY_SET)
     return _content(key_set, settings, f"from {url} in {milliseconds:.0f} ms")
 
 

@@ -6,6 +6,7 @@ The exit status is 0 if all is well, 1 for a finding or a failure, 2 for wrong u
 from __future__ import annotations
 
 import functools
+import traceback
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -100,9 +101,17 @@ def load_app() -> Flask:
 
 
 def _one_line(exc: Exception) -> str:
+    if _is_from_cache(exc):
+        return f"{type(exc).__name__} while its cache was set up: check the CACHE_* settings"
     if not isinstance(exc, NoAppException):
         first = next(iter(str(exc).splitlines()), "")
         return printable(f"{type(exc).__name__}: {first}" if first else type(exc).__name__)
     # Flask puts a whole traceback into some of these texts. Its last line names the error.
     lines = [line for line in exc.format_message().splitlines() if line]
     return printable(f"{lines[0]} {lines[-1]}" if len(lines) > 1 else "".join(lines))
+
+
+def _is_from_cache(exc: Exception) -> bool:
+    """Tell whether flask-caching or redis-py raised *exc*: its text may hold a piece of the password."""
+    modules = (str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(exc.__traceback__))
+    return any(module.partition(".")[0] in {"flask_caching", "redis"} for module in modules)

@@ -14,7 +14,13 @@ from werkzeug.wsgi import get_host
 
 from auth0_blueprint import signals
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
-from auth0_blueprint.extension.cache_backend import backend_opener, is_configured, reach_of, store_opener
+from auth0_blueprint.extension.cache_backend import (
+    backend_opener,
+    is_configured,
+    reach_of,
+    store_opener,
+    withholder,
+)
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
 from auth0_blueprint.keysets.fetch import FetchError, fetch
@@ -78,6 +84,7 @@ def assemble(
         cache=parts.cache,
         store=parts.store,
         reach=parts.reach,
+        is_withheld=parts.is_withheld,
         key_sources=key_sources,
         sequence=VerificationSequence(verifier.prove, _steps(revocations, binding, rules)),
         binding=binding,
@@ -101,6 +108,7 @@ class _CommonParts:
     token_cache: TokenCache
     cache: SharedCache
     reach: Callable[[], str]
+    is_withheld: Callable[[], bool]
     store_named: Callable[[str], SharedStore]
     #: What the fleet shares besides key sets, and who signs it.
     store: SharedStore
@@ -108,17 +116,17 @@ class _CommonParts:
 
 
 def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fetch, clock: Clock) -> _CommonParts:
-    is_signed = settings.cache_secret is not None
-    if not is_signed and is_configured(app, cache):
+    if settings.cache_secret is None and is_configured(app, cache):
         logger.warning("nothing is shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign the entries in the cache")
-    shared_cache = SharedCache(backend_opener(app, cache), clock=clock)
-    reach = reach_of(app, cache, is_signed=is_signed)
+    is_withheld = withholder(app, cache, settings.sharing_limit)
+    shared_cache = SharedCache(backend_opener(app, cache, is_withheld=is_withheld), clock=clock)
+    reach = reach_of(app, cache, settings.sharing_limit)
     # One for all domains of a tenant, which share their users, and for one API. Named after the first domain, so that
     # in a rolling deployment processes with one more domain share it with those without.
     signer = EntrySigner(settings.cache_secret or "", "store", settings.issuers[0], settings.audience[0])
 
     def store_named(name: str) -> SharedStore:
-        return SharedStore(store_opener(cache, shared_cache.open_now, name, clock), reach=reach, clock=clock)
+        return SharedStore(store_opener(shared_cache.open_now, name, clock), reach=reach, clock=clock)
 
     return _CommonParts(
         app=app,
@@ -129,6 +137,7 @@ def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fe
         token_cache=TokenCache(settings.token_cache_size),
         cache=shared_cache,
         reach=reach,
+        is_withheld=is_withheld,
         store_named=store_named,
         store=store_named(signer.digest),
         signer=signer,

@@ -17,6 +17,7 @@ from auth0_blueprint.extension.cache_backend import check_cache_type, refuse_nul
 from auth0_blueprint.extension.commands import auth0
 from auth0_blueprint.extension.first_request_checks import check_at_first_request
 from auth0_blueprint.extension.jwt_manager import Auth0JWTManager
+from auth0_blueprint.extension.jwt_settings import with_identity_claim
 from auth0_blueprint.guards.authentication import EXTENSION, app_state
 from auth0_blueprint.routes import add_route_for_metadata, add_routes
 from auth0_blueprint.routes.openapi import check_extra_is_installed
@@ -36,8 +37,8 @@ class Auth0Blueprint(Blueprint):
     Args:
         name: name of the blueprint and prefix of its endpoints.
         url_prefix: path prefix of its routes; starts with a slash.
-        cache: the host's flask-caching ``Cache``, for sharing with other processes. Without it the package creates its
-            own from the app's ``CACHE_*`` settings.
+        cache: the host's flask-caching ``Cache``, whose Redis or folder is used for sharing with other processes, with
+            a serializer of our own. Without it the package creates its own from the app's ``CACHE_*`` settings.
 
     Attributes:
         jwt_manager: flask-jwt-extended's manager, for ``user_lookup_loader`` and the like.
@@ -67,6 +68,7 @@ class Auth0Blueprint(Blueprint):
             check_extra_is_installed()
         self.jwt_manager.check(app)
         self.jwt_manager.probe()
+        settings = with_identity_claim(settings, app.config)
         check_cache_type(app, self._cache)
         if settings.dpop == "required":
             refuse_null_cache(app, self._cache)

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import functools
-import json
 import logging
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
-from cachelib.serializers import JSONSerializer
 from flask import Flask
 from flask_caching import Cache
-from flask_caching.backends import FileSystemCache, NullCache, RedisCache, RedisSentinelCache, SimpleCache
+from flask_caching.backends import (
+    FileSystemCache,
+    NullCache,
+    RedisCache,
+    RedisClusterCache,
+    RedisSentinelCache,
+    SimpleCache,
+)
 from werkzeug.utils import import_string
 
 from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.errors import ConfigurationError
+from auth0_blueprint.extension.own_backend import (
+    KEY_PREFIX,
+    MIN_FILES,
+    QuietJSONSerializer,
+    beside,
+    own_backend_on,
+    read_from_primary,
+    refuse_unsafe_backend,
+    refuse_without_serializer,
+)
+from auth0_blueprint.extension.redis_settings import check_redis_client, check_redis_settings
 from auth0_blueprint.sharing.redis_store import RedisStore
-from auth0_blueprint.sharing.shared_cache import UNREADABLE, CacheBackend
+from auth0_blueprint.sharing.shared_cache import CacheBackend
 from auth0_blueprint.sharing.sqlite_store import SQLiteStore
 from auth0_blueprint.sharing.store import Store
 
@@ -29,48 +43,40 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 # Two attempts of this length, where a connection turns out to be dead, fit into the limit of one operation.
 _SOCKET_TIMEOUT_SECONDS = 0.4
 
-# Beyond this number flask-caching deletes arbitrary files. Its default of 500 would be too few for revocations.
-_MIN_FILES = 100_000
-
 _NULL_CACHES = ("NullCache", "flask_caching.backends.NullCache")
 _NOTHING_SHARED = (None, "", *_NULL_CACHES)
+#: What does not leave this machine.
+_LOCAL_CLASSES = (FileSystemCache, SimpleCache, NullCache)
 
 
-class _QuietJSONSerializer(JSONSerializer):
-    """cachelib's serializer, without its warnings on the root logger about absent or invalid entries."""
+def backend_opener(
+    app: Flask, cache: Cache | None, *, is_withheld: Callable[[], bool] = lambda: False
+) -> Callable[[], CacheBackend | None]:
+    """Return a function that makes *app*'s backend at first use: on the engine of the host's *cache*, or a private one.
 
-    def load(self, f: Any, *_args: Any, **_kwargs: Any) -> Any:
-        return self.loads(f.read())
+    Either has a key prefix or folder of its own, and our JSON serializer. The private one is of the type
+    ``CACHE_TYPE``, without the Jinja extension; without ``CACHE_TYPE`` there is none.
 
-    def loads(self, bvalue: Any, *_args: Any, **_kwargs: Any) -> Any:
-        try:
-            return None if bvalue is None else json.loads(bvalue)
-        except (ValueError, RecursionError):
-            return UNREADABLE
-
-
-def backend_opener(app: Flask, cache: Cache | None) -> Callable[[], CacheBackend | None]:
-    """Return a function that finds *app*'s backend at first use: that of the host's *cache*, or a private one.
-
-    The private one is of the type ``CACHE_TYPE``, with its own key prefix and JSON serializer and without the Jinja
-    extension. Without ``CACHE_TYPE`` there is none.
+    Args:
+        app: the app.
+        cache: the host's cache, if it has one for us.
+        is_withheld: tells whether there is to be none: see `withholder`.
     """
 
     def open_backend() -> CacheBackend | None:
-        if cache is not None:
-            return _backend_of_host(app, cache)
-        return _private_backend(app) if is_configured(app, cache) else None
+        if not is_configured(app, cache) or is_withheld():
+            return None
+        return _private_backend(app) if cache is None else own_backend_on(_backend_of_host(app, cache))
 
     return open_backend
 
 
 def store_opener(
-    cache: Cache | None, open_backend: Callable[[], CacheBackend | None], name: str, clock: Clock
+    open_backend: Callable[[], CacheBackend | None], name: str, clock: Clock
 ) -> Callable[[], Store | None]:
     """Return a function that makes the store called *name* on the engine behind the backend: Redis, or a folder.
 
     Args:
-        cache: the host's cache, if it has one for us.
         open_backend: returns the backend, or raises what connecting raises.
         name: tells this store from others.
         clock: tells the time.
@@ -80,23 +86,12 @@ def store_opener(
     def store_on(backend: Any) -> Store | None:
         if isinstance(backend, RedisCache):
             # Sentinel's client asks for the primary each time it connects; that of a cluster finds the node.
-            return RedisStore(lambda: backend._write_client, name=name, prefix=_prefix_of(backend))  # noqa: SLF001
+            return RedisStore(lambda: backend._write_client, name=name, prefix=KEY_PREFIX)  # noqa: SLF001
         if isinstance(backend, FileSystemCache):
-            folder = Path(backend._path)  # noqa: SLF001
-            return SQLiteStore((folder if cache is None else _beside(folder)) / f"{name[:32]}.sqlite3", clock)
+            return SQLiteStore(Path(backend._path) / f"{name[:32]}.sqlite3", clock)  # noqa: SLF001
         return None
 
     return lambda: store_on(cast("Any", open_backend()))
-
-
-def _prefix_of(backend: Any) -> str:
-    prefix = backend.key_prefix
-    return str(prefix() if callable(prefix) else prefix or "")
-
-
-def _beside(folder: Path) -> Path:
-    """Return a folder of our own beside the host's, whose files may be pickles and are pruned by their number."""
-    return folder.with_name(f"{folder.name}-auth0_blueprint")
 
 
 def is_configured(app: Flask, cache: Cache | None) -> bool:
@@ -107,12 +102,18 @@ def is_configured(app: Flask, cache: Cache | None) -> bool:
 
 
 def check_cache_type(app: Flask, cache: Cache | None) -> None:
-    """Refuse ``CACHE_*`` settings that cannot work, and warn of a type that is not safe to share through.
+    """Refuse a cache of the host, or ``CACHE_*`` settings, that cannot work, and warn of what shares nothing.
+
+    A host's cache that is initialized later is checked as far as its settings are known, the rest at its first use.
 
     Raises:
-        ConfigurationError: there is no such type, or it lacks a setting, or its client is not installed.
+        ConfigurationError: there is no such type, it lacks a setting or has a wrong one, its client is not installed,
+            or the host's cache cannot be used safely.
     """
-    if cache is not None or app.config.get("CACHE_TYPE") in _NOTHING_SHARED:
+    if cache is not None:
+        _check_host_cache(app, cache)
+        return
+    if app.config.get("CACHE_TYPE") in _NOTHING_SHARED:
         return
     backend_class = _backend_class(app)
     if not _can_write_json(backend_class):
@@ -122,36 +123,28 @@ def check_cache_type(app: Flask, cache: Cache | None) -> None:
             backend_class.__name__,
         )
     elif issubclass(backend_class, RedisCache):
-        _check_redis(None if issubclass(backend_class, RedisSentinelCache) else app.config.get("CACHE_REDIS_URL"))
+        check_redis_settings(app.config, backend_class)
+        if not issubclass(backend_class, RedisClusterCache):  # whose client connects when it is made
+            check_redis_client(cast("Any", _private_backend(app))._write_client, app.config)  # noqa: SLF001
     elif issubclass(backend_class, FileSystemCache) and not app.config.get("CACHE_DIR"):
         raise ConfigurationError(
             {"CACHE_DIR": "is missing: set it to a folder that all processes of this machine can write to"}
         )
 
 
-def _check_redis(url: Any) -> None:
-    # Under the load of the first requests, importing it could exceed the time limit of a cache operation, and the
-    # process would start with the cache marked as unavailable.
-    try:
-        parse_url = import_module("redis.connection").parse_url
-    except ImportError:
-        raise ConfigurationError(
-            {"CACHE_TYPE": "needs the client of Redis: pip install 'auth0_blueprint[redis]'"}
-        ) from None
-    if not url:
-        return
-    # An unencoded #, / or ? ends the part of the URL with the password; what follows it then still holds the @.
-    problem = "cannot be parsed: it must look like redis://user:password@host:6379/0, with special characters of the "
-    problem += "password percent-encoded"
-    try:
-        parts = urlsplit(url)
-        parse_url(url)
-    except (AttributeError, TypeError, ValueError):
-        # Not chained: the text of the error may hold a piece of the password.
-        raise ConfigurationError({"CACHE_REDIS_URL": problem}) from None
-    database = parts.path.strip("/")
-    if parts.scheme != "unix" and (parts.fragment or "@" in parts.query or (database and not database.isdecimal())):
-        raise ConfigurationError({"CACHE_REDIS_URL": problem})
+def _check_host_cache(app: Flask, cache: Cache) -> None:
+    backend = _backends_of_hosts(app).get(cache)
+    config: Mapping[str, Any] = {**app.config, **(cache.config or {})}
+    if backend is not None:
+        refuse_unsafe_backend(backend)
+        if isinstance(backend, RedisCache):
+            check_redis_client(backend._write_client, config)  # noqa: SLF001
+    elif config.get("CACHE_TYPE") not in _NOTHING_SHARED:
+        backend_class = _class_named(config["CACHE_TYPE"])
+        if not issubclass(backend_class, NullCache):
+            refuse_without_serializer(backend_class)
+        if issubclass(backend_class, RedisCache):
+            check_redis_settings(config, backend_class)
 
 
 def refuse_null_cache(app: Flask, cache: Cache | None) -> None:
@@ -170,14 +163,36 @@ def refuse_null_cache(app: Flask, cache: Cache | None) -> None:
         )
 
 
-def reach_of(app: Flask, cache: Cache | None, *, is_signed: bool) -> Callable[[], str]:
-    """Return a function that says who shares: only this ``process``, this ``machine`` or the ``fleet``."""
+def withholder(app: Flask, cache: Cache | None, limit: str) -> Callable[[], bool]:
+    """Return a function that tells whether the cache must not be used: it may reach further than the secret allows.
+
+    Args:
+        app: the app.
+        cache: the host's cache, if it has one for us.
+        limit: how far the secret allows to share: ``process``, ``machine`` or ``fleet``.
+    """
+
+    def is_withheld() -> bool:
+        return not issubclass(_class_in_use(app, cache), _LOCAL_CLASSES)
+
+    return functools.cache(is_withheld) if limit == "machine" and is_configured(app, cache) else lambda: False
+
+
+def reach_of(app: Flask, cache: Cache | None, limit: str) -> Callable[[], str]:
+    """Return a function that says who shares: only this ``process``, this ``machine`` or the ``fleet``.
+
+    Args:
+        app: the app.
+        cache: the host's cache, if it has one for us.
+        limit: how far the secret allows to share, in the same words.
+    """
+    is_withheld = withholder(app, cache, limit)
 
     def reach() -> str:
         # By the class, which is known even while the cache is unavailable.
-        return _reach_of_class(type(_backend_of_host(app, cache)) if cache is not None else _backend_class(app))
+        return "process" if is_withheld() else _reach_of_class(_class_in_use(app, cache))
 
-    if not (is_signed and is_configured(app, cache)):
+    if limit == "process" or not is_configured(app, cache):
         return lambda: "process"
     return functools.cache(reach)
 
@@ -188,8 +203,17 @@ def _reach_of_class(backend_class: type[Any]) -> str:
     return "machine" if issubclass(backend_class, FileSystemCache) else "process"
 
 
+def _class_in_use(app: Flask, cache: Cache | None) -> type[Any]:
+    return _backend_class(app) if cache is None else type(_backend_of_host(app, cache))
+
+
 def _backend_class(app: Flask) -> type[Any]:
-    name = app.config["CACHE_TYPE"]
+    return _class_named(app.config["CACHE_TYPE"])
+
+
+def _class_named(name: Any) -> type[Any]:
+    if not isinstance(name, str):
+        raise ConfigurationError({"CACHE_TYPE": "must be the name of a cache of flask-caching: try RedisCache"})
     try:
         found = import_string(name if "." in name else f"flask_caching.backends.{name}")
     except ImportError as exc:
@@ -203,48 +227,54 @@ def _can_write_json(backend_class: type[Any]) -> bool:
     return getattr(backend_class, "serializer", None) is not None
 
 
-def _backend_of_host(app: Flask, cache: Cache) -> CacheBackend:
-    backend: Any = app.extensions.get("cache", {}).get(cache)
+def _backends_of_hosts(app: Flask) -> dict[Cache, Any]:
+    found: dict[Cache, Any] = app.extensions.get("cache", {})
+    return found
+
+
+def _backend_of_host(app: Flask, cache: Cache) -> Any:
+    backend = _backends_of_hosts(app).get(cache)
     if backend is None:
         raise ConfigurationError({"cache": "was never initialized for this app: call cache.init_app(app)"})
-    stays_in_process = isinstance(backend, (SimpleCache, NullCache))
-    if not (stays_in_process or isinstance(getattr(backend, "serializer", None), JSONSerializer)):
-        raise ConfigurationError(
-            {
-                "CACHE_SERIALIZER": "the cache of this app uses pickle, and a pickle planted there would run code when "
-                "it is read: set it to cachelib.serializers.JSONSerializer, or pass no cache to Auth0Blueprint()"
-            }
-        )
-    return backend  # type: ignore[no-any-return]
+    return backend
 
 
 def _private_backend(app: Flask) -> CacheBackend:
     config: dict[str, Any] = {
-        "CACHE_SERIALIZER": _QuietJSONSerializer(),
-        "CACHE_KEY_PREFIX": "auth0_blueprint_",
+        "CACHE_SERIALIZER": QuietJSONSerializer(),
+        "CACHE_KEY_PREFIX": KEY_PREFIX,
         "CACHE_NO_NULL_WARNING": True,
     }
     backend_class = _backend_class(app)
     if issubclass(backend_class, RedisCache):
         config["CACHE_OPTIONS"] = {**(app.config.get("CACHE_OPTIONS") or {}), **_impatient_redis_options(backend_class)}
     elif issubclass(backend_class, FileSystemCache):
-        config["CACHE_THRESHOLD"] = max(app.config.get("CACHE_THRESHOLD") or 0, _MIN_FILES)
+        config["CACHE_THRESHOLD"] = max(app.config.get("CACHE_THRESHOLD") or 0, MIN_FILES)
         if app.config.get("CACHE_DIR"):
-            config["CACHE_DIR"] = str(_beside(Path(app.config["CACHE_DIR"])))
+            config["CACHE_DIR"] = str(beside(app.config["CACHE_DIR"]))
     private = Cache(with_jinja2_ext=False, config=config)
+    others = app.extensions.get("cache")
+    problem = ""
     try:
         private.init_app(app)
     except (ArithmeticError, AttributeError, ImportError, LookupError, RuntimeError, TypeError, ValueError) as exc:
         # Each backend reports a missing module or setting in its own way. Any other error, from those that connect at
         # once, means that the cache is unavailable.
-        # The texts of other errors than these two may contain part of the URL, and so of a password.
-        reason = exc if isinstance(exc, (ImportError, RuntimeError)) else type(exc).__name__
-        raise ConfigurationError({"CACHE_TYPE": f"{backend_class.__name__} cannot be set up: {reason}"}) from None
-    backend = _backend_of_host(app, private)
+        problem = f"{backend_class.__name__} cannot be set up: {_safe_reason(exc)}"
+    finally:
+        backend: Any = app.extensions.get("cache", {}).pop(private, None)
+        if others is None:
+            app.extensions.pop("cache", None)
+    if problem:
+        raise ConfigurationError({"CACHE_TYPE": problem})
     if isinstance(backend, RedisSentinelCache):
-        # flask-caching reads from a replica, whose link to the primary may be broken without anybody being told.
-        backend._read_client = backend._write_client  # noqa: SLF001
-    return backend
+        read_from_primary(backend)
+    return cast("CacheBackend", backend)
+
+
+def _safe_reason(exc: Exception) -> str:
+    """Return why a backend cannot be set up. Only texts that name a module are known to hold no piece of a password."""
+    return str(exc) if isinstance(exc, ImportError) or str(exc).endswith(" module found") else type(exc).__name__
 
 
 def _impatient_redis_options(backend_class: type[Any]) -> dict[str, Any]:

@@ -7,7 +7,10 @@ from contextlib import suppress
 
 from flask import Flask, current_app, request
 
+from auth0_blueprint.extension.decorator_order import check_decorator_order
 from auth0_blueprint.extension.jwt_manager import still_answers
+from auth0_blueprint.extension.jwt_required import check_arguments
+from auth0_blueprint.extension.jwt_settings import refuse_contradictions
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.guards.decorators import guarded_functions
 from auth0_blueprint.guards.misused_guards import check_that_no_guard_is_dropped
@@ -27,6 +30,9 @@ def check_at_first_request(app: Flask) -> None:
         state = app_state()
         _check_that_guards_stand_in_front(app)
         check_that_no_guard_is_dropped(app)
+        check_decorator_order(app)
+        check_arguments(app)
+        refuse_contradictions(app.config, state.settings)
         if not still_answers(app, state.rules):
             raise RuntimeError(
                 "Another JWTManager or app_ctx_globals_class was set on this app after Auth0Blueprint(). To solve "
@@ -34,7 +40,7 @@ def check_at_first_request(app: Flask) -> None:
             )
         with suppress(CacheUnavailableError):
             state.cache.open()
-        if is_lost_between_processes(state.reach(), request.environ):
+        if is_lost_between_processes(state.reach(), request.environ) and not state.is_withheld():
             with suppress(IndexError):  # a concurrent first request has already logged it
                 logger.warning("%s", pending.pop())
         # A new list: the old one may be in use by this very request.

@@ -1,19 +1,19 @@
 """flask-jwt-extended, configured to verify Auth0's access tokens; this package alone knows its internals.
 
-Its ``jwt_required``, ``verify_jwt_in_request`` and ``decode_token`` all decode through one method of the manager, which
-here calls our verifier. It reads its verified state from ``g``, which here answers from the request object (see
-`request_globals`). Its own error answers are replaced by ours.
+Its ``decode_token`` decodes through a method of the manager, ``jwt_required`` and ``verify_jwt_in_request`` through a
+function that here asks the manager too (see `jwt_in_request`): both call our verifier. It reads its verified state from
+``g``, which here answers from the request object (see `request_globals`). Its own error answers are replaced by ours.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from flask import Flask, current_app, g, has_app_context, has_request_context, request
+from flask import Flask, current_app, g, has_app_context, request
 from flask.typing import ResponseReturnValue
 from flask_jwt_extended import JWTManager, decode_token, verify_jwt_in_request
+from flask_jwt_extended import exceptions as stock
 from flask_jwt_extended.exceptions import JWTExtendedException, NoAuthorizationError
 
 from auth0_blueprint.errors import (
@@ -23,65 +23,31 @@ from auth0_blueprint.errors import (
     RevokedTokenError,
     UserNotFoundError,
 )
+from auth0_blueprint.extension.jwt_in_request import (
+    EXTENSION,
+    Decoded,
+    admits_nobody,
+    ask_manager,
+    has_bearer_after_another,
+    is_token_optional,
+    refuse_other_locations,
+)
+from auth0_blueprint.extension.jwt_settings import check_jwt_settings
 from auth0_blueprint.extension.refused_loaders import RefusedLoaders
 from auth0_blueprint.extension.request_globals import MARK, claims_with_defaults, globals_class
-from auth0_blueprint.guards.authentication import AppState, authenticate, request_state, verify_token
+from auth0_blueprint.guards.authentication import (
+    AppState,
+    authenticate,
+    notify_rejected,
+    request_state,
+    verify_token,
+)
 from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.verification.access_token import AccessToken
-from auth0_blueprint.verification.credentials import BEARER, DPOP, scheme_and_token
+from auth0_blueprint.verification.credentials import scheme_and_token
 from auth0_blueprint.verification.sequence import Presentation, VerificationSequence
 
-logger: logging.Logger = logging.getLogger("auth0_blueprint")
-
-EXTENSION = "flask-jwt-extended"
-
-_NO_HEADER = "Missing Authorization Header"
-
-# Tokens are read from where our own guards read them, and nowhere else.
-_FIXED_SETTINGS: dict[str, tuple[Any, ...]] = {
-    "JWT_TOKEN_LOCATION": ("headers", ["headers"], ("headers",), {"headers"}),
-    "JWT_HEADER_NAME": ("Authorization",),
-    "JWT_HEADER_TYPE": ("Bearer",),
-}
-_SETTINGS_WITHOUT_EFFECT = (
-    "JWT_ALGORITHM",
-    "JWT_DECODE_ALGORITHMS",
-    "JWT_DECODE_AUDIENCE",
-    "JWT_DECODE_ISSUER",
-    "JWT_DECODE_LEEWAY",
-    "JWT_PRIVATE_KEY",
-    "JWT_PUBLIC_KEY",
-    "JWT_SECRET_KEY",
-)
-
 Callback = Callable[[dict[str, Any], dict[str, Any]], Any]
-
-
-class _BearerScheme(str):
-    """The value of ``JWT_HEADER_TYPE``: makes our parser read the header before flask-jwt-extended does."""
-
-    __slots__ = ()
-
-    def __bool__(self) -> bool:
-        # Evaluated just before flask-jwt-extended splits the header, in a way that fails on ", ,". By the time this
-        # returns, anything but one credential of ours was refused or counts as none.
-        if not has_request_context():
-            return True
-        if not hasattr(g, MARK):
-            raise RuntimeError(
-                "This app context was pushed before Auth0Blueprint() was registered, and would mix up the callers of "
-                "its requests. To solve this, push it once the app is complete."
-            )
-        if not authenticate(optional=True, ignore_other_schemes=True):
-            raise NoAuthorizationError(_NO_HEADER)
-        return True
-
-    def __eq__(self, other: object) -> bool:
-        # RFC 9110 §11.1: schemes are case-insensitive. DPoP gets here only if our parser has accepted it.
-        return isinstance(other, str) and other.lower() in {BEARER, DPOP}
-
-    def __hash__(self) -> int:
-        return hash(self.lower())
 
 
 class _ProbeReachedError(Exception):
@@ -111,7 +77,7 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
     def init_app(self, app: Flask, add_context_processor: bool = False) -> None:
         """Set up *app*: the extension's defaults, our error answers, and a ``g`` that knows the request's token."""
         super().init_app(app, add_context_processor)
-        app.config["JWT_HEADER_TYPE"] = _BearerScheme("Bearer")
+        ask_manager()
         app.app_ctx_globals_class = globals_class(app.app_ctx_globals_class)
         if has_app_context() and current_app._get_current_object() is app:  # type: ignore[attr-defined]
             # A context pushed earlier has a g of the old class, which would hand one request's caller to the next.
@@ -121,6 +87,30 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
     def _set_error_handler_callbacks(self, app: Flask) -> None:
         # Stock handlers for PyJWT's errors would also turn a failure of the host's own jwt.decode() into a 422.
         app.register_error_handler(JWTExtendedException, _answer_in_our_words)
+
+    def _decode_jwt_from_request(
+        self, locations: object, fresh: object, *, refresh: object = False, **_ignored: object
+    ) -> Decoded:
+        """Verify the request's token as our guards do, for ``jwt_required`` and ``verify_jwt_in_request``.
+
+        Raises:
+            Auth0Error: the request is refused.
+            NoAuthorizationError: it has no token, and needs none; the caller catches this.
+        """
+        refuse_other_locations(locations)
+        if not hasattr(g, MARK):
+            raise RuntimeError(
+                "This app context was pushed before Auth0Blueprint() was registered, and would mix up the callers of "
+                "its requests. To solve this, push it once the app is complete."
+            )
+        is_other_scheme_ignored = not has_bearer_after_another(request.environ.get("HTTP_AUTHORIZATION"))
+        access_token = authenticate(optional=is_token_optional(), ignore_other_schemes=is_other_scheme_ignored)
+        if not access_token:
+            raise NoAuthorizationError
+        problem = admits_nobody(fresh=fresh, refresh=refresh)
+        if problem is not None:  # said after the token was verified, so that no stranger can cause an error
+            raise RuntimeError(problem)
+        return claims_with_defaults(access_token), access_token.header, "headers"
 
     def _decode_jwt_from_config(
         self, encoded_token: str, csrf_value: Any = None, allow_expired: bool = False
@@ -132,8 +122,7 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
             )
         state = request_state()
         if state and state.access_token and encoded_token == _token_of_request():
-            # In an Auth0 token, a custom claim "type" or "fresh" does not mean what it means to flask-jwt-extended.
-            return {**claims_with_defaults(state.access_token), "type": "access", "fresh": False}
+            return claims_with_defaults(state.access_token)
         return claims_with_defaults(verify_token(encoded_token))
 
     def _encode_jwt_from_config(self, *_args: Any, **_kwargs: Any) -> NoReturn:
@@ -192,18 +181,7 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
             raise ConfigurationError(
                 {"JWTManager": "the app already has one: remove it and use the .jwt_manager of Auth0Blueprint()"}
             )
-        problems = {
-            name: f"must be {allowed[0]!r} or unset: tokens are read only from the Authorization header"
-            for name, allowed in _FIXED_SETTINGS.items()
-            if app.config.get(name) is not None and app.config[name] not in allowed
-        }
-        if problems:
-            raise ConfigurationError(problems)
-        without_effect = [name for name in _SETTINGS_WITHOUT_EFFECT if app.config.get(name) is not None]
-        if without_effect:
-            logger.warning(
-                "these settings have no effect, AUTH0_* settings apply instead: %s", ", ".join(without_effect)
-            )
+        check_jwt_settings(app.config)
 
     def probe(self) -> None:
         """Check, on a throwaway app, that flask-jwt-extended decodes through our verifier.
@@ -223,6 +201,11 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
                 except Exception as exc:
                     raise _unknown_release() from exc
                 raise _unknown_release()
+        with app.test_request_context():
+            try:
+                verify_jwt_in_request(optional=True)
+            except Exception as exc:
+                raise _unknown_release() from exc
 
 
 def still_answers(app: Flask, manager: object) -> bool:
@@ -245,16 +228,15 @@ def _arguments(access_token: AccessToken) -> tuple[dict[str, Any], dict[str, Any
 
 
 def _answer_in_our_words(exc: JWTExtendedException) -> ResponseReturnValue:
-    if _is_about_header(exc):
-        try:
-            authenticate()
-        except Auth0Error as error:
-            return current_app.handle_user_exception(error)
-    raise RuntimeError(
-        "jwt_required() and verify_jwt_in_request() do not accept fresh=, refresh= or locations= with auth0_blueprint: "
-        "Auth0's access tokens are read from the Authorization header, and are neither fresh nor refresh tokens."
-    ) from exc
-
-
-def _is_about_header(exc: JWTExtendedException) -> bool:
-    return isinstance(exc, NoAuthorizationError) and str(exc) == _NO_HEADER
+    """Answer what the app's own code raised, as if a guard had refused: a missing token comes first."""
+    try:
+        authenticate()
+    except Auth0Error as refusal:
+        return current_app.handle_user_exception(refusal)
+    error: Auth0Error = InvalidClaimsError("app")
+    if isinstance(exc, stock.RevokedTokenError):
+        error = RevokedTokenError()
+    elif isinstance(exc, stock.UserLookupError):
+        error = UserNotFoundError()
+    notify_rejected(error)
+    return current_app.handle_user_exception(error)

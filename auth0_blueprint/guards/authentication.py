@@ -65,6 +65,8 @@ class AppState:
     revocations: Revocations | None
     counters: Counters
     clock: Clock = SYSTEM_CLOCK
+    #: Whether the cache is not used, because it reaches beyond this machine and the secret is too short for that.
+    is_withheld: Callable[[], bool] = lambda: False
 
 
 class RequestState(NamedTuple):

@@ -14,10 +14,11 @@ MAX_KEYS = 64
 
 
 class KeySetError(ValueError):
-    """The document is not a JWK Set, or holds no usable key. The text is fixed and safe to log.
+    """The document is not a JWK Set, or holds no usable key. The text is made of fixed ones, and safe to log.
 
     Attributes:
         code: why, a key of ``descriptions``.
+        skipped: why each of its keys cannot be used, one fixed text each.
     """
 
     descriptions: ClassVar[dict[str, str]] = {
@@ -26,12 +27,14 @@ class KeySetError(ValueError):
         "no_usable_key": "the key set holds no usable key",
     }
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, skipped: tuple[str, ...] = ()) -> None:
         self.code = code
+        self.skipped = skipped
         super().__init__(code)
 
     def __str__(self) -> str:
-        return self.descriptions[self.code]
+        reasons = "; ".join(sorted(set(self.skipped)))
+        return f"{self.descriptions[self.code]} ({reasons})" if reasons else self.descriptions[self.code]
 
 
 class KeySet:
@@ -75,6 +78,10 @@ class KeySet:
                 found = key
         return found
 
+    def why_none(self, key_id: str | None, algorithm: Algorithm) -> str:
+        """Return why `select` returns none: a reason of `UnknownKeyError`."""
+        return "no_key_id" if key_id is None and any(key.fits(algorithm) for key in self.keys) else "unknown_key"
+
 
 def parse_key_set(document: bytes) -> KeySet:
     """Parse a JWK Set.
@@ -103,7 +110,7 @@ def parse_key_set(document: bytes) -> KeySet:
         skipped.append(f"more than {MAX_KEYS} keys")
     key_set = KeySet(keys[:MAX_KEYS], skipped)
     if not key_set.keys:
-        raise KeySetError("no_usable_key")
+        raise KeySetError("no_usable_key", key_set.skipped)
     return key_set
 
 

@@ -108,9 +108,10 @@ class KeySource:
 
     def cached_key(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         """Return what `key_for` does, from what this process holds: no wait, no fetch."""
-        found = self._usable_snapshot().select(key_id, algorithm)
+        snapshot = self._usable_snapshot()
+        found = snapshot.select(key_id, algorithm)
         if found is None:
-            raise UnknownKeyError
+            raise UnknownKeyError(snapshot.key_set.why_none(key_id, algorithm))
         return found
 
     def snapshot(self, max_wait_seconds: float = REFRESH_MAX_WAIT_SECONDS) -> Snapshot:
@@ -225,12 +226,13 @@ class KeySource:
         get_newer = self._to_get_newer(is_needed)
         call = self._single_flight.join_then_start(get_newer, may_start, UNKNOWN_KEY_MAX_WAIT_SECONDS)
         # Read again in any case: a call may have completed since our first read.
-        found = self._usable_snapshot().select(key_id, algorithm)
+        snapshot = self._usable_snapshot()
+        found = snapshot.select(key_id, algorithm)
         if found is not None:
             return found
         if self._backoff.is_failing or (call is not None and not call.is_complete):
             raise self._unavailable()
-        raise UnknownKeyError
+        raise UnknownKeyError(snapshot.key_set.why_none(key_id, algorithm))
 
     def _may_refresh(self) -> bool:
         return self._store.is_due() and not self._backoff.is_in_backoff(self._monotonic())

@@ -12,7 +12,7 @@ from auth0_blueprint.errors import Auth0Error, KeySetUnavailableError
 from auth0_blueprint.guards.authentication import AppState, app_state, verify_request
 from auth0_blueprint.keysets.snapshot import KeySourceStatus
 from auth0_blueprint.routes.access import holds
-from auth0_blueprint.sharing.reach import NOT_SHARED, is_lost_between_processes
+from auth0_blueprint.sharing.reach import NOT_SHARED, WITHHELD, is_lost_between_processes
 from auth0_blueprint.sharing.shared_store import OperationStatus
 
 MAX_WAIT_SECONDS = 1.0
@@ -161,9 +161,12 @@ def _cache_check(state: AppState) -> dict[str, Any]:
         state.store.probe_writes(2 * state.settings.sync_interval_seconds)
     is_signed = state.settings.cache_secret is not None
     is_reachable = not state.cache.has_failed and state.store.reads.reason is None
-    notes = [NOT_SHARED] if is_lost_between_processes(reach, request.environ) else []
+    is_withheld = state.is_withheld()
+    notes = [NOT_SHARED] if is_lost_between_processes(reach, request.environ) and not is_withheld else []
+    notes += [WITHHELD] * is_withheld
     notes += [f"{name}: {status.reason}." for name, status in _failing(state)]
-    is_healthy = is_reachable and state.store.writes.reason is None and (backend is None or is_signed)
+    is_used = (backend is None or is_signed) and not is_withheld
+    is_healthy = is_reachable and state.store.writes.reason is None and is_used
     return {
         "status": "fail" if _denies_without_writes(state) else "pass" if is_healthy else "warn",
         "type": None if backend is None else type(backend).__name__,

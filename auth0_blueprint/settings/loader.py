@@ -9,7 +9,7 @@ import difflib
 import logging
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
@@ -76,6 +76,10 @@ class Settings:
     client_secret: str | None = field(repr=False)
     #: Every setting in force, for operators; secrets are masked.
     effective: tuple[EffectiveSetting, ...] = field(repr=False)
+    #: How far the cache secret allows to share: ``process`` (there is none), ``machine`` (it is short) or ``fleet``.
+    sharing_limit: str = "process"
+    #: The claim that says who the caller is, for flask-jwt-extended; every token must have it.
+    identity_claim: str = "sub"
 
     @property
     def issuers(self) -> tuple[str, ...]:
@@ -89,6 +93,9 @@ def _key_set_urls(data: dict[str, Any]) -> dict[str, str]:
         for issuer in issuers_of(data)
     }
 
+
+#: A shorter secret can be guessed from what it has signed, by whoever can read a cache on the network.
+MIN_SECRET_BYTES = 32
 
 _OTHER_NAMES = {"AUTH0_AUDIENCE": ("API_ID",), "AUTH0_CACHE_SECRET": ("SECRET_KEY",)}
 _WHO_ISSUES = ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL")
@@ -115,11 +122,31 @@ def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None =
         data = cast("dict[str, Any]", schema.load({**raw, "TRUSTED_HOSTS": config.get("TRUSTED_HOSTS")}))
     except ValidationError as exc:
         raise ConfigurationError(_problems(schema, raw, exc)) from exc
-    if data["AUTH0_CACHE_SECRET"] is None:
-        data["AUTH0_CACHE_SECRET"] = custom.secret_text(config.get("SECRET_KEY"))
-    settings = _settings(data, _sources(schema, config, environ))
+    secret = raw.get("AUTH0_CACHE_SECRET")
+    if secret is None:
+        secret = config.get("SECRET_KEY")
+        data["AUTH0_CACHE_SECRET"] = custom.secret_text(secret)
+    settings = replace(
+        _settings(data, _sources(schema, config, environ)),
+        sharing_limit=_sharing_limit(data["AUTH0_CACHE_SECRET"], secret),
+    )
     _warn_about_loose_settings(settings)
+    if settings.sharing_limit == "machine":
+        name = "AUTH0_CACHE_SECRET" if "AUTH0_CACHE_SECRET" in raw else "SECRET_KEY"
+        logger.warning(
+            "%s is shorter than %d bytes: nothing is shared beyond this machine. Set AUTH0_CACHE_SECRET to 32 random "
+            "bytes or more",
+            name,
+            MIN_SECRET_BYTES,
+        )
     return settings
+
+
+def _sharing_limit(text: str | None, secret: Any) -> str:
+    if text is None:
+        return "process"
+    size = len(secret if isinstance(secret, bytes) else text.encode("utf-8", "surrogatepass"))
+    return "fleet" if size >= MIN_SECRET_BYTES else "machine"
 
 
 def _raw(key: str, config: Mapping[str, Any], environ: Mapping[str, str]) -> Any:

@@ -133,7 +133,8 @@ class SettingsSchema(Schema):
         metadata={
             "default": "`SECRET_KEY`",
             "secret": True,
-            "description": "Signs everything stored in a shared cache. Without it nothing is shared.",
+            "description": "Signs everything stored in a shared cache. Without it nothing is shared; with one shorter "
+            "than 32 bytes, nothing beyond this machine.",
         },
     )
     AUTH0_TOKEN_CACHE_SIZE = _range(

@@ -11,6 +11,12 @@ NOT_SHARED = (
     "share it."
 )
 
+#: What a secret too short to sign what leaves the machine means, and the remedy.
+WITHHELD = (
+    "The secret is shorter than 32 bytes: nothing is shared beyond this machine. Set AUTH0_CACHE_SECRET to 32 random "
+    "bytes or more."
+)
+
 
 def is_lost_between_processes(reach: str, environ: Mapping[str, Any]) -> bool:
     """Return whether this is one of several processes (by the WSGI *environ* of a request) and shares with none."""

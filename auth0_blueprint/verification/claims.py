@@ -23,6 +23,7 @@ class ClaimsChecker:
     def __init__(self, settings: Settings) -> None:
         self._audience = frozenset(settings.audience)
         self._organizations = frozenset(settings.organization)
+        self._identity_claim = settings.identity_claim
         self._required_claims = (*_CLAIMS_OF_PROFILE[settings.token_profile], *settings.required_claims)
 
     def check(self, claims: dict[str, Any], header: dict[str, Any], digest: bytes) -> AccessToken:
@@ -35,6 +36,8 @@ class ClaimsChecker:
         subject = claims.get("sub")
         if not isinstance(subject, str) or not subject:
             raise InvalidClaimsError("subject")
+        if claims.get(self._identity_claim) is None:  # null would be the identity of nobody
+            raise InvalidClaimsError("missing_claim")
         for name in self._required_claims:
             if name not in claims:
                 raise InvalidClaimsError("missing_claim")

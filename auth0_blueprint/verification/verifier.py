@@ -37,11 +37,13 @@ from auth0_blueprint.verification.token_cache import RememberedToken, TokenCache
 #: How many JOSE headers are remembered. An issuer has one for each of its keys.
 MAX_KNOWN_HEADERS = 64
 
-_ACCESS_TOKEN_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+# RFC 7515 §4.1.9: a type without a slash is short for the one below ``application/``.
+_JWT = frozenset({"jwt", "application/jwt"})
+_AT_JWT = frozenset({"at+jwt", "application/at+jwt"})
 _TYPES_OF_PROFILE = {
-    "any": _ACCESS_TOKEN_TYPES | {None},
-    "auth0": frozenset({"jwt"}),
-    "rfc9068": frozenset({"at+jwt", "application/at+jwt"}),
+    "any": _JWT | _AT_JWT | {None},
+    "auth0": _JWT,
+    "rfc9068": _AT_JWT,
 }
 
 

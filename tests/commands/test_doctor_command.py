@@ -20,6 +20,7 @@ from flask import Flask
 from flask.cli import ScriptInfo
 from flask_caching import Cache
 from flask_caching.backends import FileSystemCache
+from flask_caching.backends.base import BaseCache
 from fleet.redis_server import RedisServer, empty_redis
 from programs import APP, FLASK, command, run_program
 from servers import RawServer, document, respond
@@ -47,9 +48,10 @@ def found(app: Flask, check: str) -> list[dict[str, Any]]:
     return [one for one in json.loads(run(app, "--json").stdout)["checks"] if one["check"] == check]
 
 
-def said(app: Flask, check: str, status: str) -> str:
-    """Return text, with remedy, of the one finding of *check*, which has *status*."""
-    (only,) = found(app, check)
+def said(app: Flask, check: str, status: str, number: int = 0) -> str:
+    """Return text, with remedy, of the last finding of *check*, which has *status*; *number* come before it."""
+    *before, only = found(app, check)
+    assert len(before) == number
     assert only["status"] == status
     return f"{only['text']}: {only['remedy']}"
 
@@ -126,6 +128,11 @@ def test_a_domain_that_does_not_exist_is_named(make_app: AppFactory) -> None:
         ("503 Service Unavailable", b"", "HTTP status 503 from {url}: try again"),
         ("200 OK", b"<html>", "the answer is not JSON of the required form: {url}: check AUTH0_DOMAIN"),
         ("200 OK", b'{"keys": []}', "the key set holds no usable key: {url}: check AUTH0_DOMAIN"),
+        (
+            "200 OK",
+            b'{"keys": [null]}',
+            "the key set holds no usable key (not a JSON object): {url}: have the issuer publish public signing",
+        ),
         ("200 OK", b'{"error": 1}', "the answer is not a JWK Set: {url}: check AUTH0_DOMAIN"),
         ("200 OK", b"[" * 300_000, "an answer that is too large from {url}: raise AUTH0_JWKS_MAX_BYTES"),
     ],
@@ -462,19 +469,38 @@ def test_a_cache_that_deletes_nothing_is_a_failure(make_app: AppFactory, tmp_pat
     assert said(app, "cache", "fail").split(":")[0] == "_KeepsAll does not delete entries"
 
 
+class _WithoutSerializer(BaseCache):
+    """As those for memcached are."""
+
+
+@pytest.mark.parametrize("has_own_cache", [False, True])
+@pytest.mark.parametrize("key", ["AUTH0_CACHE_SECRET", "SECRET_KEY"])
+def test_a_short_secret_is_a_warning(make_app: AppFactory, has_own_cache: bool, key: str) -> None:
+    """Of the settings, and of the cache that is not used for it."""
+    cache = Cache() if has_own_cache else None
+    settings = {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": "redis://127.0.0.1:9/0", key: "dev"}
+    app = make_app(Auth0Blueprint(cache=cache), **settings)
+    if cache is not None:
+        cache.init_app(app)
+    assert said(app, "settings", "warn", 1).startswith(f"{key} is shorter than 32 bytes: nothing is shared beyond")
+    assert said(app, "cache", "warn").startswith("not used. The secret is shorter than 32 bytes")
+    assert found(app, "store") == []
+    assert run(app).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
         ("NullCache", "NullCache does not keep what is written: set CACHE_TYPE to RedisCache"),
-        ("FileSystemCache", "CACHE_SERIALIZER the cache of this app uses pickle.*"),
+        (f"{__name__}._WithoutSerializer", "cache _WithoutSerializer may unpickle what its server sends.*"),
     ],
 )
 def test_a_cache_of_the_host_that_keeps_nothing_or_pickles_is_a_failure(
-    make_app: AppFactory, tmp_path: Path, kind: str, text: str
+    make_app: AppFactory, kind: str, text: str
 ) -> None:
-    cache = Cache(config={"CACHE_TYPE": kind, "CACHE_NO_NULL_WARNING": True, "CACHE_DIR": str(tmp_path / "pickles")})
+    cache = Cache()
     app = make_app(Auth0Blueprint(cache=cache), SECRET_KEY="s" * 32)
-    cache.init_app(app)
+    cache.init_app(app, {"CACHE_TYPE": kind, "CACHE_NO_NULL_WARNING": True})
     assert re.fullmatch(text, said(app, "cache", "fail"))
 
 

@@ -120,6 +120,18 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("HS256", token_of(alg="HS256", signature=bytes(32)), {}, "signed with a shared secret"),
     ("HS256", token_of(alg="HS512", signature=bytes(64)), {}, "signed with a shared secret"),
     ("unknown key", token_of(kid="old"), {"error": UnknownKeyError()}, 'no key that fits kid "old"'),
+    (
+        "unknown key",
+        token_with(segment(GOOD)),
+        {"error": UnknownKeyError()},
+        'no kid, and the issuer publishes no key for "RS256"',
+    ),
+    (
+        "no key id",
+        token_with(segment(GOOD)),
+        {"error": UnknownKeyError("no_key_id")},
+        'publishes several keys for "RS256"',
+    ),
     ("ID token", token_of({"aud": "client", "azp": "client"}), {}, "an ID token"),
     ("ID token", token_of({"aud": ["client"], "azp": "other", "nonce": "x"}), {}, "an ID token"),
     *[("ID token", token_of({**SOMEBODY, name: value}), {}, "an ID token") for name, value in OF_ID_TOKENS.items()],

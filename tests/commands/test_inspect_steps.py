@@ -138,6 +138,7 @@ REFUSALS: list[tuple[str, str, Mint]] = [
     ("header", "type", with_header(typ="dpop+jwt")),
     ("issuer", "issuer", with_claims(iss="https://example.invalid/")),
     ("key", "unknown_key", with_claims(headers={"kid": "nowhere"})),
+    ("key", "no_key_id", lambda issuer: issuer.rotate() and by_hand(issuer, {"alg": "RS256"})),
     ("signature", "invalid_signature", lambda issuer: issuer.forged_token()),
     ("claims", "audience", with_claims(aud=[])),
     ("claims", "subject", with_claims(sub=1)),

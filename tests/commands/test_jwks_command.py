@@ -45,6 +45,18 @@ def test_jwks_says_why_there_is_no_key_set_and_exits_with_1(make_app: AppFactory
     assert "HTTP status 503" in result.output
 
 
+@pytest.mark.parametrize("arguments", [["jwks"], ["jwks", "--json"]])
+def test_jwks_says_why_no_key_can_be_used(
+    make_app: AppFactory, caplog: pytest.LogCaptureFixture, arguments: list[str]
+) -> None:
+    """In the log as well."""
+    document = {"keys": [{"kty": "oct", "k": "c2VjcmV0"}, {"kty": "RSA", "use": "enc"}]}
+    with RawServer(respond(body=json.dumps(document).encode())) as server:
+        result = run(make_app(AUTH0_JWKS_URL=server.url), *arguments)
+    text = "the key set holds no usable key (holds secret material; not for signatures)"
+    assert (result.exit_code, text in result.output, text in caplog.text) == (1, True, True)
+
+
 def test_jwks_shows_what_is_not_used_and_no_control_characters(make_app: AppFactory, issuer: LocalIssuer) -> None:
     """A key id may be any text: a terminal does not get to obey it."""
     (jwk,) = issuer.key_set["keys"]

@@ -28,7 +28,7 @@ from servers import RawServer, respond
 
 from auth0_blueprint.testing import LocalIssuer
 
-SECRET = "the fleet shares this"
+SECRET = "the whole fleet shares this secret"
 APP = Path(__file__).with_name("app.py")
 
 #: For tests that rotate keys.

@@ -15,9 +15,11 @@ import pytest
 import redis
 from conftest import AppFactory, MovableClock, bearer
 from flask import Flask
+from flask_caching import Cache
 from processes import eventually
 from servers import RawServer, complete, drip
 
+from auth0_blueprint import Auth0Blueprint
 from auth0_blueprint.extension.cache_backend import backend_opener
 from auth0_blueprint.sharing.shared_cache import PAUSE_AFTER_FAILURE_SECONDS, CacheUnavailableError, SharedCache
 from auth0_blueprint.testing import LocalIssuer
@@ -108,10 +110,14 @@ def ask(app: Flask, token: str) -> int:
 def test_processes_share_through_it(
     redis_server: str, tmp_path: Path, make_app: AppFactory, issuer: LocalIssuer, run: Any
 ) -> None:
-    """The first process fetches, the second adopts; both call it a fleet."""
+    """The first process fetches, the others adopt; all call it a fleet, also with a cache of the app's own."""
     with run(redis_server, tmp_path) as (settings, _):
-        for _ in range(2):
-            app = make_app(AUTH0_CACHE_SECRET=SECRET, AUTH0_HEALTH_DETAILS="always", **settings)
+        for cache in (None, None, Cache(), Cache()):
+            app = make_app(
+                Auth0Blueprint(cache=cache), AUTH0_CACHE_SECRET=SECRET, AUTH0_HEALTH_DETAILS="always", **settings
+            )
+            if cache is not None:
+                cache.init_app(app)
             assert ask(app, issuer.token()) == 200
             check = app.test_client().get("/auth/health").get_json()["checks"]["cache"]
             assert (check["status"], check["type"], check["reach"]) == ("pass", settings["CACHE_TYPE"], "fleet")

@@ -28,7 +28,11 @@ class Holder(NamedTuple):
 @pytest.fixture(scope="module")
 def app(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The reference app behind some proxy: workers that share a Redis."""
-    settings = {"AUTH0_DPOP": "allowed", "AUTH0_PUBLIC_URL": API, "AUTH0_CACHE_SECRET": "the workers share this"}
+    settings = {
+        "AUTH0_DPOP": "allowed",
+        "AUTH0_PUBLIC_URL": API,
+        "AUTH0_CACHE_SECRET": "the workers share this long secret",
+    }
     with (
         empty_redis(tmp_path_factory.mktemp("redis")) as redis,
         running_app(tmp_path_factory.mktemp("app"), provider, redis.settings, **settings) as app,

@@ -27,7 +27,7 @@ MAX_TOKEN_BYTES = 16_384
 LAST_SECOND = 253_402_300_799  # of the year 9999
 
 _ACCEPTED_ALGORITHMS = {*ALGORITHMS, "Ed25519"}  # two names, one algorithm
-_TYPES = {"jwt", "at+jwt", "application/at+jwt"}
+_TYPES = {"jwt", "application/jwt", "at+jwt", "application/at+jwt"}
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _SIX_BITS = {character: f"{value:06b}" for value, character in enumerate(_ALPHABET)}
 

@@ -85,10 +85,19 @@ def _hmac(inspected: InspectedToken) -> str | None:
 
 
 def _unknown_key(inspected: InspectedToken) -> str | None:
-    if not isinstance(inspected.error, UnknownKeyError):
+    if not isinstance(inspected.error, UnknownKeyError) or inspected.error.reason != "unknown_key":
         return None
+    if "kid" not in inspected.header:
+        return f"The token has no kid, and the issuer publishes no key for {shown(inspected.header.get('alg'))}."
     key_id = shown(inspected.header.get("kid"))
     return f"The issuer publishes no key that fits kid {key_id}: it was rotated out, or belongs to another tenant."
+
+
+def _no_key_id(inspected: InspectedToken) -> str | None:
+    if not isinstance(inspected.error, UnknownKeyError) or inspected.error.reason != "no_key_id":
+        return None
+    algorithm = shown(inspected.header.get("alg"))
+    return f"The token has no kid, and the issuer publishes several keys for {algorithm}: none is tried at random."
 
 
 #: Looked for first, and alone: what is not a token has no other mistake.
@@ -108,4 +117,5 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake("cut off", _cut_off, "Copy the whole token again: three parts separated by two dots."),
     Mistake("HS256", _hmac, "Set the signing algorithm of the API, or of the application, to RS256 in Auth0."),
     Mistake("unknown key", _unknown_key, "Get a new token, and compare its kid with those in flask auth0 jwks."),
+    Mistake("no key id", _no_key_id, "Have the issuer put the kid of its key into the header, as Auth0 does."),
 )
