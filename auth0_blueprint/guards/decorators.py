@@ -33,12 +33,14 @@ R = TypeVar("R")
 #: Functions that a guard wraps. Registered as views themselves they would be open: see `first_request_checks`.
 guarded_functions: weakref.WeakSet[Callable[..., Any]] = weakref.WeakSet()
 
+_NO_VIEW: Any = object()  # not None: a route decorator that returns nothing hands None to the guard above it
+
 
 @overload
 def requires_auth(view: Callable[P, R], /) -> Callable[P, R]: ...
 @overload
 def requires_auth(*, optional: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
-def requires_auth(view: Callable[..., Any] | None = None, /, *, optional: bool = False) -> Any:
+def requires_auth(view: Callable[..., Any] = _NO_VIEW, /, *, optional: bool = False) -> Any:
     """Admit any valid access token.
 
     Args:
@@ -54,7 +56,7 @@ def requires_auth(view: Callable[..., Any] | None = None, /, *, optional: bool =
             return _guarded(function, lambda: authenticate(optional=True))
         return _guarded(function, authenticate, ANY_TOKEN)
 
-    return decorate if view is None else decorate(view)
+    return decorate if view is _NO_VIEW else decorate(view)
 
 
 def requires_scope(*scopes: str, any_of: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -166,6 +168,11 @@ def _guarded(function: Callable[P, R], guard: Callable[[], object], *requirement
         raise TypeError(
             f"A guard cannot decorate the class {function.__name__}. To solve this, list the guard in its "
             "`decorators`, or decorate its methods."
+        )
+    if function is None:
+        raise TypeError(
+            "A guard cannot decorate None, which the decorator below it (such as @sock.route) returned. To solve this, "
+            "put that decorator on top and the guard below it; for a WebSocket, protect() its blueprint or app."
         )
     if not callable(function):
         raise TypeError("A guard decorates a view function.")
