@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -71,7 +72,8 @@ def _is_called_unguarded(function: Any, further_inside: set[int]) -> bool:
     """Tell whether *function*, which the app calls, leads to something that a guard decorates, past that guard."""
     called = list(_up_to_guard(function))
     is_unguarded = function in guarded_functions or any(
-        inner in guarded_functions and id(inner) not in further_inside for inner in called[1:]
+        inner in guarded_functions and id(inner) not in further_inside and not _is_bare_by_name(inner)
+        for inner in called[1:]
     )
     return is_unguarded and not any(map(_is_marked_public, called))
 
@@ -81,6 +83,17 @@ def _up_to_guard(function: Any) -> Iterator[Any]:
         yield inner
         if _is_guard(inner):
             return
+
+
+def _is_bare_by_name(function: Any) -> bool:
+    """Tell whether the name of *function* still leads to it past no guard: then it was decorated for use elsewhere.
+
+    ``@requires_auth`` on top of a definition gives the name to the guard.
+    """
+    found: Any = sys.modules.get(getattr(function, "__module__", None) or "")
+    for part in getattr(function, "__qualname__", "<lambda>").split("."):
+        found = getattr(found, part, None)
+    return found is not None and any(inner is function for inner in _up_to_guard(found))
 
 
 def _is_marked_public(function: Any) -> bool:

@@ -183,6 +183,10 @@ def _guarded(function: Callable[P, R], guard: Callable[[], object], *requirement
         wrapper = _function_behind(guard, function)
     # Not all that wraps() copied from the inner function is true of the guarded one.
     vars(wrapper).pop(PUBLIC_ATTRIBUTE, None)
+    # flask-openapi3 keeps the view it made of a function on that function, and would serve it for the guarded one.
+    for name, value in list(vars(wrapper).items()):
+        if getattr(value, "__wrapped__", None) is function:
+            delattr(wrapper, name)
     setattr(wrapper, REQUIREMENTS_ATTRIBUTE, (*requirements, *requirements_of(function)))
     _remember_as_guarded(function)
     return cast("Callable[P, R]", wrapper)

@@ -284,12 +284,13 @@ def test_the_decorators_that_a_resource_applies_at_each_request_count(app: Flask
     api = framework.Api(app)
     guards: dict[str, Any] = {"method_decorators": [requires_scope("b"), fje.jwt_required(), sometimes]}
 
-    class Methods(framework.Resource):  # type: ignore[name-defined,misc]
+    class Methods(framework.Resource):
         get = guarded_by(requires_scope("a"))
 
     api.add_resource(type("ByItself", (Methods,), guards), "/by-itself")
     api.add_resource(type("AsAWhole", (Methods,), {"decorators": [requires_auth], "post": answer}), "/whole")
-    app.add_url_rule("/plain", view_func=type("Plain", (MethodView,), {"get": answer, **guards}).as_view("plain"))
+    plain: Any = type("Plain", (MethodView,), {"get": answer, **guards})
+    app.add_url_rule("/plain", view_func=plain.as_view("plain"))
     assert guards_of(app, "/by-itself") == {"GET": ["jwt_required", "scope b", "scope a"]}
     assert guards_of(app, "/whole") == {"GET": ["any valid token", "scope a"], "POST": ["any valid token"]}
     assert guards_of(app, "/plain") == {"GET": "none"}

@@ -23,13 +23,13 @@ from flask import Blueprint, Flask, Response
 from flask.views import MethodView
 from flask_caching import Cache
 from flask_classful import FlaskView, route
-from flask_cors import CORS
+from flask_limiter import Limiter
 from flask_openapi3 import APIBlueprint as OpenAPIBlueprint
 from flask_openapi3 import APIView, OpenAPI
 from flask_sock import Sock
 from servers import served
 
-from auth0_blueprint import Auth0Blueprint, Auth0Error, protect, public, requires_auth
+from auth0_blueprint import Auth0Blueprint, protect, public, requires_auth
 from auth0_blueprint.testing import LocalIssuer
 
 with warnings.catch_warnings():  # of starlette's test client, which Connexion imports
@@ -166,7 +166,7 @@ def resource(framework: Any, **members: Any) -> Any:
     return type("Messages", (framework.Resource,), {"get": read, **members})
 
 
-def with_resource(framework: Any, members: dict[str, Any], host: Host, **options: Any) -> Any:
+def with_resource(framework: Any, members: dict[str, Any], options: dict[str, Any], host: Host) -> Any:
     app = host()
     framework.Api(app, **options).add_resource(resource(framework, **members), "/messages")
     return app.test_client()
@@ -175,7 +175,8 @@ def with_resource(framework: Any, members: dict[str, Any], host: Host, **options
 def classful(host: Host, **members: Any) -> Any:
     app = host()
     read_one = members.pop("read", read)
-    type("Messages", (FlaskView,), {"route_base": "/", "read": read_one, **members}).register(app)
+    view_class: Any = type("Messages", (FlaskView,), {"route_base": "/", "read": read_one, **members})
+    view_class.register(app)
     return app.test_client()
 
 
@@ -196,23 +197,23 @@ def openapi3_class(host: Host) -> Any:
 def flasgger_class(host: Host) -> Any:
     app = host()
     Swagger(app)
-    view = type("Messages", (MethodView,), {"get": guard(swag_from(DOCUMENT)(read))}).as_view("messages")
-    app.add_url_rule("/messages", view_func=view)
+    view_class: Any = type("Messages", (MethodView,), {"get": guard(swag_from(DOCUMENT)(read))})
+    app.add_url_rule("/messages", view_func=view_class.as_view("messages"))
     return app.test_client()
 
 
-def connexion_operation(host: Host, view: Any) -> Any:
+def connexion_operation(host: Host) -> Any:
     app = connexion_app(host)
     operation = {"operationId": "read", **DOCUMENT}
     document = {"openapi": "3.0.0", "info": {"title": "Messages", "version": "1"}}
-    app.add_api({**document, "paths": {"/messages": {"get": operation}}}, resolver=lambda _: view)
+    app.add_api({**document, "paths": {"/messages": {"get": operation}}}, resolver=lambda _: guard(lambda: read()))
     return OfConnexion(app)
 
 
 #: Places in classes and lists, where no guard can stand above.
 OTHERS: dict[str, Callable[[Host], Any]] = {
     **{
-        f"{framework.__name__}, {place}": partial(with_resource, framework, members, **options)
+        f"{framework.__name__}, {place}": partial(with_resource, framework, members, options)
         for framework in (flask_restx, flask_restful)
         for place, members, options in (
             ("method", {"get": guard(read)}, {}),
@@ -227,7 +228,7 @@ OTHERS: dict[str, Callable[[Host], Any]] = {
     "Flask-Classful, decorators": partial(classful, read=route("/messages")(read), decorators=[guard]),
     "flask-openapi3, class": openapi3_class,
     "flasgger, class": flasgger_class,
-    "Connexion, operation": lambda host: connexion_operation(host, guard(lambda: read())),
+    "Connexion, operation": connexion_operation,
 }
 
 
@@ -297,3 +298,62 @@ def test_a_protected_blueprint_that_loses_its_resources_is_found(
         assert app.test_client().get("/messages").status_code == 500
     else:
         assert answers_of(app.test_client(), issuer) == EXPECTED
+
+
+def test_a_guard_does_not_lend_its_route_the_open_view_of_another(host: Host) -> None:
+    """flask-openapi3 keeps that view on the function, from where ``functools.wraps`` would copy it."""
+    app, blueprint, view = host(OpenAPI), OpenAPIBlueprint("guarded", __name__), public(lambda: read())
+    app.get("/open")(view)
+    blueprint.get("/guarded")(requires_auth(view))
+    app.register_api(blueprint)
+    assert app.test_client().get("/guarded").status_code == 401
+
+
+def limited(app: Flask) -> Decorator:
+    decorator: Decorator = Limiter(lambda: "anybody", app=app, storage_uri="memory://").limit("9/day")
+    return decorator
+
+
+DECORATORS: dict[str, Callable[[Flask], Decorator]] = {
+    "functools.wraps": lambda _: plain,
+    "functools.partial": lambda _: partial(partial, unused="name"),
+    "flasgger": lambda _: swag_from(DOCUMENT),
+    "Flask-Caching": lambda app: Cache(app, config={"CACHE_TYPE": "SimpleCache"}).cached(),
+    "Flask-Limiter": limited,
+}
+
+
+@pytest.mark.parametrize("name", DECORATORS)
+@pytest.mark.parametrize("app_class", [Flask, OpenAPI])
+def test_a_function_that_is_guarded_at_one_route_and_public_at_another_is_no_mistake(
+    host: Host, issuer: LocalIssuer, name: str, app_class: Any
+) -> None:
+    app = host(app_class)
+    decorate, view = DECORATORS[name](app), public(lambda **_: {"subject": "anybody"})
+    for path, one in {
+        "/open": view,
+        "/decorated": decorate(plain(view)),
+        "/guarded": plain(guard(decorate(view))),
+    }.items():
+        app.add_url_rule(path, path, one)
+    client = app.test_client()
+    assert [client.get(path).status_code for path in ("/open", "/decorated", "/guarded")] == [200, 200, 401]
+    assert client.get("/guarded", headers=bearer(issuer.token(scope="read:messages"))).status_code == 200
+
+
+def test_classes_that_share_a_method_may_differ_in_their_guards(host: Host) -> None:
+    """Flask-Classful wraps it for each of them."""
+
+    class Open(FlaskView):
+        @route("/")
+        @plain
+        def read(self) -> Any:
+            return "open"
+
+    app = host()
+    guarded: Any = type("Guarded", (Open,), {"decorators": [guard]})
+    for view_class, prefix in ((Open, "/open"), (guarded, "/guarded")):
+        view_class.register(app, route_prefix=prefix)
+    client = app.test_client()
+
+    assert [client.get(path).status_code for path in ("/open/open/", "/guarded/guarded/")] == [200, 401]
