@@ -12,7 +12,13 @@ from flask.sansio.blueprints import Blueprint
 
 from auth0_blueprint.extension.jwt_required import jwt_requirements
 from auth0_blueprint.guards.decorators import admit, guarded_functions
-from auth0_blueprint.guards.route_requirements import PUBLIC_ATTRIBUTE, REQUIREMENTS_ATTRIBUTE, marks_of
+from auth0_blueprint.guards.route_requirements import (
+    PUBLIC_ATTRIBUTE,
+    REQUIREMENTS_ATTRIBUTE,
+    functions_of,
+    is_marked_public,
+    marks_of,
+)
 
 #: How many functions one inside the other are looked at: an object may answer ``__wrapped__`` without end.
 MAX_WRAPPERS = 100
@@ -128,15 +134,24 @@ def _check_that_hooks_reach_their_routes(app: Flask) -> None:
         if name == blueprint.name or not guarding:
             continue
         for endpoint, view in app.view_functions.items():
-            if _is_route_of(blueprint, endpoint, app) and not _is_marked_public(view):
-                missing = set(guarding).difference(_scopes(endpoint.rpartition(".")[0]))
-                if missing:
-                    raise RuntimeError(
-                        f"The guard of blueprint {min(missing)!r} does not run for endpoint {endpoint!r}, so the route "
-                        f"is open: its framework registered it for a blueprint {blueprint.name!r}, and this one is "
-                        f"{name!r}. To solve this, register the blueprint on the app itself and without name=, or "
-                        "list a guard in the decorators= of the Api."
-                    )
+            missing = set(guarding).difference(_scopes(endpoint.rpartition(".")[0]))
+            if missing and _is_route_of(blueprint, endpoint, app) and not _is_guarded_or_public(view):
+                raise RuntimeError(
+                    f"The guard of blueprint {min(missing)!r} does not run for endpoint {endpoint!r}, so the route is "
+                    f"open: its framework registered it for a blueprint {blueprint.name!r}, and this one is {name!r}. "
+                    "To solve this, register the blueprint on the app itself and without name=, or list a guard in "
+                    "the decorators= of the Api."
+                )
+
+
+def _is_guarded_or_public(view: Any) -> bool:
+    """Tell whether *view*, for each of its methods, says by itself who may pass."""
+    methods = getattr(getattr(view, "view_class", None), "methods", None) or ("GET",)
+    return all(
+        any(REQUIREMENTS_ATTRIBUTE in marks_of(one) for one in functions_of(view, method))
+        or is_marked_public(view, method)
+        for method in methods
+    )
 
 
 def _is_route_of(blueprint: Blueprint, endpoint: str, app: Flask) -> bool:

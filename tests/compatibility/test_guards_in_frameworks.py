@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -15,11 +14,11 @@ import flask_restful
 import flask_restx
 import flask_smorest
 import pytest
-from answers import EXPECTED, answers_of, guard, read
+from answers import EXPECTED, FlaskApp, OfConnexion, answers_of, guard, read
 from apiflask import APIBlueprint, APIFlask
 from conftest import bearer
 from flasgger import Swagger, swag_from
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask
 from flask.views import MethodView
 from flask_caching import Cache
 from flask_classful import FlaskView, route
@@ -31,10 +30,6 @@ from servers import served
 
 from auth0_blueprint import Auth0Blueprint, protect, public, requires_auth
 from auth0_blueprint.testing import LocalIssuer
-
-with warnings.catch_warnings():  # of starlette's test client, which Connexion imports
-    warnings.simplefilter("ignore")
-    from connexion import FlaskApp
 
 Decorator = Callable[[Any], Any]
 Host = Callable[..., Any]
@@ -99,17 +94,6 @@ def flasgger(host: Host, above: Decorator, below: Decorator) -> Any:
     Swagger(app)
     above(app.get("/messages")(document(below(document(lambda: read())))))
     return app.test_client()
-
-
-class OfConnexion:
-    """A client of a Connexion app, whose answers are as Flask's."""
-
-    def __init__(self, app: FlaskApp) -> None:
-        self._client = app.test_client()
-
-    def get(self, path: str, headers: dict[str, str] | None = None) -> Response:
-        answer = self._client.get(path, headers=headers)
-        return Response(answer.content, answer.status_code, answer.headers.multi_items())
 
 
 def connexion_app(host: Host) -> FlaskApp:
