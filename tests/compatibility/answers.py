@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import warnings
 from typing import Any
 
 import pytest
 from conftest import bearer
+from connexion import FlaskApp
 from flask import Response
 from flask.testing import FlaskClient
 from refusals import EXPIRED, NO_CREDENTIALS, forbidden, seen
 
 from auth0_blueprint import current_token, requires_scope
 from auth0_blueprint.testing import LocalIssuer
-
-with warnings.catch_warnings():  # of starlette's test client, which Connexion imports
-    warnings.simplefilter("ignore")
-    from connexion import FlaskApp
 
 #: Frameworks, and Flask itself, treat exceptions by these two.
 MODES: list[dict[str, Any]] = [

@@ -8,7 +8,8 @@ from typing import Any
 
 import jwt
 import pytest
-from answers import EXPECTED, FlaskApp, OfConnexion, answers_of, in_every_mode
+from answers import EXPECTED, OfConnexion, answers_of, in_every_mode
+from connexion import FlaskApp
 from documents import ROOT, python_blocks, run_block
 
 from auth0_blueprint.testing import LocalIssuer

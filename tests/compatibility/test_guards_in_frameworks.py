@@ -14,9 +14,10 @@ import flask_restful
 import flask_restx
 import flask_smorest
 import pytest
-from answers import EXPECTED, FlaskApp, OfConnexion, answers_of, guard, read
+from answers import EXPECTED, OfConnexion, answers_of, guard, read
 from apiflask import APIBlueprint, APIFlask
 from conftest import bearer
+from connexion import FlaskApp
 from flasgger import Swagger, swag_from
 from flask import Blueprint, Flask
 from flask.views import MethodView
