@@ -27,6 +27,7 @@ from flask_limiter import Limiter
 from flask_openapi3 import APIBlueprint as OpenAPIBlueprint
 from flask_openapi3 import APIView, OpenAPI
 from flask_sock import Sock
+from pydantic import BaseModel
 from servers import served
 
 from auth0_blueprint import Auth0Blueprint, protect, public, requires_auth
@@ -36,6 +37,10 @@ Decorator = Callable[[Any], Any]
 Host = Callable[..., Any]
 SMOREST = {"API_TITLE": "Messages", "API_VERSION": "1", "OPENAPI_VERSION": "3.1.0"}
 DOCUMENT = {"responses": {"200": {"description": "Messages"}}}
+
+
+class Number(BaseModel):
+    number: int
 
 
 @pytest.fixture
@@ -187,12 +192,49 @@ def flasgger_class(host: Host) -> Any:
     return app.test_client()
 
 
-def connexion_operation(host: Host) -> Any:
+def connexion_operation(host: Host, scheme: dict[str, str] | None = None, **more: Any) -> Any:
     app = connexion_app(host)
-    operation = {"operationId": "read", **DOCUMENT}
+    operation = {"operationId": "read", **DOCUMENT, **more, "security": [{"Auth0": []}] if scheme is not None else []}
     document = {"openapi": "3.0.0", "info": {"title": "Messages", "version": "1"}}
-    app.add_api({**document, "paths": {"/messages": {"get": operation}}}, resolver=lambda _: guard(lambda: read()))
+    schemes = {"securitySchemes": {"Auth0": {"type": "http", "scheme": "bearer", **(scheme or {})}}}
+    paths = {"/messages": {"get": operation}}
+    app.add_api({**document, "components": schemes, "paths": paths}, resolver=lambda _: guard(lambda **_: read()))
     return OfConnexion(app)
+
+
+@pytest.mark.parametrize(("scheme", "status"), [({}, 401), ({"x-bearerInfoFunc": f"{__name__}.nothing_known"}, 200)])
+def test_connexion_enforces_the_security_of_its_document_itself(
+    host: Host, issuer: LocalIssuer, scheme: dict[str, str], status: int
+) -> None:
+    """As the page says: without ``x-bearerInfoFunc`` it refuses everybody, and without a token it has its own words."""
+    client = connexion_operation(host, scheme)
+    assert client.get("/messages", bearer(issuer.token(scope="read:messages"))).status_code == status
+    refused = client.get("/messages")
+    assert (refused.status_code, refused.headers.get("WWW-Authenticate")) == (401, None)
+    assert client.get("/messages", bearer(issuer.token())).status_code == (401 if status == 401 else 403)
+
+
+def nothing_known(_token: str) -> dict[str, Any]:
+    return {}
+
+
+def test_connexion_and_flask_openapi3_validate_before_the_guard(host: Host) -> None:
+    """As the page says; in flask-openapi3 `protect` comes first."""
+    number = {"name": "number", "in": "query", "required": True, "schema": {"type": "integer"}}
+    assert connexion_operation(host, parameters=[number]).get("/messages").status_code == 400
+    statuses = []
+    for is_protected in (False, True):
+        app = host(OpenAPI)
+        if is_protected:
+            protect(app)
+
+        @app.get("/messages")
+        @guard
+        def read_one(query: Number) -> Any:
+            return read()
+
+        statuses.append(app.test_client().get("/messages").status_code)
+    assert statuses == [422, 401]
 
 
 #: Places in classes and lists, where no guard can stand above.
@@ -255,7 +297,10 @@ def handshake(url: str, **headers: str) -> int:
         return connection.getresponse().status
 
 
-@pytest.mark.parametrize("framework", [flask_restx, flask_restful])
+with_each_framework = pytest.mark.parametrize("framework", [flask_restx, flask_restful])
+
+
+@with_each_framework
 @pytest.mark.parametrize(
     ("registrations", "found"),
     [
@@ -266,7 +311,12 @@ def handshake(url: str, **headers: str) -> int:
     ],
 )
 def test_a_protected_blueprint_that_loses_its_resources_is_found(
-    host: Host, framework: Any, registrations: list[tuple[str, dict[str, str]]], found: bool, issuer: LocalIssuer
+    host: Host,
+    framework: Any,
+    registrations: list[tuple[str, dict[str, str]]],
+    found: bool,
+    issuer: LocalIssuer,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Nested or renamed, their endpoints bear its original name, by which Flask does not find its hooks."""
     app, blueprint = host(), Blueprint("v1", __name__)
@@ -281,8 +331,39 @@ def test_a_protected_blueprint_that_loses_its_resources_is_found(
     app.register_blueprint(Blueprint("other", __name__))
     if found:
         assert app.test_client().get("/messages").status_code == 500
+        assert "does not run for endpoint" in caplog.text
     else:
         assert answers_of(app.test_client(), issuer) == EXPECTED
+
+
+@with_each_framework
+@pytest.mark.parametrize(
+    ("options", "members", "status"),
+    [
+        ({"decorators": [requires_auth]}, {}, 401),
+        ({}, {"get": requires_auth(read), "post": requires_auth(read)}, 401),
+        ({}, {"get": requires_auth(read), "post": read}, 500),
+        ({}, {"get": public(lambda _: "open")}, 200),
+    ],
+)
+def test_resources_that_say_by_themselves_who_may_pass_need_no_blueprint(
+    host: Host, framework: Any, options: dict[str, Any], members: dict[str, Any], status: int
+) -> None:
+    """The remedy for a nested blueprint that must stay nested. A plain route beside them is lost as they are."""
+    app, outer, inner = host(), Blueprint("outer", __name__), Blueprint("v1", __name__)
+    protect(outer)
+    framework.Api(inner, **options).add_resource(resource(framework, **members), "/messages")
+    outer.register_blueprint(inner)
+    app.register_blueprint(outer)
+    assert app.test_client().get("/messages").status_code == status
+    another, beside = Blueprint("another", __name__), Blueprint("v2", __name__)
+    framework.Api(beside)
+    beside.add_url_rule("/plain", "plain", lambda: "plain")
+    protect(another)
+    another.register_blueprint(beside)
+    app = host()
+    app.register_blueprint(another)
+    assert app.test_client().get("/plain").status_code == 500
 
 
 def test_a_guard_does_not_lend_its_route_the_open_view_of_another(host: Host) -> None:
