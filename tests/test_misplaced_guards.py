@@ -129,7 +129,8 @@ def test_a_guard_inside_the_wrapper_of_another_route_is_none_here(app: Flask) ->
         return ""
 
     app.add_url_rule("/guarded", "guarded", plain(requires_scope("a")(requires_auth(view))))
-    app.add_url_rule("/open", "open", plain(view))
+    app.add_url_rule("/further-inside", "further_inside", requires_auth(plain(view)))
+    app.add_url_rule("/open", "open", plain(plain(plain(view))))
     assert refuses_to_start(app)
 
 

@@ -131,9 +131,7 @@ def _check_that_hooks_reach_their_routes(app: Flask) -> None:
     """
     for name, blueprint in app.blueprints.items():
         guarding = [scope for scope in _scopes(name) if any(map(_guards, app.before_request_funcs.get(scope, ())))]
-        if name == blueprint.name or not guarding:
-            continue
-        for endpoint, view in app.view_functions.items():
+        for endpoint, view in app.view_functions.items() if guarding else ():
             missing = set(guarding).difference(_scopes(endpoint.rpartition(".")[0]))
             if missing and _is_route_of(blueprint, endpoint, app) and not _is_guarded_or_public(view):
                 raise RuntimeError(
@@ -158,14 +156,11 @@ def _is_route_of(blueprint: Blueprint, endpoint: str, app: Flask) -> bool:
     """Tell whether *endpoint*, which begins with the original name of *blueprint*, is one of its routes."""
     if not endpoint.startswith(f"{blueprint.name}."):
         return False
-    namesake = app.blueprints.get(blueprint.name)
-    if namesake is None:
+    if blueprint.name not in app.blueprints:
         return True
     # Another blueprint has that name. Flask-RESTX and Flask-RESTful leave their Api, which knows its endpoints, here.
     apis = [getattr(function, "__self__", None) for function in blueprint.deferred_functions]
-    return namesake is not blueprint and any(
-        endpoint.removeprefix(f"{blueprint.name}.") in getattr(api, "endpoints", ()) for api in apis
-    )
+    return any(endpoint.removeprefix(f"{blueprint.name}.") in getattr(api, "endpoints", ()) for api in apis)
 
 
 def _scopes(dotted: str) -> list[str]:
