@@ -11,7 +11,7 @@ from flask import Blueprint, Flask
 from flask.testing import FlaskClient
 from flask.views import MethodView
 
-from auth0_blueprint import public, requires_auth, requires_scope
+from auth0_blueprint import protect, public, requires_auth, requires_scope
 
 View = Callable[[], str]
 
@@ -132,6 +132,17 @@ def test_a_guard_inside_the_wrapper_of_another_route_is_none_here(app: Flask) ->
     app.add_url_rule("/further-inside", "further_inside", requires_auth(plain(view)))
     app.add_url_rule("/open", "open", plain(plain(plain(view))))
     assert refuses_to_start(app)
+
+
+def test_a_blueprint_that_only_shares_its_name_with_a_protected_one_is_fine(app: Flask) -> None:
+    outer, inner, namesake = Blueprint("outer", "outer"), Blueprint("v1", "inner"), Blueprint("v1", "namesake")
+    protect(inner)
+    namesake.add_url_rule("/open", "open", lambda: "open")
+    outer.register_blueprint(inner)
+    app.register_blueprint(outer)
+    app.register_blueprint(namesake)
+    assert not refuses_to_start(app)
+    assert app.test_client().get("/open").text == "open"
 
 
 def test_an_object_that_answers_everything_is_no_obstacle(app: Flask) -> None:

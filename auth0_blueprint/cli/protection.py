@@ -34,7 +34,8 @@ GUARDED, OPTIONAL, PUBLIC, STATIC, NONE = "guarded", "optional", "public", "stat
 #: An ``OPTIONS`` that Flask answers by itself; `routes` leaves it out.
 AUTOMATIC = "automatic"
 
-_JWT_DECORATORS = "flask_jwt_extended.view_decorators"  # the module of jwt_required()
+#: Where guards come from: those of this package, and `jwt_required()`.
+_GUARDS = ("auth0_blueprint.guards.", "flask_jwt_extended.view_decorators")
 
 
 class Protection(NamedTuple):
@@ -162,4 +163,4 @@ def _guards_of_methods(view_class: Any, method: str) -> list[Any]:
     if isinstance(decorators, Mapping):
         decorators = decorators.get(method.lower(), ())
     # Not those of others: what they do when they are applied is unknown.
-    return [one for one in decorators if getattr(one, "__module__", None) in (admit.__module__, _JWT_DECORATORS)]
+    return [one for one in decorators if str(getattr(one, "__module__", "")).startswith(_GUARDS)]
