@@ -238,6 +238,13 @@ def test_connexion_and_flask_openapi3_validate_before_the_guard(host: Host) -> N
     assert statuses == [422, 401]
 
 
+def connexion_protected(host: Host) -> Any:
+    app = connexion_app(host)
+    protect(app.app, "read:messages")
+    app.add_url_rule("/messages", "messages", lambda: read())
+    return OfConnexion(app)
+
+
 #: Places in classes and lists, where no guard can stand above.
 OTHERS: dict[str, Callable[[Host], Any]] = {
     **{
@@ -257,6 +264,7 @@ OTHERS: dict[str, Callable[[Host], Any]] = {
     "flask-openapi3, class": openapi3_class,
     "flasgger, class": flasgger_class,
     "Connexion, operation": connexion_operation,
+    "Connexion, protect": connexion_protected,
 }
 
 
