@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_jwt_extended import get_jwt_identity, jwt_required
-from werkzeug.test import TestResponse
+from werkzeug.wrappers import Response
 
 from auth0_blueprint import current_token, requires_auth
 from auth0_blueprint.testing import LocalIssuer
@@ -35,7 +35,7 @@ class Answer:
     content_type: str = "application/json"
 
 
-def seen(response: TestResponse) -> Answer:
+def seen(response: Response) -> Answer:
     """Return what a client sees of *response*."""
     return Answer(
         status=response.status_code,

@@ -12,7 +12,7 @@ from flask import Blueprint, Flask
 from flask.testing import FlaskClient
 from flask.views import MethodView
 
-from auth0_blueprint import public, requires_auth, requires_scope
+from auth0_blueprint import protect, public, requires_auth, requires_scope
 from auth0_blueprint.guards.decorators import guarded_functions
 
 View = Callable[[], str]
@@ -34,7 +34,7 @@ def refuses_to_start(app: Flask) -> bool:
     try:
         app.test_client().get("/anywhere")
     except RuntimeError as exc:
-        return "above its route decorator" in str(exc)
+        return "stands above" in str(exc)
     return False
 
 
@@ -99,6 +99,70 @@ def test_a_view_registered_bare_on_purpose_is_marked_public(app: Flask) -> None:
     assert not refuses_to_start(app)
     assert app.test_client().get("/open").status_code == 200
     assert app.test_client().get("/guarded").status_code == 401
+
+
+@pytest.mark.parametrize("kind", ["after_request", "teardown_request", "before_request", "url_value_preprocessor"])
+@pytest.mark.parametrize("owner", [Flask, Blueprint])
+def test_a_guard_above_a_hook_is_found(app: Flask, kind: str, owner: type[Flask | Blueprint]) -> None:
+    blueprint = Blueprint("inner", "inner")
+    register = getattr(app if owner is Flask else blueprint, kind)
+    requires_auth(plain(register(lambda *values: values[-1] if values else None)))
+    app.register_blueprint(blueprint)
+    assert refuses_to_start(app)
+
+
+@pytest.mark.parametrize("kind", ["after_request", "teardown_request"])
+def test_a_guard_of_a_hook_that_runs_after_the_view_is_found(app: Flask, kind: str) -> None:
+    """The view has done what it does, and the refusal would be a 500."""
+
+    def hook(value: Any) -> Any:
+        return value
+
+    getattr(app, kind)(plain(requires_auth(optional=True)(hook)))
+    app.testing = True
+    with pytest.raises(RuntimeError, match=rf"an @{kind} function, runs when the view has already answered"):
+        app.test_client().get("/anywhere")
+
+
+def test_a_guard_inside_the_wrapper_of_another_route_is_none_here(app: Flask) -> None:
+    """As a framework does that registers a wrapper: between two routes it guards the outer one only."""
+
+    def view() -> str:
+        return ""
+
+    app.add_url_rule("/guarded", "guarded", plain(requires_scope("a")(requires_auth(view))))
+    app.add_url_rule("/further-inside", "further_inside", requires_auth(plain(view)))
+    app.add_url_rule("/open", "open", plain(plain(plain(view))))
+    assert refuses_to_start(app)
+
+
+def test_a_blueprint_that_only_shares_its_name_with_a_protected_one_is_fine(app: Flask) -> None:
+    outer, inner, namesake = Blueprint("outer", "outer"), Blueprint("v1", "inner"), Blueprint("v1", "namesake")
+    protect(inner)
+    namesake.add_url_rule("/open", "open", lambda: "open")
+    outer.register_blueprint(inner)
+    app.register_blueprint(outer)
+    app.register_blueprint(namesake)
+    assert not refuses_to_start(app)
+    assert app.test_client().get("/open").text == "open"
+
+
+def test_an_object_that_answers_everything_is_no_obstacle(app: Flask) -> None:
+    """A remote procedure, say, of which each attribute is one more."""
+
+    class Remote:
+        __name__ = "remote"
+
+        @property
+        def __wrapped__(self) -> Any:
+            return Remote()
+
+        def __call__(self) -> str:
+            return "reached"
+
+    app.add_url_rule("/", "remote", Remote())
+    assert not refuses_to_start(app)
+    assert app.test_client().get("/").text == "reached"
 
 
 def test_the_check_leaves_the_row_of_hooks_after_a_good_request(app: Flask) -> None:

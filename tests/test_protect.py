@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,30 @@ def test_a_view_with_a_rule_like_that_of_static_files_is_guarded(
     app.add_url_rule(f"{prefix}/<path:filename>", endpoint, lambda filename: filename)
     protect(app)
     assert app.test_client().get(f"{prefix}/page.css").status_code == 401
+
+
+@pytest.mark.parametrize("place", ["app", "blueprint"])
+def test_a_view_that_takes_the_place_of_the_one_for_static_files_is_guarded(
+    issuer: LocalIssuer, tmp_path: Path, place: str
+) -> None:
+    """Under its endpoint and its rule; a wrapper around Flask's own, as a tracer adds one, still sends files."""
+    for name in ("page.css", "robots.txt"):
+        (tmp_path / name).write_text("")
+    app = app_with_files(issuer, tmp_path, static_url_path="/app/files")
+    app.register_blueprint(Blueprint("b", "b", static_folder=str(tmp_path), static_url_path="/blueprint/files"))
+    app.add_url_rule("/robots.txt", "static", defaults={"filename": "robots.txt"})
+    protect(app)
+    endpoint = "static" if place == "app" else "b.static"
+    original: Any = app.view_functions[endpoint]
+    statuses = []
+    views: list[Any] = [functools.wraps(original)(lambda **values: original(**values)), lambda filename: "not a file"]
+    for view in views:
+        app.view_functions[endpoint] = view
+        with app.test_client().get(f"/{place}/files/page.css") as response:
+            statuses.append(response.status_code)
+    assert statuses == [200, 401]
+    with app.test_client().get("/robots.txt") as response:
+        assert response.status_code == (401 if place == "app" else 200)
 
 
 def test_options_on_a_rule_that_flask_did_not_make_is_guarded(app: Flask) -> None:

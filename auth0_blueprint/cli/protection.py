@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from flask import Flask
 from flask.views import MethodView
 from werkzeug.routing import Rule
 
+from auth0_blueprint.extension.error_routers import FRAMEWORKS
 from auth0_blueprint.extension.jwt_required import jwt_requirement, jwt_requirements
 from auth0_blueprint.guards.decorators import admit
 from auth0_blueprint.guards.protect import protect
@@ -31,6 +33,9 @@ T = TypeVar("T")
 GUARDED, OPTIONAL, PUBLIC, STATIC, NONE = "guarded", "optional", "public", "static", "none"
 #: An ``OPTIONS`` that Flask answers by itself; `routes` leaves it out.
 AUTOMATIC = "automatic"
+
+#: Where guards come from: those of this package, and `jwt_required()`.
+_GUARDS = ("auth0_blueprint.guards.", "flask_jwt_extended.view_decorators")
 
 
 class Protection(NamedTuple):
@@ -137,13 +142,25 @@ def _functions_that_answer(view: Any, method: str) -> Iterator[Any]:
     if view_class is None:
         return
     yield getattr(view_class, "dispatch_request", None)
-    if _calls_its_methods(view_class):
-        yield from functions_of(view, method)[2:]
-
-
-def _calls_its_methods(view_class: Any) -> bool:
-    """Tell whether *view_class* is known to call its ``get()`` for ``GET``, and so on. A view class need not."""
     _, dispatch = _taken_apart(getattr(view_class, "dispatch_request", None))
-    # Where nobody has imported Flask-RESTX, no view is of it.
-    resource = getattr(sys.modules.get("flask_restx"), "Resource", MethodView)
-    return dispatch in (MethodView.dispatch_request, resource.dispatch_request)
+    of_resources = _dispatchers_of_resources()
+    # A view class need not call its ``get()`` for ``GET``, and so on. These do.
+    if dispatch in (MethodView.dispatch_request, *of_resources):
+        guards = _guards_of_methods(view_class, method) if dispatch in of_resources else []
+        for function in functions_of(view, method)[2:]:
+            yield functools.reduce(lambda inner, guard: guard(inner), guards, function)
+
+
+def _dispatchers_of_resources() -> list[Any]:
+    """Return what calls the methods of a ``Resource``. Where nobody has imported a framework, no view is of it."""
+    modules = [sys.modules[name] for name in FRAMEWORKS if name in sys.modules]
+    return [module.Resource.dispatch_request for module in modules]
+
+
+def _guards_of_methods(view_class: Any, method: str) -> list[Any]:
+    """Return the guards in ``method_decorators``, innermost first: a ``Resource`` applies them at each request."""
+    decorators = view_class.method_decorators
+    if isinstance(decorators, Mapping):
+        decorators = decorators.get(method.lower(), ())
+    # Not those of others: what they do when they are applied is unknown.
+    return [one for one in decorators if str(getattr(one, "__module__", "")).startswith(_GUARDS)]

@@ -8,13 +8,13 @@ from contextlib import suppress
 from flask import Flask, current_app, request
 
 from auth0_blueprint.extension.decorator_order import check_decorator_order
+from auth0_blueprint.extension.error_routers import let_refusals_through
 from auth0_blueprint.extension.jwt_manager import still_answers
 from auth0_blueprint.extension.jwt_required import check_arguments
 from auth0_blueprint.extension.jwt_settings import refuse_contradictions
+from auth0_blueprint.extension.misplaced_guards import check_that_guards_have_effect
 from auth0_blueprint.guards.authentication import app_state
-from auth0_blueprint.guards.decorators import guarded_functions
 from auth0_blueprint.guards.misused_guards import check_that_no_guard_is_dropped
-from auth0_blueprint.guards.route_requirements import PUBLIC_ATTRIBUTE
 from auth0_blueprint.sharing.reach import NOT_SHARED, is_lost_between_processes
 from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 
@@ -28,11 +28,12 @@ def check_at_first_request(app: Flask) -> None:
     def check() -> None:
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         state = app_state()
-        _check_that_guards_stand_in_front(app)
+        check_that_guards_have_effect(app)
         check_that_no_guard_is_dropped(app)
         check_decorator_order(app)
         check_arguments(app)
         refuse_contradictions(app.config, state.settings)
+        let_refusals_through(app)
         if not still_answers(app, state.rules):
             raise RuntimeError(
                 "Another JWTManager or app_ctx_globals_class was set on this app after Auth0Blueprint(). To solve "
@@ -48,13 +49,3 @@ def check_at_first_request(app: Flask) -> None:
 
     # First, before a hook of the app that answers the request itself.
     app.before_request_funcs.setdefault(None, []).insert(0, check)
-
-
-def _check_that_guards_stand_in_front(app: Flask) -> None:
-    for endpoint, view in app.view_functions.items():
-        if view in guarded_functions and not getattr(view, PUBLIC_ATTRIBUTE, False):
-            raise RuntimeError(
-                f"The guard of endpoint {endpoint!r} stands above its route decorator, so the route is open. To solve "
-                "this, put @app.route (or @blueprint.get ...) on top and the guard below it. If the view is meant to "
-                "be registered without its guard, mark it @public."
-            )

@@ -221,6 +221,11 @@ def _guarded(function: Callable[P, R], guard: Callable[[], object], *requirement
             f"A guard cannot decorate the class {function.__name__}. To solve this, list the guard in its "
             "`decorators`, or decorate its methods."
         )
+    if function is None:
+        raise TypeError(
+            "A guard cannot decorate None, which the decorator below it (such as @sock.route) returned. To solve this, "
+            "put that decorator on top and the guard below it; for a WebSocket, protect() its blueprint or app."
+        )
     if not callable(function):
         raise TypeError(
             f"A guard decorates a view function, not {function!r}. If a route decorator below it returned that, put "
@@ -233,6 +238,10 @@ def _guarded(function: Callable[P, R], guard: Callable[[], object], *requirement
         wrapper = _function_behind(guard, function)
     # Not all that wraps() copied from the inner function is true of the guarded one.
     vars(wrapper).pop(PUBLIC_ATTRIBUTE, None)
+    # flask-openapi3 keeps the view it made of a function on that function, and would serve it for the guarded one.
+    for name, value in list(vars(wrapper).items()):
+        if getattr(value, "__wrapped__", None) is function:
+            delattr(wrapper, name)
     setattr(wrapper, REQUIREMENTS_ATTRIBUTE, (*requirements, *requirements_of(function)))
     for inner in layers_of(function):
         guarded_functions.add(inner)

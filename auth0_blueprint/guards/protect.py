@@ -17,8 +17,9 @@ from auth0_blueprint.guards.route_requirements import (
 def protect(blueprint_or_app: Blueprint | Flask, *scopes: str) -> None:
     """Guard every route of *blueprint_or_app*: any valid token, or one whose ``scope`` holds every one of *scopes*.
 
-    Let through are automatic answers to ``OPTIONS`` (CORS preflights), requests that match no route, static files, and
-    views marked `public`, among them this package's own open routes. A view that handles ``OPTIONS`` itself is guarded.
+    Let through are automatic answers to ``OPTIONS`` (CORS preflights), requests that match no route, static files from
+    Flask's own view, and views marked `public`, among them this package's own open routes. A view that handles
+    ``OPTIONS`` itself is guarded.
 
     Raises:
         RuntimeError: it is too late: the blueprint is registered already, or the app has handled a request.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flask import Flask, current_app, request
+from flask import Blueprint, Flask, current_app, request
 from werkzeug.routing import Rule
 
 from auth0_blueprint.guards.requirements import Requirement
@@ -56,12 +57,31 @@ def has_automatic_options(rule: Rule) -> bool:
 
 
 def is_static(app: Flask, rule: Rule) -> bool:
-    """Tell whether Flask's own view for static files answers *rule*; the endpoint's name alone says nothing."""
-    name, _, _ = rule.endpoint.rpartition(".")
-    owner = app.blueprints.get(name) if name else app
-    if owner is None or not owner.has_static_folder:
+    """Tell whether Flask's own view for static files answers *rule*, also inside wrappers of others.
+
+    The endpoint's name alone says nothing: an app may have a view of its own there.
+    """
+    if rule.endpoint.rpartition(".")[2] != "static":
         return False
-    return rule.endpoint == (f"{name}.static" if name else "static") and rule.rule.endswith("/<path:filename>")
+    view: Any = app.view_functions.get(rule.endpoint)
+    while view is not None:
+        if _sends_static_files(view):
+            return True
+        view = getattr(view, "__wrapped__", None)
+    return False
+
+
+def _sends_static_files(view: Any) -> bool:
+    owner = getattr(view, "__self__", None)
+    if isinstance(owner, Blueprint):
+        return bool(view == owner.send_static_file)
+    return getattr(view, "__code__", None) is _code_of_static_view()
+
+
+@functools.cache
+def _code_of_static_view() -> object:
+    """Return the code of the view that Flask makes for each app with a static folder: it has no name of its own."""
+    return getattr(Flask(__name__, static_folder="static").view_functions["static"], "__code__", None)
 
 
 def marks_of(function: Any) -> Mapping[str, Any]:

@@ -8,16 +8,16 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import flask_jwt_extended as fje
+import flask_restful
+import flask_restx
 import pytest
 from conftest import AppFactory, bearer
 from flask import Blueprint, Flask, request
 from flask.testing import FlaskClient
 from flask.views import MethodView
-from flask_restx import Api as RestxApi
-from flask_restx import Resource
 from flask_smorest import Api
 from guarded_apps import BLUEPRINTS, KINDS, Mixed, answer, guarded_by, whole_app
 from programs import command, environment_of, run_program
@@ -278,23 +278,34 @@ def test_what_is_demanded_twice_is_said_once(app: Flask) -> None:
     assert guards_of(app, "/") == {"GET": ["any valid token", "scope a"]}
 
 
-def test_the_decorators_that_flask_restx_applies_by_itself_count_as_none(app: Flask) -> None:
-    """They are not on any function before a request. Those of its methods, and of the whole view, are."""
-    api = RestxApi(app, doc=False)
+def not_to_be_applied(function: object) -> None:
+    raise AssertionError(function)
 
-    class ByItself(Resource):
-        method_decorators: ClassVar = [requires_auth]
-        get = answer
 
-    class AsAWhole(ByItself):
-        method_decorators: ClassVar = []
-        decorators: ClassVar = [requires_auth]
-        post = guarded_by(requires_scope("a"))
+@pytest.mark.parametrize("framework", [flask_restx, flask_restful])
+def test_the_decorators_that_a_resource_applies_at_each_request_count(app: Flask, framework: Any) -> None:
+    """Those of others are not applied to find out. A plain view class knows no ``method_decorators``."""
+    api = framework.Api(app)
+    guards: dict[str, Any] = {"method_decorators": [requires_scope("b"), fje.jwt_required(), not_to_be_applied]}
 
-    api.add_resource(ByItself, "/by-itself")
-    api.add_resource(AsAWhole, "/whole")
-    assert guards_of(app, "/by-itself") == {"GET": "none"}
-    assert guards_of(app, "/whole") == {"GET": ["any valid token"], "POST": ["any valid token", "scope a"]}
+    class Methods(framework.Resource):
+        get = guarded_by(requires_scope("a"))
+
+    api.add_resource(type("ByItself", (Methods,), guards), "/by-itself")
+    api.add_resource(type("AsAWhole", (Methods,), {"decorators": [requires_auth], "post": answer}), "/whole")
+    plain: Any = type("Plain", (MethodView,), {"get": answer, **guards})
+    app.add_url_rule("/plain", view_func=plain.as_view("plain"))
+    assert guards_of(app, "/by-itself") == {"GET": ["jwt_required", "scope b", "scope a"]}
+    assert guards_of(app, "/whole") == {"GET": ["any valid token", "scope a"], "POST": ["any valid token"]}
+    assert guards_of(app, "/plain") == {"GET": "none"}
+
+
+def test_a_method_that_flask_restful_has_no_decorators_for_is_unguarded(app: Flask) -> None:
+    """It calls ``get`` for ``HEAD`` too, behind the decorators of ``head``."""
+    members = {"get": answer, "method_decorators": {"get": [requires_auth]}}
+    flask_restful.Api(app).add_resource(type("ByName", (flask_restful.Resource,), members), "/")
+    assert guards_of(app, "/") == {"GET": ["any valid token"], "HEAD": "none"}
+    assert [app.test_client().open("/", method=method).status_code for method in ("GET", "HEAD")] == [401, 200]
 
 
 def test_strict_names_each_unguarded_route_and_the_remedy(app: Flask) -> None:

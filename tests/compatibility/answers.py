@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from conftest import bearer
+from connexion import FlaskApp
+from flask import Response
 from flask.testing import FlaskClient
 from refusals import EXPIRED, NO_CREDENTIALS, forbidden, seen
 
@@ -41,7 +43,18 @@ async def read_later(*_: object) -> dict[str, str]:
     return read()
 
 
-def answers_of(client: FlaskClient, issuer: LocalIssuer, path: str = "/messages") -> dict[str, Any]:
+class OfConnexion:
+    """A client of a Connexion app, whose answers are as Flask's."""
+
+    def __init__(self, app: FlaskApp) -> None:
+        self._client = app.test_client()
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> Response:
+        answer = self._client.get(path, headers=headers)
+        return Response(answer.content, answer.status_code, answer.headers.multi_items())
+
+
+def answers_of(client: FlaskClient | OfConnexion, issuer: LocalIssuer, path: str = "/messages") -> dict[str, Any]:
     good = client.get(path, headers=bearer(issuer.token(scope="read:messages")))
     expired = bearer(issuer.token(scope="read:messages", expires_in=-60))
     return {
