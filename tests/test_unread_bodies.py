@@ -19,7 +19,6 @@ from auth0_blueprint import requires_auth
 from auth0_blueprint.guards.unread_body import MAX_BYTES, MAX_SECONDS
 from auth0_blueprint.testing import LocalIssuer
 
-
 #: More than the buffers between two processes hold: a client cannot send it to somebody who does not read.
 ENOUGH = 16 << 20
 
