@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ import socketio
 import websocket
 from conftest import bearer
 from documents import ROOT, python_blocks, run_block
-from flask import Flask
+from flask import Flask, request
 from flask_socketio import SocketIO
 from processes import TIMEOUT_SECONDS, eventually, http
 from socketio.exceptions import ConnectionError as NotConnected
@@ -127,6 +128,7 @@ def test_a_client_with_a_token_hears_and_says_what_its_scopes_allow(
         ({"token": None}, {}, "authorization_header_missing"),
         ("eyJ", {}, "authorization_header_missing"),
         ({"token": 5}, {}, "token_malformed"),
+        ({"token": ["ey"]}, {}, "token_malformed"),
         ({"token": "ey\u20ac\r\nX: y"}, {}, "invalid_header"),
         (lambda issuer: {"token": issuer.token(expires_in=-10)}, {}, "token_expired"),
         (lambda issuer: {"token": issuer.token(scope="openid")}, {}, "insufficient_scope"),
@@ -280,6 +282,34 @@ def test_two_namespaces_of_a_connection_share_one_token(page: SimpleNamespace, i
     connection.close()
 
 
+def test_a_revocation_in_another_process_ends_the_connection_at_the_next_check(
+    issuer: LocalIssuer, tmp_path: Path
+) -> None:
+    """Whenever the last sync was. One whose handler is still running is kept in view."""
+    shared = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path), "AUTH0_CACHE_SECRET": 32 * "s"}
+    settings = {**issuer.settings, **shared, "AUTH0_SYNC_INTERVAL": 60}
+    defined = SimpleNamespace(**run_block(PAGE, SOCKETIO))
+    other = run_block(PAGE, SOCKETIO)["create_app"](settings).test_client()
+    defined.socketio.on("connect")(defined.guard.connect()(lambda: defined.guard._check_all()))
+    token = issuer.token(scope=EVERYTHING)
+    with serving(defined.create_app(settings)) as address, Client(address) as client:
+        assert client.connect({"token": token})
+        url = "/auth/admin/revocations"
+        assert other.post(url, json={"token": token}, headers=admin(issuer)).status_code == 201
+        defined.guard._check_all()
+        assert client.ended.wait(TIMEOUT_SECONDS)
+        assert defined.guard._connections == {}
+
+
+def test_only_a_connect_handler_has_the_guard_for_it(issuer: LocalIssuer) -> None:
+    defined = SimpleNamespace(**run_block(PAGE, SOCKETIO))
+    defined.socketio.on_error_default(str)
+    defined.socketio.on("other")(defined.guard.connect()(lambda: {"ran": True}))
+    with serving(defined.create_app({**issuer.settings})) as address, Client(address) as client:
+        assert client.connect({"token": issuer.token(scope=EVERYTHING)})
+        assert "use @requires_scope" in client.call("other")
+
+
 def test_what_watches_ends_with_the_last_connection(page: SimpleNamespace, issuer: LocalIssuer) -> None:
     for _ in range(2):
         with Client(page.address) as client:
@@ -357,9 +387,9 @@ def test_a_browser_that_sends_no_good_token_is_told_nothing(feed: str, first: An
 
 
 def test_a_token_is_checked_again_only_where_a_guard_has_checked_it(issuer: LocalIssuer) -> None:
-    """Its user, too; and an anonymous caller stays what it is."""
+    """Its user, too. A proof is good for one request, and an anonymous caller stays what it is."""
     app, extension = Flask("tested"), Auth0Blueprint()
-    app.config.update(issuer.settings)
+    app.config.update(issuer.settings, AUTH0_DPOP="allowed", AUTH0_PUBLIC_URL="https://api.example.com")
     users = {"auth0|local-user": "somebody"}
     extension.jwt_manager.user_lookup_loader(lambda header, claims: users.get(claims["sub"]))
     app.register_blueprint(extension)
@@ -367,12 +397,14 @@ def test_a_token_is_checked_again_only_where_a_guard_has_checked_it(issuer: Loca
     @app.get("/")
     @requires_auth(optional=True)
     def again() -> dict[str, Any]:
-        users.clear()
+        if "forget" in request.args:
+            users.clear()
         return {"is_known": bool(recheck_token())}
 
-    client = app.test_client()
+    client, key = app.test_client(), DPoPKey()
     assert client.get("/").get_json() == {"is_known": False}
-    users["auth0|local-user"] = "somebody"
-    assert client.get("/", headers=bearer(issuer.token())).get_json()["code"] == "user_not_found"
+    proven = key.headers("GET", "https://api.example.com/", issuer.token(cnf=key.confirmation))
+    assert client.get("/", headers=proven).get_json() == {"is_known": True}
+    assert client.get("/?forget", headers=bearer(issuer.token())).get_json()["code"] == "user_not_found"
     with app.test_request_context(), pytest.raises(RuntimeError, match="guard"):
         recheck_token()

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from flask import Flask, current_app, request
 
 from auth0_blueprint.challenge import response_body
-from auth0_blueprint.errors import AmbiguousHeaderError, Auth0Error, MalformedTokenError
+from auth0_blueprint.errors import AmbiguousHeaderError, Auth0Error
 from auth0_blueprint.guards.authentication import AppState, app_state, current_token, notify_rejected
 from auth0_blueprint.guards.decorators import admit
 from auth0_blueprint.guards.requirements import ANY_TOKEN, Requirement, scope_requirement
@@ -110,6 +110,9 @@ class SocketGuard:
 
             @functools.wraps(handler)
             def guarded(*args: Any) -> Any:
+                event: dict[str, Any] = cast("Any", request).event
+                if event["message"] != "connect":
+                    raise RuntimeError("SocketGuard.connect() is for connect handlers; here, use @requires_scope.")
                 return _or_refuse(lambda: self._admit_and_call(requirement, handler, args))
 
             return cast("F", guarded)
@@ -128,8 +131,6 @@ class SocketGuard:
 
     def _admit_and_call(self, requirement: Requirement, handler: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         here: Any = request
-        if here.event["message"] != "connect":
-            raise RuntimeError("SocketGuard.connect() is for connect handlers. To solve this, use @requires_scope.")
         if self._socketio.server.always_connect:
             raise RuntimeError(
                 "always_connect=True lets clients in before their token is verified. To solve this, leave it out."
@@ -150,22 +151,12 @@ class SocketGuard:
     def _authenticate(self, requirement: Requirement, environ: dict[str, Any], sent: tuple[Any, ...]) -> None:
         """Admit the token of the client: the one in *sent*, if any, from now on in the header of its connection."""
         token = sent[0].get("token") if sent and isinstance(sent[0], dict) else None
-        if token is None:
-            admit(requirement)
-            return
-        if not isinstance(token, str):
-            raise MalformedTokenError("opaque")
         header, present = f"Bearer {token}", environ.get(_HEADER)
-        if present is not None and present != header and (not environ.get(_MARK) or self._is_in_use(environ)):
-            raise AmbiguousHeaderError  # two credentials, or two callers on one connection
-        environ[_HEADER] = header
-        environ.setdefault(_MARK, present is None)
-        try:
-            admit(requirement)
-        except Auth0Error:
-            if environ[_MARK] and not self._is_in_use(environ):
-                del environ[_HEADER], environ[_MARK]
-            raise
+        if token is not None and header != present:
+            if present is not None and (not environ.get(_MARK) or self._is_in_use(environ)):
+                raise AmbiguousHeaderError  # two credentials, or two callers on one connection
+            environ[_HEADER], environ[_MARK] = header, True
+        admit(requirement)
 
     def _is_in_use(self, environ: dict[str, Any]) -> bool:
         is_connected = self._socketio.server.manager.is_connected
@@ -186,15 +177,18 @@ class SocketGuard:
     def _watch(self, interval_seconds: float) -> None:
         while True:
             self._socketio.sleep(interval_seconds)
-            for state in {id(c.app): _state_of(c.app) for c in list(self._connections.values())}.values():
-                # A request would sync in time; here one that is almost due would wait for another interval.
-                state.fleet_sync.sync_now()
-            for key, connection in list(self._connections.items()):
-                self._check(*key, connection)
+            self._check_all()
             with self._lock:
                 if not self._connections:
                     self._is_watching = False
                     return
+
+    def _check_all(self) -> None:
+        for state in {id(state): state for state in map(_state_of, list(self._connections.values()))}.values():
+            # A request would sync in time; here one that is almost due would wait for another interval.
+            state.fleet_sync.sync_now()
+        for key, connection in list(self._connections.items()):
+            self._check(*key, connection)
 
     def _check(self, namespace: str, sid: str, connection: _Connection) -> None:
         """Forget a connection that has ended, and end one whose token is refused. Never raises."""
@@ -211,14 +205,14 @@ class SocketGuard:
         self._connections.pop((namespace, sid), None)
 
 
-def _state_of(app: Flask) -> AppState:
-    return cast("AppState", app.extensions["auth0"])
+def _state_of(connection: _Connection) -> AppState:
+    return cast("AppState", connection.app.extensions["auth0"])
 
 
 def _is_accepted(connection: _Connection) -> bool:
     with connection.app.app_context():
         try:
-            _verify_again(_state_of(connection.app), connection.environ)
+            _verify_again(_state_of(connection), connection.environ)
         except Auth0Error as exc:
             notify_rejected(exc)
             return False
