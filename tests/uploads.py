@@ -97,13 +97,24 @@ def serving(server: str, directory: Path, issuer: LocalIssuer, *arguments: str) 
 
 def upload(port: int, path: str, size: int, *, chunked: bool = False, headers: Mapping[str, str] = {}) -> int:
     """Send *size* bytes to *path*, all of them, and only then look at the answer; return its status."""
+    with closing(connected(port)) as connection:
+        return upload_on(connection, path, size, chunked=chunked, headers=headers)
+
+
+def connected(port: int) -> HTTPConnection:
+    return HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+
+
+def upload_on(
+    connection: HTTPConnection, path: str, size: int, *, chunked: bool = False, headers: Mapping[str, str] = {}
+) -> int:
+    """Do as `upload` does, and leave *connection* open."""
     pieces = (bytes(1 << 16) for _ in range(size >> 16))
-    with closing(HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)) as connection:
-        if chunked:
-            connection.request("POST", path, pieces, {"Transfer-Encoding": "chunked", **headers}, encode_chunked=True)
-        else:
-            connection.request("POST", path, bytes(size), {"Content-Type": FORM, **headers})
-        return connection.getresponse().status
+    if chunked:
+        connection.request("POST", path, pieces, {"Transfer-Encoding": "chunked", **headers}, encode_chunked=True)
+    else:
+        connection.request("POST", path, bytes(size), {"Content-Type": FORM, **headers})
+    return connection.getresponse().status
 
 
 def begun(port: int, *lines: str, body: bytes = b"") -> socket.socket:
