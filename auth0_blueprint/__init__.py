@@ -52,6 +52,7 @@ from auth0_blueprint.guards.decorators import (
     requires_scope,
 )
 from auth0_blueprint.guards.protect import protect
+from auth0_blueprint.guards.sockets import SocketGuard, recheck_token
 from auth0_blueprint.signals import (
     admin_acted,
     key_set_refresh_failed,
@@ -91,6 +92,7 @@ __all__ = [
     "ReplayMemoryUnavailableError",
     "RevocationUnavailableError",
     "RevokedTokenError",
+    "SocketGuard",
     "TokenNotYetValidError",
     "UnavailableError",
     "UnknownKeyError",
@@ -106,6 +108,7 @@ __all__ = [
     "key_set_refreshed",
     "protect",
     "public",
+    "recheck_token",
     "requires_acr",
     "requires_auth",
     "requires_claim",

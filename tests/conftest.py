@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # for wsgi.py
 
 AppFactory = Callable[..., Flask]
 
-WITH_SERVERS = ("tests/fleet/", "tests/integration/")
+WITH_SERVERS = ("tests/fleet/", "tests/integration/", "tests/test_unread_bodies.py", "tests/test_sockets.py")
 
 
 def _compile_each_route_once() -> None:

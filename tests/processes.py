@@ -73,6 +73,21 @@ def gunicorn(
         yield f"http://127.0.0.1:{port}", process
 
 
+@contextmanager
+def uwsgi(app: str, directory: Path, environment: Mapping[str, str], *arguments: str) -> Iterator[str]:
+    """Run *app*, as `gunicorn` does, under uWSGI, and give its URL."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(directory), **TESTED_PACKAGE, **environment}
+    with ExitStack() as ours, ExitStack() as theirs:
+        listener = ours.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64))
+        command = [str(Path(sys.executable).with_name("uwsgi")), "--http-socket", f"fd://{listener.fileno()}"]
+        command += ["--module", app, "--need-app", "--master", "--die-on-term", "--disable-logging", *arguments]
+        options = {"cwd": directory, "env": environment, "stderr": subprocess.DEVNULL}
+        theirs.enter_context(running(command, pass_fds=(listener.fileno(),), **options))
+        port = listener.getsockname()[1]
+        ours.close()
+        yield f"http://127.0.0.1:{port}"
+
+
 def eventually(is_so: Callable[[], bool], seconds: float = 15.0) -> None:
     """Return as soon as *is_so*; fail when it has not become so in time."""
     deadline = time.monotonic() + seconds

@@ -56,6 +56,12 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
     ("docs/command-line.md", "demo", "console"): "it has tests of its own, in test_demo_command.py",
     ("docs/how-to/behind-a-proxy.md", "Several: `ProxyFix` and `TRUSTED_HOSTS`", "nginx"): PROXY,
     ("docs/how-to/redis.md", "Share through Redis", "console"): INSTALLS,
+    (
+        "docs/how-to/sockets.md",
+        "Flask-SocketIO",
+        "javascript",
+    ): "it needs a browser; the same is sent by a Python client",
+    ("docs/how-to/sockets.md", "Browsers", "javascript"): "it needs a browser; the same is sent by a Python client",
     ("docs/metrics.md", "Several processes", "console"): "test_metrics_of_workers.py starts gunicorn in its own way",
     ("docs/metrics.md", "Alert rules", "yaml"): By("test_metrics.py", "test_every_alert_is_whole"),
     ("docs/mtls.md", "nginx in front of gunicorn", "nginx"): OWN_WAY,

@@ -32,9 +32,10 @@ SIGNALS = [
     "token_verified",
 ]  # fmt: skip
 GUARDS_AND_OTHERS = [
-    "AccessToken", "Auth0Blueprint", "current_token", "get_current_token", "has_permission", "has_scope", "headers_for",
-    "protect", "public", "requires_acr", "requires_auth", "requires_claim", "requires_organization",
-    "requires_permission", "requires_recent_login", "requires_scope", "response_body", "verify_token",
+    "AccessToken", "Auth0Blueprint", "SocketGuard", "current_token", "get_current_token", "has_permission", "has_scope",
+    "headers_for", "protect", "public", "recheck_token", "requires_acr", "requires_auth", "requires_claim",
+    "requires_organization", "requires_permission", "requires_recent_login", "requires_scope", "response_body",
+    "verify_token",
 ]  # fmt: skip
 
 #: Module to the names that users may import from it. One may come to it; none leaves it before a new major version.

@@ -17,6 +17,7 @@ from werkzeug.local import LocalProxy
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import Auth0Error, MissingCredentialsError
 from auth0_blueprint.guards.counters import Counters
+from auth0_blueprint.guards.unread_body import read_body_after_refusal
 from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.sender_constraining.binding import Binding
@@ -176,10 +177,11 @@ def _notify_verified(state: AppState, access_token: AccessToken) -> None:
 
 
 def notify_rejected(error: Auth0Error) -> None:
-    """Log and count a refused token or request, and send the signal."""
+    """Log and count a refused token or request, send the signal, and let the client finish sending its body."""
     app_state().counters.count_rejected(error.code)
     logger.info("refused: %s (%s)", error.code, error.reason)
     token_rejected.send(_app(), code=error.code, reason=error.reason)
+    read_body_after_refusal()
 
 
 def get_current_token() -> AccessToken | None:

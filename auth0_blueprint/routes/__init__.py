@@ -8,6 +8,7 @@ from werkzeug.routing import PathConverter
 from auth0_blueprint.errors import MethodNotAllowedError
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.guards.decorators import public
+from auth0_blueprint.guards.unread_body import read_body_after_answer
 from auth0_blueprint.routes.access import guarded, mark_as_refusing, refuse_if_hidden
 from auth0_blueprint.routes.route_row import Route, View
 from auth0_blueprint.routes.route_table import RESOURCE_METADATA, ROUTES
@@ -25,6 +26,7 @@ class AnyTextConverter(PathConverter):
 def add_routes(blueprint: Blueprint) -> None:
     """Add every route to *blueprint*."""
     blueprint.record(lambda state: state.app.url_map.converters.update(auth0_any_text=AnyTextConverter))
+    blueprint.after_request(_read_body_after_error)
     for route in ROUTES:
         _add(blueprint, route)
 
@@ -32,6 +34,11 @@ def add_routes(blueprint: Blueprint) -> None:
 def add_route_for_metadata(app: Flask, blueprint: str, path: str) -> None:
     """Add the metadata route to *app*, at its root: a route of *blueprint*, but without its prefix."""
     _add(app, RESOURCE_METADATA._replace(path=path), prefix=f"{blueprint}.")
+
+
+def _read_body_after_error(response: Response) -> Response:
+    # A wrong method, or a body that is too large: nothing has read it.
+    return read_body_after_answer(response) if response.status_code >= 400 else response
 
 
 def _add(owner: Blueprint | Flask, route: Route, *, prefix: str = "") -> None:
