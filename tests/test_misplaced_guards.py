@@ -11,6 +11,7 @@ import pytest
 from flask import Blueprint, Flask
 from flask.testing import FlaskClient
 from flask.views import MethodView
+from flask_jwt_extended import jwt_required
 
 from auth0_blueprint import protect, public, requires_auth, requires_scope
 from auth0_blueprint.guards.decorators import guarded_functions
@@ -278,3 +279,14 @@ def test_what_is_guarded_is_not_kept_alive() -> None:
     del view, kept
     gc.collect()
     assert len(guarded_functions) == before
+
+
+def test_a_function_may_be_behind_one_guard_here_and_behind_jwt_required_there(app: Flask, client: FlaskClient) -> None:
+    """Each of the two is a guard: neither route is open."""
+
+    def view() -> str:
+        return "read"
+
+    app.add_url_rule("/ours", "ours", requires_auth(view))
+    app.add_url_rule("/theirs", "theirs", jwt_required()(view))
+    assert [client.get(path).status_code for path in ("/ours", "/theirs")] == [401, 401]

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask
 from flask.sansio.blueprints import Blueprint
 
-from auth0_blueprint.extension.jwt_required import jwt_requirements
+from auth0_blueprint.extension.jwt_required import jwt_requirement, jwt_requirements
 from auth0_blueprint.guards.decorators import admit, guarded_functions, layers_of
 from auth0_blueprint.guards.route_requirements import (
     PUBLIC_ATTRIBUTE,
@@ -42,9 +42,9 @@ def check_that_guards_have_effect(app: Flask) -> None:
 
 
 def _is_guard(function: Any) -> bool:
-    """Tell whether *function* is itself a guard of ours: ``functools.wraps`` copies marks, not code."""
+    """Tell whether *function* is itself a guard, ours or ``@jwt_required()``: ``wraps`` copies marks, not code."""
     is_of_ours = getattr(function, "__globals__", None) is admit.__globals__
-    return is_of_ours and REQUIREMENTS_ATTRIBUTE in marks_of(function)
+    return (is_of_ours and REQUIREMENTS_ATTRIBUTE in marks_of(function)) or jwt_requirement(function) is not None
 
 
 def _further_inside(app: Flask) -> set[int]:

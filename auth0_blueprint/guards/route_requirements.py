@@ -73,7 +73,7 @@ def is_static(app: Flask, rule: Rule) -> bool:
 
 def _sends_static_files(view: Any) -> bool:
     owner = getattr(view, "__self__", None)
-    if isinstance(owner, Blueprint):
+    if isinstance(owner, (Flask, Blueprint)):
         return bool(view == owner.send_static_file)
     return getattr(view, "__code__", None) is _code_of_static_view()
 
