@@ -41,7 +41,7 @@ INTERVAL_SECONDS = 2.0
 #: An interval for whoever restores what was lost, one for the others, and the pause of a store after a failure.
 ALLOWED_SECONDS = 2 * INTERVAL_SECONDS + 2.0
 TROUBLE_EVERY_SECONDS, TROUBLE_SECONDS = 20.0, 5.0
-CLIENTS, WARM_UP_SECONDS = 4, 60.0
+CLIENTS, PAUSE_SECONDS, WARM_UP_SECONDS = 4, 0.2, 60.0
 
 
 class Resources(NamedTuple):
@@ -182,7 +182,7 @@ class Soak:
                 with suppress(OSError, HTTPException), client_of(url) as ask:
                     for _ in range(20):
                         self._ask_once(ask, good)
-            self._ended.wait(0.02)
+            self._ended.wait(PAUSE_SECONDS)
 
     def _ask_once(self, ask: Callable[[str | None, str], Answer], good: str) -> None:
         witness = self.witness
