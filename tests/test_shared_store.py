@@ -83,6 +83,9 @@ def test_after_a_failure_there_is_a_pause_of_a_second(guarded: Guarded, clock: M
     assert guarded.outcomes() == ["unreachable", "unreachable"]
     guarded.store.is_away = False
     clock.move(0.999)
+    with pytest.raises(StoreError, match=r"^the store is away$") as caught:
+        guarded.put()
+    assert caught.value.code == "unreachable"
     assert guarded.outcomes() == ["unreachable", "unreachable"]
     clock.move(0.001)
     assert guarded.outcomes() == [None, None]
@@ -93,13 +96,15 @@ def test_failures_are_logged_once_for_each_change(
 ) -> None:
     """And that it works again."""
     caplog.set_level(logging.INFO)
-    for is_away in (True, True, False, False, True):
+    names = ("reads", "writes")
+    failing = [("WARNING", f"{name} of the shared store fail: the store is away") for name in names]
+    working = [("INFO", f"{name} of the shared store work again") for name in names]
+    for is_away, said in ((True, failing), (True, []), (False, working), (False, []), (True, failing)):
+        caplog.clear()
         guarded.store.is_away = is_away
         guarded.outcomes()
+        assert [(record.levelname, record.getMessage()) for record in caplog.records] == said
         clock.move(1)
-    failing = [("WARNING", f"{what} of the shared store fail: the store is away") for what in ("reads", "writes")]
-    working = [("INFO", f"{what} of the shared store work again") for what in ("reads", "writes")]
-    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [*failing, *working, *failing]
 
 
 @pytest.mark.parametrize(
@@ -126,6 +131,8 @@ def test_no_store_is_a_store_that_is_away(guarded: Guarded) -> None:
     """Callers that go by `reach` do not ask one."""
     guarded.open = lambda: None
     assert guarded.outcomes() == ["unreachable", "unreachable"]
+    assert guarded.reads.reason == "there is no store to share through"
+    assert guarded.reach() == "fleet"
 
 
 @pytest.mark.parametrize(
