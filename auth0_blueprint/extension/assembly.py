@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from flask import Flask
 from flask_caching import Cache
@@ -23,7 +23,7 @@ from auth0_blueprint.extension.cache_backend import (
 )
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
-from auth0_blueprint.keysets.fetch import FetchError, fetch
+from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError, fetch
 from auth0_blueprint.keysets.key_set import KeySetError
 from auth0_blueprint.keysets.shared_copy import SharedKeySet
 from auth0_blueprint.keysets.source import KeySource, refreshed
@@ -50,8 +50,12 @@ from auth0_blueprint.verification.verifier import Verifier
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 
-#: Gets a key set: the URL, within how many seconds, at most how many bytes.
-Fetch = Callable[[str, float, int], bytes]
+class Fetch(Protocol):
+    """Gets a key set, as `keysets.fetch.fetch` does."""
+
+    def __call__(self, url: str, timeout_seconds: float, max_bytes: int, *, no_cache: bool) -> FetchedKeySet:
+        """Return the answer, or raise `FetchError`."""
+        ...
 
 
 def assemble(
@@ -235,9 +239,9 @@ def _keep_seconds(settings: Settings) -> int:
 def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:
     settings = parts.settings
 
-    def counted_fetch() -> bytes:
+    def counted_fetch(no_cache: bool) -> FetchedKeySet:
         parts.counters.count_key_fetch(issuer)
-        return parts.fetch(url, settings.jwks_timeout_seconds, settings.jwks_max_bytes)
+        return parts.fetch(url, settings.jwks_timeout_seconds, settings.jwks_max_bytes, no_cache=no_cache)
 
     def notify_refreshed(added: tuple[str, ...], removed: tuple[str, ...]) -> None:
         # Tokens verified with a removed key are dropped at once; a refresh by an operator has all verified again.
@@ -254,6 +258,7 @@ def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:
         refresh_ahead_seconds=settings.jwks_refresh_ahead_seconds,
         max_stale_seconds=settings.jwks_max_stale_seconds,
         cooldown_seconds=settings.jwks_cooldown_seconds,
+        honors_max_age=settings.jwks_honor_max_age,
         fetch=counted_fetch,
         shared=_shared_key_set(parts, issuer, url),
         clock=parts.clock,
