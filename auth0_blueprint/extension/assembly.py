@@ -21,6 +21,7 @@ from auth0_blueprint.extension.cache_backend import (
     store_opener,
     withholder,
 )
+from auth0_blueprint.extension.own_backend import earlier_backend_on
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
 from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError, fetch
@@ -40,7 +41,7 @@ from auth0_blueprint.settings import Settings
 from auth0_blueprint.settings.certificate_source import certificate_source
 from auth0_blueprint.sharing.entry_signer import EntrySigner
 from auth0_blueprint.sharing.fleet_sync import FleetSync
-from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.sharing.shared_cache import Outage, SharedCache
 from auth0_blueprint.sharing.shared_store import SharedStore
 from auth0_blueprint.sharing.signed_cache import SignedCache
 from auth0_blueprint.verification.sequence import Step, VerificationSequence
@@ -111,6 +112,8 @@ class _CommonParts:
     counters: Counters
     token_cache: TokenCache
     cache: SharedCache
+    #: Where earlier releases stored the same entries, if that was elsewhere: among those of the host.
+    earlier_cache: SharedCache | None
     reach: Callable[[], str]
     is_withheld: Callable[[], bool]
     store_named: Callable[[str], SharedStore]
@@ -123,7 +126,9 @@ def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fe
     if settings.cache_secret is None and is_configured(app, cache):
         logger.warning("nothing is shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign the entries in the cache")
     is_withheld = withholder(app, cache, settings.sharing_limit)
-    shared_cache = SharedCache(backend_opener(app, cache, is_withheld=is_withheld), clock=clock)
+    outage = Outage()
+    shared_cache = SharedCache(backend_opener(app, cache, is_withheld=is_withheld), clock=clock, outage=outage)
+    open_earlier = backend_opener(app, cache, is_withheld=is_withheld, on_host=earlier_backend_on)
     reach = reach_of(app, cache, settings.sharing_limit)
     # One for all domains of a tenant, which share their users, and for one API. Named after the first domain, so that
     # in a rolling deployment processes with one more domain share it with those without.
@@ -140,6 +145,7 @@ def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fe
         counters=Counters(),
         token_cache=TokenCache(settings.token_cache_size),
         cache=shared_cache,
+        earlier_cache=None if cache is None else SharedCache(open_earlier, clock=clock, outage=outage),
         reach=reach,
         is_withheld=is_withheld,
         store_named=store_named,
@@ -214,13 +220,11 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
 
     index = RevocationIndex(parts.clock)
     blobs = BlobSigner(settings.cache_secret or "", parts.signer.digest)
-    # Under the names that the earlier layout had.
-    previous = SignedCache(parts.cache, secret=settings.cache_secret, names=("fleet", settings.issuers[0]))
     return Revocations(
         index,
         SharedSet(parts.store, blobs, index, keep_seconds=_keep_seconds(settings), clock=parts.clock),
         fleet_sync,
-        previous_log=PreviousLog(previous),
+        previous_log=_previous_log(parts),
         reach=parts.reach,
         max_lifetime_seconds=settings.max_token_lifetime_seconds,
         leeway_seconds=settings.leeway_seconds,
@@ -229,6 +233,12 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
         clock=parts.clock,
         on_changed=lambda: notify_changed if signals.revocation_changed.receivers else None,
     )
+
+
+def _previous_log(parts: _CommonParts) -> PreviousLog:
+    secret, names = parts.settings.cache_secret, ("fleet", parts.settings.issuers[0])  # as in the earlier layout
+    caches = [parts.cache] if parts.earlier_cache is None else [parts.cache, parts.earlier_cache]
+    return PreviousLog(*(SignedCache(cache, secret=secret, names=names) for cache in caches))
 
 
 def _keep_seconds(settings: Settings) -> int:

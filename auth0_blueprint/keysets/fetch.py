@@ -58,7 +58,7 @@ class FetchError(Exception):
         "http_status": "HTTP status {status}",
         "encoded": "an encoded answer that was not asked for",
         "too_large": "an answer that is too large",
-        #: Not raised by `fetch`, which does not know what is in use.
+        #: Raised by a refresh that asked caches to be bypassed: `fetch` does not know what is in use.
         "outdated": "an older copy than the one in use",
         #: Not raised by `fetch`: stands for an error that nobody expected.
         "unexpected": "an unexpected error",
