@@ -73,8 +73,8 @@ def make(edge: Edge, clock: MovableClock) -> Make:
     return make
 
 
-def keys_of(source: KeySource) -> frozenset[str]:
-    return source.snapshot().key_set.key_ids
+def keys_of(source: KeySource) -> set[str]:
+    return set(source.snapshot().key_set.key_ids)
 
 
 class TestOlderCopies:
@@ -106,14 +106,28 @@ class TestOlderCopies:
         edge.holds("old", age=50_000)
         clock.move(DUE)
         refresh(source)
-        for _ in range(20):
+        for _ in range(13):
             clock.move(HALF - 1)
             refresh(source)
             assert ask(source) == "a"
             clock.move(1)
             refresh(source)
-        assert (keys_of(source), len(edge.heads), source.status().state) == ({"a"}, 22, "fresh")
+        assert (keys_of(source), len(edge.heads), source.status().state) == ({"a"}, 15, "fresh")
         assert source.status().generation == 1
+
+    @pytest.mark.parametrize("searches", [False, True])
+    def test_an_edge_whose_age_is_always_wrong_locks_nobody_out_for_good(
+        self, make: Make, edge: Edge, clock: MovableClock, searches: bool
+    ) -> None:
+        """What it calls old may be new. After MAX_STALE it is believed, at the next refresh."""
+        source = make()
+        edge.holds("b", age=50_000)
+        for _ in range((MAX_STALE + DUE) // COOLDOWN):
+            clock.move(COOLDOWN)
+            if searches:
+                ask(source, "b")
+            refresh(source)
+        assert (keys_of(source), source.status().last_error) == ({"b"}, None)
 
     def test_a_set_that_is_too_old_to_be_used_is_replaced_by_whatever_comes(
         self, make: Make, edge: Edge, clock: MovableClock

@@ -14,7 +14,7 @@ from auth0_blueprint.keysets.backoff import Backoff
 from auth0_blueprint.keysets.fetch import FetchedKeySet
 from auth0_blueprint.keysets.key_set import KeySet
 
-#: Neither ``max-age`` nor ``Age`` makes a key set due sooner than this after it was fetched (apart from the jitter).
+#: ``max-age`` makes no shorter TTL than this, and ``Age`` no key set due sooner.
 MIN_TTL_SECONDS = 60.0
 # ``Age`` is in whole seconds, and does not count the time of the answer itself.
 _AGE_TOLERANCE_SECONDS = 2.0
@@ -144,14 +144,15 @@ class SnapshotStore:
         return self.newer_than(age_seconds + max(0.0, elapsed)) is None
 
     def newer_than(self, age_seconds: float) -> Snapshot | None:
-        """Return the snapshot if it can be used, and the issuer sent it after an answer that is *age_seconds* old now.
+        """Return the snapshot if the issuer sent it after an answer that is *age_seconds* old now, and not long ago.
 
-        An answer without an age comes from the issuer itself: then nothing is newer, whatever a clock says.
+        An answer without an age comes from the issuer itself: then nothing is newer, whatever a clock says. An age may
+        be wrong, too, so it holds nothing back for longer than the maximum age of a key set.
         """
-        snapshot = self.usable()
-        if snapshot is None or age_seconds <= self._full_age_seconds(snapshot) + _AGE_TOLERANCE_SECONDS:
-            return None
-        return snapshot
+        snapshot = self.snapshot
+        full_age_seconds = math.inf if snapshot is None else self._full_age_seconds(snapshot)
+        is_ours_newer = age_seconds - _AGE_TOLERANCE_SECONDS > full_age_seconds <= self._max_stale_seconds
+        return snapshot if is_ours_newer else None
 
     def install(
         self, key_set: KeySet, answer: FetchedKeySet, fetched_at: float, monotonic_fetched_at: float, source: str

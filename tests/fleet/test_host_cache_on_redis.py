@@ -125,7 +125,7 @@ def test_what_was_revoked_among_the_hosts_own_entries_stays_revoked(
     host: Host, issuer: LocalIssuer, clean_redis: RedisServer, tmp_path: Path
 ) -> None:
     """A host that stored JSON lent its prefix to earlier releases. A pickle there is never run."""
-    own = {"CACHE_KEY_PREFIX": "mine_"}
+    own: dict[str, Any] = {"CACHE_KEY_PREFIX": "mine_"}
     host.app(CACHE_SERIALIZER=JSONSerializer, **own)
     stored = log_as_an_earlier_release(host.cache.cache, issuer, SECRET, "eve", "mallory")
     assert sorted(clean_redis.client.keys("mine_*")) == sorted(f"mine_{key}".encode() for key in stored)
