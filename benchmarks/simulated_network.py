@@ -9,7 +9,7 @@ from typing import Any
 
 from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.jose.jwk import VerificationKey
-from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 from auth0_blueprint.sharing.shared_cache import OPERATION_TIMEOUT_SECONDS
 from auth0_blueprint.testing import LocalIssuer
 from benchmarks.simulated_time import Timeline
@@ -72,7 +72,7 @@ class SimulatedIssuer:
         self._time.sleep(seconds)
         self.away = None
 
-    def answer(self) -> bytes:
+    def answer(self, _no_cache: bool) -> FetchedKeySet:
         """Answer a request for the key set."""
         second = int(self._time.now)
         self.asked[second] += 1
@@ -87,7 +87,7 @@ class SimulatedIssuer:
         self._time.sleep(self._uniform(*_ANSWER_SECONDS))
         if is_away:
             raise FetchError("http_status", status=503)
-        return document
+        return FetchedKeySet(document)
 
     def check(self, key_id: str, key: VerificationKey) -> None:
         """Prove that *key* verifies what *key_id* has signed. Each pair is proven once: a key is a key."""

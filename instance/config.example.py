@@ -28,6 +28,7 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_JWKS_COOLDOWN = 30
 # AUTH0_JWKS_TIMEOUT = 5
 # AUTH0_JWKS_MAX_BYTES = 262144
+# AUTH0_JWKS_HONOR_MAX_AGE = False
 
 # Shared with other processes through flask-caching, signed with this secret of 32 bytes or more (default: SECRET_KEY).
 # CACHE_TYPE = "RedisCache"

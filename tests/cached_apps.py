@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,27 @@ from flask.testing import FlaskClient
 from flask_caching import Cache
 
 from auth0_blueprint import current_token, has_scope, requires_auth, requires_scope
+from auth0_blueprint.revocation.index import Revocation
+from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.sharing.signed_cache import SignedCache
 from auth0_blueprint.testing import LocalIssuer
 
 PAGE = ROOT / "docs" / "how-to" / "cached-views.md"
 per_caller: Any = run_block(PAGE, next(python_blocks(PAGE)).code)["per_caller"]
+
+
+def log_as_an_earlier_release(backend: Any, issuer: LocalIssuer, secret: str, *subjects: str) -> list[str]:
+    """Revoke *subjects* as a release did that stored its log through *backend*, a host's own; return all it stored."""
+    stored: list[str] = []
+    entries = SignedCache(SharedCache(lambda: backend), secret=secret, names=("fleet", issuer.issuer))
+    now = time.time()
+    for number, subject in enumerate(subjects):
+        made = Revocation("subject", subject, int(now), now + 3600, now)
+        entries.write("revocation", made._asdict(), 99, name=f"e-{number}")
+        stored.append(entries._key("revocation", f"e-{number}"))
+    manifest = {"epoch": "e", "first": 0, "next": len(subjects), "filled_at": 0}
+    entries.write("board", manifest, 99, name="revocations")
+    return [*stored, entries._key("board", "revocations")]
 
 
 def add_cached_views(app: Flask, cache: Cache) -> None:

@@ -19,7 +19,7 @@ from flask import Flask
 from jwt.algorithms import OKPAlgorithm
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 
 Answer = Callable[[socket.socket], object]
 
@@ -130,17 +130,23 @@ def document(*key_ids: str) -> bytes:
 
 
 class ScriptedIssuer:
-    """Stands in for the network: gives *answer*, or raises it; on hold it does not answer before it is released."""
+    """Stands in for the network: gives *answer*, or raises it; on hold it does not answer before it is released.
 
-    def __init__(self, answer: bytes | Exception) -> None:
+    Attributes:
+        asked_without_cache: for each fetch, whether caches were to be bypassed.
+    """
+
+    def __init__(self, answer: bytes | FetchedKeySet | Exception) -> None:
         self.answer = answer
+        self.asked_without_cache: list[bool] = []
         self.fetch_count = 0
         self.asked = threading.Event()
         self._released = threading.Event()
         self._released.set()
         self._is_answering = False
 
-    def __call__(self) -> bytes:
+    def __call__(self, no_cache: bool = False) -> FetchedKeySet:
+        self.asked_without_cache.append(no_cache)
         self.fetch_count += 1
         self._is_answering = True
         self.asked.set()
@@ -150,7 +156,8 @@ class ScriptedIssuer:
             raise FetchError("timeout")
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        answer = FetchedKeySet(self.answer) if isinstance(self.answer, bytes) else self.answer
+        return answer._replace(is_revalidated=no_cache)
 
     def hold(self) -> None:
         self.asked.clear()

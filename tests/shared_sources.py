@@ -14,7 +14,7 @@ from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.jose.algorithms import ALGORITHMS
-from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 from auth0_blueprint.keysets.shared_copy import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.snapshot import FoundKey
 from auth0_blueprint.keysets.source import KeySource
@@ -71,7 +71,7 @@ def make_shared(
 
 
 def make_source(
-    fetch: Callable[[], bytes], clock: Clock, shared: SharedKeySet | None = None, **changes: Any
+    fetch: Callable[[bool], FetchedKeySet], clock: Clock, shared: SharedKeySet | None = None, **changes: Any
 ) -> KeySource:
     """Return a key source that has fetched nothing yet, with the paces above; by default it shares nothing."""
     arguments: dict[str, Any] = {

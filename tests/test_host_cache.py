@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cached_apps import add_cached_views, assert_nobody_gets_what_is_not_theirs
+from cached_apps import add_cached_views, assert_nobody_gets_what_is_not_theirs, log_as_an_earlier_release
 from cachelib.redis import RedisCache as CachelibRedisCache
 from cachelib.serializers import BaseSerializer, JSONSerializer
 from conftest import AppFactory, bearer
@@ -18,7 +18,7 @@ from flask_caching.backends.base import BaseCache
 from servers import complete
 
 from auth0_blueprint import Auth0Blueprint, ConfigurationError
-from auth0_blueprint.extension.own_backend import QuietJSONSerializer, own_backend_on
+from auth0_blueprint.extension.own_backend import QuietJSONSerializer, earlier_backend_on, own_backend_on
 from auth0_blueprint.testing import LocalIssuer
 
 SECRET = "a secret of the fleet, long enough"
@@ -73,6 +73,25 @@ def test_files_of_a_host_that_pickles_are_shared_beside_them(
     assert [record.message for record in caplog.records if record.name == "root"] == []
 
 
+def test_what_was_revoked_in_the_hosts_own_folder_stays_revoked(
+    make_app: AppFactory, issuer: LocalIssuer, tmp_path: Path
+) -> None:
+    """A host that stored JSON lent its folder to earlier releases. Nothing is written there."""
+    settings = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "cache"), "AUTH0_CACHE_SECRET": SECRET}
+    before = Flask("before")
+    earlier = Cache(before, config={**settings, "CACHE_SERIALIZER": JSONSerializer})
+    log_as_an_earlier_release(before.extensions["cache"][earlier], issuer, SECRET, "eve")
+    files = set((tmp_path / "cache").iterdir())
+    cache = Cache()
+    app = make_app(Auth0Blueprint(cache=cache), **settings)
+    cache.init_app(app)
+    client = app.test_client()
+    answers = [client.get("/auth/me", headers=bearer(issuer.token(sub=name))).status_code for name in ("eve", "ada")]
+    assert answers == [401, 200]
+    complete()
+    assert set((tmp_path / "cache").iterdir()) == files
+
+
 @pytest.mark.parametrize(
     "host",
     [
@@ -90,6 +109,9 @@ def test_on_redis_ours_has_the_client_of_the_host_and_a_serializer_and_prefix_of
     assert own._read_client is own._write_client is host._write_client
     assert (own.key_prefix, host.key_prefix) == ("auth0_blueprint_", "host_")
     assert isinstance(own.serializer, QuietJSONSerializer)
+    earlier: Any = earlier_backend_on(host)
+    assert (type(earlier), earlier._read_client, earlier.key_prefix) == (type(own), own._read_client, "host_")
+    assert isinstance(earlier.serializer, QuietJSONSerializer)
     assert not isinstance(host.serializer, JSONSerializer)
 
 
@@ -100,6 +122,7 @@ def test_in_memory_ours_is_another_of_the_same_type(host: Any) -> None:
     own.set("key", "text", timeout=60)
     assert own.get("key") == ("text" if isinstance(host, SimpleCache) else None)
     assert host.get("key") is None
+    assert earlier_backend_on(host) is None
 
 
 def test_a_class_that_reads_by_cachelib_gets_another_serializer() -> None:

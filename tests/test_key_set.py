@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import json
 from collections.abc import Callable
 from typing import Any
@@ -293,6 +294,10 @@ DOCUMENTS: dict[str, tuple[bytes, ...]] = {
         b'{"keys": [{"kid": "\xff"}]}',
         b'{"keys": [NaN]}',
         '{"keys": []}'.encode("utf-16"),
+        codecs.BOM_UTF8,
+        codecs.BOM_UTF8 * 2 + b'{"keys": []}',
+        b" " + codecs.BOM_UTF8 + b'{"keys": []}',
+        b'{"keys": []}' + codecs.BOM_UTF8,
     ),
     # RFC 7517 §5: keys is required, and is an array.
     "not_a_key_set": (b"{}", b'{"keys": null}', b'{"keys": {}}', b'{"keys": "x"}', b'{"Keys": []}'),
@@ -302,6 +307,12 @@ DOCUMENTS: dict[str, tuple[bytes, ...]] = {
 
 
 class TestDocuments:
+    def test_a_byte_order_mark_at_the_start_is_ignored(self) -> None:
+        """As RFC 8259 §8.1 permits. In a token it is refused: parsers differ about it."""
+        document = json.dumps({"keys": [ed25519_jwk(kid="a")]}).encode("utf-8-sig")
+        assert document.startswith(codecs.BOM_UTF8)
+        assert parse_key_set(document).key_ids == {"a"}
+
     @pytest.mark.parametrize(
         ("document", "code"),
         [(document, code) for code, documents in DOCUMENTS.items() for document in documents],

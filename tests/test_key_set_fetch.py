@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import os
 import socket
 import ssl
 import time
+import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from email.utils import format_datetime
 from pathlib import Path
@@ -25,12 +28,13 @@ from auth0_blueprint.testing import LocalIssuer
 
 MAX_BYTES = 10_000
 LONG, SHORT = 10.0, 0.3  # a deadline that no test reaches, and one that the test is about
+MALFORMED = ("", "-1", "1.5", "soon", "1e3", "+5", "0x5", "\u00b2", "5s", "1 2")
 SLOW_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"
 
 
 def get(server: RawServer) -> bytes:
-    """Fetch from *server*."""
-    return fetch(server.url, LONG, MAX_BYTES)
+    """Fetch from *server*; return the body."""
+    return fetch(server.url, LONG, MAX_BYTES).document
 
 
 def says(message: bytes) -> Answer:
@@ -57,6 +61,7 @@ def test_each_code_has_the_text_that_health_and_signals_have() -> None:
         "http_status": "HTTP status 404",
         "encoded": "an encoded answer that was not asked for",
         "too_large": "an answer that is too large",
+        "outdated": "an older copy than the one in use",
         "unexpected": "an unexpected error",
         "not_json": "the answer is not JSON of the required form",
         "not_a_key_set": "the answer is not a JWK Set",
@@ -65,8 +70,8 @@ def test_each_code_has_the_text_that_health_and_signals_have() -> None:
 
 
 def test_the_body_of_a_good_answer_is_returned(issuer: LocalIssuer) -> None:
-    document = fetch(f"{issuer.issuer}.well-known/jwks.json", LONG, MAX_BYTES)
-    assert parse_key_set(document).key_ids == set(issuer.key_ids)
+    answer = fetch(f"{issuer.issuer}.well-known/jwks.json", LONG, MAX_BYTES)
+    assert parse_key_set(answer.document).key_ids == set(issuer.key_ids)
 
 
 CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n1\r\n \r\n0\r\n\r\n"
@@ -80,6 +85,57 @@ CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n1\r\n
 def test_a_body_is_returned_whole(answer: Answer, body: bytes) -> None:
     with RawServer(answer) as server:
         assert get(server) == body
+
+
+GZIPPED, ZLIBBED = gzip.compress(b"{}"), zlib.compress(b"{}")
+RANDOM = os.urandom(MAX_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("body", "coding"),
+    [
+        *(
+            (b"{}", coding)
+            for coding in ("identity", "IDENTITY", "Identity", "", " ", " identity ", "identity, identity")
+        ),
+        *((GZIPPED, coding) for coding in ("gzip", "GZIP", "x-gzip", " gzip ", "identity, gzip", ",gzip,")),
+        *((deflated, "deflate") for deflated in (ZLIBBED, ZLIBBED[2:-4])),
+        *((compress(RANDOM), coding) for coding, compress in (("gzip", gzip.compress), ("deflate", zlib.compress))),
+    ],
+)
+def test_a_body_in_a_known_coding_is_read_though_none_was_asked_for(body: bytes, coding: str) -> None:
+    """Some servers and proxies compress regardless. The limit is for what comes out, not for what was sent."""
+    with RawServer(respond(body=body, Content_Encoding=coding)) as server:
+        assert get(server) in (b"{}", RANDOM)
+        assert b"\r\nAccept-Encoding: identity\r\n" in server.heads[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "age", "max_age"),
+    [
+        ({}, 0, None),
+        ({"Age": "7", "Cache_Control": "public, max-age=600, stale-if-error=86400"}, 7, 600),
+        ({"Age": "0", "Cache_Control": "MAX-AGE = 15"}, 0, 15),
+        ({"Age": "9, 4", "Cache_Control": 'max-age="15",max-age=20'}, 9, 15),  # of several, as RFC 9111 says
+        ({"Age": " 12 ", "Cache_Control": "s-maxage=9, x-max-age=8, max-age"}, 12, None),
+        ({"Age": "99999999999999999999999", "Cache_Control": "max-age=99999999999999999999999"}, 2**31, 2**31),
+        ({"Age": "4294967296", "Cache_Control": "max-age=2147483649"}, 2**31, 2**31),
+        *(({"Age": value, "Cache_Control": f"max-age={value}"}, 0, None) for value in MALFORMED),
+        ({"Age": "x, 5", "Cache_Control": "max-age=x, max-age=5"}, 0, 5),
+    ],
+)  # fmt: skip
+def test_age_and_max_age_are_told_and_ignored_where_malformed(
+    fields: dict[str, str], age: float, max_age: float | None
+) -> None:
+    with RawServer(respond(body=b"{}", **fields)) as server:
+        assert fetch(server.url, LONG, MAX_BYTES) == (b"{}", age, max_age, False)
+
+
+def test_caches_are_bypassed_only_if_they_are_to_be() -> None:
+    with RawServer(respond(body=b"{}")) as server:
+        answers = [fetch(server.url, LONG, MAX_BYTES, no_cache=no_cache) for no_cache in (False, True)]
+    assert [b"\r\nCache-Control: no-cache\r\n" in head for head in server.heads] == [False, True]
+    assert [answer.is_revalidated for answer in answers] == [False, True]
 
 
 TOO_LARGE, ENCODED = "an answer that is too large", "an encoded answer that was not asked for"
@@ -121,15 +177,32 @@ class TestRefusals:
             (respond(body=b" " * (MAX_BYTES + 20_000)), TOO_LARGE),
             (respond(body=b" " * (MAX_BYTES + 20_000), Content_Length=str(2**40)), TOO_LARGE),
             (drip(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b" " * MAX_BYTES), TOO_LARGE),
-            # It was not asked for, and could be a bomb.
+            # Too large once unpacked; what cannot be read, or would multiply; what is damaged, or not what it says.
+            (respond(body=gzip.compress(bytes(MAX_BYTES + 1)), Content_Encoding="gzip"), TOO_LARGE),
             *(
-                (respond(body=gzip.compress(b'{"keys": []}'), Content_Encoding=coding), ENCODED)
-                for coding in ("gzip", "GZIP", "deflate", "br", "x-unknown")
+                (respond(body=gzip.compress(gzip.compress(b"{}")), Content_Encoding=coding), ENCODED)
+                for coding in ("br", "zstd", "compress", "x-unknown", "gzip, gzip", "deflate,identity,gzip", "*")
+            ),
+            *(
+                (respond(body=body, Content_Encoding=coding), "no connection, or a broken answer")
+                for coding in ("gzip", "deflate")
+                for body in (b"", b"{}", GZIPPED[:-1], GZIPPED[:-9], GZIPPED + b"x", GZIPPED + GZIPPED, b"x" + GZIPPED)
             ),
         ],
     )
     def test_an_answer_that_is_not_acceptable_is_a_failure(self, answer: Answer, reason: str) -> None:
         assert str(failure(answer)) == reason
+
+    @pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+    def test_a_bomb_is_not_unpacked(self, coding: str, compress: Callable[[bytes], bytes]) -> None:
+        """A body within the limit may unpack to a thousand times its size: memory is not the server's to fill."""
+        bomb = compress(bytes(2**23))
+        assert len(bomb) < MAX_BYTES
+        tracemalloc.start()
+        assert str(failure(respond(body=bomb, Content_Encoding=coding))) == TOO_LARGE
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 2**22
 
     @pytest.mark.parametrize(
         ("value", "seconds"),
@@ -163,11 +236,6 @@ class TestRefusals:
         """A 200 with an empty body, or with the page of some proxy, is not a key set."""
         with RawServer(respond(body=body, Content_Type="text/html")) as server, pytest.raises(KeySetError):
             parse_key_set(get(server))
-
-    def test_encodings_are_not_asked_for(self) -> None:
-        with RawServer(respond()) as server:
-            get(server)
-        assert b"\r\nAccept-Encoding: identity\r\n" in server.heads[0]
 
     @pytest.mark.parametrize(
         "message",
@@ -311,7 +379,7 @@ class TestOtherConnections:
         """The pool's own class connects in its own way: no name is resolved here."""
         with RawServer(respond(body=b"{}")) as server:
             detour(server)
-            assert fetch("http://issuer.invalid/jwks.json", LONG, MAX_BYTES) == b"{}"
+            assert fetch("http://issuer.invalid/jwks.json", LONG, MAX_BYTES).document == b"{}"
         assert b"\r\nHost: issuer.invalid\r\n" in server.heads[0]
 
     def test_connections_of_others_are_shut_down_at_the_deadline_too(self, detour: Callable[[RawServer], None]) -> None:

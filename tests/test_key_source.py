@@ -35,10 +35,11 @@ from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.jose.algorithms import ALGORITHMS
-from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 from auth0_blueprint.keysets.snapshot import FoundKey
 from auth0_blueprint.keysets.source import REFRESH_MAX_WAIT_SECONDS, UNKNOWN_KEY_MAX_WAIT_SECONDS, KeySource
 
+Fetch = Callable[[bool], FetchedKeySet]
 FOREVER = 60.0  # longer than any test: whoever waits so long has been caught
 
 
@@ -52,7 +53,7 @@ def retry_after(ask: Callable[..., object], *arguments: object) -> float:
 class Lone:
     """A source that shares nothing, the issuer that it asks, and the clock that the test moves."""
 
-    def __init__(self, clock: MovableClock, fetch: Callable[[], bytes] | None = None, **changes: Any) -> None:
+    def __init__(self, clock: MovableClock, fetch: Fetch | None = None, **changes: Any) -> None:
         self.clock = clock
         self.issuer = ScriptedIssuer(document("a"))
         self.source = make_source(fetch or self.issuer, clock, **changes)
@@ -282,12 +283,12 @@ class TestExpired:
     def test_keys_that_expire_during_the_wait_are_not_used(self, make: Make, clock: MovableClock) -> None:
         """What counts is the age when the answer is given."""
 
-        def fail_after_a_while() -> bytes:
+        def fail_after_a_while() -> FetchedKeySet:
             clock.move(2)
             raise FetchError("http_status", status=503)
 
-        fetches = iter([lambda: document("a"), fail_after_a_while])
-        lone = make(lambda: next(fetches)())
+        fetches = iter([lambda: FetchedKeySet(document("a")), fail_after_a_while])
+        lone = make(lambda _no_cache: next(fetches)())
         lone.source.snapshot()
         clock.move(MAX_STALE - 1)
         with pytest.raises(KeySetUnavailableError):
@@ -624,14 +625,14 @@ class TestForkedChild:
     def test_in_mid_flight_it_fetches_for_itself(self, make: Make) -> None:
         """The flight of the parent never lands in the child (gunicorn --preload)."""
         issuer = ScriptedIssuer(document("a"))
-        fetches: list[Callable[[], bytes]] = [issuer]
-        lone = make(lambda: fetches[-1]())
+        fetches: list[Fetch] = [issuer]
+        lone = make(lambda no_cache: fetches[-1](no_cache))
         issuer.hold()
         retry_after(lone.source.snapshot, 0)
         assert issuer.is_still_answering()
 
         def ask() -> str:
-            fetches.append(lambda: document("a"))
+            fetches.append(lambda _no_cache: FetchedKeySet(document("a")))
             return lone.ask()
 
         assert in_a_child_process(ask) == "a"

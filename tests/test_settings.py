@@ -37,7 +37,8 @@ class TestReading:
         assert (settings.max_token_bytes, settings.jwks_max_bytes) == (16384, 262144)
         assert (settings.jwks_ttl_seconds, settings.jwks_refresh_ahead_seconds) == (600, 120)
         assert (settings.jwks_max_stale_seconds, settings.jwks_cooldown_seconds) == (3600, 30)
-        assert (settings.jwks_timeout_seconds, settings.realm, settings.token_profile) == (5, "api", "any")
+        assert (settings.jwks_timeout_seconds, settings.jwks_honor_max_age) == (5, False)
+        assert (settings.realm, settings.token_profile) == ("api", "any")
         assert (settings.required_claims, settings.health_details) == ((), "authorized")
         assert (settings.admin_scope, settings.admin_rbac, settings.dpop) == ("manage:auth0", True, "disabled")
 
@@ -194,6 +195,7 @@ WRONG: dict[str, tuple[object, ...]] = {
     "AUTH0_JWKS_COOLDOWN": (-1,),
     "AUTH0_JWKS_TIMEOUT": ("inf",),
     "AUTH0_JWKS_MAX_BYTES": ("many",),
+    "AUTH0_JWKS_HONOR_MAX_AGE": ("sometimes",),
     "AUTH0_CACHE_SECRET": (12,),
     "AUTH0_HEALTH_DETAILS": ("sometimes",),
     "AUTH0_ADMIN_SCOPE": ("two scopes",),

@@ -41,7 +41,7 @@ from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import UnknownKeyError
 from auth0_blueprint.extension.assembly import assemble
 from auth0_blueprint.jose.algorithms import Algorithm
-from auth0_blueprint.keysets.fetch import FetchError, fetch
+from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError, fetch
 from auth0_blueprint.keysets.key_set import parse_key_set
 from auth0_blueprint.keysets.shared_copy import SharedEntry
 from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
@@ -108,14 +108,14 @@ class Tenant:
             "SECRET_KEY": SECRET,
         }
 
-    def fetch(self, url: str, timeout_seconds: float, max_bytes: int) -> bytes:
+    def fetch(self, url: str, timeout_seconds: float, max_bytes: int, *, no_cache: bool) -> FetchedKeySet:
         """Fetch a key set."""
         (domain,) = (domain for domain in self.domains if domain.url == url)
         self.asked.append(url)
         self.before(url)
         if not domain.is_running:
             raise FetchError("connection")
-        return fetch(domain.url_on_loopback, timeout_seconds, max_bytes)
+        return fetch(domain.url_on_loopback, timeout_seconds, max_bytes, no_cache=no_cache)
 
     def make_client(self, *, clock: Clock = SYSTEM_CLOCK, **settings: Any) -> FlaskClient:
         """Return the client of one more app."""

@@ -59,7 +59,8 @@ class TestWriting:
         value = fleet.backend.values[fleet.backend.only_key]
         assert isinstance(value, str)
         name, members = json.loads(value.rpartition(".")[0])
-        assert (name, set(members)) == ("", {"document", "fetched_at"})
+        assert name == ""
+        assert {"document", "fetched_at"} < members.keys()  # which is what earlier releases read
         assert SECRET not in repr(fleet.backend.values)
 
     @pytest.mark.parametrize("all_names", NAMES)

@@ -117,7 +117,7 @@ def _tls_context(url: str) -> ssl.SSLContext:
 def _key_set(url: str, settings: Settings) -> Finding:
     began = time.monotonic()
     try:
-        document = fetch(url, settings.jwks_timeout_seconds, settings.jwks_max_bytes)
+        document = fetch(url, settings.jwks_timeout_seconds, settings.jwks_max_bytes).document
         milliseconds = (time.monotonic() - began) * 1000
         key_set = parse_key_set(document)
     except FetchError as exc:

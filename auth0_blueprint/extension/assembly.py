@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from flask import Flask
 from flask_caching import Cache
@@ -21,9 +21,10 @@ from auth0_blueprint.extension.cache_backend import (
     store_opener,
     withholder,
 )
+from auth0_blueprint.extension.own_backend import earlier_backend_on
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
-from auth0_blueprint.keysets.fetch import FetchError, fetch
+from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError, fetch
 from auth0_blueprint.keysets.key_set import KeySetError
 from auth0_blueprint.keysets.shared_copy import SharedKeySet
 from auth0_blueprint.keysets.source import KeySource, refreshed
@@ -40,7 +41,7 @@ from auth0_blueprint.settings import Settings
 from auth0_blueprint.settings.certificate_source import certificate_source
 from auth0_blueprint.sharing.entry_signer import EntrySigner
 from auth0_blueprint.sharing.fleet_sync import FleetSync
-from auth0_blueprint.sharing.shared_cache import SharedCache
+from auth0_blueprint.sharing.shared_cache import Outage, SharedCache
 from auth0_blueprint.sharing.shared_store import SharedStore
 from auth0_blueprint.sharing.signed_cache import SignedCache
 from auth0_blueprint.verification.sequence import Step, VerificationSequence
@@ -50,8 +51,12 @@ from auth0_blueprint.verification.verifier import Verifier
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 
-#: Gets a key set: the URL, within how many seconds, at most how many bytes.
-Fetch = Callable[[str, float, int], bytes]
+class Fetch(Protocol):
+    """Gets a key set, as `keysets.fetch.fetch` does."""
+
+    def __call__(self, url: str, timeout_seconds: float, max_bytes: int, *, no_cache: bool) -> FetchedKeySet:
+        """Return the answer, or raise `FetchError`."""
+        ...
 
 
 def assemble(
@@ -107,6 +112,8 @@ class _CommonParts:
     counters: Counters
     token_cache: TokenCache
     cache: SharedCache
+    #: Where earlier releases stored the same entries, if that was elsewhere: among those of the host.
+    earlier_cache: SharedCache | None
     reach: Callable[[], str]
     is_withheld: Callable[[], bool]
     store_named: Callable[[str], SharedStore]
@@ -119,7 +126,9 @@ def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fe
     if settings.cache_secret is None and is_configured(app, cache):
         logger.warning("nothing is shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign the entries in the cache")
     is_withheld = withholder(app, cache, settings.sharing_limit)
-    shared_cache = SharedCache(backend_opener(app, cache, is_withheld=is_withheld), clock=clock)
+    outage = Outage()
+    shared_cache = SharedCache(backend_opener(app, cache, is_withheld=is_withheld), clock=clock, outage=outage)
+    open_earlier = backend_opener(app, cache, is_withheld=is_withheld, on_host=earlier_backend_on)
     reach = reach_of(app, cache, settings.sharing_limit)
     # One for all domains of a tenant, which share their users, and for one API. Named after the first domain, so that
     # in a rolling deployment processes with one more domain share it with those without.
@@ -136,6 +145,7 @@ def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fe
         counters=Counters(),
         token_cache=TokenCache(settings.token_cache_size),
         cache=shared_cache,
+        earlier_cache=None if cache is None else SharedCache(open_earlier, clock=clock, outage=outage),
         reach=reach,
         is_withheld=is_withheld,
         store_named=store_named,
@@ -210,13 +220,11 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
 
     index = RevocationIndex(parts.clock)
     blobs = BlobSigner(settings.cache_secret or "", parts.signer.digest)
-    # Under the names that the earlier layout had.
-    previous = SignedCache(parts.cache, secret=settings.cache_secret, names=("fleet", settings.issuers[0]))
     return Revocations(
         index,
         SharedSet(parts.store, blobs, index, keep_seconds=_keep_seconds(settings), clock=parts.clock),
         fleet_sync,
-        previous_log=PreviousLog(previous),
+        previous_log=_previous_log(parts),
         reach=parts.reach,
         max_lifetime_seconds=settings.max_token_lifetime_seconds,
         leeway_seconds=settings.leeway_seconds,
@@ -227,6 +235,12 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
     )
 
 
+def _previous_log(parts: _CommonParts) -> PreviousLog:
+    secret, names = parts.settings.cache_secret, ("fleet", parts.settings.issuers[0])  # as in the earlier layout
+    caches = [parts.cache] if parts.earlier_cache is None else [parts.cache, parts.earlier_cache]
+    return PreviousLog(*(SignedCache(cache, secret=secret, names=names) for cache in caches))
+
+
 def _keep_seconds(settings: Settings) -> int:
     # Twice the leeway: a token may be issued that far in the future, and is accepted that long after it expired.
     return math.ceil(settings.max_token_lifetime_seconds + 2 * settings.leeway_seconds)
@@ -235,9 +249,9 @@ def _keep_seconds(settings: Settings) -> int:
 def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:
     settings = parts.settings
 
-    def counted_fetch() -> bytes:
+    def counted_fetch(no_cache: bool) -> FetchedKeySet:
         parts.counters.count_key_fetch(issuer)
-        return parts.fetch(url, settings.jwks_timeout_seconds, settings.jwks_max_bytes)
+        return parts.fetch(url, settings.jwks_timeout_seconds, settings.jwks_max_bytes, no_cache=no_cache)
 
     def notify_refreshed(added: tuple[str, ...], removed: tuple[str, ...]) -> None:
         # Tokens verified with a removed key are dropped at once; a refresh by an operator has all verified again.
@@ -254,6 +268,7 @@ def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:
         refresh_ahead_seconds=settings.jwks_refresh_ahead_seconds,
         max_stale_seconds=settings.jwks_max_stale_seconds,
         cooldown_seconds=settings.jwks_cooldown_seconds,
+        honors_max_age=settings.jwks_honor_max_age,
         fetch=counted_fetch,
         shared=_shared_key_set(parts, issuer, url),
         clock=parts.clock,

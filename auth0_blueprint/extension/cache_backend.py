@@ -50,7 +50,11 @@ _LOCAL_CLASSES = (FileSystemCache, SimpleCache, NullCache)
 
 
 def backend_opener(
-    app: Flask, cache: Cache | None, *, is_withheld: Callable[[], bool] = lambda: False
+    app: Flask,
+    cache: Cache | None,
+    *,
+    is_withheld: Callable[[], bool] = lambda: False,
+    on_host: Callable[[Any], CacheBackend | None] = own_backend_on,
 ) -> Callable[[], CacheBackend | None]:
     """Return a function that makes *app*'s backend at first use: on the engine of the host's *cache*, or a private one.
 
@@ -61,12 +65,13 @@ def backend_opener(
         app: the app.
         cache: the host's cache, if it has one for us.
         is_withheld: tells whether there is to be none: see `withholder`.
+        on_host: makes one on the engine of the host's backend.
     """
 
     def open_backend() -> CacheBackend | None:
         if not is_configured(app, cache) or is_withheld():
             return None
-        return _private_backend(app) if cache is None else own_backend_on(_backend_of_host(app, cache))
+        return _private_backend(app) if cache is None else on_host(_backend_of_host(app, cache))
 
     return open_backend
 
@@ -253,8 +258,7 @@ def _private_backend(app: Flask) -> CacheBackend:
         if app.config.get("CACHE_DIR"):
             config["CACHE_DIR"] = str(beside(app.config["CACHE_DIR"]))
     private = Cache(with_jinja2_ext=False, config=config)
-    others = app.extensions.get("cache")
-    problem = ""
+    others, problem = app.extensions.get("cache"), ""
     try:
         private.init_app(app)
     except (ArithmeticError, AttributeError, ImportError, LookupError, RuntimeError, TypeError, ValueError) as exc:

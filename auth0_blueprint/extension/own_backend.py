@@ -96,10 +96,8 @@ def own_backend_on(backend: Any) -> CacheBackend:
     if isinstance(backend, NullCache):
         own = NullCache()
     elif isinstance(backend, RedisCache):
-        # Of flask-caching's own class, whatever a class derived from it may do with an entry.
-        own_class = next(known for known in _REDIS_CLASSES if isinstance(backend, known))
-        own = own_class.__new__(own_class)
-        vars(own).update(vars(backend), key_prefix=KEY_PREFIX)
+        own = _plain_copy(backend)
+        own.key_prefix = KEY_PREFIX
         read_from_primary(own)
     elif isinstance(backend, FileSystemCache):
         own = FileSystemCache(str(beside(backend._path)), threshold=MIN_FILES, hash_method=backend._hash_method)  # noqa: SLF001
@@ -109,6 +107,30 @@ def own_backend_on(backend: Any) -> CacheBackend:
         own = copy(backend)
     own.serializer = QuietJSONSerializer()
     return cast("CacheBackend", own)
+
+
+def earlier_backend_on(backend: Any) -> CacheBackend | None:
+    """Return a backend that reads where earlier releases stored their entries: among those of the host.
+
+    They are read as JSON, never unpickled. Only to read: the keys and files there are the host's. ``None`` if there can
+    be no such entries, or `own_backend_on` reads at that very place.
+    """
+    refuse_unsafe_backend(backend)
+    if not isinstance(backend, (RedisCache, FileSystemCache)):
+        return None
+    earlier = _plain_copy(backend)
+    if isinstance(backend, RedisCache):
+        read_from_primary(earlier)
+    earlier.serializer = QuietJSONSerializer()
+    return cast("CacheBackend", earlier)
+
+
+def _plain_copy(backend: Any) -> Any:
+    """Return a copy of flask-caching's own class, whatever a class derived from it may do with an entry."""
+    plain_class = next(known for known in (*_REDIS_CLASSES, FileSystemCache) if isinstance(backend, known))
+    plain: Any = plain_class.__new__(plain_class)
+    vars(plain).update(vars(backend))
+    return plain
 
 
 def read_from_primary(backend: Any) -> None:

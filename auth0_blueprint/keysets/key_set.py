@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 from collections.abc import Iterable
 from typing import ClassVar
@@ -86,13 +87,14 @@ class KeySet:
 def parse_key_set(document: bytes) -> KeySet:
     """Parse a JWK Set.
 
-    Unusable members are skipped one by one, so that one odd key does not lock everybody out.
+    Unusable members are skipped one by one, so that one odd key does not lock everybody out. A byte order mark at the
+    start is ignored, as RFC 8259 §8.1 permits; in tokens it is not.
 
     Raises:
         KeySetError: it is not a JWK Set in strict JSON, or holds no usable key.
     """
     try:
-        members = strict_json.loads_object(document).get("keys")
+        members = strict_json.loads_object(document.removeprefix(codecs.BOM_UTF8)).get("keys")
     except strict_json.StrictJSONError as exc:
         raise KeySetError("not_json") from exc
     if not isinstance(members, list):

@@ -9,7 +9,7 @@ from functools import partial
 
 from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.keysets.backoff import Backoff
-from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 from auth0_blueprint.keysets.key_set import KeySet, KeySetError, parse_key_set
 from auth0_blueprint.keysets.lease import Failure, Lease
 from auth0_blueprint.keysets.shared_copy import SharedEntry, SharedKeySet
@@ -30,7 +30,8 @@ class Refresh:
         issuer: the issuer, for the log.
         store: receives the key sets.
         backoff: limits how often the issuer is asked.
-        fetch: returns the document, or raises `FetchError`, in bounded time.
+        fetch: returns the answer, or raises `FetchError`, in bounded time. It is told whether caches on the way are to
+            be bypassed.
         shared: the key set and the attempts of other processes.
         clock: tells the time.
         on_refreshed: called with the key ids that were added and removed.
@@ -43,7 +44,7 @@ class Refresh:
         *,
         store: SnapshotStore,
         backoff: Backoff,
-        fetch: Callable[[], bytes],
+        fetch: Callable[[bool], FetchedKeySet],
         shared: SharedKeySet,
         clock: Clock,
         on_refreshed: Callable[[tuple[str, ...], tuple[str, ...]], None],
@@ -65,16 +66,22 @@ class Refresh:
         return self._clock.monotonic() >= self._learned_at + LEARN_INTERVAL_SECONDS and self._shared.is_readable
 
     def get_newer(
-        self, is_needed: Callable[[], bool], on_learned: Callable[[], None], on_outcome: Callable[[], None]
+        self,
+        is_needed: Callable[[], bool],
+        on_learned: Callable[[], None],
+        on_outcome: Callable[[], None],
+        *,
+        no_cache: bool = False,
     ) -> None:
         """Read what the fleet knows, and ask the issuer if *is_needed* still returns true then.
 
         One process of the fleet asks at a time. The others wait, and adopt its result. *on_learned* is called each time
         something may have been adopted, *on_outcome* when nothing more will come: requests that wait for keys do not
-        wait for the cache and the listeners, too.
+        wait for the cache and the listeners, too. With *no_cache* only what the issuer has now is good enough: an older
+        copy from a cache on the way is a failure then.
         """
         try:
-            follow_ups = self._learn_or_ask(is_needed, on_learned)
+            follow_ups = self._learn_or_ask(is_needed, on_learned, no_cache)
         except Exception as exc:  # noqa: BLE001 - requests wait for the outcome; _expected() logs it
             error = self._expected(exc)
             self._note_failure(error)
@@ -86,7 +93,9 @@ class Refresh:
             except Exception:
                 logger.exception("a listener of a key-set signal failed")
 
-    def _learn_or_ask(self, is_needed: Callable[[], bool], on_learned: Callable[[], None]) -> list[FollowUp]:
+    def _learn_or_ask(
+        self, is_needed: Callable[[], bool], on_learned: Callable[[], None], no_cache: bool
+    ) -> list[FollowUp]:
         follow_ups: list[FollowUp] = []
         for lease in self._shared.fleet.wait_for_turn():
             follow_ups += self._learn()
@@ -94,7 +103,7 @@ class Refresh:
             if not is_needed():
                 return [*follow_ups, lease.release] if lease else follow_ups
             if lease is not None:
-                follow_ups += self._ask_issuer(lease)
+                follow_ups += self._ask_issuer(lease, no_cache)
         return follow_ups
 
     def _learn(self) -> list[FollowUp]:
@@ -122,34 +131,51 @@ class Refresh:
         now = self._clock.time()
         return Failure(attempted_at=now, retry_at=now + delay, failures=self._backoff.failures, reason=reason)
 
-    def _ask_issuer(self, lease: Lease) -> list[FollowUp]:
+    def _ask_issuer(self, lease: Lease, no_cache: bool) -> list[FollowUp]:
         attempted_at = self._clock.time()
         self._backoff.attempted(self._clock.monotonic())
         try:
-            document = self._fetch()
+            answer = self._fetch(no_cache)
             # The age counts from the answer, here and in every copy.
             fetched_at, monotonic_fetched_at = self._clock.time(), self._clock.monotonic()
-            announce = self._install(parse_key_set(document), fetched_at, monotonic_fetched_at, "network")
+            announce = self._take(answer, fetched_at, monotonic_fetched_at, no_cache)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the fleet must know, and the lease be released
             error = self._expected(exc)
             failure = self._note_failure(error)._replace(attempted_at=attempted_at)
             announce = partial(self._on_failed, error)
             return [partial(self._shared.fleet.share_failure, failure), lease.release, announce]
         self._succeeded()
-        return [partial(self._shared.write, SharedEntry(document.decode("utf-8"), fetched_at)), lease.release, announce]
+        return [self._share, lease.release, announce]
+
+    def _take(self, answer: FetchedKeySet, fetched_at: float, monotonic_fetched_at: float, no_cache: bool) -> FollowUp:
+        """Install the key set in *answer*, unless ours is newer: a cache on the way may hold an older copy."""
+        key_set = parse_key_set(answer.document)
+        ours = self._store.newer_than(answer.age_seconds)
+        if ours is None:
+            return self._install(key_set, answer, fetched_at, monotonic_fetched_at, "network")
+        if no_cache:
+            raise FetchError("outdated")
+        logger.info("kept the key set of %s: a cache on the way answered with an older copy", self._issuer)
+        self._store.keep(ours, answer, fetched_at, monotonic_fetched_at)
+        return lambda: None
+
+    def _share(self) -> None:
+        snapshot = self._store.snapshot
+        if snapshot is not None:
+            self._shared.write(SharedEntry.of(snapshot.answer, snapshot.fetched_at))
 
     def _adopt(self, entry: SharedEntry | None) -> list[FollowUp]:
         """Install the key set of another process, if it is newer than ours and not too old."""
-        if entry is None or not self._store.would_take(entry.fetched_at):
+        if entry is None or not self._store.would_take(entry.fetched_at, entry.age_seconds):
             return []
         try:
-            key_set = parse_key_set(entry.document.encode("utf-8"))
+            key_set = parse_key_set(entry.answer.document)
         except KeySetError:
             return []
         monotonic_fetched_at = self._clock.monotonic() - max(0.0, self._clock.time() - entry.fetched_at)
         if self._backoff.attempted(monotonic_fetched_at):  # the other process got an answer from the issuer then
             self._succeeded()
-        return [self._install(key_set, entry.fetched_at, monotonic_fetched_at, "cache")]
+        return [self._install(key_set, entry.answer, entry.fetched_at, monotonic_fetched_at, "cache")]
 
     def _follow(self, failure: Failure) -> None:
         """Back off with the fleet after another process's attempt failed."""
@@ -167,9 +193,11 @@ class Refresh:
         if not self._backoff.is_failing:  # once per outage, not per attempt
             logger.warning("the key set of %s cannot be fetched: %s", self._issuer, reason)
 
-    def _install(self, key_set: KeySet, fetched_at: float, monotonic_fetched_at: float, source: str) -> FollowUp:
+    def _install(
+        self, key_set: KeySet, answer: FetchedKeySet, fetched_at: float, monotonic_fetched_at: float, source: str
+    ) -> FollowUp:
         old = self._store.snapshot
-        is_new_material = self._store.install(key_set, fetched_at, monotonic_fetched_at, source)
+        is_new_material = self._store.install(key_set, answer, fetched_at, monotonic_fetched_at, source)
         if key_set.skipped and is_new_material:
             logger.warning(
                 "unusable keys in the key set of %s: %s", self._issuer, "; ".join(sorted(set(key_set.skipped)))

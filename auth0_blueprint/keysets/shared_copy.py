@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
+from auth0_blueprint.keysets.fetch import FetchedKeySet
 from auth0_blueprint.keysets.lease import Fleet
 from auth0_blueprint.sharing.entry_signer import EntrySigner
 from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
@@ -19,10 +20,26 @@ _KIND = "key-set"
 
 
 class SharedEntry(NamedTuple):
-    """A key set document, and when it was fetched (Unix time)."""
+    """A key set document, when it was fetched (Unix time), and what the answer said of its age: see `FetchedKeySet`.
+
+    Entries of earlier releases have the first two members only, and these releases read no others.
+    """
 
     document: str
     fetched_at: float
+    age_seconds: float = 0.0
+    max_age_seconds: float | None = None
+    is_revalidated: bool = False
+
+    @classmethod
+    def of(cls, answer: FetchedKeySet, fetched_at: float) -> Self:
+        """Return the entry for an *answer* that was fetched at *fetched_at* (Unix time)."""
+        return cls(answer.document.decode("utf-8"), fetched_at, *answer[1:])
+
+    @property
+    def answer(self) -> FetchedKeySet:
+        """The answer that was fetched."""
+        return FetchedKeySet(self.document.encode("utf-8"), *self[2:])
 
 
 class SharedKeySet:
@@ -84,7 +101,14 @@ class SharedKeySet:
             value = self._entries.read(_KIND)
         if value is None:
             return None
-        entry = SharedEntry(str(value["document"]), float(value["fetched_at"]))
+        max_age_seconds = value.get("max_age_seconds")
+        entry = SharedEntry(
+            str(value["document"]),
+            float(value["fetched_at"]),
+            float(value.get("age_seconds", 0)),
+            None if max_age_seconds is None else float(max_age_seconds),
+            bool(value.get("is_revalidated")),
+        )
         if not self._newest_seen <= entry.fetched_at <= self._clock.time() + MAX_FUTURE_SECONDS:
             # Once: it stays there until the next fetch, and is read until then.
             if entry.fetched_at != self._outdated_at and not (self._is_ahead and entry.fetched_at < self._newest_seen):

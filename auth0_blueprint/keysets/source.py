@@ -26,7 +26,7 @@ from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.jose.algorithms import Algorithm
 from auth0_blueprint.jose.jwk import VerificationKey
 from auth0_blueprint.keysets.backoff import Backoff
-from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 from auth0_blueprint.keysets.key_set import KeySetError
 from auth0_blueprint.keysets.refresh import Refresh
 from auth0_blueprint.keysets.shared_copy import SharedKeySet
@@ -47,8 +47,9 @@ class KeySource:
 
     Args:
         issuer: the issuer, for logs and status.
-        ttl_seconds, refresh_ahead_seconds, max_stale_seconds, cooldown_seconds: ``AUTH0_JWKS_*``.
-        fetch: returns the document, or raises `FetchError`, in bounded time.
+        ttl_seconds, refresh_ahead_seconds, max_stale_seconds, cooldown_seconds, honors_max_age: ``AUTH0_JWKS_*``.
+        fetch: returns the answer, or raises `FetchError`, in bounded time. It is told whether caches on the way are to
+            be bypassed.
         shared: the key set and the attempts of other processes.
         clock: tells the time.
         single_flight: runs the refreshes in the background.
@@ -64,7 +65,8 @@ class KeySource:
         refresh_ahead_seconds: float,
         max_stale_seconds: float,
         cooldown_seconds: float,
-        fetch: Callable[[], bytes],
+        honors_max_age: bool = False,
+        fetch: Callable[[bool], FetchedKeySet],
         shared: SharedKeySet,
         clock: Clock = SYSTEM_CLOCK,
         single_flight: SingleFlight | None = None,
@@ -80,6 +82,7 @@ class KeySource:
             ttl_seconds=ttl_seconds,
             refresh_ahead_seconds=refresh_ahead_seconds,
             max_stale_seconds=max_stale_seconds,
+            honors_max_age=honors_max_age,
             clock=clock,
         )
         self._refresh = Refresh(
@@ -197,17 +200,22 @@ class KeySource:
     def _snapshot_since(self, moment: float, max_wait_seconds: float, unwanted: Snapshot | None = None) -> Snapshot:
         """Return a key set fetched at *moment* (Unix time) or later: from the fleet, else from the issuer.
 
-        Never the *unwanted* one, whatever its time.
+        Never the *unwanted* one, whatever its time, nor a copy that a cache on the way has not been asked to renew.
 
         Raises:
             KeySetUnavailableError: none arrived within *max_wait_seconds*.
         """
 
         def is_needed() -> bool:
-            return self._store.snapshot is unwanted or self._store.fetched_at < moment
+            snapshot = self._store.snapshot
+            if snapshot is None or snapshot is unwanted or snapshot.fetched_at < moment:
+                return True
+            return not snapshot.answer.is_latest
 
         if is_needed():
-            self._single_flight.join_then_start(self._to_get_newer(is_needed), is_needed, max_wait_seconds)
+            self._single_flight.join_then_start(
+                self._to_get_newer(is_needed, no_cache=True), is_needed, max_wait_seconds
+            )
         if is_needed():
             raise self._unavailable()
         return self._usable_snapshot()
@@ -223,7 +231,7 @@ class KeySource:
             # During our cooldown another process may have fetched the key.
             return is_missing() and (self._may_search() or self._refresh.may_learn())
 
-        get_newer = self._to_get_newer(is_needed)
+        get_newer = self._to_get_newer(is_needed, no_cache=True)
         call = self._single_flight.join_then_start(get_newer, may_start, UNKNOWN_KEY_MAX_WAIT_SECONDS)
         # Read again in any case: a call may have completed since our first read.
         snapshot = self._usable_snapshot()
@@ -244,8 +252,11 @@ class KeySource:
     def _unavailable(self) -> KeySetUnavailableError:
         return KeySetUnavailableError(retry_after_seconds=self._backoff.retry_after_seconds(self._monotonic()))
 
-    def _to_get_newer(self, is_needed: Callable[[], bool]) -> Callable[[Call], None]:
-        """Return the work of a call: adopt what the fleet knows, and ask the issuer if *is_needed* still holds then."""
+    def _to_get_newer(self, is_needed: Callable[[], bool], *, no_cache: bool = False) -> Callable[[Call], None]:
+        """Return the work of a call: adopt what the fleet knows, and ask the issuer if *is_needed* still holds then.
+
+        Scheduled refreshes take what caches on the way have. A search, or an operator, needs what the issuer has now.
+        """
 
         def get_newer(call: Call) -> None:
             def notify_progress() -> None:
@@ -253,7 +264,10 @@ class KeySource:
                     call.notify_progress()
 
             self._refresh.get_newer(
-                is_needed, on_learned=notify_progress, on_outcome=lambda: self._single_flight.complete(call)
+                is_needed,
+                on_learned=notify_progress,
+                on_outcome=lambda: self._single_flight.complete(call),
+                no_cache=no_cache,
             )
 
         return get_newer

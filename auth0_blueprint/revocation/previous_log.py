@@ -17,13 +17,12 @@ class PreviousLog:
     """The log of an earlier release.
 
     Args:
-        entries: what processes of that release share.
+        places: where processes of that release may share one.
     """
 
-    def __init__(self, entries: SignedCache) -> None:
-        self._entries = entries
-        self._epoch: str | None = None
-        self._next = 0
+    def __init__(self, *places: SignedCache) -> None:
+        #: Each place with the epoch of its log, and how far that was read.
+        self._read_to: dict[SignedCache, tuple[str, int]] = dict.fromkeys(places, ("", 0))
 
     def read(self) -> list[Revocation]:
         """Return what was not read before; nothing where there is no such log.
@@ -31,15 +30,21 @@ class PreviousLog:
         Raises:
             CacheUnavailableError: it cannot be read now.
         """
-        manifest: Any = self._entries.read("board", "revocations")
-        if manifest is None:
-            return []
-        epoch, first, end = str(manifest["epoch"]), int(manifest["first"]), int(manifest["next"])
-        begin = max(first, self._next) if epoch == self._epoch else first
         found: list[Revocation] = []
-        for number in range(begin, end, _BATCH):
-            names = [f"{epoch}-{one}" for one in range(number, min(number + _BATCH, end))]
-            values = self._entries.read_many("revocation", names)
-            found += [Revocation(**value) for value in values if value is not None]
-        self._epoch, self._next = epoch, end
+        read_to = {place: _read(place, *position, found) for place, position in self._read_to.items()}
+        self._read_to = read_to  # only when all is read: what is found before a failure is not returned
         return found
+
+
+def _read(entries: SignedCache, known_epoch: str, known_next: int, found: list[Revocation]) -> tuple[str, int]:
+    """Add what is new to *found*; return the epoch of the log, and where it ends."""
+    manifest: Any = entries.read("board", "revocations")
+    if manifest is None:
+        return known_epoch, known_next
+    epoch, first, end = str(manifest["epoch"]), int(manifest["first"]), int(manifest["next"])
+    begin = max(first, known_next) if epoch == known_epoch else first
+    for number in range(begin, end, _BATCH):
+        names = [f"{epoch}-{one}" for one in range(number, min(number + _BATCH, end))]
+        values = entries.read_many("revocation", names)
+        found += [Revocation(**value) for value in values if value is not None]
+    return epoch, end

@@ -52,6 +52,7 @@ class Settings:
     jwks_cooldown_seconds: float
     jwks_timeout_seconds: float
     jwks_max_bytes: int
+    jwks_honor_max_age: bool
     token_cache_size: int
     sync_interval_seconds: float
     revocation: bool
@@ -208,6 +209,7 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         jwks_cooldown_seconds=data["AUTH0_JWKS_COOLDOWN"],
         jwks_timeout_seconds=data["AUTH0_JWKS_TIMEOUT"],
         jwks_max_bytes=data["AUTH0_JWKS_MAX_BYTES"],
+        jwks_honor_max_age=data["AUTH0_JWKS_HONOR_MAX_AGE"],
         token_cache_size=data["AUTH0_TOKEN_CACHE_SIZE"],
         sync_interval_seconds=data["AUTH0_SYNC_INTERVAL"],
         revocation=data["AUTH0_REVOCATION"],

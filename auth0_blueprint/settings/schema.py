@@ -128,6 +128,9 @@ class SettingsSchema(Schema):
     AUTH0_JWKS_COOLDOWN = _seconds(30, 0, 3600, "After a fetch, unknown key ids trigger no other for this long.")
     AUTH0_JWKS_TIMEOUT = _seconds(5, 0.1, 60, "Total time limit for one fetch, whatever the server does.")
     AUTH0_JWKS_MAX_BYTES = _bytes(262_144, 1024, 16_777_216, "Larger key sets are refused.")
+    AUTH0_JWKS_HONOR_MAX_AGE = _switch(
+        False, "Whether `Cache-Control: max-age` of a key set shortens `AUTH0_JWKS_TTL` for it, to no less than 60 s."
+    )
     AUTH0_CACHE_SECRET = custom.Secret(
         load_default=None,
         metadata={

@@ -29,7 +29,7 @@ from auth0_blueprint import (
 from auth0_blueprint.cli.inspection.steps import PROOF_STEPS
 from auth0_blueprint.cli.inspection.unverified import bare_token
 from auth0_blueprint.extension.assembly import assemble
-from auth0_blueprint.keysets.fetch import fetch
+from auth0_blueprint.keysets.fetch import FetchedKeySet, fetch
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
 
@@ -475,9 +475,9 @@ def test_of_several_issuers_each_is_asked_for_its_own_keys(make_app: AppFactory,
     values = {"AUTH0_DOMAIN": list(domains), "AUTH0_AUDIENCE": issuer.audience, "AUTH0_ALGORITHMS": "RS256"}
     settings = load_settings(values, {})
 
-    def fetch_from_this_machine(url: str, timeout_seconds: float, max_bytes: int) -> bytes:
+    def fetch_from_this_machine(url: str, timeout_seconds: float, max_bytes: int, *, no_cache: bool) -> FetchedKeySet:
         domain = url.split("/")[2]
-        return fetch(f"{domains[domain].issuer}.well-known/jwks.json", timeout_seconds, max_bytes)
+        return fetch(f"{domains[domain].issuer}.well-known/jwks.json", timeout_seconds, max_bytes, no_cache=no_cache)
 
     with domains["login.example.com"] as other:
         other.rotate()

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cached_apps import Bomb, add_cached_views, assert_nobody_gets_what_is_not_theirs
+from cached_apps import (
+    Bomb,
+    add_cached_views,
+    assert_nobody_gets_what_is_not_theirs,
+    log_as_an_earlier_release,
+)
 from cachelib.serializers import JSONSerializer
 from conftest import AppFactory, bearer
 from flask import Flask, Response
@@ -113,6 +118,23 @@ def test_a_pickle_planted_under_our_keys_is_never_run(
     assert member.health()["status"] in {"pass", "warn"}
     assert not first.admits_subject("before")
     complete()
+    assert not crater.exists()
+
+
+def test_what_was_revoked_among_the_hosts_own_entries_stays_revoked(
+    host: Host, issuer: LocalIssuer, clean_redis: RedisServer, tmp_path: Path
+) -> None:
+    """A host that stored JSON lent its prefix to earlier releases. A pickle there is never run."""
+    own: dict[str, Any] = {"CACHE_KEY_PREFIX": "mine_"}
+    host.app(CACHE_SERIALIZER=JSONSerializer, **own)
+    stored = log_as_an_earlier_release(host.cache.cache, issuer, SECRET, "eve", "mallory")
+    assert sorted(clean_redis.client.keys("mine_*")) == sorted(f"mine_{key}".encode() for key in stored)
+    crater = tmp_path / "crater"
+    clean_redis.client.set(f"mine_{stored[1]}", pickle.dumps(Bomb(crater)))
+    first = Member(host.app(**own), issuer)
+    assert [first.admits_subject(subject) for subject in ("eve", "mallory", "ada")] == [False, True, True]
+    clean_redis.client.delete(*clean_redis.client.keys("mine_*"))
+    assert not Member(host.app(CACHE_KEY_PREFIX="other_"), issuer).admits_subject("eve")
     assert not crater.exists()
 
 

@@ -17,7 +17,7 @@ from shared_sources import SECRET, make_source
 from auth0_blueprint.concurrency.single_flight import SingleFlight
 from auth0_blueprint.errors import Auth0Error
 from auth0_blueprint.guards.requirements import Requirement, permission_requirement, scope_requirement
-from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 from auth0_blueprint.revocation.blobs import BlobSigner
 from auth0_blueprint.revocation.index import RevocationIndex
 from auth0_blueprint.revocation.service import Revocations
@@ -106,10 +106,10 @@ class Tenant:
         self.keys = {"a": "first"}
         self.is_away = False
 
-    def fetch(self) -> bytes:
+    def fetch(self, _no_cache: bool) -> FetchedKeySet:
         if self.is_away:
             raise FetchError("http_status", status=503)
-        return document(self.keys)
+        return FetchedKeySet(document(self.keys))
 
 
 def sequence_of(verifier: Verifier, steps: tuple[Step, ...]) -> VerificationSequence:

@@ -89,7 +89,7 @@ class KeySetVerdict:
 
 def judge_key_set(document: bytes) -> KeySetVerdict:
     try:
-        content = read_object(document)
+        content = read_object(document.removeprefix(b"\xef\xbb\xbf"))  # RFC 8259 §8.1
     except NotStrictJSONError:
         return KeySetVerdict(False)
     members = content.members.get("keys")

@@ -24,7 +24,7 @@ from servers import ScriptedIssuer, document
 from shared_sources import AHEAD, EDDSA, MAX_STALE, SECRET, TTL, DictBackend, make_shared, make_source
 
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
-from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 from auth0_blueprint.keysets.shared_copy import SharedEntry, SharedKeySet
 from auth0_blueprint.keysets.source import KeySource
 
@@ -179,7 +179,7 @@ class Process:
     def __post_init__(self) -> None:
         self.source: KeySource = make_source(self._fetch, self.world.clock, self.world.shared())
 
-    def _fetch(self) -> bytes:
+    def _fetch(self, no_cache: bool) -> FetchedKeySet:
         world = self.world
         attempt = Attempt(world.clock.uptime)
         with self._lock:
@@ -189,7 +189,7 @@ class Process:
         outcome = world.outcome
         world.scripted.answer = copy.copy(outcome.answer)  # or each raise would add to one and the same traceback
         try:
-            return world.scripted()
+            return world.scripted(no_cache)
         except FetchError as exc:
             attempt.retry_after_seconds = exc.retry_after_seconds
             raise

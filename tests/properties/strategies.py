@@ -210,6 +210,7 @@ _ODD_DOCUMENTS = {
     0: st.binary(max_size=40),
     1: _any_value().map(_encoded),
     2: ANY_JSON.map(lambda value: json.dumps({"keys": value}).encode()),
+    3: _KEY_SETS.map(b"\xef\xbb\xbf".__add__),
 }
 
 #: Key set documents: mostly near-valid, of any shape.
