@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +21,7 @@ from processes import TIMEOUT_SECONDS, eventually, http
 from socketio.exceptions import ConnectionError as NotConnected
 from werkzeug.serving import make_server
 
-from auth0_blueprint import Auth0Blueprint, SocketGuard, recheck_token, requires_auth
+from auth0_blueprint import Auth0Blueprint, SocketGuard, public, recheck_token, requires_auth
 from auth0_blueprint.testing import DPoPKey, LocalIssuer
 
 PAGE = ROOT / "docs" / "how-to" / "sockets.md"
@@ -229,6 +229,24 @@ def test_a_guard_that_would_have_no_effect_is_found(issuer: LocalIssuer) -> None
         assert client.ended.wait(TIMEOUT_SECONDS)  # always_connect=True lets clients in first
     with pytest.raises(TypeError, match="SocketIO"):
         SocketGuard(app)
+
+
+@pytest.mark.parametrize("kind", ["found", "public", "right"])
+def test_a_guard_above_the_decorator_of_an_event_is_found(issuer: LocalIssuer, kind: str) -> None:
+    """At the first request, and at the first connection, which may come before it."""
+    app, sockets = Flask("tested"), SocketIO()
+    sockets.on("connect")(SocketGuard(sockets).connect()(lambda: None))
+    handler = public(lambda: "ran") if kind == "public" else lambda: "ran"
+    register = sockets.on("post", namespace="/")
+    register(requires_auth(handler)) if kind == "right" else requires_auth(register(handler))
+    app.config.update(issuer.settings, TESTING=True)
+    app.register_blueprint(Auth0Blueprint())
+    sockets.init_app(app, async_mode="threading")
+    with serving(app) as address, Client(address) as client:
+        assert client.connect({"token": issuer.token()}) == (kind != "found")
+    refused = pytest.raises(RuntimeError, match=r"event 'post' in namespace '/' stands above @socketio\.on")
+    with refused if kind == "found" else nullcontext():
+        app.test_client().get("/")
 
 
 @pytest.mark.parametrize("namespace", ["/", "/operators"])

@@ -19,6 +19,7 @@ from auth0_blueprint.guards.route_requirements import (
     is_marked_public,
     marks_of,
 )
+from auth0_blueprint.guards.sockets import check_that_event_guards_have_effect
 
 _Hooks = dict[str, Mapping[Any, list[Any]]]
 
@@ -38,6 +39,8 @@ def check_that_guards_have_effect(app: Flask) -> None:
                 "be registered without its guard, mark it @public."
             )
     _check_hooks(app)
+    if "socketio" in app.extensions:
+        check_that_event_guards_have_effect(app.extensions["socketio"])
     _check_that_hooks_reach_their_routes(app)
 
 

@@ -18,8 +18,9 @@ from flask import Flask, current_app, request
 from auth0_blueprint.challenge import response_body
 from auth0_blueprint.errors import AmbiguousHeaderError, Auth0Error
 from auth0_blueprint.guards.authentication import AppState, app_state, current_token, notify_rejected
-from auth0_blueprint.guards.decorators import admit
+from auth0_blueprint.guards.decorators import admit, guarded_functions
 from auth0_blueprint.guards.requirements import ANY_TOKEN, Requirement, scope_requirement
+from auth0_blueprint.guards.route_requirements import PUBLIC_ATTRIBUTE, marks_of
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.credentials import scheme_and_token
 from auth0_blueprint.verification.sequence import Presentation
@@ -64,6 +65,23 @@ def _verify_again(state: AppState, environ: dict[str, Any]) -> AccessToken:
     return access_token
 
 
+def check_that_event_guards_have_effect(socketio: Any) -> None:
+    """Look for guards above the ``@socketio.on`` of *socketio*, a ``flask_socketio.SocketIO``: nothing calls them.
+
+    Raises:
+        RuntimeError: there is one; the message names the event.
+    """
+    for namespace, events in socketio.server.handlers.items() if socketio.server else ():
+        for event, registered in events.items():
+            handler = getattr(registered, "__wrapped__", None)
+            if handler in guarded_functions and not marks_of(handler).get(PUBLIC_ATTRIBUTE, False):
+                raise RuntimeError(
+                    f"The guard of the event {event!r} in namespace {namespace!r} stands above @socketio.on, so it has "
+                    "no effect. To solve this, put @socketio.on on top and the guard below it. If the event is meant "
+                    "to be handled without its guard, mark the handler @public."
+                )
+
+
 class _Connection(NamedTuple):
     app: Flask
     environ: dict[str, Any]
@@ -89,6 +107,7 @@ class SocketGuard:
         self._socketio = socketio
         self._connections: dict[tuple[str, str], _Connection] = {}
         self._is_watching = False
+        self._is_checked = False
         self._lock = threading.Lock()
 
     def connect(self, *scopes: str) -> Callable[[F], F]:
@@ -135,6 +154,9 @@ class SocketGuard:
             raise RuntimeError(
                 "always_connect=True lets clients in before their token is verified. To solve this, leave it out."
             )
+        if not self._is_checked:
+            check_that_event_guards_have_effect(self._socketio)
+            self._is_checked = True
         manager, sid, namespace = self._socketio.server.manager, here.sid, here.namespace
         eio_sid = manager.eio_sid_from_sid(sid, namespace)
         # Out of the room of all clients, which it is in already, until it is known to be one that may listen.
