@@ -21,7 +21,7 @@ from processes import TIMEOUT_SECONDS, eventually, http
 from socketio.exceptions import ConnectionError as NotConnected
 from werkzeug.serving import make_server
 
-from auth0_blueprint import Auth0Blueprint, SocketGuard, public, recheck_token, requires_auth
+from auth0_blueprint import Auth0Blueprint, SocketGuard, public, recheck_token, requires_auth, token_rejected
 from auth0_blueprint.testing import DPoPKey, LocalIssuer
 
 PAGE = ROOT / "docs" / "how-to" / "sockets.md"
@@ -317,6 +317,19 @@ def test_a_revocation_in_another_process_ends_the_connection_at_the_next_check(
         defined.guard._check_all()
         assert client.ended.wait(TIMEOUT_SECONDS)
         assert defined.guard._connections == {}
+
+
+@pytest.mark.parametrize("fails", ["receiver", "teardown"])
+def test_whatever_else_fails_the_client_is_disconnected(page: SimpleNamespace, issuer: LocalIssuer, fails: str) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(fails)
+
+    with Client(page.address) as client:
+        assert client.connect({"token": issuer.token(scope=EVERYTHING, expires_in=2)})
+        if fails == "teardown":
+            page.app.teardown_appcontext_funcs.append(fail)
+        with token_rejected.connected_to(fail) if fails == "receiver" else nullcontext():
+            assert client.ended.wait(TIMEOUT_SECONDS)
 
 
 def test_only_a_connect_handler_has_the_guard_for_it(issuer: LocalIssuer) -> None:

@@ -49,19 +49,18 @@ def recheck_token() -> AccessToken:
     """
     if not current_token:
         return current_token
-    state = app_state()
-    try:
-        return _verify_again(state, request.environ)
-    except Auth0Error as exc:
-        notify_rejected(exc)
-        raise
+    return _verify_again(app_state(), request.environ)
 
 
 def _verify_again(state: AppState, environ: dict[str, Any]) -> AccessToken:
-    scheme, token = scheme_and_token(environ.get(_HEADER), takes_dpop=state.binding.takes_dpop_scheme)
-    # A proof of possession is good for one request.
-    access_token = state.sequence.without("binding").verify(Presentation(token, scheme, environ))
-    state.rules.look_up_user(access_token)
+    try:
+        scheme, token = scheme_and_token(environ.get(_HEADER), takes_dpop=state.binding.takes_dpop_scheme)
+        # A proof of possession is good for one request.
+        access_token = state.sequence.without("binding").verify(Presentation(token, scheme, environ))
+        state.rules.look_up_user(access_token)
+    except Auth0Error as exc:
+        notify_rejected(exc)
+        raise
     return access_token
 
 
@@ -232,16 +231,15 @@ def _state_of(connection: _Connection) -> AppState:
 
 
 def _is_accepted(connection: _Connection) -> bool:
-    with connection.app.app_context():
-        try:
+    try:
+        with connection.app.app_context():
             _verify_again(_state_of(connection), connection.environ)
-        except Auth0Error as exc:
-            notify_rejected(exc)
-            return False
-        except Exception:
-            logger.exception("the token of a socket could not be checked: the client is disconnected")
-            return False
-        return True
+    except Auth0Error:
+        return False
+    except Exception:  # also from receivers of our signals, and from what the app does when its context ends
+        logger.exception("the token of a socket could not be checked: the client is disconnected")
+        return False
+    return True
 
 
 def _or_refuse(handle: Callable[[], Any]) -> Any:
