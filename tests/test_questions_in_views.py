@@ -25,7 +25,7 @@ from auth0_blueprint import (
     requires_scope,
 )
 from auth0_blueprint import requires_scope as needs
-from auth0_blueprint.guards.misused_guards import misused_guards, misused_guards_of
+from auth0_blueprint.guards.misused_guards import _functions_in, misused_guards, misused_guards_of
 from auth0_blueprint.testing import LocalIssuer
 
 GUARDS: list[tuple[Callable[[], Any], str]] = [
@@ -277,6 +277,15 @@ def test_a_guard_that_is_dropped_is_found_at_each_request_until_it_is_mended(
     for _ in range(2):
         with pytest.raises(RuntimeError, match=r"requires_scope\(\) checks nothing in .*, in drops.*: .*has_scope\(\)"):
             app.test_client().get("/nowhere")
+
+
+def test_a_file_is_read_once_for_all_its_views(app: Flask) -> None:
+    """The time of the first request would grow with the square of their number."""
+    _functions_in.cache_clear()
+    for number, view in enumerate((asked, unasked, unasked_but_dropped)):
+        app.add_url_rule(f"/{number}", str(number), view)
+    assert list(misused_guards_of(app))
+    assert _functions_in.cache_info()[:2] == (2, 1)
 
 
 def test_one_that_is_dropped_where_nobody_reads_is_logged(

@@ -124,8 +124,10 @@ def _check_that_hooks_reach_their_routes(app: Flask) -> None:
     for name, blueprint in app.blueprints.items():
         guarding = [scope for scope in _scopes(name) if any(map(_guards, app.before_request_funcs.get(scope, ())))]
         for endpoint, view in app.view_functions.items() if guarding else ():
+            if not _is_route_of(blueprint, endpoint, app):
+                continue
             missing = set(guarding).difference(_scopes(endpoint.rpartition(".")[0]))
-            if missing and _is_route_of(blueprint, endpoint, app) and not _is_guarded_or_public(view):
+            if missing and not _is_guarded_or_public(view):
                 raise RuntimeError(
                     f"The guard of blueprint {min(missing)!r} does not run for endpoint {endpoint!r}, so the route is "
                     f"open: its framework registered it for a blueprint {blueprint.name!r}, and this one is {name!r}. "
