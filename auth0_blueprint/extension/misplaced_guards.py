@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask
@@ -73,6 +74,7 @@ def _is_called_unguarded(function: Any, further_inside: set[int]) -> bool:
         inner in guarded_functions and id(inner) not in further_inside and not _is_bare_by_name(inner)
         for inner in called[1:]
     )
+    is_unguarded = is_unguarded or any(map(_is_guarded_by_name, called))
     return is_unguarded and not any(map(_is_marked_public, called))
 
 
@@ -88,10 +90,24 @@ def _is_bare_by_name(function: Any) -> bool:
 
     ``@requires_auth`` on top of a definition gives the name to the guard.
     """
-    found: Any = sys.modules.get(getattr(function, "__module__", None) or "")
-    for part in getattr(function, "__qualname__", "<lambda>").split("."):
-        found = getattr(found, part, None)
-    return found is not None and any(inner is function for inner in _up_to_guard(found))
+    return any(inner is function for inner in _up_to_guard(_named_as(function)))
+
+
+def _is_guarded_by_name(function: Any) -> bool:
+    """Tell whether the name of *function* leads to it past a guard, also ``@jwt_required()``, which keeps no list."""
+    layers = list(layers_of(_named_as(function)))
+    until = next((index for index, inner in enumerate(layers) if inner is function), 0)
+    return any(map(_is_guard, layers[:until]))
+
+
+def _named_as(function: Any) -> Any:
+    """Return what the name of *function* leads to in its module now."""
+    with suppress(Exception):  # some objects have any attribute, of any kind, and some modules run code when asked
+        found: Any = sys.modules.get(function.__module__)
+        for part in function.__qualname__.split("."):
+            found = getattr(found, part)
+        return found
+    return None
 
 
 def _is_marked_public(function: Any) -> bool:
