@@ -247,6 +247,8 @@ def test_a_guard_above_the_decorator_of_an_event_is_found(issuer: LocalIssuer, k
     refused = pytest.raises(RuntimeError, match=r"event 'post' in namespace '/' stands above @socketio\.on")
     with refused if kind == "found" else nullcontext():
         app.test_client().get("/")
+    app.extensions["socketio"] = "of others"
+    app.test_client().get("/")
 
 
 @pytest.mark.parametrize("namespace", ["/", "/operators"])

@@ -70,7 +70,8 @@ def check_that_event_guards_have_effect(socketio: Any) -> None:
     Raises:
         RuntimeError: there is one; the message names the event.
     """
-    for namespace, events in socketio.server.handlers.items() if socketio.server else ():
+    server = getattr(socketio, "server", None)  # of an extension of that name by others, there may be none
+    for namespace, events in getattr(server, "handlers", {}).items():
         for event, registered in events.items():
             handler = getattr(registered, "__wrapped__", None)
             if handler in guarded_functions and not marks_of(handler).get(PUBLIC_ATTRIBUTE, False):
