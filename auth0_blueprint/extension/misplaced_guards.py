@@ -155,11 +155,7 @@ def _check_that_hooks_reach_their_routes(app: Flask) -> None:
 def _is_guarded_or_public(view: Any) -> bool:
     """Tell whether *view*, for each of its methods, says by itself who may pass."""
     methods = getattr(getattr(view, "view_class", None), "methods", None) or ("GET",)
-    return all(
-        any(REQUIREMENTS_ATTRIBUTE in marks_of(one) for one in functions_of(view, method))
-        or is_marked_public(view, method)
-        for method in methods
-    )
+    return all(any(map(_guards, functions_of(view, method))) or is_marked_public(view, method) for method in methods)
 
 
 def _is_route_of(blueprint: Blueprint, endpoint: str, app: Flask) -> bool:
