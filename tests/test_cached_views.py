@@ -6,17 +6,20 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import flask_restful
+import flask_restx
 import pytest
 from cached_apps import PAGE, add_cached_views, assert_nobody_gets_what_is_not_theirs
 from conftest import AppFactory, bearer
 from documents import python_blocks, run_block
 from flask import Flask
 from flask.testing import FlaskClient
-from flask.views import MethodView
+from flask.views import MethodView, View
 from flask_caching import Cache
 from flask_jwt_extended import jwt_required
 
 from auth0_blueprint import Auth0Blueprint, current_token, protect, public, requires_auth, requires_scope
+from auth0_blueprint.extension.decorator_order import check_decorator_order
 from auth0_blueprint.testing import LocalIssuer
 
 Decorator = Callable[[Any], Any]
@@ -73,7 +76,22 @@ def a_method(*decorators: Decorator) -> Any:
     return view_class.as_view("view")
 
 
-SHAPES = pytest.mark.parametrize("make_view", [a_function, a_class, a_method])
+def a_method_in_a_class(outer: Decorator, *inner: Decorator) -> Any:
+    """The outermost one on the class, the others on its method."""
+    parts = {"get": decorated(lambda _: "seen", inner), "decorators": [outer]}
+    view_class: Any = type("View", (MethodView,), parts)
+    return view_class.as_view("view")
+
+
+def a_dispatcher_in_a_class(outer: Decorator, *inner: Decorator) -> Any:
+    parts = {"dispatch_request": decorated(lambda _: "seen", inner), "decorators": [outer]}
+    view_class: Any = type("View", (View,), parts)
+    return view_class.as_view("view")
+
+
+SHAPES = pytest.mark.parametrize(
+    "make_view", [a_function, a_class, a_method, a_method_in_a_class, a_dispatcher_in_a_class]
+)
 
 
 @SHAPES
@@ -87,6 +105,28 @@ def test_a_cache_above_a_guard_is_found_at_the_first_request(
     for _ in range(2):
         with pytest.raises(RuntimeError, match=r"A cache stands above the guard of endpoint 'wrong'.*above @cache\."):
             app.test_client().get("/auth/health/live")
+
+
+@pytest.mark.parametrize("framework", [flask_restful, flask_restx])
+@pytest.mark.parametrize("guard", [requires_auth, requires_scope("read"), jwt_required()])
+@pytest.mark.parametrize("is_guard_on_method", [False, True])
+def test_it_is_found_among_the_decorators_of_methods(
+    app: Flask, cache: Cache, framework: Any, guard: Decorator, is_guard_on_method: bool
+) -> None:
+    """The last one is outermost. A mapping, as only Flask-RESTful takes it, holds for the methods that it names."""
+    api = framework.Api(app)
+
+    def add(name: str, decorators: Any, method: Any = lambda _: "seen") -> None:
+        parts = {"get": method, "method_decorators": decorators}
+        api.add_resource(type(name, (framework.Resource,), parts), f"/{name}")
+
+    caching, guarded = cache.cached(timeout=60), guard(lambda _: "seen")
+    add("right", [caching, guard])
+    add("other", {"post": [caching]} if framework is flask_restful else [], guarded)
+    check_decorator_order(app)
+    add("wrong", *([caching], guarded) if is_guard_on_method else ([guard, caching],))
+    with pytest.raises(RuntimeError, match="A cache stands above the guard of endpoint 'wrong'"):
+        app.test_client().get("/wrong")
 
 
 @SHAPES

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
+from conftest import AppFactory
 from flask import Blueprint, Flask
 from flask.testing import FlaskClient
 from flask.views import MethodView
@@ -64,6 +65,27 @@ def test_a_guard_above_the_route_decorator_is_found_at_each_request_until_it_is_
     register(app, lambda: "")
     assert refuses_to_start(app)
     assert refuses_to_start(app)
+
+
+def named() -> str:
+    return ""
+
+
+@pytest.mark.parametrize("around", [plain, lambda function: function])
+@pytest.mark.parametrize("guard", [jwt_required(), jwt_required(optional=True), requires_auth])
+def test_a_guard_above_the_decorator_of_a_route_or_hook_has_taken_the_name(
+    make_app: AppFactory, monkeypatch: pytest.MonkeyPatch, guard: Any, around: Callable[..., Any]
+) -> None:
+    """That finds `@jwt_required()` too, which leaves nothing else behind."""
+    for register in (Flask.get, lambda app, _: app.before_request):
+        app = make_app()
+        monkeypatch.setitem(globals(), "named", named)
+        monkeypatch.setitem(globals(), "named", around(guard(register(app, "/")(around(named)))))
+        assert refuses_to_start(app)
+        app = make_app()
+        app.get("/")(around(globals()["named"]))
+        assert not refuses_to_start(app)
+        monkeypatch.undo()
 
 
 def test_guards_below_the_route_decorator_in_any_order_are_fine(app: Flask) -> None:
@@ -157,6 +179,11 @@ def test_an_object_that_answers_everything_is_no_obstacle(app: Flask) -> None:
         @property
         def __wrapped__(self) -> Any:
             return Remote()
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "__qualname__":
+                return Remote()
+            raise AttributeError(name)
 
         def __call__(self) -> str:
             return "reached"

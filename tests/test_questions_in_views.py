@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -24,7 +25,7 @@ from auth0_blueprint import (
     requires_scope,
 )
 from auth0_blueprint import requires_scope as needs
-from auth0_blueprint.guards.misused_guards import misused_guards, misused_guards_of
+from auth0_blueprint.guards.misused_guards import _functions_in, misused_guards, misused_guards_of
 from auth0_blueprint.testing import LocalIssuer
 
 GUARDS: list[tuple[Callable[[], Any], str]] = [
@@ -126,6 +127,13 @@ def passes_payload(view: Callable[[Any], str]) -> Callable[[], str]:
     return functools.wraps(view)(lambda: view("claims"))
 
 
+def passes_payload_unseen(view: Callable[[Any], str]) -> Callable[[], str]:
+    """Like decorators that copy the signature, although they fill a parameter."""
+    wrapper = passes_payload(view)
+    vars(wrapper)["__signature__"] = inspect.signature(view)
+    return wrapper
+
+
 class TestPayload:
     """Other packages pass the claims to the view."""
 
@@ -153,7 +161,7 @@ class TestPayload:
         "view",
         [
             *(lambda: TAKES[0](1), lambda: TAKES[1](), lambda payload=None: TAKES[0](payload), next),
-            passes_payload(lambda payload: str(TAKES[0](payload))),
+            *(passes(lambda payload: str(TAKES[0](payload))) for passes in (passes_payload, passes_payload_unseen)),
         ],
     )
     def test_another_error_stays_what_it_is(self, app: Flask, issuer: LocalIssuer, view: Any) -> None:
@@ -269,6 +277,15 @@ def test_a_guard_that_is_dropped_is_found_at_each_request_until_it_is_mended(
     for _ in range(2):
         with pytest.raises(RuntimeError, match=r"requires_scope\(\) checks nothing in .*, in drops.*: .*has_scope\(\)"):
             app.test_client().get("/nowhere")
+
+
+def test_a_file_is_read_once_for_all_its_views(app: Flask) -> None:
+    """The time of the first request would grow with the square of their number."""
+    _functions_in.cache_clear()
+    for number, view in enumerate((asked, unasked, unasked_but_dropped)):
+        app.add_url_rule(f"/{number}", str(number), view)
+    assert list(misused_guards_of(app))
+    assert _functions_in.cache_info()[:2] == (2, 1)
 
 
 def test_one_that_is_dropped_where_nobody_reads_is_logged(

@@ -155,6 +155,7 @@ NODE = "redis.example:6379"
         ({**SERVER, "CACHE_OPTIONS": {"unknown": "xyzzyplugh"}}, "CACHE_TYPE"),
         ({**SERVER, "CACHE_OPTIONS": {"decode_responses": True}}, "CACHE_TYPE"),
         ({"CACHE_TYPE": 6379}, "CACHE_TYPE"),
+        ({"CACHE_TYPE": "redis://:xyzzyplugh@redis.example:6379/0"}, "CACHE_TYPE"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_at_registration(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +21,7 @@ from processes import TIMEOUT_SECONDS, eventually, http
 from socketio.exceptions import ConnectionError as NotConnected
 from werkzeug.serving import make_server
 
-from auth0_blueprint import Auth0Blueprint, SocketGuard, recheck_token, requires_auth
+from auth0_blueprint import Auth0Blueprint, SocketGuard, public, recheck_token, requires_auth, token_rejected
 from auth0_blueprint.testing import DPoPKey, LocalIssuer
 
 PAGE = ROOT / "docs" / "how-to" / "sockets.md"
@@ -231,6 +231,26 @@ def test_a_guard_that_would_have_no_effect_is_found(issuer: LocalIssuer) -> None
         SocketGuard(app)
 
 
+@pytest.mark.parametrize("kind", ["found", "public", "right"])
+def test_a_guard_above_the_decorator_of_an_event_is_found(issuer: LocalIssuer, kind: str) -> None:
+    """At the first request, and at the first connection, which may come before it."""
+    app, sockets = Flask("tested"), SocketIO()
+    sockets.on("connect")(SocketGuard(sockets).connect()(lambda: None))
+    handler = public(lambda: "ran") if kind == "public" else lambda: "ran"
+    register = sockets.on("post", namespace="/")
+    register(requires_auth(handler)) if kind == "right" else requires_auth(register(handler))
+    app.config.update(issuer.settings, TESTING=True)
+    app.register_blueprint(Auth0Blueprint())
+    sockets.init_app(app, async_mode="threading")
+    with serving(app) as address, Client(address) as client:
+        assert client.connect({"token": issuer.token()}) == (kind != "found")
+    refused = pytest.raises(RuntimeError, match=r"event 'post' in namespace '/' stands above @socketio\.on")
+    with refused if kind == "found" else nullcontext():
+        app.test_client().get("/")
+    app.extensions["socketio"] = "of others"
+    app.test_client().get("/")
+
+
 @pytest.mark.parametrize("namespace", ["/", "/operators"])
 @pytest.mark.parametrize("by", ["expiry", "revocation"])
 def test_who_only_listens_is_disconnected_when_the_token_ends(
@@ -299,6 +319,19 @@ def test_a_revocation_in_another_process_ends_the_connection_at_the_next_check(
         defined.guard._check_all()
         assert client.ended.wait(TIMEOUT_SECONDS)
         assert defined.guard._connections == {}
+
+
+@pytest.mark.parametrize("fails", ["receiver", "teardown"])
+def test_whatever_else_fails_the_client_is_disconnected(page: SimpleNamespace, issuer: LocalIssuer, fails: str) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(fails)
+
+    with Client(page.address) as client:
+        assert client.connect({"token": issuer.token(scope=EVERYTHING, expires_in=2)})
+        if fails == "teardown":
+            page.app.teardown_appcontext_funcs.append(fail)
+        with token_rejected.connected_to(fail) if fails == "receiver" else nullcontext():
+            assert client.ended.wait(TIMEOUT_SECONDS)
 
 
 def test_only_a_connect_handler_has_the_guard_for_it(issuer: LocalIssuer) -> None:

@@ -217,7 +217,8 @@ def _backend_class(app: Flask) -> type[Any]:
 
 
 def _class_named(name: Any) -> type[Any]:
-    if not isinstance(name, str):
+    # Anything else may be a URL with a password, which no error may repeat.
+    if not isinstance(name, str) or not all(map(str.isidentifier, name.split("."))):
         raise ConfigurationError({"CACHE_TYPE": "must be the name of a cache of flask-caching: try RedisCache"})
     try:
         found = import_string(name if "." in name else f"flask_caching.backends.{name}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from flask import Flask
 
 from auth0_blueprint.guards.decorators import layers_of
+from auth0_blueprint.guards.guard import Guard
 from auth0_blueprint.guards.route_requirements import PUBLIC_ATTRIBUTE, marks_of
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
@@ -34,21 +35,38 @@ def check_decorator_order(app: Flask) -> None:
         RuntimeError: the answer of a view is cached in front of its guard, and the view is not marked `public`.
     """
     for endpoint, view in app.view_functions.items():
-        for function in _functions_of(view):
-            kinds = list(_kinds_of(function))
-            if _stands_above(CACHE, GUARD, kinds) and not _is_public(view, function):
+        for method, layers in _layers_of_methods(view):
+            if _stands_above(CACHE, GUARD, layers) and not _is_public(view, method):
                 raise RuntimeError(
                     f"A cache stands above the guard of endpoint {endpoint!r}, so everybody gets the first caller's "
                     "answer, also without a token. To solve this, put the guard above @cache.cached (or "
                     "@cache.memoize), and if the answer depends on the caller, so must its key. If everybody may have "
                     "the answer, mark the view @public."
                 )
-            if _stands_above(GUARD, CORS, kinds):
+        for function in _functions_of(view):
+            if _stands_above(GUARD, CORS, layers_of(function)):
                 logger.warning(
                     "the guard of endpoint %r stands above @cross_origin(), so it refuses preflight requests: put "
                     "@cross_origin() above the guard",
                     endpoint,
                 )
+
+
+def _layers_of_methods(view: Any) -> Iterator[tuple[Any, list[Any]]]:
+    """Yield each method of the class behind *view*, and all that stands around it; of a function, that alone."""
+    view_class = getattr(view, "view_class", None)
+    around = [*layers_of(view), *layers_of(getattr(view_class, "dispatch_request", None))]
+    for name in getattr(view_class, "methods", None) or ("GET",):
+        method = getattr(view_class, name.lower(), None)
+        yield method, [*around, *_method_decorators(view_class, name), *layers_of(method)]
+
+
+def _method_decorators(view_class: Any, name: str) -> Iterable[Any]:
+    """Return what Flask-RESTX and Flask-RESTful put around the method *name* at each request, the outermost first."""
+    decorators = getattr(view_class, "method_decorators", ())
+    if isinstance(decorators, Mapping):
+        decorators = decorators.get(name.lower(), ())
+    return reversed(decorators) if isinstance(decorators, (list, tuple)) else ()
 
 
 def _functions_of(view: Any) -> Iterator[Any]:
@@ -64,15 +82,18 @@ def _is_public(view: Any, function: Any) -> bool:
     return any(marks_of(each).get(PUBLIC_ATTRIBUTE, False) for each in marked)
 
 
-def _stands_above(outer: str, inner: str, kinds: list[str]) -> bool:
+def _stands_above(outer: str, inner: str, layers: Iterable[Any]) -> bool:
+    kinds = list(_kinds_of(layers))
     return outer in kinds and inner in kinds[kinds.index(outer) :]
 
 
-def _kinds_of(function: Any) -> Iterator[str]:
-    """Yield what the known decorators on *function* are, from the outside in."""
-    for layer in layers_of(function):
+def _kinds_of(layers: Iterable[Any]) -> Iterator[str]:
+    """Yield what the known decorators among *layers*, or their wrappers, are."""
+    for layer in layers:
         if isinstance(layer, _LRU_CACHE):
             yield CACHE
+        if isinstance(layer, Guard):
+            yield GUARD
         # The ``__module__`` of a wrapper is that of what it wraps.
         module = str(getattr(layer, "__globals__", {}).get("__name__", ""))
         kind = _MODULES.get(module) or _MODULES.get(module.partition(".")[0])

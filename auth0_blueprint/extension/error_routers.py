@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask
@@ -62,7 +63,9 @@ def _apis(app: Flask) -> Iterator[Any]:
             if _is_api(function.__self__):
                 yield function.__self__
         elif inspect.isfunction(function):
-            pending += inspect.getclosurevars(function).nonlocals.values()
+            for cell in function.__closure__ or ():
+                with suppress(ValueError):  # not filled
+                    pending.append(cell.cell_contents)
 
 
 def _is_api(owner: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask
@@ -19,6 +20,7 @@ from auth0_blueprint.guards.route_requirements import (
     is_marked_public,
     marks_of,
 )
+from auth0_blueprint.guards.sockets import check_that_event_guards_have_effect
 
 _Hooks = dict[str, Mapping[Any, list[Any]]]
 
@@ -38,6 +40,8 @@ def check_that_guards_have_effect(app: Flask) -> None:
                 "be registered without its guard, mark it @public."
             )
     _check_hooks(app)
+    if "socketio" in app.extensions:
+        check_that_event_guards_have_effect(app.extensions["socketio"])
     _check_that_hooks_reach_their_routes(app)
 
 
@@ -70,6 +74,7 @@ def _is_called_unguarded(function: Any, further_inside: set[int]) -> bool:
         inner in guarded_functions and id(inner) not in further_inside and not _is_bare_by_name(inner)
         for inner in called[1:]
     )
+    is_unguarded = is_unguarded or any(map(_is_guarded_by_name, called))
     return is_unguarded and not any(map(_is_marked_public, called))
 
 
@@ -85,10 +90,24 @@ def _is_bare_by_name(function: Any) -> bool:
 
     ``@requires_auth`` on top of a definition gives the name to the guard.
     """
-    found: Any = sys.modules.get(getattr(function, "__module__", None) or "")
-    for part in getattr(function, "__qualname__", "<lambda>").split("."):
-        found = getattr(found, part, None)
-    return found is not None and any(inner is function for inner in _up_to_guard(found))
+    return any(inner is function for inner in _up_to_guard(_named_as(function)))
+
+
+def _is_guarded_by_name(function: Any) -> bool:
+    """Tell whether the name of *function* leads to it past a guard, also ``@jwt_required()``, which keeps no list."""
+    layers = list(layers_of(_named_as(function)))
+    until = next((index for index, inner in enumerate(layers) if inner is function), 0)
+    return any(map(_is_guard, layers[:until]))
+
+
+def _named_as(function: Any) -> Any:
+    """Return what the name of *function* leads to in its module now."""
+    with suppress(Exception):  # some objects have any attribute, of any kind, and some modules run code when asked
+        found: Any = sys.modules.get(function.__module__)
+        for part in function.__qualname__.split("."):
+            found = getattr(found, part)
+        return found
+    return None
 
 
 def _is_marked_public(function: Any) -> bool:
@@ -121,8 +140,10 @@ def _check_that_hooks_reach_their_routes(app: Flask) -> None:
     for name, blueprint in app.blueprints.items():
         guarding = [scope for scope in _scopes(name) if any(map(_guards, app.before_request_funcs.get(scope, ())))]
         for endpoint, view in app.view_functions.items() if guarding else ():
+            if not _is_route_of(blueprint, endpoint, app):
+                continue
             missing = set(guarding).difference(_scopes(endpoint.rpartition(".")[0]))
-            if missing and _is_route_of(blueprint, endpoint, app) and not _is_guarded_or_public(view):
+            if missing and not _is_guarded_or_public(view):
                 raise RuntimeError(
                     f"The guard of blueprint {min(missing)!r} does not run for endpoint {endpoint!r}, so the route is "
                     f"open: its framework registered it for a blueprint {blueprint.name!r}, and this one is {name!r}. "
@@ -134,11 +155,7 @@ def _check_that_hooks_reach_their_routes(app: Flask) -> None:
 def _is_guarded_or_public(view: Any) -> bool:
     """Tell whether *view*, for each of its methods, says by itself who may pass."""
     methods = getattr(getattr(view, "view_class", None), "methods", None) or ("GET",)
-    return all(
-        any(REQUIREMENTS_ATTRIBUTE in marks_of(one) for one in functions_of(view, method))
-        or is_marked_public(view, method)
-        for method in methods
-    )
+    return all(any(map(_guards, functions_of(view, method))) or is_marked_public(view, method) for method in methods)
 
 
 def _is_route_of(blueprint: Blueprint, endpoint: str, app: Flask) -> bool:

@@ -79,12 +79,15 @@ def explain_missing_argument(
 ) -> None:
     """Say what to do if the call of *view* failed because of a parameter that its route does not fill.
 
+    What the view itself raised is left alone: a decorator may fill the parameter, and copy the view's signature.
+
     Other packages pass the claims to the view, often as ``payload``.
 
     Raises:
         TypeError: that is the reason.
     """
-    missing = _missing_parameters(view, args, kwargs)
+    has_begun = error.__traceback__ is not None and error.__traceback__.tb_next is not None
+    missing = [] if has_begun else _missing_parameters(view, args, kwargs)
     if missing:
         raise TypeError(
             f"The view {getattr(view, '__name__', view)!r} has the parameter {missing[0]!r}, which its route does "

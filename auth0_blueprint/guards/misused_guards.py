@@ -7,6 +7,7 @@ raises nothing: the view answers everybody. This reads the source of views, as f
 from __future__ import annotations
 
 import ast
+import functools
 import linecache
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -152,11 +153,19 @@ def _names_in(code: CodeType) -> set[str]:
 
 def _nodes_of(code: CodeType, module: dict[str, Any]) -> list[ast.AST]:
     """Return the function of which *code* was made, as its source has it; several lambdas may begin in one line."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(code.co_filename, module)))
-    except (SyntaxError, ValueError):
-        return []
-    return [node for node in ast.walk(tree) if _begins(node) == (code.co_name, code.co_firstlineno)]
+    source = "".join(linecache.getlines(code.co_filename, module))
+    return _functions_in(source).get((code.co_name, code.co_firstlineno), [])
+
+
+@functools.lru_cache(maxsize=1)  # the views of a file come one after the other
+def _functions_in(source: str) -> dict[tuple[str, int], list[ast.AST]]:
+    """Return the functions in *source* by their names and first lines."""
+    found: dict[tuple[str, int], list[ast.AST]] = {}
+    with suppress(SyntaxError, ValueError):
+        for node in ast.walk(ast.parse(source)):
+            if (begin := _begins(node)) is not None:
+                found.setdefault(begin, []).append(node)
+    return found
 
 
 def _begins(node: ast.AST) -> tuple[str, int] | None:

@@ -18,8 +18,9 @@ from flask import Flask, current_app, request
 from auth0_blueprint.challenge import response_body
 from auth0_blueprint.errors import AmbiguousHeaderError, Auth0Error
 from auth0_blueprint.guards.authentication import AppState, app_state, current_token, notify_rejected
-from auth0_blueprint.guards.decorators import admit
+from auth0_blueprint.guards.decorators import admit, guarded_functions
 from auth0_blueprint.guards.requirements import ANY_TOKEN, Requirement, scope_requirement
+from auth0_blueprint.guards.route_requirements import PUBLIC_ATTRIBUTE, marks_of
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.credentials import scheme_and_token
 from auth0_blueprint.verification.sequence import Presentation
@@ -48,20 +49,37 @@ def recheck_token() -> AccessToken:
     """
     if not current_token:
         return current_token
-    state = app_state()
-    try:
-        return _verify_again(state, request.environ)
-    except Auth0Error as exc:
-        notify_rejected(exc)
-        raise
+    return _verify_again(app_state(), request.environ)
 
 
 def _verify_again(state: AppState, environ: dict[str, Any]) -> AccessToken:
-    scheme, token = scheme_and_token(environ.get(_HEADER), takes_dpop=state.binding.takes_dpop_scheme)
-    # A proof of possession is good for one request.
-    access_token = state.sequence.without("binding").verify(Presentation(token, scheme, environ))
-    state.rules.look_up_user(access_token)
+    try:
+        scheme, token = scheme_and_token(environ.get(_HEADER), takes_dpop=state.binding.takes_dpop_scheme)
+        # A proof of possession is good for one request.
+        access_token = state.sequence.without("binding").verify(Presentation(token, scheme, environ))
+        state.rules.look_up_user(access_token)
+    except Auth0Error as exc:
+        notify_rejected(exc)
+        raise
     return access_token
+
+
+def check_that_event_guards_have_effect(socketio: Any) -> None:
+    """Look for guards above the ``@socketio.on`` of *socketio*, a ``flask_socketio.SocketIO``: nothing calls them.
+
+    Raises:
+        RuntimeError: there is one; the message names the event.
+    """
+    server = getattr(socketio, "server", None)  # of an extension of that name by others, there may be none
+    for namespace, events in getattr(server, "handlers", {}).items():
+        for event, registered in events.items():
+            handler = getattr(registered, "__wrapped__", None)
+            if handler in guarded_functions and not marks_of(handler).get(PUBLIC_ATTRIBUTE, False):
+                raise RuntimeError(
+                    f"The guard of the event {event!r} in namespace {namespace!r} stands above @socketio.on, so it has "
+                    "no effect. To solve this, put @socketio.on on top and the guard below it. If the event is meant "
+                    "to be handled without its guard, mark the handler @public."
+                )
 
 
 class _Connection(NamedTuple):
@@ -89,6 +107,7 @@ class SocketGuard:
         self._socketio = socketio
         self._connections: dict[tuple[str, str], _Connection] = {}
         self._is_watching = False
+        self._is_checked = False
         self._lock = threading.Lock()
 
     def connect(self, *scopes: str) -> Callable[[F], F]:
@@ -135,6 +154,9 @@ class SocketGuard:
             raise RuntimeError(
                 "always_connect=True lets clients in before their token is verified. To solve this, leave it out."
             )
+        if not self._is_checked:
+            check_that_event_guards_have_effect(self._socketio)
+            self._is_checked = True
         manager, sid, namespace = self._socketio.server.manager, here.sid, here.namespace
         eio_sid = manager.eio_sid_from_sid(sid, namespace)
         # Out of the room of all clients, which it is in already, until it is known to be one that may listen.
@@ -210,16 +232,15 @@ def _state_of(connection: _Connection) -> AppState:
 
 
 def _is_accepted(connection: _Connection) -> bool:
-    with connection.app.app_context():
-        try:
+    try:
+        with connection.app.app_context():
             _verify_again(_state_of(connection), connection.environ)
-        except Auth0Error as exc:
-            notify_rejected(exc)
-            return False
-        except Exception:
-            logger.exception("the token of a socket could not be checked: the client is disconnected")
-            return False
-        return True
+    except Auth0Error:
+        return False
+    except Exception:  # also from receivers of our signals, and from what the app does when its context ends
+        logger.exception("the token of a socket could not be checked: the client is disconnected")
+        return False
+    return True
 
 
 def _or_refuse(handle: Callable[[], Any]) -> Any:

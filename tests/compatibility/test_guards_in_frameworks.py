@@ -349,7 +349,8 @@ def test_a_protected_blueprint_that_loses_its_resources_is_found(
 @pytest.mark.parametrize(
     ("options", "members", "status"),
     [
-        ({"decorators": [requires_auth]}, {}, 401),
+        *(({"decorators": [guard]}, {}, 401) for guard in (requires_auth, jwt_required())),
+        ({"decorators": [jwt_required(optional=True)]}, {}, 500),
         ({}, {"get": requires_auth(read), "post": requires_auth(read)}, 401),
         ({}, {"get": requires_auth(read), "post": read}, 500),
         ({}, {"get": public(lambda _: "open")}, 200),
