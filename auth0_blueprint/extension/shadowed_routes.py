@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import RequestRedirect, Rule
+from werkzeug.routing import Rule
 
 from auth0_blueprint.guards.route_requirements import has_automatic_options
 from auth0_blueprint.routes.access import is_of_package, settings_requirements
@@ -72,11 +72,12 @@ def _hidden_of(app: Flask, settings: Settings, ours: Rule, other: Rule) -> Itera
 
 def _hidden(app: Flask, ours: Rule, other: Rule, method: str) -> Rule | None:
     """Return which of two rules is not reached, as the routing of *app* itself says."""
-    adapter = app.url_map.bind(ours.host or "localhost", subdomain=ours.subdomain or "")
+    subdomain = None if app.url_map.host_matching else ours.subdomain
     try:
+        adapter = app.url_map.bind(ours.host or "localhost", subdomain=subdomain)
         path = adapter.build(ours.endpoint, dict.fromkeys(ours.arguments, "a"), method, append_unknown=False)
         found, _ = adapter.match(path, method, return_rule=True, websocket=ours.websocket)
-    except (HTTPException, RequestRedirect, LookupError, ValueError):
+    except (HTTPException, LookupError, ValueError):  # neither is reached, as far as can be seen
         return None
     return {id(ours): other, id(other): ours}.get(id(found))
 
