@@ -50,7 +50,7 @@ def shadowed_routes_of(app: Flask, settings: Settings) -> Iterator[ShadowedRoute
     """Yield each route that is never reached, of two of which one is the app's and the other ours."""
     by_place: dict[tuple[object, ...], list[Rule]] = {}
     for rule in app.url_map.iter_rules():
-        if not rule.build_only and rule.redirect_to is None and rule.alias is False:
+        if not rule.build_only and rule.redirect_to is None:
             by_place.setdefault((rule.rule, rule.host, rule.subdomain, rule.websocket), []).append(rule)
     for rules in by_place.values():
         ours = [rule for rule in rules if _is_ours(app, rule)]

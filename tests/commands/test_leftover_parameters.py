@@ -16,6 +16,7 @@ from flask import Blueprint, Flask, request
 from flask.views import MethodView, View
 from flask_cors import cross_origin
 from programs import command
+from werkzeug.routing import Rule
 
 from auth0_blueprint import protect, public, requires_auth, requires_permission
 from auth0_blueprint.extension.leftover_parameters import leftover_parameters_of
@@ -41,6 +42,10 @@ def gives(view: Callable[..., Any]) -> Callable[..., Any]:
     return functools.wraps(view)(lambda *args, **kwargs: view("claims", *args, **kwargs))
 
 
+def gives_by_name(view: Callable[..., Any]) -> Callable[..., Any]:
+    return functools.wraps(view)(lambda **names: view(payload="claims", **names))
+
+
 def pretends(view: Callable[..., Any]) -> Callable[..., Any]:
     """Fill a parameter, and show the signature of *view*."""
     wrapper = lambda *args, **kwargs: view("claims", *args, **kwargs)  # noqa: E731 - as the package `decorator` does
@@ -64,6 +69,11 @@ class Methods(MethodView):
 class GuardedMethods(Methods):
     decorators: ClassVar = [requires_auth]
     init_every_request = False
+
+
+class OneMethod(MethodView):
+    def get(self, payload: Any) -> str:
+        return "answered"
 
 
 class Dispatching(View):
@@ -95,7 +105,7 @@ VIEWS: dict[str, list[Callable[..., Any]]] = {
     "": [
         *(takes, public(takes), gives(takes), cross_origin()(requires_auth(takes)), fje.jwt_required()(takes)),
         *(gives(requires_auth(takes)), Methods.as_view("a"), GuardedMethods.as_view("b"), OwnDispatch.as_view("c")),
-        *(Dispatching.as_view("d"), Methods().get),
+        *(Dispatching.as_view("d"), Methods().get, gives_by_name(OneMethod.as_view("e"))),
         *(requires_auth(view) for view in BEHIND_A_GUARD),
     ],
     "/by/<int:number>": [requires_auth(takes_both), Methods.as_view("f"), gives(takes_both)],
@@ -127,6 +137,9 @@ def test_what_is_found_is_what_fails(make_app: AppFactory, issuer: LocalIssuer) 
             app.add_url_rule(f"/{number}{end}", f"{number}:{end}", view)
     app.add_url_rule("/two/<payload>", "two", requires_auth(takes))
     app.add_url_rule("/two", "two", defaults={"payload": "set"})
+    app.url_map.add(Rule("/moved", endpoint="moved", redirect_to="/two"))
+    app.url_map.add(Rule("/built", endpoint="moved", build_only=True))
+    app.view_functions["moved"] = takes
     assert endpoints_found(app) == answered_500(app, issuer)
     assert len(endpoints_found(app)) > 10
 
