@@ -72,13 +72,14 @@ def _hidden_of(app: Flask, settings: Settings, ours: Rule, other: Rule) -> Itera
 
 def _hidden(app: Flask, ours: Rule, other: Rule, method: str) -> Rule | None:
     """Return which of two rules is not reached, as the routing of *app* itself says."""
-    subdomain = None if app.url_map.host_matching else ours.subdomain
+    of_host = app.url_map.host_matching
     try:
-        adapter = app.url_map.bind(ours.host or "localhost", subdomain=subdomain)
-        path = adapter.build(ours.endpoint, dict.fromkeys(ours.arguments, "a"), method, append_unknown=False)
+        # Of an unknown converter, in the prefix of the blueprint, this may be no value.
+        domain, path = ours.build(dict.fromkeys(ours.arguments, "1"), append_unknown=False) or ("", "")
+        adapter = app.url_map.bind(domain if of_host else "localhost", subdomain=None if of_host else domain)
         found, _ = adapter.match(path, method, return_rule=True, websocket=ours.websocket)
-    except (HTTPException, LookupError, ValueError):  # neither is reached, as far as can be seen
-        return None
+    except (HTTPException, ValueError, TypeError, LookupError, AttributeError):
+        return None  # also where another route redirects: neither is reached
     return {id(ours): other, id(other): ours}.get(id(found))
 
 
