@@ -18,7 +18,7 @@ from flask_jwt_extended import current_user, jwt_required
 from refusals import NO_CREDENTIALS, seen, segment
 
 import auth0_blueprint
-from auth0_blueprint import Auth0Blueprint, Auth0Error
+from auth0_blueprint import Auth0Blueprint, Auth0Error, requires_permission
 from auth0_blueprint.testing import LocalIssuer
 
 README = ROOT / "README.md"
@@ -207,8 +207,24 @@ REQUESTS: dict[str, Callable[[LocalIssuer], str | None]] = {
 def table_for_clients() -> dict[str, str]:
     """Return the last column of the table by its first one."""
     _, _, section = MIGRATING.read_text(encoding="utf-8").partition("## What changes for clients")
-    rows = [line.strip("| ").split(" | ") for line in section.partition("\n## ")[0].splitlines() if line[:2] == "| "]
+    return last_column(section.partition("\n### ")[0])
+
+
+def last_column(section: str) -> dict[str, str]:
+    """Return the last column of the table in *section* by its first one."""
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line[:2] == "| "]
     return {row[0]: row[-1].replace("`", "") for row in rows[1:]}
+
+
+def test_tokens_without_a_permission_get_the_answers_that_the_page_promises(app: Flask, issuer: LocalIssuer) -> None:
+    app.add_url_rule("/", view_func=requires_permission("get:things")(lambda: ""))
+    without, empty = issuer.token(permissions=["get:others"]), issuer.token(without=("permissions",))
+    answers = {}
+    for name, token in {"without the permission": without, "without the claim `permissions`": empty}.items():
+        response = app.test_client().get("/", headers=bearer(token))
+        answers[name] = f"{response.status_code} {response.get_json()['code']}"
+    _, _, section = MIGRATING.read_text(encoding="utf-8").partition("### Permissions")
+    assert answers == last_column(section.partition("\n### ")[0])
 
 
 def test_clients_get_the_answers_that_the_table_promises(moved: FlaskClient, issuer: LocalIssuer) -> None:
@@ -232,11 +248,17 @@ def _answer_in_an_outage() -> str:
     return f"{response.status_code} {response.get_json()['code']}"
 
 
-def test_the_old_body_can_be_kept(app: Flask) -> None:
-    """For clients of the python-jose quickstart that cannot change."""
-    (code,) = blocks(MIGRATING, "What changes for clients")
+@pytest.mark.parametrize(
+    ("number", "body"),
+    [
+        (0, {"code": "authorization_header_missing", "description": "The request has no Authorization header."}),
+        (1, {"success": False, "error": 401, "message": "The request has no Authorization header."}),
+    ],
+)
+def test_the_old_body_can_be_kept(app: Flask, number: int, body: dict[str, Any]) -> None:
+    """For clients of the python-jose quickstart, and of many projects after it, that cannot change."""
+    code = blocks(MIGRATING, "The old body")[number]
     assert run_block(MIGRATING, code, app=app)["Auth0Error"] is Auth0Error
-    body = {"code": "authorization_header_missing", "description": "The request has no Authorization header."}
     assert seen(app.test_client().get("/auth/me")) == replace(NO_CREDENTIALS, body=body)
 
 
@@ -244,4 +266,4 @@ def test_each_starting_point_is_shown_before_and_after() -> None:
     shown = re.findall(r"^### (Before|After)$", MIGRATING.read_text(encoding="utf-8"), re.MULTILINE)
     assert shown == ["Before", "After"] * 4
     titles = [block.title for block in python_blocks(MIGRATING) if not block.mark]
-    assert titles == HABITS + ["After"] * 4 + ["What changes for clients"]
+    assert titles == HABITS + ["After"] * 4 + ["The old body"] * 2

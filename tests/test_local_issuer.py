@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar
+from unittest.mock import patch
 
 import pytest
 import refusals
 import requests
 from conftest import bearer
+from dotenv import load_dotenv
 from flask import Flask, request
 from flask.testing import FlaskClient
 from refusals import answer_to, claims_of, forbidden, guarded, header_of, passes, seen
@@ -52,6 +56,21 @@ def own_issuer() -> Iterator[LocalIssuer]:
 def test_its_tokens_pass_in_every_family_of_algorithms(algorithm: str) -> None:
     with LocalIssuer(algorithm=algorithm) as issuer:
         assert bearer_client(app_of(issuer), issuer.token()).get("/auth/me").status_code == 200
+
+
+def test_its_settings_work_as_environment_variables(
+    own_issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Over others there, and over those of a ``.env`` file that is read later."""
+    (tmp_path / ".env").write_text("AUTH0_DOMAIN=example.eu.auth0.com\nAUTH0_JWKS_URL=https://example.com/keys\n")
+    monkeypatch.setenv("AUTH0_DOMAIN", "example.eu.auth0.com")
+    with patch.dict(os.environ, own_issuer.environ):
+        load_dotenv(tmp_path / ".env")
+        app = Flask("tested")
+        app.register_blueprint(Auth0Blueprint())
+    assert os.environ["AUTH0_DOMAIN"] == "example.eu.auth0.com"
+    assert "AUTH0_ISSUER" not in os.environ
+    assert bearer_client(app, own_issuer.token()).get("/auth/me").status_code == 200
 
 
 def test_it_starts_only_when_asked_and_may_be_stopped_twice() -> None:

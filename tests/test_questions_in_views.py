@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import inspect
 import logging
@@ -17,6 +18,8 @@ from flask.views import MethodView
 import auth0_blueprint
 from auth0_blueprint import (
     current_token,
+    has_permission,
+    has_scope,
     requires_auth,
     requires_claim,
     requires_organization,
@@ -80,12 +83,37 @@ def test_a_guard_keeps_the_signature_of_its_view_for_type_checkers() -> None:
         assert None not in {accepts_numbers, accepts_texts, waits}
 
 
+class Permission(enum.Enum):
+    GET = "get:things"
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (
+            lambda: requires_permission(permission="get:x"),  # type: ignore[arg-type]
+            r"no keyword 'permission'. .* without a keyword: @requires_permission\('get:x'\)\.$",
+        ),
+        (lambda: requires_scope(required_scope="a"), r"without a keyword: @requires_scope\('a'\)\.$"),  # type: ignore[arg-type]
+        (lambda: has_scope(scope="a"), r"without a keyword: has_scope\('a'\)\.$"),  # type: ignore[arg-type]
+        (lambda: has_permission("a", payload={}), r"no keyword 'payload'.*without a keyword\.$"),  # type: ignore[arg-type]
+        (lambda: requires_scope("a", anyof=True), r"requires_scope\(\) takes no keyword 'anyof'\.$"),  # type: ignore[arg-type]
+        (lambda: requires_permission(Permission.GET), r"not as Permission\. Give its \.value\.$"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_name_that_is_given_in_another_way_names_the_remedy(call: Callable[[], object], says: str) -> None:
+    """As other packages take it. Type checkers see it, too."""
+    with pytest.raises(TypeError, match=says):
+        call()
+
+
 class TestRequiresAuthWithAPermission:
     @pytest.mark.parametrize(
         ("arguments", "options"),
         [
             *((("get:things",), {}), (("",), {}), (("get:things", "post:things"), {}), ((["get:things"],), {})),
             *(((), {"permission": "get:things"}), ((), {"permissions": ("get:things",)}), ((lambda: "", "a"), {})),
+            *(((Permission.GET,), {}), ((), {"permission": Permission.GET})),
         ],
     )
     def test_the_error_names_requires_permission(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
@@ -141,7 +169,12 @@ class TestPayload:
         ("path", "view"),
         [
             *(("/", lambda payload: "secret"), ("/<int:drink_id>", lambda jwt, drink_id: "secret"), ("/", later)),
-            *(("/<int:drink_id>", Partly()), ("/", lambda payload, /: "secret"), ("/", WithPayload.as_view("method"))),
+            *(
+                ("/<int:drink_id>", Partly()),
+                ("/", lambda payload, /: "secret"),
+                ("/", lambda *, payload: "secret"),
+                ("/", WithPayload.as_view("method")),
+            ),
         ],
     )
     def test_a_parameter_that_the_route_does_not_fill_names_the_remedy(

@@ -255,6 +255,19 @@ class TestDefaultsAndWarnings:
         assert "API_ID" in caplog.text
         assert load_settings({}, {**old, "AUTH0_AUDIENCE": "new"}).audience == ("new",)
 
+    @pytest.mark.parametrize("name", ["API_AUDIENCE", "API_IDENTIFIER"])
+    def test_a_name_that_others_have_for_the_audience_is_only_a_hint(self, name: str) -> None:
+        """It is not read, and its value is not shown."""
+        hint = f"; {name} is set: rename it to AUTH0_AUDIENCE"
+        for config, environ in (({name: "coffee"}, {}), ({}, {name: "coffee"})):
+            with pytest.raises(ConfigurationError) as caught:
+                load_settings({"AUTH0_DOMAIN": "a.example.com", **config}, environ)
+            assert caught.value.problems.keys() == {"AUTH0_AUDIENCE"}
+            assert str(caught.value).endswith(hint)
+            assert "coffee" not in str(caught.value)
+        assert load(**{name: "coffee"}).audience == (GOOD["AUTH0_AUDIENCE"],)
+        assert "rename" not in str(problems({**GOOD, name: "coffee", "AUTH0_AUDIENCE": 1}))
+
     @pytest.mark.parametrize(
         ("settings", "words"),
         [

@@ -10,7 +10,14 @@ from documents import ROOT, Block, python_blocks
 from processes import TESTED_PACKAGE, completed
 
 PAGE = ROOT / "docs" / "testing.md"
-UNITTEST = "With unittest"
+UNITTEST, AT_IMPORT = "With unittest", "When the app is made at import"
+SERVER = """
+from dotenv import load_dotenv
+from yourapp import create_app
+
+load_dotenv()
+APP = create_app()
+"""
 
 
 @pytest.fixture
@@ -34,7 +41,7 @@ def run(project: Path, *command: str) -> str:
 
 def test_every_recipe_passes_under_pytest(project: Path) -> None:
     """With nothing but the fixture of the first block; warnings are errors, and each test of the page is counted."""
-    blocks = [block for block in python_blocks(PAGE) if block.title != UNITTEST]
+    blocks = [block for block in python_blocks(PAGE) if block.title not in {UNITTEST, AT_IMPORT}]
     write(project, "test_yours.py", blocks)
     said = run(project, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", f"--rootdir={project}")
     parametrized = 4  # the one with five sets of claims
@@ -46,6 +53,15 @@ def test_the_recipe_for_unittest_passes_under_unittest(project: Path) -> None:
     said = run(project, "-W", "error", "-m", "unittest", "-v", "test_yours")
     assert "test_messages_need_the_scope" in said
     assert "Ran 1 test in " in said
+
+
+def test_the_recipe_for_an_app_that_reads_the_environment_passes(project: Path) -> None:
+    """With another tenant in the environment and in a ``.env`` file."""
+    (project / "server.py").write_text(SERVER)
+    (project / ".env").write_text("AUTH0_DOMAIN=example.eu.auth0.com\nAUTH0_AUDIENCE=other\n")
+    write(project, "test_yours.py", [block for block in python_blocks(PAGE) if block.title == AT_IMPORT])
+    said = run(project, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", f"--rootdir={project}")
+    assert "1 passed" in said
 
 
 def test_each_section_of_the_recipes_has_one() -> None:

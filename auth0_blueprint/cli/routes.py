@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
 from auth0_blueprint.cli.output import json_option, print_json, print_lines, printable, table
 from auth0_blueprint.cli.protection import GUARDED, NONE, protection_of
+from auth0_blueprint.extension.leftover_parameters import LeftoverParameter, leftover_parameters_of
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.guards.misused_guards import MisusedGuard, misused_guards_of
 from auth0_blueprint.guards.route_requirements import has_automatic_options
@@ -23,6 +24,10 @@ _REMEDY = (
     "view @public."
 )
 _ASKED_INSIDE = "These functions call guards inside, where they check nothing:"
+_UNFILLED = (
+    "These parameters are filled by no route, and guards pass no claims to views. To solve this, remove each, and read "
+    "current_token instead:"
+)
 
 
 class Row(NamedTuple):
@@ -37,7 +42,9 @@ class Row(NamedTuple):
 
 @click.command("routes", cls=Command, short_help="Show each route of this app and what guards it.")
 @click.option(
-    "--strict", is_flag=True, help="Exit with 1 if a route is unguarded and not marked @public, or asks a guard inside."
+    "--strict",
+    is_flag=True,
+    help="Exit with 1 if a route is unguarded and not marked @public, asks a guard inside, or cannot be called.",
 )
 @json_option
 @with_app
@@ -45,20 +52,26 @@ def command(strict: bool, as_json: bool) -> None:
     """Show each route of this app and what guards it. Sends no requests.
 
     GUARD is what the guards require of the token, or "optional", "public", "static", or "-" for none. Guards that a
-    view calls inside itself, where they check nothing, are named below the table.
+    view calls inside itself, where they check nothing, are named below the table, and so are parameters of views that
+    their routes do not fill.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     rows = sorted(_rows(app, app_state().settings), key=lambda row: (row.path, row.methods))
     unguarded = [row for row in rows if row.guard == NONE]
-    misused = list(misused_guards_of(app))
+    misused, leftover = list(misused_guards_of(app)), list(dict.fromkeys(leftover_parameters_of(app)))
     if as_json:
-        asked_inside = [_members_of_misuse(one) for one in misused]
         print_json(
-            {"routes": [_members(row) for row in rows], "unguarded": len(unguarded), "asked_inside": asked_inside}
+            {
+                "routes": [_members(row) for row in rows],
+                "unguarded": len(unguarded),
+                "asked_inside": [_members_of_misuse(one) for one in misused],
+                "unfilled_parameters": [one._asdict() for one in leftover],
+            }
         )
     else:
         print_lines(table([["METHODS", "PATH", "ENDPOINT", "GUARD"], *map(_cells, rows)]))
     findings = [_ASKED_INSIDE, *map(_misuse, misused)] if misused else []
+    findings += [_UNFILLED, *map(_leftover, leftover)] if leftover else []
     if strict and unguarded:
         findings += [_count(unguarded), *map(_name, unguarded), _REMEDY]
     if strict and findings:
@@ -124,6 +137,11 @@ def _name(row: Row) -> str:
 
 def _misuse(misused: MisusedGuard) -> str:
     return f"  {misused.name}() in {printable(misused.place)}. To solve this, {misused.remedy}."
+
+
+def _leftover(leftover: LeftoverParameter) -> str:
+    function, path = printable(leftover.function), printable(leftover.path)
+    return f"  {printable(leftover.parameter)} in {function} ({printable(leftover.endpoint)}), {path}"
 
 
 def _members_of_misuse(misused: MisusedGuard) -> dict[str, object]:

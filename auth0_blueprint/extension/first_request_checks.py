@@ -13,6 +13,7 @@ from auth0_blueprint.extension.jwt_manager import still_answers
 from auth0_blueprint.extension.jwt_required import check_arguments
 from auth0_blueprint.extension.jwt_settings import refuse_contradictions
 from auth0_blueprint.extension.misplaced_guards import check_that_guards_have_effect
+from auth0_blueprint.extension.shadowed_routes import warn_of_shadowed_routes
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.guards.misused_guards import check_that_no_guard_is_dropped
 from auth0_blueprint.sharing.reach import NOT_SHARED, is_lost_between_processes
@@ -34,6 +35,7 @@ def check_at_first_request(app: Flask) -> None:
         check_arguments(app)
         refuse_contradictions(app.config, state.settings)
         let_refusals_through(app)
+        warn_of_shadowed_routes(app, state.settings)
         if not still_answers(app, state.rules):
             raise RuntimeError(
                 "Another JWTManager or app_ctx_globals_class was set on this app after Auth0Blueprint(). To solve "

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import inspect
 import types
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, ParamSpec, TypeVar, cast, overload
+from typing import Any, Never, ParamSpec, TypeVar, cast, overload
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK
 from auth0_blueprint.guards.authentication import app_state, authenticate, current_token, notify_rejected
-from auth0_blueprint.guards.guard import Guard, explain_missing_argument
+from auth0_blueprint.guards.guard import Guard, explain_missing_argument, refuse_keywords
 from auth0_blueprint.guards.requirements import (
     ANY_TOKEN,
     Requirement,
@@ -104,7 +105,7 @@ def requires_auth(*views: Any, optional: bool = False, **unknown: Any) -> Any:
 
 
 def _refuse_permissions(*values: object) -> None:
-    named = [value for value in values if isinstance(value, (str, list, tuple, set, frozenset))]
+    named = [value for value in values if isinstance(value, (str, list, tuple, set, frozenset, enum.Enum))]
     if named:
         raise TypeError(
             f"requires_auth() takes no permission, such as {named[0]!r}: it admits any valid token. To solve this, use "
@@ -112,23 +113,27 @@ def _refuse_permissions(*values: object) -> None:
         )
 
 
-def requires_scope(*scopes: str, any_of: bool = False) -> Guard:
+def requires_scope(*scopes: str, any_of: bool = False, **unknown: Never) -> Guard:
     """Admit only access tokens whose ``scope`` claim holds every one of *scopes* (RFC 6750 §3.1).
 
     Args:
         scopes: RFC 6749 §3.3 scope-tokens, one each.
         any_of: one of them is enough.
+        unknown: nothing else; other packages take the scope under a keyword.
     """
+    refuse_keywords("requires_scope", unknown)
     return _requiring(scope_requirement(scopes, any_of=any_of), "requires_scope", "ask has_scope()")
 
 
-def requires_permission(*permissions: str, any_of: bool = False) -> Guard:
+def requires_permission(*permissions: str, any_of: bool = False, **unknown: Never) -> Guard:
     """Admit only access tokens whose ``permissions`` claim (Auth0 RBAC) holds every one of *permissions*.
 
     Args:
         permissions: as registered with the API in Auth0, one each.
         any_of: one of them is enough.
+        unknown: nothing else; other packages take the permission under a keyword.
     """
+    refuse_keywords("requires_permission", unknown)
     return _requiring(permission_requirement(permissions, any_of=any_of), "requires_permission", "ask has_permission()")
 
 
@@ -175,13 +180,15 @@ def requires_recent_login(max_age: int, *, claim: str = "auth_time") -> Guard:
     return _requiring(requirement, "requires_recent_login", f"read current_token.get({claim!r})")
 
 
-def has_scope(*scopes: str) -> bool:
+def has_scope(*scopes: str, **unknown: Never) -> bool:
     """Tell, inside a guarded view, whether the ``scope`` claim holds every one of *scopes*."""
+    refuse_keywords("has_scope", unknown)
     return scope_requirement(scopes).is_met_by(current_token)
 
 
-def has_permission(*permissions: str) -> bool:
+def has_permission(*permissions: str, **unknown: Never) -> bool:
     """Tell, inside a guarded view, whether the ``permissions`` claim holds every one of *permissions*."""
+    refuse_keywords("has_permission", unknown)
     return permission_requirement(permissions).is_met_by(current_token)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from flask import has_request_context
@@ -74,6 +74,18 @@ class Guard:
             )
 
 
+def refuse_keywords(name: str, unknown: Mapping[str, object]) -> None:
+    """Refuse the keywords *unknown* of the function *name*, which takes its values without.
+
+    Raises:
+        TypeError: there is one. Names the remedy.
+    """
+    for keyword, value in unknown.items():
+        remedy = "" if isinstance(value, bool) else " To solve this, pass each value as a string without a keyword"
+        example = f": {'@' * name.startswith('requires_')}{name}({value!r})" if isinstance(value, str) else ""
+        raise TypeError(f"{name}() takes no keyword {keyword!r}.{remedy}{example}{'.' * bool(remedy)}")
+
+
 def explain_missing_argument(
     error: TypeError, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
@@ -87,7 +99,7 @@ def explain_missing_argument(
         TypeError: that is the reason.
     """
     has_begun = error.__traceback__ is not None and error.__traceback__.tb_next is not None
-    missing = [] if has_begun else _missing_parameters(view, args, kwargs)
+    missing = [] if has_begun else missing_parameters(view, len(args), kwargs)
     if missing:
         raise TypeError(
             f"The view {getattr(view, '__name__', view)!r} has the parameter {missing[0]!r}, which its route does "
@@ -96,12 +108,14 @@ def explain_missing_argument(
         ) from error
 
 
-def _missing_parameters(view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+def missing_parameters(view: Callable[..., Any], count: int, names: Container[str]) -> list[str]:
+    """Return the parameters of *view* that a call with *count* arguments, and those named *names*, leaves out."""
     try:
         # A decorator of others around the view passes what it likes: only what is called here counts.
         parameters = inspect.signature(view, follow_wrapped=False).parameters.values()
     except (TypeError, ValueError):  # not every callable has one
         return []
     positional = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
-    required = [one for one in positional[len(args) :] if one.default is one.empty]
-    return [one.name for one in required if one.name not in kwargs]
+    by_name = [one for one in parameters if one.kind is one.KEYWORD_ONLY]
+    required = [one for one in (*positional[count:], *by_name) if one.default is one.empty]
+    return [one.name for one in required if one.name not in names]

@@ -7,6 +7,7 @@ permissions are two kinds, and are never merged.
 
 from __future__ import annotations
 
+import enum
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -248,7 +249,9 @@ def _check_names(noun: str, values: tuple[str, ...], any_of: object) -> None:
         raise TypeError("any_of= takes True or False.")
     for value in values:
         if not isinstance(value, str):
-            raise TypeError(f"Give each {noun} as a string of its own, not as {type(value).__name__}.")
+            # Only a member of an enum that is text itself, such as enum.StrEnum, is a string.
+            remedy = " Give its .value." if isinstance(value, enum.Enum) else ""
+            raise TypeError(f"Give each {noun} as a string of its own, not as {type(value).__name__}.{remedy}")
         if not is_scope_token(value):
             raise ValueError(f"{value!r} is not a valid {noun}: give each one separately, without spaces or quotes.")
 

@@ -66,6 +66,11 @@ def route_of(view: Any) -> Route | None:
     return route
 
 
+def is_of_package(view: Any) -> bool:
+    """Tell whether *view* is one of the package's own."""
+    return route_of(view) is not None or bool(marks_of(view).get(_REFUSES_ATTRIBUTE, False))
+
+
 def settings_requirements(view: Any, settings: Settings) -> tuple[Requirement, ...] | None:
     """Return what *settings* make *view* require, or ``None`` if it only refuses or they turn it off."""
     if marks_of(view).get(_REFUSES_ATTRIBUTE, False):

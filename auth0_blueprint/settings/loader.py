@@ -99,6 +99,8 @@ def _key_set_urls(data: dict[str, Any]) -> dict[str, str]:
 MIN_SECRET_BYTES = 32
 
 _OTHER_NAMES = {"AUTH0_AUDIENCE": ("API_ID",), "AUTH0_CACHE_SECRET": ("SECRET_KEY",)}
+#: Names that others have for the audience. They are not read.
+_NAMES_OF_OTHERS = ("API_AUDIENCE", "API_IDENTIFIER", "AUTH0_API_AUDIENCE", "AUTH0_API_IDENTIFIER")
 _WHO_ISSUES = ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL")
 
 
@@ -122,7 +124,7 @@ def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None =
         # Flask's own setting, which AUTH0_DPOP depends on.
         data = cast("dict[str, Any]", schema.load({**raw, "TRUSTED_HOSTS": config.get("TRUSTED_HOSTS")}))
     except ValidationError as exc:
-        raise ConfigurationError(_problems(schema, raw, exc)) from exc
+        raise ConfigurationError(_with_hint(_problems(schema, raw, exc), raw, config, environ)) from exc
     secret = raw.get("AUTH0_CACHE_SECRET")
     if secret is None:
         secret = config.get("SECRET_KEY")
@@ -247,6 +249,17 @@ def _problems(schema: Schema, raw: dict[str, Any], exc: ValidationError) -> dict
             is_secret = schema.fields[key].metadata.get("secret", False)
             text = f"{text} (got {'***' if is_secret else ascii(raw[key])[:200]})"
         problems[key] = text
+    return problems
+
+
+def _with_hint(
+    problems: dict[str, str], raw: Mapping[str, Any], config: Mapping[str, Any], environ: Mapping[str, str]
+) -> dict[str, str]:
+    """Add to *problems* the name under which the app has its audience, if that is missing."""
+    others = [name for name in _NAMES_OF_OTHERS if not _is_unset(_raw(name, config, environ))]
+    if others and "AUTH0_AUDIENCE" in problems and "AUTH0_AUDIENCE" not in raw:
+        hint = f"{problems['AUTH0_AUDIENCE']}; {others[0]} is set: rename it to AUTH0_AUDIENCE"
+        return {**problems, "AUTH0_AUDIENCE": hint}
     return problems
 
 

@@ -1,12 +1,15 @@
 """Try an app without an Auth0 account: a local issuer, the app configured for it, and curl lines with fresh tokens.
 
-``python -m auth0_blueprint.testing.demo wsgi:create_app``, or ``flask auth0 demo`` with the app of `demo_app`.
+``python -m auth0_blueprint.testing.demo wsgi:create_app`` or ``server:app``, or ``flask auth0 demo`` with the app of
+`demo_app`.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -14,6 +17,7 @@ from typing import Any, NamedTuple
 from flask import Flask
 from werkzeug.serving import make_server
 
+from auth0_blueprint.guards.authentication import EXTENSION, app_state
 from auth0_blueprint.testing.local_issuer import LocalIssuer
 
 _RULE = "-" * 78
@@ -37,9 +41,13 @@ class Demo(NamedTuple):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve the app that ``module:factory`` creates, until interrupted."""
+    """Serve the app ``module:app``, or the one that ``module:factory`` creates, until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m auth0_blueprint.testing.demo", description=__doc__)
-    parser.add_argument("factory", metavar="module:factory", help="takes a mapping of settings, returns a Flask app")
+    parser.add_argument(
+        "app",
+        metavar="module:name",
+        help="a Flask app, or a function that returns one, and may take a mapping of settings (default: create_app)",
+    )
     parser.add_argument("--port", type=int, default=5000, help="0 picks a free one (default: %(default)s)")
     options = parser.parse_args(arguments)
     sys.path.insert(0, "")
@@ -48,7 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
         for line in invitation(demo):
             print(line, flush=True)  # noqa: T201 - the output is the purpose
 
-    serve(_factory(options.factory), options.port, announce)
+    serve(_factory(options.app), options.port, announce)
 
 
 def serve(factory: Callable[[dict[str, Any]], Flask], port: int, announce: Callable[[Demo], object]) -> None:
@@ -93,9 +101,41 @@ def _requests(issuer: LocalIssuer) -> list[TrialRequest]:
 
 
 def _factory(name: str) -> Callable[[dict[str, Any]], Flask]:
-    module, _, attribute = name.partition(":")
-    factory: Callable[[dict[str, Any]], Flask] = getattr(importlib.import_module(module), attribute or "create_app")
-    return factory
+    """Return a function that imports the app or factory *name*, with the settings in the environment as well."""
+
+    def make(settings: dict[str, Any]) -> Flask:
+        os.environ.update({key: value or "" for key, value in settings.items()})
+        module, _, attribute = name.partition(":")
+        found: Any = getattr(importlib.import_module(module), attribute or "create_app", None)
+        app = found if isinstance(found, Flask) or not callable(found) else _called(found, settings)
+        if not isinstance(app, Flask):
+            raise SystemExit(f"{name!r} is no Flask app, nor a function that returns one: name it as module:name.")
+        _check_issuer(app, settings["AUTH0_ISSUER"])
+        return app
+
+    return make
+
+
+def _called(factory: Callable[..., Any], settings: dict[str, Any]) -> Any:
+    try:
+        inspect.signature(factory).bind(settings)
+    except (TypeError, ValueError):
+        return factory()
+    return factory(settings)
+
+
+def _check_issuer(app: Flask, issuer: str) -> None:
+    """Refuse an app that would refuse every token of the demo."""
+    if EXTENSION not in app.extensions:
+        raise SystemExit("The app has no Auth0Blueprint. To solve this, register one.")
+    with app.app_context():
+        accepted = app_state().settings.issuers
+    if issuer not in accepted:
+        raise SystemExit(
+            f"The app accepts tokens of {accepted[0]}, not of the local issuer: app.config overrides the environment. "
+            "To solve this, leave AUTH0_DOMAIN and AUTH0_ISSUER out of app.config, or name a factory that puts the "
+            "settings it is given over its own."
+        )
 
 
 if __name__ == "__main__":

@@ -94,6 +94,14 @@ class LocalIssuer:
         }
 
     @property
+    def environ(self) -> dict[str, str]:
+        """The same settings as environment variables, for an app that reads them when it is imported.
+
+        An empty variable counts as unset, and no ``.env`` file replaces it.
+        """
+        return {name: value or "" for name, value in self.settings.items()}
+
+    @property
     def key_ids(self) -> list[str]:
         """The published key ids, oldest first. The last one signs."""
         return list(self._keys)

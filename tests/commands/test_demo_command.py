@@ -69,6 +69,58 @@ def test_machines_get_the_same_as_one_json_object(tmp_path: Path) -> None:
     assert answered == [one["status"] for one in told["requests"]]
 
 
+APPS = """
+from flask import Flask
+from auth0_blueprint import Auth0Blueprint
+
+def make(**settings):
+    app = Flask("made")
+    app.config.update(settings)
+    app.register_blueprint(Auth0Blueprint())
+    return app
+
+def make_with_own():
+    return make(AUTH0_ISSUER="https://own.example.com/", AUTH0_AUDIENCE="own")
+
+def make_bare(settings=None):
+    return Flask("bare")
+
+number = 1
+"""
+
+
+@pytest.mark.parametrize("name", ["server:app", "server:make"])
+def test_an_app_and_a_factory_without_a_parameter_read_the_environment(tmp_path: Path, name: str) -> None:
+    """Whatever was there before. An app is imported with the issuer's settings in place."""
+    (tmp_path / "server.py").write_text(f"{APPS}\napp = make()\n")
+    words = ("auth0_blueprint.testing.demo", name)
+    with demo(tmp_path, "0", words=words, AUTH0_DOMAIN="own.example.com", AUTH0_AUDIENCE="own") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(15)]
+        api, token = re.search(r"API at (\S+)\.", lines[0]), re.search(r"Bearer (\S+)'", "".join(lines))
+        assert api is not None
+        assert token is not None
+        assert status_of(f"{api[1]}/auth/me", token[1]) == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("server:make_with_own", "The app accepts tokens of https://own.example.com/, not of the local issuer"),
+        ("server:make_bare", "The app has no Auth0Blueprint."),
+        ("server:number", "'server:number' is no Flask app, nor a function that returns one"),
+        ("server", "'server' is no Flask app, nor a function that returns one"),
+    ],
+)
+def test_an_app_that_cannot_be_shown_is_a_sentence(tmp_path: Path, name: str, says: str) -> None:
+    (tmp_path / "server.py").write_text(APPS)
+    with demo(tmp_path, "0", words=("auth0_blueprint.testing.demo", name)) as process:
+        output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output) == (1, "")
+    assert errors.startswith(says)
+    assert "Traceback" not in errors
+
+
 def test_it_is_on_this_machine_only(tmp_path: Path) -> None:
     with demo(tmp_path, "0", "--json") as process:
         assert process.stdout is not None
