@@ -37,7 +37,7 @@ from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.snapshot import FoundKey
-from auth0_blueprint.keysets.source import REFRESH_MAX_WAIT_SECONDS, UNKNOWN_KEY_MAX_WAIT_SECONDS, KeySource
+from auth0_blueprint.keysets.source import REFRESH_MAX_WAIT_SECONDS, KeySource
 
 FOREVER = 60.0  # longer than any test: whoever waits so long has been caught
 

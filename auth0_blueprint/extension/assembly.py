@@ -14,6 +14,7 @@ from werkzeug.wsgi import get_host
 
 from auth0_blueprint import signals
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
+from auth0_blueprint.concurrency.places import Places
 from auth0_blueprint.extension.cache_backend import (
     backend_opener,
     is_configured,
@@ -106,6 +107,8 @@ class _CommonParts:
     clock: Clock
     counters: Counters
     token_cache: TokenCache
+    #: For the requests that wait for a new key, of whatever issuer.
+    places: Places
     cache: SharedCache
     reach: Callable[[], str]
     is_withheld: Callable[[], bool]
@@ -135,6 +138,7 @@ def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fe
         clock=clock,
         counters=Counters(),
         token_cache=TokenCache(settings.token_cache_size),
+        places=Places(settings.jwks_max_waiting),
         cache=shared_cache,
         reach=reach,
         is_withheld=is_withheld,
@@ -254,6 +258,7 @@ def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:
         refresh_ahead_seconds=settings.jwks_refresh_ahead_seconds,
         max_stale_seconds=settings.jwks_max_stale_seconds,
         cooldown_seconds=settings.jwks_cooldown_seconds,
+        places=parts.places,
         fetch=counted_fetch,
         shared=_shared_key_set(parts, issuer, url),
         clock=parts.clock,
