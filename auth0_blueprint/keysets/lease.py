@@ -151,11 +151,12 @@ class Fleet:
 
     def _claim(self, name: str, text: str, seconds: float, *, grace_seconds: float = 0) -> float:
         """Store *text* under *name* for so many *seconds*; return for how long another one is in force, else 0."""
-        if self._store.write(lambda store: store.take(name, text, seconds)):
-            return 0
-        held = self._store.read(lambda store: store.value_of(name))
-        if held is None:  # it has ended just now: of those who see that, one gets it
-            return 0 if self._store.write(lambda store: store.take(name, text, seconds)) else MAX_POLL_SECONDS
+        held: str | None = None
+        for _ in range(2):  # once more if the other one has ended just now: of those who see that, one gets it
+            if held is None:
+                if self._store.write(lambda store: store.take(name, text, seconds)):
+                    return 0
+                held = self._store.read(lambda store: store.value_of(name))
         claim: Any = self._signer.verify(name, "", held)
         remaining_seconds: float = -math.inf if claim is None else claim["until"] - self._clock.time()
         if -grace_seconds < remaining_seconds <= seconds + MAX_SKEW_SECONDS:
