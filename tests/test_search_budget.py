@@ -54,7 +54,7 @@ def test_three_searches_at_once_and_then_one_in_each_third_of_a_cooldown(
     assert at[:3] == [0, 0, 0]
     # Whoever finds a slot still taken comes again after a second.
     assert at[3:6] == [pytest.approx(due + 0.5, abs=0.7) for due in (30, 40, 50)]
-    assert all(later - earlier >= COOLDOWN - 1e-6 for earlier, later in zip(at, at[3:], strict=False))
+    assert all(later - earlier >= COOLDOWN - 1e-3 for earlier, later in zip(at, at[3:], strict=False))
     assert len(at) >= 9
 
 
