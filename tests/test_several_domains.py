@@ -193,7 +193,7 @@ class TestKeys:
         assert passes(tenant.client, stranger.token())
         assert answer_to(tenant.client, stranger.token(iss=claimed.issuer)) == UNKNOWN_KEY
         assert answer_to(tenant.client, stranger.token(iss=claimed.issuer, headers={"kid": "x"})) == UNKNOWN_KEY
-        assert tenant.asked == [stranger.url, *[claimed.url] * 3]
+        assert tenant.asked == [stranger.url, *[claimed.url] * 4]  # both guards ask
 
     def test_a_token_without_key_id_is_tried_with_the_keys_of_its_own_domain(self, tenant: Tenant) -> None:
         """Exactly one there has to fit: one in all is not enough, and one of another domain is none."""

@@ -57,15 +57,16 @@ class Call:
         """Wait for the outcome, at most *seconds*."""
         self._wait(self._completed, seconds)
 
-    def wait_for_progress(self, seconds: float) -> None:
-        """Wait for the outcome, or for progress that is good enough, at most *seconds*."""
-        self._wait(self._has_progress, seconds)
+    def wait_for_progress(self, seconds: float) -> bool:
+        """Wait for the outcome, or for progress that is good enough, at most *seconds*; return whether it came."""
+        return self._wait(self._has_progress, seconds)
 
-    def _wait(self, event: Event, seconds: float) -> None:
+    def _wait(self, event: Event, seconds: float) -> bool:
         until = self._clock.monotonic() + seconds
+        if event.wait(seconds):
+            return True
         # Once more if the process was frozen meanwhile: the call has not seen the time that passed, either.
-        if not event.wait(seconds) and self._clock.monotonic() > until + FROZEN_AFTER_SECONDS:
-            event.wait(seconds)
+        return self._clock.monotonic() > until + FROZEN_AFTER_SECONDS and event.wait(seconds)
 
     def notify_progress(self) -> None:
         """Wake up whoever waits for progress."""

@@ -183,7 +183,9 @@ class KeySource:
             call = self._refreshing_call()
             if call is None or not self._must_wait():
                 break
-            call.wait_for_progress(max_wait_seconds)
+            if call.wait_for_progress(max_wait_seconds) and self._must_wait():
+                # What was good enough once is so no more: the keys have become stale meanwhile.
+                call.wait(max_wait_seconds)
             if not call.is_cancelled:
                 break
         # Read again: it may be a new one, or the old one may have expired meanwhile.
