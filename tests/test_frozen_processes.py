@@ -6,25 +6,21 @@ have gone on meanwhile, or stood still.
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
-import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from itertools import count
-from pathlib import Path
 
 import pytest
 from conftest import MovableClock
-from processes import TESTED_PACKAGE, eventually, running
-from servers import RawServer, ScriptedIssuer, document, respond
+from servers import ScriptedIssuer, document
 from shared_sources import ATTEMPT, DUE, MAX_STALE, TTL, UNAVAILABLE, DictBackend, Fleet, ask, make_source
 from waits import Waits
 
 from auth0_blueprint.concurrency.single_flight import Call
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.source import KeySource
+from benchmarks.simulated_freezes import DAY, FrozenProcess
 
 CLOCKS = pytest.mark.parametrize(
     "clocks", [("now", "uptime"), ("now",), ("uptime",)], ids=["both", "wall", "monotonic"]
@@ -198,3 +194,28 @@ def test_a_request_that_was_frozen_while_it_waited_waits_again(clock: MovableClo
 
     Call(Sleeping, clock).wait(3)
     assert waits == [3, 3]
+
+
+@pytest.mark.parametrize("stands_still", [False, True], ids=["monotonic goes on", "monotonic stands still"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_day_of_a_process_that_is_frozen_whenever_it_has_answered(seed: int, stands_still: bool) -> None:
+    """An event each 10 to 300 s, at the default settings: no event on old keys, and none refused without need."""
+    account = FrozenProcess(seed, stands_still=stands_still).live(DAY)
+    assert len(account.ages) > 500
+    assert max(account.ages) <= TTL + ATTEMPT
+    assert account.trusted <= TTL + ATTEMPT
+    assert account.refused == 0
+    assert account.fetches <= DAY / DUE * 3  # an attempt may be frozen twice
+
+
+@pytest.mark.parametrize("stands_still", [False, True], ids=["monotonic goes on", "monotonic stands still"])
+def test_after_an_outage_such_a_process_has_new_keys_with_its_third_event(stands_still: bool) -> None:
+    """The first one begins an attempt, in the second it is made again, and whoever waits gets its keys."""
+    process = FrozenProcess(1, stands_still=stands_still)
+    process.time.start(partial(process.issuer.go_away, "refuses", 2400.0), at=3600.0)
+    account = process.live(3 * 3600)
+    assert account.refused == 0
+    (back_at,) = (until for _since, until in process.issuer.outages)
+    late = [at for at, age in zip(account.times, account.ages, strict=True) if age > TTL + ATTEMPT]
+    assert late
+    assert sum(at > back_at for at in late) <= 2
