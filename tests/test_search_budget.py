@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import MovableClock
+from conftest import MovableClock, middle
 from memory_store import MemoryStore
 from shared_sources import COOLDOWN, DictBackend, make_shared
 
@@ -106,18 +106,19 @@ def test_clocks_that_differ_end_no_slot_early(make: Make, clock: MovableClock, s
         assert not late.spend()
 
 
-def test_slots_come_back_apart_in_processes_that_were_refused_together(make: Make, clock: MovableClock) -> None:
-    """Without a store: a slot of a search that failed is kept up to 5 s longer, at random; of one that worked, not."""
-    for share in (0.0, 0.5, 1.0):
-        clock.uniform = lambda low, high, share=share: low + share * (high - low)
-        budget = make(is_sharing=False)
+@pytest.mark.parametrize(("uniform", "seconds"), [(min, 0), (middle, 2.5), (max, 5)])
+def test_slots_come_back_apart_in_processes_that_were_refused_together(
+    make: Make, clock: MovableClock, uniform: Callable[[float, float], float], seconds: float
+) -> None:
+    """Without a store: a slot of a search that failed is kept up to 5 s longer, at random, and only once."""
+    clock.uniform = uniform
+    budget = make(is_sharing=False)
+    budget.spread()
+    for _ in range(3):
+        budget.spend()
         budget.spread()
-        for _ in range(3):
-            budget.spend()
-            budget.spread()
-            budget.spread()
-        at = spent_by([budget], clock, COOLDOWN + 6)
-        assert at[0] == pytest.approx(COOLDOWN + 5 * share, abs=0.11)
+        budget.spread()
+    assert spent_by([budget], clock, COOLDOWN + 6)[0] == pytest.approx(COOLDOWN + seconds, abs=0.11)
 
 
 def test_a_cooldown_of_0_forbids_nothing(make: Make) -> None:
