@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
-from benchmarks.incidents import DAY, HOUR, INCIDENTS, live
+from benchmarks.incidents import DAY, HOUR, INCIDENTS, Incident, live
 from benchmarks.simulated_fleet import AHEAD, COOLDOWN, MAX_STALE, QUIET_GAP_SECONDS, TTL, Fleet, Refusal
 
 SIZES = (1, 100, 1000)
 REFRESH_SECONDS = TTL - AHEAD
+#: For unknown key ids, in a cooldown.
+SEARCHES = 3
 
 DAY_COLUMNS = (
     "processes",
@@ -136,10 +138,15 @@ def implausible(fleet: Fleet) -> Iterator[str]:
     for incident, end in zip(INCIDENTS, _ends(), strict=True):
         own = Account(fleet, incident.at, end)
         longest = own.longest_refusal(is_issuer_away=False)[0]
-        if fleet.is_sharing and incident.is_harmless and own.most_fetches_in(COOLDOWN - 1) > 1:
-            yield f"more than one fetch in a cooldown: {incident.title}"
+        if fleet.is_sharing and incident.is_harmless and own.most_fetches_in(COOLDOWN - 1) > most_fetches(incident):
+            yield f"too many fetches in a cooldown: {incident.title}"
         if fleet.is_sharing and incident.is_harmless and longest > COOLDOWN + 2:
             yield f"a good token was refused for {longest:.0f} s: {incident.title}"
+
+
+def most_fetches(incident: Incident) -> int:
+    """Return how often a fleet may ask the issuer in a cooldown while it and the cache work."""
+    return 1 + SEARCHES if "random key ids" in incident.title else 1
 
 
 def implausible_rhythm() -> Iterator[str]:

@@ -31,27 +31,31 @@ def test_32_cold_requests_cost_one_fetch(app: Flask, issuer: LocalIssuer) -> Non
     assert issuer.fetch_count == 1
 
 
-def test_200_unknown_key_ids_cost_at_most_one_fetch(make_app: AppFactory, issuer: LocalIssuer) -> None:
+def test_200_unknown_key_ids_cost_at_most_three_fetches(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """Whoever finds all places of those who wait taken is told to come again; good tokens need none."""
     app = make_app(AUTH0_JWKS_COOLDOWN=3600)
     tokens = [issuer.token(headers={"kid": f"unknown-{number}"}) for number in range(200)]
     answers = [
         status for start in range(0, 200, 20) for status in statuses(app, [issuer.token(), *tokens[start : start + 20]])
     ]
-    assert (answers.count(200), answers.count(401)) == (10, 200)
-    assert issuer.fetch_count == 1
+    assert (answers.count(200), answers.count(401) + answers.count(503)) == (10, 200)
+    assert answers.count(401) >= 150
+    assert issuer.fetch_count == 1 + 3
 
 
-def test_a_new_key_is_found_after_the_cooldown(make_app: AppFactory, issuer: LocalIssuer, clock: MovableClock) -> None:
-    client = make_app(AUTH0_JWKS_COOLDOWN=1, clock=clock.monotonic_only).test_client()
+def test_new_keys_are_found_at_once_three_times_in_a_cooldown(
+    make_app: AppFactory, issuer: LocalIssuer, clock: MovableClock
+) -> None:
+    """Also right after another fetch. A fourth one has to wait for the cooldown of the first."""
+    client = make_app(clock=clock.monotonic_only).test_client()
+    for fetches in (1, 2, 3, 4):
+        assert client.get("/auth/me", headers=bearer(issuer.token())).status_code == 200
+        assert issuer.fetch_count == fetches
+        issuer.rotate()
+    refused = client.get("/auth/me", headers=bearer(issuer.token()))
+    assert (refused.get_json()["code"], issuer.fetch_count) == ("unknown_key", 4)
+    clock.move(30)
     assert client.get("/auth/me", headers=bearer(issuer.token())).status_code == 200
-    issuer.rotate()
-    for seconds in (0, 0.9):
-        clock.move(seconds)
-        refused = client.get("/auth/me", headers=bearer(issuer.token()))
-        assert (refused.get_json()["code"], issuer.fetch_count) == ("unknown_key", 1)
-    clock.move(0.1 + 1e-6)
-    assert client.get("/auth/me", headers=bearer(issuer.token())).status_code == 200
-    assert issuer.fetch_count == 2
 
 
 MISBEHAVIOUR = {

@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 from conftest import MovableClock, middle
+from processes import eventually
 from servers import ScriptedIssuer, complete, document, in_a_child_process
 from shared_sources import (
+    ATTEMPT,
     COOLDOWN,
     DUE,
     EDDSA,
@@ -30,14 +32,16 @@ from shared_sources import (
     outcome,
     refresh,
 )  # fmt: skip
+from waits import Waits
 
 from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.concurrency.deadline import call_within
+from auth0_blueprint.concurrency.places import Places
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 from auth0_blueprint.keysets.snapshot import FoundKey
-from auth0_blueprint.keysets.source import REFRESH_MAX_WAIT_SECONDS, UNKNOWN_KEY_MAX_WAIT_SECONDS, KeySource
+from auth0_blueprint.keysets.source import REFRESH_MAX_WAIT_SECONDS, KeySource
 
 Fetch = Callable[[bool], FetchedKeySet]
 FOREVER = 60.0  # longer than any test: whoever waits so long has been caught
@@ -213,8 +217,8 @@ class TestDue:
 
 
 class TestStale:
-    def test_nobody_waits_longer_than_3_seconds_or_half_a_second_for_an_unknown_key(self) -> None:
-        assert (REFRESH_MAX_WAIT_SECONDS, UNKNOWN_KEY_MAX_WAIT_SECONDS) == (3.0, 0.5)
+    def test_nobody_waits_longer_than_3_seconds(self) -> None:
+        assert REFRESH_MAX_WAIT_SECONDS == 3.0
         assert inspect.signature(KeySource.snapshot).parameters["max_wait_seconds"].default == 3.0
 
     def test_a_request_that_finds_the_refresh_done_meanwhile_starts_none(self, clock: MovableClock) -> None:
@@ -371,59 +375,81 @@ class TestBackoff:
 
 class TestUnknownKeyIds:
     def test_an_unknown_key_id_finds_a_key_that_was_published_meanwhile(self, warm: Lone) -> None:
-        """A rotation is learned from the first token that shows it."""
-        warm.clock.move(COOLDOWN)
+        """A rotation is learned from the first token that shows it, also right after another fetch."""
         warm.publish("a", "b")
         assert warm.ask("b") == "b"
 
-    def test_unknown_key_ids_cause_one_fetch_per_cooldown(self, warm: Lone) -> None:
-        warm.clock.move(COOLDOWN)
-        assert {warm.ask(f"random-{number}") for number in range(1000)} == {UNKNOWN}
-        assert warm.fetches == 2
+    def test_unknown_key_ids_cause_three_fetches_per_cooldown(self, warm: Lone) -> None:
+        """Then they come back one by one, a third of a cooldown apart. Whoever cannot search does not wait."""
+        for seconds, fetches in ((0, 4), (COOLDOWN - 0.1, 4), (0.2, 5), (COOLDOWN / 3, 6), (COOLDOWN / 3, 7), (5, 7)):
+            warm.clock.move(seconds)
+            assert {warm.ask(f"random-{number}") for number in range(100)} == {UNKNOWN}
+            assert warm.fetches == fetches
 
-    @pytest.mark.parametrize(("age", "fetches"), [(0, 1), (DUE, 2)], ids=["first fetch", "scheduled refresh"])
-    def test_every_fetch_counts_for_the_cooldown(self, warm: Lone, age: float, fetches: int) -> None:
-        """Keys that were fetched just now are not fetched again for an unknown id, whatever they were fetched for."""
-        warm.clock.move(age)
-        warm.refresh()
-        warm.clock.move(COOLDOWN - 0.1)
-        assert (warm.ask("b"), warm.fetches) == (UNKNOWN, fetches)
+    @pytest.mark.parametrize("clocks", [(COOLDOWN, 0), (0, COOLDOWN)], ids=["wall", "monotonic"])
+    def test_searches_come_back_by_the_clock_that_is_ahead(self, warm: Lone, clocks: tuple[float, float]) -> None:
+        """In a process that is frozen between its requests, monotonic time may stand still."""
+        for number in range(4):
+            warm.ask(f"random-{number}")
+        warm.publish("a", "b")
+        assert warm.ask("b") == UNKNOWN
+        warm.jump(*clocks)
+        assert warm.ask("b") == "b"
 
-    def test_a_failed_attempt_counts_for_the_cooldown_and_known_keys_work(self, warm: Lone) -> None:
+    def test_scheduled_and_ordered_fetches_cost_no_search(self, warm: Lone) -> None:
+        for _ in range(5):
+            warm.clock.move(DUE)
+            warm.refresh()
+            warm.source.refresh_now(5)
+        for number in range(1, 4):
+            warm.publish("a", f"new-{number}")
+            assert warm.ask(f"new-{number}") == f"new-{number}"
+
+    def test_a_search_that_failed_keeps_its_slot_and_known_keys_work(self, warm: Lone) -> None:
         """An issuer in trouble is not asked once more for each unknown id (CVE-2026-48524)."""
-        warm.clock.move(COOLDOWN)
         warm.go_down()
-        assert {warm.ask("b") for _ in range(1000)} == {UNAVAILABLE}
-        assert warm.ask("a") == "a"
-        warm.clock.move(COOLDOWN - 0.1)
-        assert (warm.ask("b"), warm.fetches) == (UNAVAILABLE, 2)
+        for fetches in (2, 3, 4, 4):
+            assert {warm.ask("b") for _ in range(1000)} == {UNAVAILABLE}
+            complete()
+            assert warm.ask("a") == "a"
+            assert warm.fetches == fetches
+            warm.clock.move(8)
 
-    @pytest.mark.parametrize("failures", [1, 5])
-    def test_searches_that_failed_spread_out(self, warm: Lone, failures: int) -> None:
-        """Processes that were all refused at the same moment do not all come back at the end of the cooldown."""
+    def test_while_the_last_fetch_failed_nobody_waits(self, warm: Lone) -> None:
+        """The search goes on in the background, and whoever comes later finds what it has brought."""
+        warm.go_down()
+        assert warm.ask("b") == UNAVAILABLE
+        complete()
+        warm.clock.move(2)
+        warm.publish("a", "b")
+        with warm.unanswered():
+            assert warm.ask("b") == UNAVAILABLE
+        complete()
+        assert warm.ask("b") == "b"
+
+    def test_searches_that_failed_spread_out(self, warm: Lone) -> None:
+        """Processes that were all refused at the same moment do not all come back when a slot does."""
         warm.clock.uniform = max
         warm.go_down(status=429)
-        for _ in range(failures):
-            warm.clock.move(2 * COOLDOWN)
+        for _ in range(3):
             assert warm.ask("b") == UNAVAILABLE
             complete()
+            warm.clock.move(8.001)
         warm.publish("a", "b")
-        warm.clock.move(COOLDOWN + 5 - 0.1)
-        assert warm.ask("b") == UNAVAILABLE
+        warm.clock.move(COOLDOWN + 5 - 3 * 8.001 - 0.1)
+        assert (warm.ask("b"), warm.fetches) == (UNAVAILABLE, 4)
         warm.clock.move(0.2)
+        warm.ask("b")
+        complete()
         assert warm.ask("b") == "b"
 
-    def test_a_lone_search_that_worked_is_not_spread(self, cold: Lone) -> None:
-        cold.clock.uniform = max
-        cold.go_down(status=429)
-        assert cold.ask() == UNAVAILABLE
-        complete()
-        cold.clock.move(2 * COOLDOWN)
-        cold.publish("a")
-        cold.refresh()
-        cold.clock.move(COOLDOWN)
-        cold.publish("a", "b")
-        assert cold.ask("b") == "b"
+    def test_a_search_that_worked_is_not_spread(self, warm: Lone) -> None:
+        warm.clock.uniform = max
+        for _ in range(4):
+            assert warm.ask("b") == UNKNOWN
+        warm.clock.move(COOLDOWN)
+        warm.publish("a", "b")
+        assert warm.ask("b") == "b"
 
     def test_an_unknown_key_id_respects_retry_after(self, warm: Lone) -> None:
         warm.clock.move(DUE)
@@ -431,19 +457,68 @@ class TestUnknownKeyIds:
         warm.clock.move(299)
         assert (retry_after(warm.source.key_for, "b", EDDSA), warm.fetches) == (1, 2)
 
-    def test_without_a_shared_cache_an_unknown_key_id_starts_no_thread_in_the_cooldown(
+    def test_without_a_shared_cache_and_budget_an_unknown_key_id_starts_no_thread(
         self, warm: Lone, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        warm.clock.move(COOLDOWN - 1)
+        for number in range(3):
+            warm.ask(f"random-{number}")
         started: list[threading.Thread] = []
         monkeypatch.setattr(threading.Thread, "start", started.append)
         assert (warm.ask("b"), started) == (UNKNOWN, [])
 
-    def test_a_request_with_an_unknown_key_id_does_not_wait_for_ever(self, warm: Lone) -> None:
+    @pytest.mark.parametrize("is_under_way", [False, True])
+    def test_a_search_is_waited_for_as_long_as_it_may_take(
+        self, make: Make, clock: MovableClock, is_under_way: bool
+    ) -> None:
+        """4 s of an issuer that takes up to 5 s hurt nobody; a fetch that began earlier is waited for, too."""
+        waits = Waits(clock)
+        lone = make(single_flight=waits.single_flight)
+        lone.source.snapshot()
+        clock.move(DUE * is_under_way)
+        lone.source.snapshot()
+        waits.max_wait.clear()
+        waits.takes_seconds = 2.5 if is_under_way else 4
+        lone.publish("a", "b")
+        assert lone.ask("b") == "b"
+        assert waits.max_wait == [ATTEMPT + 1]
+
+    def test_a_fetch_that_began_before_the_key_was_published_is_followed_by_a_search(
+        self, make: Make, clock: MovableClock
+    ) -> None:
+        """Both together take as long as one may."""
+        waits = Waits(clock, takes_seconds=2)
+        published = [document("a"), document("a"), document("a", "b")]
+        lone = make(lambda _no_cache: FetchedKeySet(published.pop(0)), single_flight=waits.single_flight)
+        lone.source.snapshot()
+        clock.move(DUE)
+        lone.source.snapshot()
+        waits.max_wait.clear()
+        assert lone.ask("b") == "b"
+        assert waits.max_wait == [ATTEMPT + 1, ATTEMPT - 1]
+
+    def test_a_request_with_an_unknown_key_id_does_not_wait_for_ever(self, make: Make, clock: MovableClock) -> None:
         """While the fetch is under way there is no telling whether there is such a key."""
-        warm.clock.move(COOLDOWN)
-        with warm.unanswered():
-            assert retry_after(warm.source.key_for, "b", EDDSA) == 1
+        waits = Waits(clock)
+        lone = make(single_flight=waits.single_flight)
+        lone.source.snapshot()
+        waits.takes_seconds = 100
+        assert retry_after(lone.source.key_for, "b", EDDSA) == 1
+
+    @pytest.mark.parametrize("number", [0, 1, 3])
+    def test_only_so_many_requests_wait_at_once(self, make: Make, number: int) -> None:
+        """Whoever comes beyond that is told to come again, at once; the places are free again afterwards."""
+        lone = make(places=Places(number))
+        lone.source.refresh_now(5)
+        lone.publish("a", "b")
+        for key_id, found in (("b", "b"), ("c", UNKNOWN)):
+            with ThreadPoolExecutor(number + 1) as pool:
+                with lone.unanswered():
+                    waiting = [pool.submit(lone.ask, key_id) for _ in range(number)]
+                    eventually(lambda: len(lone.source._places._free) == 0)
+                    assert {lone.ask(key_id) for _ in range(100)} == {UNAVAILABLE}
+                assert {one.result(10) for one in waiting} <= {found}
+            complete()
+            assert lone.ask("b") == "b"
 
     def test_a_request_with_a_known_key_never_waits_for_an_unknown_one(self, warm: Lone) -> None:
         warm.clock.move(COOLDOWN)

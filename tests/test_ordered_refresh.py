@@ -12,7 +12,8 @@ from shared_sources import DUE, OUTAGE, DictBackend, Fleet
 from waits import Waits
 
 from auth0_blueprint.errors import KeySetUnavailableError
-from auth0_blueprint.keysets.source import KeySource, refreshed
+from auth0_blueprint.keysets.shared_copy import refreshed
+from auth0_blueprint.keysets.source import KeySource
 
 
 class Process:

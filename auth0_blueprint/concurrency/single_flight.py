@@ -25,10 +25,20 @@ class Event(Protocol):
         ...
 
 
-class Call:
-    """A call that runs in the background."""
+# A wait that ends so much later than it should was frozen, with the process.
+FROZEN_AFTER_SECONDS = 1.0
 
-    def __init__(self, make_event: Callable[[], Event] = threading.Event) -> None:
+
+class Call:
+    """A call that runs in the background.
+
+    Args:
+        make_event: makes the events that callers wait for.
+        clock: tells the time.
+    """
+
+    def __init__(self, make_event: Callable[[], Event] = threading.Event, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
         self._completed = make_event()
         self._has_progress = make_event()
         self._is_cancelled = False
@@ -38,13 +48,25 @@ class Call:
         """Whether its outcome is known. It never is for a call that was cancelled."""
         return self._completed.is_set() and not self._is_cancelled
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it has no outcome: it never started, or this process was frozen all the time."""
+        return self._is_cancelled
+
     def wait(self, seconds: float) -> None:
         """Wait for the outcome, at most *seconds*."""
-        self._completed.wait(seconds)
+        self._wait(self._completed, seconds)
 
-    def wait_for_progress(self, seconds: float) -> None:
-        """Wait for the outcome, or for progress that is good enough, at most *seconds*."""
-        self._has_progress.wait(seconds)
+    def wait_for_progress(self, seconds: float) -> bool:
+        """Wait for the outcome, or for progress that is good enough, at most *seconds*; return whether it came."""
+        return self._wait(self._has_progress, seconds)
+
+    def _wait(self, event: Event, seconds: float) -> bool:
+        until = self._clock.monotonic() + seconds
+        if event.wait(seconds):
+            return True
+        # Once more if the process was frozen meanwhile: the call has not seen the time that passed, either.
+        return self._clock.monotonic() > until + FROZEN_AFTER_SECONDS and event.wait(seconds)
 
     def notify_progress(self) -> None:
         """Wake up whoever waits for progress."""
@@ -56,7 +78,7 @@ class Call:
         self._has_progress.set()
 
     def cancel(self) -> None:
-        """Note that it never started, so that it has no outcome when it completes."""
+        """Note that it has no outcome when it completes."""
         self._is_cancelled = True
 
 
@@ -108,7 +130,7 @@ class SingleFlight:
             # Asked inside the lock: a call may have completed just now.
             if not may_start():
                 return None
-            call = self._current = Call(self._make_event)
+            call = self._current = Call(self._make_event, self._clock)
 
         def run() -> None:
             try:

@@ -14,6 +14,7 @@ from werkzeug.wsgi import get_host
 
 from auth0_blueprint import signals
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
+from auth0_blueprint.concurrency.places import Places
 from auth0_blueprint.extension.cache_backend import (
     backend_opener,
     is_configured,
@@ -26,8 +27,8 @@ from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
 from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError, fetch
 from auth0_blueprint.keysets.key_set import KeySetError
-from auth0_blueprint.keysets.shared_copy import SharedKeySet
-from auth0_blueprint.keysets.source import KeySource, refreshed
+from auth0_blueprint.keysets.shared_copy import SharedKeySet, refreshed
+from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.revocation.blobs import BlobSigner
 from auth0_blueprint.revocation.index import Revocation, RevocationIndex
 from auth0_blueprint.revocation.previous_log import PreviousLog
@@ -111,6 +112,8 @@ class _CommonParts:
     clock: Clock
     counters: Counters
     token_cache: TokenCache
+    #: For the requests that wait for a new key, of whatever issuer.
+    places: Places
     cache: SharedCache
     #: Where earlier releases stored the same entries, if that was elsewhere: among those of the host.
     earlier_cache: SharedCache | None
@@ -144,6 +147,7 @@ def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fe
         clock=clock,
         counters=Counters(),
         token_cache=TokenCache(settings.token_cache_size),
+        places=Places(settings.jwks_max_waiting),
         cache=shared_cache,
         earlier_cache=None if cache is None else SharedCache(open_earlier, clock=clock, outage=outage),
         reach=reach,
@@ -269,6 +273,7 @@ def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:
         max_stale_seconds=settings.jwks_max_stale_seconds,
         cooldown_seconds=settings.jwks_cooldown_seconds,
         honors_max_age=settings.jwks_honor_max_age,
+        places=parts.places,
         fetch=counted_fetch,
         shared=_shared_key_set(parts, issuer, url),
         clock=parts.clock,

@@ -1,7 +1,11 @@
-"""Coordinates the processes that share a cache: one asks the issuer at a time, and all back off after a failure."""
+"""Coordinates the processes that share a cache: one asks the issuer at a time, and all back off after a failure.
+
+The searches for unknown key ids are limited by `SearchBudget`, which takes its slots here.
+"""
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,7 +24,7 @@ MAX_SKEW_SECONDS = 5.0
 # issuer are a load on the cache.
 FIRST_POLL_SECONDS, MAX_POLL_SECONDS = 0.1, 1.0
 
-_LEASE, _FAILURE = "lease", "failure"
+_LEASE, _SEARCH, _FAILURE = "lease", "search", "failure"
 
 
 class Failure(NamedTuple):
@@ -64,6 +68,9 @@ class Fleet:
         attempt_seconds: how long one attempt to fetch may take, and so how long a lease is valid.
         keep_seconds: how long a failure is kept.
         clock: tells the time.
+
+    Attributes:
+        attempt_seconds: see above.
     """
 
     def __init__(
@@ -79,7 +86,7 @@ class Fleet:
         self._entries = entries
         self._store = store
         self._signer = signer
-        self._attempt_seconds = attempt_seconds
+        self.attempt_seconds: float = attempt_seconds
         self._keep_seconds = keep_seconds
         self._clock = clock
 
@@ -90,7 +97,7 @@ class Fleet:
         the attempt of a process that died and the attempt of the process that took over.
         """
         yield None
-        give_up_at = self._clock.monotonic() + 2 * self._attempt_seconds
+        give_up_at = self._clock.monotonic() + 2 * self.attempt_seconds
         longest_pause = FIRST_POLL_SECONDS
         lease = self._take()
         while lease is None and self._clock.monotonic() < give_up_at:
@@ -112,24 +119,48 @@ class Fleet:
         with suppress(CacheUnavailableError):
             self._entries.write(_FAILURE, failure._asdict(), self._keep_seconds)
 
-    def _take(self) -> Lease | None:
+    def take_search(self, number: int, seconds: float) -> float:
+        """Take the search with this *number* for so many *seconds*; return for how long another process has it, else 0.
+
+        Raises:
+            StoreError: the store is unavailable.
+        """
+        if not self._is_sharing:
+            return 0
+        text = self._signed(f"{_SEARCH}-{number}", seconds)
+        # The clock of another machine does not end it sooner.
+        return self._claim(f"{_SEARCH}-{number}", text, seconds, grace_seconds=MAX_SKEW_SECONDS)
+
+    @property
+    def _is_sharing(self) -> bool:
         # Whoever cannot read what another process fetches has no reason to wait for it.
-        if self._store.reach() == "process" or not self._entries.is_readable:
+        return self._store.reach() != "process" and self._entries.is_readable
+
+    def _take(self) -> Lease | None:
+        if not self._is_sharing:
             return Lease(self._store, None)
-        until = self._clock.time() + self._attempt_seconds
-        text = self._signer.sign(_LEASE, "", {"holder": secrets.token_hex(), "until": until})
+        text = self._signed(_LEASE, self.attempt_seconds)
         # While the store is unavailable no other process can have the lease either: it counts as taken.
         with suppress(StoreError):
-            if not self._store.write(lambda store: store.take(_LEASE, text, self._attempt_seconds)):
-                held = self._store.read(lambda store: store.value_of(_LEASE))
-                if self._is_in_force(self._signer.verify(_LEASE, "", held)):
-                    return None
-                # Expired, orphaned, unreadable or just released: overwritten. Two may get it, but never nobody.
-                self._store.write(lambda store: store.put(_LEASE, text, self._attempt_seconds))
+            if self._claim(_LEASE, text, self.attempt_seconds):
+                return None
         return Lease(self._store, text)
 
-    def _is_in_force(self, lease: Any) -> bool:
-        if lease is None:
-            return False
-        remaining_seconds: float = lease["until"] - self._clock.time()
-        return 0 < remaining_seconds <= self._attempt_seconds + MAX_SKEW_SECONDS
+    def _signed(self, name: str, seconds: float) -> str:
+        return self._signer.sign(name, "", {"holder": secrets.token_hex(), "until": self._clock.time() + seconds})
+
+    def _claim(self, name: str, text: str, seconds: float, *, grace_seconds: float = 0) -> float:
+        """Store *text* under *name* for so many *seconds*; return for how long another one is in force, else 0."""
+        held: str | None = None
+        for _ in range(2):  # once more if the other one has ended just now: of those who see that, one gets it
+            if held is None:
+                if self._store.write(lambda store: store.take(name, text, seconds)):
+                    return 0
+                held = self._store.read(lambda store: store.value_of(name))
+        claim: Any = self._signer.verify(name, "", held)
+        remaining_seconds: float = -math.inf if claim is None else claim["until"] - self._clock.time()
+        if -grace_seconds < remaining_seconds <= seconds + MAX_SKEW_SECONDS:
+            return max(remaining_seconds, MAX_POLL_SECONDS)
+        # Expired, orphaned or unreadable: overwritten. Two may get it, but never nobody.
+        self._store.write(lambda store: store.put(name, text, seconds))
+        return 0

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
-from auth0_blueprint.concurrency.clock import Clock
+from auth0_blueprint.concurrency.clock import Clock, Moment
 from auth0_blueprint.keysets.backoff import Backoff
 from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 from auth0_blueprint.keysets.key_set import KeySet, KeySetError, parse_key_set
@@ -18,9 +19,19 @@ from auth0_blueprint.keysets.snapshot import SnapshotStore
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 LEARN_INTERVAL_SECONDS = 1.0
+# An attempt that ends so much later than its deadline was frozen: it has not seen the time that passed.
+FROZEN_AFTER_SECONDS = 1.0
+#: How often a call makes an attempt again that was frozen.
+MAX_REPEATS = 2
+
+_NOT_UNDER_WAY = Moment(math.inf, math.inf)
 
 #: Something to do when everybody who waits has the keys.
 FollowUp = Callable[[], object]
+
+
+class FrozenError(Exception):
+    """This process was frozen during the attempt, as by AWS Lambda: it says nothing about the issuer."""
 
 
 class Refresh:
@@ -59,34 +70,59 @@ class Refresh:
         self._on_refreshed = on_refreshed
         self._on_failed = on_failed
         self._followed: Failure | None = None
-        self._learned_at = -math.inf
+        self._learned_at = Moment()
+        self._asked_at = _NOT_UNDER_WAY
+        self._was_frozen = False
 
     def may_learn(self) -> bool:
         """Return whether to read what other processes have fetched: at most once per second."""
-        return self._clock.monotonic() >= self._learned_at + LEARN_INTERVAL_SECONDS and self._shared.is_readable
+        return self._clock.seconds_since(self._learned_at) >= LEARN_INTERVAL_SECONDS and self._shared.is_readable
+
+    @property
+    def was_frozen(self) -> bool:
+        """Whether the attempt under way, or else the last one, was frozen: an earlier failure says nothing then."""
+        return self._was_frozen or self._has_outlasted(self._asked_at)
 
     def get_newer(
         self,
         is_needed: Callable[[], bool],
+        *,
+        may_ask: Callable[[], bool],
         on_learned: Callable[[], None],
         on_outcome: Callable[[], None],
-        *,
         no_cache: bool = False,
     ) -> None:
-        """Read what the fleet knows, and ask the issuer if *is_needed* still returns true then.
+        """Read what the fleet knows, and ask the issuer if *is_needed* still returns true then, and *may_ask* does.
 
-        One process of the fleet asks at a time. The others wait, and adopt its result. *on_learned* is called each time
-        something may have been adopted, *on_outcome* when nothing more will come: requests that wait for keys do not
-        wait for the cache and the listeners, too. With *no_cache* only what the issuer has now is good enough: an older
-        copy from a cache on the way is a failure then.
+        One process of the fleet asks at a time. The others wait, and adopt its result. *may_ask* is called just before
+        the issuer is asked, *on_learned* each time something may have been adopted, *on_outcome* when nothing more
+        will come: requests that wait for keys do not wait for the cache and the listeners, too. With *no_cache* only
+        what the issuer has now is good enough: an older copy from a cache on the way is a failure then.
+
+        Raises:
+            FrozenError: there is no outcome. *on_outcome* has not been called.
         """
+        follow_ups: list[FollowUp] = []
+        work = partial(self._learn_or_ask, is_needed, may_ask, no_cache, on_learned, follow_ups)
         try:
-            follow_ups = self._learn_or_ask(is_needed, on_learned, no_cache)
+            self._repeat_if_frozen(work)
+        except FrozenError:
+            self._follow_up(follow_ups)
+            raise
         except Exception as exc:  # noqa: BLE001 - requests wait for the outcome; _expected() logs it
             error = self._expected(exc)
             self._note_failure(error)
-            follow_ups = [partial(self._on_failed, error)]
+            follow_ups.append(partial(self._on_failed, error))
         on_outcome()
+        self._follow_up(follow_ups)
+
+    def _repeat_if_frozen(self, work: Callable[[], None]) -> None:
+        for _ in range(MAX_REPEATS):
+            with suppress(FrozenError):
+                return work()
+        return work()
+
+    def _follow_up(self, follow_ups: list[FollowUp]) -> None:
         for follow_up in follow_ups:
             try:
                 follow_up()
@@ -94,21 +130,25 @@ class Refresh:
                 logger.exception("a listener of a key-set signal failed")
 
     def _learn_or_ask(
-        self, is_needed: Callable[[], bool], on_learned: Callable[[], None], no_cache: bool
-    ) -> list[FollowUp]:
-        follow_ups: list[FollowUp] = []
+        self,
+        is_needed: Callable[[], bool],
+        may_ask: Callable[[], bool],
+        no_cache: bool,
+        on_learned: Callable[[], None],
+        follow_ups: list[FollowUp],
+    ) -> None:
         for lease in self._shared.fleet.wait_for_turn():
             follow_ups += self._learn()
             on_learned()
-            if not is_needed():
-                return [*follow_ups, lease.release] if lease else follow_ups
+            if not is_needed() or (lease is not None and not may_ask()):
+                follow_ups += [] if lease is None else [lease.release]
+                return
             if lease is not None:
                 follow_ups += self._ask_issuer(lease, no_cache)
-        return follow_ups
 
     def _learn(self) -> list[FollowUp]:
         """Adopt the result of other processes, be it a key set or a failure."""
-        self._learned_at = self._clock.monotonic()
+        self._learned_at = self._clock.moment()
         follow_ups = self._adopt(self._shared.read())
         failure = self._shared.fleet.last_failure()
         if failure is not None and failure != self._followed:
@@ -127,7 +167,7 @@ class Refresh:
         reason = str(error)
         self._log_failure(reason)
         retry_after_seconds = error.retry_after_seconds if isinstance(error, FetchError) else 0
-        delay = self._backoff.failed(self._clock.monotonic(), reason, retry_after_seconds)
+        delay = self._backoff.failed(reason, retry_after_seconds)
         now = self._clock.time()
         return Failure(attempted_at=now, retry_at=now + delay, failures=self._backoff.failures, reason=reason)
 
@@ -135,10 +175,13 @@ class Refresh:
         attempted_at = self._clock.time()
         self._backoff.attempted(self._clock.monotonic())
         try:
-            answer = self._fetch(no_cache)
+            answer = self._fetch_awake(no_cache)
             # The age counts from the answer, here and in every copy.
             fetched_at, monotonic_fetched_at = self._clock.time(), self._clock.monotonic()
             announce = self._take(answer, fetched_at, monotonic_fetched_at, no_cache)
+        except FrozenError:
+            lease.release()
+            raise
         except Exception as exc:  # noqa: BLE001 - whatever it is, the fleet must know, and the lease be released
             error = self._expected(exc)
             failure = self._note_failure(error)._replace(attempted_at=attempted_at)
@@ -164,6 +207,33 @@ class Refresh:
         if snapshot is not None:
             self._shared.write(SharedEntry.of(snapshot.answer, snapshot.fetched_at))
 
+    def _fetch_awake(self, no_cache: bool) -> FetchedKeySet:
+        """Return what `fetch` does, unless this process was frozen meanwhile.
+
+        An answer is of no use then either: it may have been waiting for as long, and its age counts from now.
+
+        Raises:
+            FrozenError: the attempt has ended long after its deadline.
+        """
+        asked_at = self._asked_at = self._clock.moment()
+        try:
+            answer = self._fetch(no_cache)
+        except Exception as exc:
+            self._check_awake(asked_at, exc)
+            raise
+        self._check_awake(asked_at)
+        return answer
+
+    def _check_awake(self, asked_at: Moment, exc: Exception | None = None) -> None:
+        # In this order: a request may look in between.
+        self._was_frozen = self._has_outlasted(asked_at)
+        self._asked_at = _NOT_UNDER_WAY
+        if self._was_frozen:
+            raise FrozenError from exc
+
+    def _has_outlasted(self, asked_at: Moment) -> bool:
+        return self._clock.seconds_since(asked_at) > self._shared.fleet.attempt_seconds + FROZEN_AFTER_SECONDS
+
     def _adopt(self, entry: SharedEntry | None) -> list[FollowUp]:
         """Install the key set of another process, if it is newer than ours and not too old."""
         if entry is None or not self._store.would_take(entry.fetched_at, entry.age_seconds):
@@ -182,7 +252,7 @@ class Refresh:
         now, wall_now = self._clock.monotonic(), self._clock.time()
         if self._backoff.attempted(now - max(0.0, wall_now - failure.attempted_at)):
             self._log_failure(failure.reason)
-            self._backoff.follow_failure(now + failure.retry_at - wall_now, failure.failures, failure.reason)
+            self._backoff.follow_failure(failure.retry_at - wall_now, failure.failures, failure.reason)
 
     def _succeeded(self) -> None:
         if self._backoff.is_failing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from contextlib import suppress
 from typing import NamedTuple, Self
@@ -17,6 +18,11 @@ from auth0_blueprint.sharing.signed_cache import SignedCache
 MAX_FUTURE_SECONDS = 5.0
 
 _KIND = "key-set"
+
+
+def refreshed(issuer: str) -> str:
+    """Return the name under which `FleetSync` posts that an operator refreshed the key set of *issuer*."""
+    return f"refreshed-{hashlib.sha256(issuer.encode()).hexdigest()[:16]}"
 
 
 class SharedEntry(NamedTuple):

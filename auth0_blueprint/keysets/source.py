@@ -10,17 +10,18 @@
     or none
 
 While the snapshot is fresh a request reads one attribute and two clocks: no lock, no I/O.
+A request with an unknown key id searches: it waits for the fetch under way, then for one that `SearchBudget` allows.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
+from auth0_blueprint.concurrency.places import Places
 from auth0_blueprint.concurrency.single_flight import Call, SingleFlight
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.jose.algorithms import Algorithm
@@ -28,18 +29,15 @@ from auth0_blueprint.jose.jwk import VerificationKey
 from auth0_blueprint.keysets.backoff import Backoff
 from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 from auth0_blueprint.keysets.key_set import KeySetError
-from auth0_blueprint.keysets.refresh import Refresh
+from auth0_blueprint.keysets.lease import MAX_POLL_SECONDS
+from auth0_blueprint.keysets.refresh import FrozenError, Refresh
+from auth0_blueprint.keysets.search_budget import SearchBudget
 from auth0_blueprint.keysets.shared_copy import SharedKeySet
 from auth0_blueprint.keysets.snapshot import FoundKey, KeySourceStatus, Snapshot, SnapshotStore
 
 REFRESH_MAX_WAIT_SECONDS = 3.0
-UNKNOWN_KEY_MAX_WAIT_SECONDS = 0.5
 ORDERED_REFRESH_MAX_WAIT_SECONDS = 1.0
-
-
-def refreshed(issuer: str) -> str:
-    """Return the name under which `FleetSync` posts that an operator refreshed the key set of *issuer*."""
-    return f"refreshed-{hashlib.sha256(issuer.encode()).hexdigest()[:16]}"
+DEFAULT_MAX_WAITING = 8
 
 
 class KeySource:
@@ -48,11 +46,11 @@ class KeySource:
     Args:
         issuer: the issuer, for logs and status.
         ttl_seconds, refresh_ahead_seconds, max_stale_seconds, cooldown_seconds, honors_max_age: ``AUTH0_JWKS_*``.
-        fetch: returns the answer, or raises `FetchError`, in bounded time. It is told whether caches on the way are to
-            be bypassed.
+        fetch: returns the answer, or raises `FetchError`, in bounded time; told whether to bypass caches on the way.
         shared: the key set and the attempts of other processes.
         clock: tells the time.
         single_flight: runs the refreshes in the background.
+        places: for the requests that wait for an unknown key; sources may share them.
         on_refreshed: called after a fetch with the key ids that were added and removed.
         on_failed: called with the error of a failed fetch.
     """
@@ -70,6 +68,7 @@ class KeySource:
         shared: SharedKeySet,
         clock: Clock = SYSTEM_CLOCK,
         single_flight: SingleFlight | None = None,
+        places: Places | None = None,
         on_refreshed: Callable[[tuple[str, ...], tuple[str, ...]], None] = lambda _added, _removed: None,
         on_failed: Callable[[FetchError | KeySetError], None] = lambda _error: None,
     ) -> None:
@@ -77,7 +76,11 @@ class KeySource:
         self._shared = shared
         self._time = clock.time
         self._monotonic = clock.monotonic
-        self._backoff = Backoff(cooldown_seconds=cooldown_seconds, clock=clock)
+        self._backoff = Backoff(clock)
+        self._budget = SearchBudget(shared.fleet, cooldown_seconds=cooldown_seconds, clock=clock)
+        self._places = Places(DEFAULT_MAX_WAITING) if places is None else places
+        # As long as a fetch may take, and another process needs to notice its end.
+        self._search_max_wait_seconds = shared.fleet.attempt_seconds + MAX_POLL_SECONDS
         self._store = SnapshotStore(
             ttl_seconds=ttl_seconds,
             refresh_ahead_seconds=refresh_ahead_seconds,
@@ -103,8 +106,9 @@ class KeySource:
         """Return the one key with *key_id* that fits *algorithm*.
 
         Raises:
-            UnknownKeyError: there is none, and the issuer was asked recently.
-            KeySetUnavailableError: there is no usable key set, or whether there is such a key is unknown.
+            UnknownKeyError: there is none, as far as the budget for searches allows to ask.
+            KeySetUnavailableError: there is no usable key set, or whether there is such a key is unknown: it is still
+                being searched for, or the last fetch failed.
         """
         found = self.snapshot().select(key_id, algorithm)
         return self._key_after_refetch(key_id, algorithm) if found is None else found
@@ -112,8 +116,7 @@ class KeySource:
     def cached_key(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
         """Return what `key_for` does, from what this process holds: no wait, no fetch."""
         snapshot = self._usable_snapshot()
-        found = snapshot.select(key_id, algorithm)
-        if found is None:
+        if (found := snapshot.select(key_id, algorithm)) is None:
             raise UnknownKeyError(snapshot.key_set.why_none(key_id, algorithm))
         return found
 
@@ -130,7 +133,7 @@ class KeySource:
         return self._snapshot_when_due(max_wait_seconds)
 
     def refresh_now(self, max_wait_seconds: float) -> Snapshot:
-        """Ask the issuer regardless of backoff and cooldown, and return its answer.
+        """Ask the issuer regardless of backoff and budget, and return its answer.
 
         Raises:
             KeySetUnavailableError: no key set arrived within *max_wait_seconds*.
@@ -169,15 +172,25 @@ class KeySource:
         return self._shared.ignored
 
     def _snapshot_when_due(self, max_wait_seconds: float) -> Snapshot:
-        call = self._refreshing_call()
-        if call is not None and self._must_wait():
-            call.wait_for_progress(max_wait_seconds)
+        for _ in range(2):  # the second one if the first was frozen all the time, and so has no outcome
+            call = self._refreshing_call()
+            if call is None or not self._must_wait():
+                break
+            if call.wait_for_progress(max_wait_seconds) and self._must_wait():
+                # What was good enough once is so no more: the keys have become stale meanwhile.
+                call.wait(max_wait_seconds)
+            if not call.is_cancelled:
+                break
         # Read again: it may be a new one, or the old one may have expired meanwhile.
         return self._usable_snapshot()
 
     def _must_wait(self) -> bool:
         # While fetches fail, waiting brings nothing better than a usable snapshot.
-        return self._store.usable() is None if self._backoff.is_failing else self._store.is_stale()
+        return self._store.usable() is None if self._is_failing() else self._store.is_stale()
+
+    def _is_failing(self) -> bool:
+        # Where the process is frozen between its requests, nothing gets better in the background.
+        return self._backoff.is_failing and not self._refresh.was_frozen
 
     def _refreshing_call(self) -> Call | None:
         call = self._single_flight.current
@@ -213,9 +226,8 @@ class KeySource:
             return not snapshot.answer.is_latest
 
         if is_needed():
-            self._single_flight.join_then_start(
-                self._to_get_newer(is_needed, no_cache=True), is_needed, max_wait_seconds
-            )
+            get_newer = self._to_get_newer(is_needed, no_cache=True)
+            self._single_flight.join_then_start(get_newer, is_needed, max_wait_seconds)
         if is_needed():
             raise self._unavailable()
         return self._usable_snapshot()
@@ -224,35 +236,45 @@ class KeySource:
         def is_missing() -> bool:
             return self._store.select(key_id, algorithm) is None
 
-        def is_needed() -> bool:
-            return is_missing() and self._may_search()
-
-        def may_start() -> bool:
-            # During our cooldown another process may have fetched the key.
-            return is_missing() and (self._may_search() or self._refresh.may_learn())
-
-        get_newer = self._to_get_newer(is_needed, no_cache=True)
-        call = self._single_flight.join_then_start(get_newer, may_start, UNKNOWN_KEY_MAX_WAIT_SECONDS)
+        is_settled = self._search(is_missing)
         # Read again in any case: a call may have completed since our first read.
         snapshot = self._usable_snapshot()
         found = snapshot.select(key_id, algorithm)
         if found is not None:
             return found
-        if self._backoff.is_failing or (call is not None and not call.is_complete):
+        if self._backoff.is_failing or not is_settled:
             raise self._unavailable()
         raise UnknownKeyError(snapshot.key_set.why_none(key_id, algorithm))
 
+    def _search(self, is_missing: Callable[[], bool]) -> bool:
+        """Look for a new key; return whether all that may be done for it now has been done."""
+
+        def is_needed() -> bool:
+            return is_missing() and self._may_search()
+
+        def may_start() -> bool:
+            # With the budget used up another process may have fetched the key.
+            return is_missing() and (self._may_search() or self._refresh.may_learn())
+
+        get_newer = self._to_get_newer(is_needed, self._budget.spend, no_cache=True)
+        with self._places.take() as has_place:
+            if not has_place or self._is_failing():
+                return self._single_flight.join_or_start(get_newer, may_start) is None
+            call = self._single_flight.join_then_start(get_newer, may_start, self._search_max_wait_seconds)
+            return call is None or call.is_complete
+
     def _may_refresh(self) -> bool:
-        return self._store.is_due() and not self._backoff.is_in_backoff(self._monotonic())
+        return self._store.is_due() and not self._backoff.is_in_backoff
 
     def _may_search(self) -> bool:
-        now = self._monotonic()
-        return not (self._backoff.is_in_cooldown(now) or self._backoff.is_in_backoff(now))
+        return self._budget.may_have_any and not self._backoff.is_in_backoff
 
     def _unavailable(self) -> KeySetUnavailableError:
-        return KeySetUnavailableError(retry_after_seconds=self._backoff.retry_after_seconds(self._monotonic()))
+        return KeySetUnavailableError(retry_after_seconds=self._backoff.retry_after_seconds())
 
-    def _to_get_newer(self, is_needed: Callable[[], bool], *, no_cache: bool = False) -> Callable[[Call], None]:
+    def _to_get_newer(
+        self, is_needed: Callable[[], bool], may_ask: Callable[[], bool] = lambda: True, *, no_cache: bool = False
+    ) -> Callable[[Call], None]:
         """Return the work of a call: adopt what the fleet knows, and ask the issuer if *is_needed* still holds then.
 
         Scheduled refreshes take what caches on the way have. A search, or an operator, needs what the issuer has now.
@@ -263,11 +285,16 @@ class KeySource:
                 if not self._must_wait():
                     call.notify_progress()
 
-            self._refresh.get_newer(
-                is_needed,
-                on_learned=notify_progress,
-                on_outcome=lambda: self._single_flight.complete(call),
-                no_cache=no_cache,
-            )
+            def complete() -> None:
+                if self._backoff.is_failing:
+                    self._budget.spread()
+                self._single_flight.complete(call)
+
+            try:
+                self._refresh.get_newer(
+                    is_needed, may_ask=may_ask, on_learned=notify_progress, on_outcome=complete, no_cache=no_cache
+                )
+            except FrozenError:
+                call.cancel()
 
         return get_newer

@@ -12,8 +12,9 @@ from marshmallow import Schema, fields, validate
 from auth0_blueprint.errors import KeySetUnavailableError, RateLimitedError
 from auth0_blueprint.guards.authentication import AppState, app_state
 from auth0_blueprint.jose.jwk import VerificationKey
+from auth0_blueprint.keysets.shared_copy import refreshed
 from auth0_blueprint.keysets.snapshot import Snapshot
-from auth0_blueprint.keysets.source import KeySource, refreshed
+from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.routes.audit import notify_admin_acted
 from auth0_blueprint.routes.bodies import answer
 from auth0_blueprint.routes.health import KeySetStateSchema, key_set_check

@@ -50,6 +50,7 @@ class Settings:
     jwks_refresh_ahead_seconds: float
     jwks_max_stale_seconds: float
     jwks_cooldown_seconds: float
+    jwks_max_waiting: int
     jwks_timeout_seconds: float
     jwks_max_bytes: int
     jwks_honor_max_age: bool
@@ -209,6 +210,7 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         jwks_refresh_ahead_seconds=data["AUTH0_JWKS_REFRESH_AHEAD"],
         jwks_max_stale_seconds=data["AUTH0_JWKS_MAX_STALE"],
         jwks_cooldown_seconds=data["AUTH0_JWKS_COOLDOWN"],
+        jwks_max_waiting=data["AUTH0_JWKS_MAX_WAITING"],
         jwks_timeout_seconds=data["AUTH0_JWKS_TIMEOUT"],
         jwks_max_bytes=data["AUTH0_JWKS_MAX_BYTES"],
         jwks_honor_max_age=data["AUTH0_JWKS_HONOR_MAX_AGE"],

@@ -125,7 +125,15 @@ class SettingsSchema(Schema):
     AUTH0_JWKS_TTL = _seconds(600, 0.1, 86_400, "How long a key set counts as fresh.")
     AUTH0_JWKS_REFRESH_AHEAD = _seconds(120, 0, 86_400, "How long before then it is refreshed in the background.")
     AUTH0_JWKS_MAX_STALE = _seconds(3600, 0.1, 604_800, "How old a key set may be while Auth0 cannot be reached.")
-    AUTH0_JWKS_COOLDOWN = _seconds(30, 0, 3600, "After a fetch, unknown key ids trigger no other for this long.")
+    AUTH0_JWKS_COOLDOWN = _seconds(30, 0, 3600, "Unknown key ids cause at most 3 fetches in this time. 0: no limit.")
+    AUTH0_JWKS_MAX_WAITING = _range(
+        fields.Integer,
+        "requests",
+        8,
+        (0, 10_000),
+        "How many requests of a process wait at once for an unknown key: "
+        "[at most half of a worker's threads](#how-many-requests-may-wait).",
+    )
     AUTH0_JWKS_TIMEOUT = _seconds(5, 0.1, 60, "Total time limit for one fetch, whatever the server does.")
     AUTH0_JWKS_MAX_BYTES = _bytes(262_144, 1024, 16_777_216, "Larger key sets are refused.")
     AUTH0_JWKS_HONOR_MAX_AGE = _switch(

@@ -14,7 +14,7 @@ from operators import ADMIN, NOT_FOUND, REVOCATIONS, admin_headers, invalid_requ
 from refusals import REVOKED, answer_to, by_hand, claims_of, guarded, passes, seen
 
 from auth0_blueprint import Auth0Blueprint, RevokedTokenError, current_token, requires_auth, verify_token
-from auth0_blueprint.keysets.source import refreshed
+from auth0_blueprint.keysets.shared_copy import refreshed
 from auth0_blueprint.testing import LocalIssuer
 
 NOT_OURS = invalid_request("The field token must be an access token of this API that is still valid.")

@@ -5,7 +5,8 @@ What the model takes for granted about the package, all of it in this file:
 - the public methods of `KeySource` and `SharedKeySet`, which `shared_sources` makes;
 - flights are threads whose name `servers.land` knows;
 - a cache backend has ``get``, ``set`` and ``delete``, with timeouts in seconds of the wall clock;
-- processes of one fleet keep one cooldown and one backoff, as far as the cache lets them know (`Process.history`).
+- processes of one fleet keep one backoff, as far as the cache lets them know (`Process.history`), and one budget of
+  searches for unknown keys, as far as nobody tampers with the store.
 
 With a shared cache the model says only what must not happen, with a single process also what must.
 """
@@ -21,8 +22,9 @@ from typing import Any
 from conftest import MovableClock
 from memory_store import MemoryStore
 from servers import ScriptedIssuer, document
-from shared_sources import AHEAD, EDDSA, MAX_STALE, SECRET, TTL, DictBackend, make_shared, make_source
+from shared_sources import AHEAD, ATTEMPT, EDDSA, MAX_STALE, SECRET, TTL, DictBackend, make_shared, make_source
 
+from auth0_blueprint.concurrency.clock import Moment
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 from auth0_blueprint.keysets.shared_copy import SharedEntry, SharedKeySet
@@ -47,30 +49,43 @@ class Publication:
 
 @dataclass
 class Attempt:
-    """One question to the issuer, on the monotonic clock.
+    """One question to the issuer.
 
     Attributes:
-        has_failed: ``None`` while it is under way.
+        started, ended: by both clocks.
+        has_failed: ``None`` while it is under way, and if the process was frozen: then it says nothing.
+        is_search: whether it was surely made for an unknown key alone.
         is_told: whether other processes hear of it; of an error that nobody expected they do not.
         publication: what it has brought.
     """
 
-    started_at: float
-    ended_at: float = 0
+    started: Moment
+    ended: Moment = field(default_factory=Moment)
     has_failed: bool | None = None
+    is_search: bool = False
     retry_after_seconds: float = 0
     is_told: bool = True
     publication: Publication | None = None
 
     @property
-    def least_pause_ends_at(self) -> float:
-        """When the issuer may be asked again at the earliest, after this failure: for other processes a bit sooner."""
-        return self.started_at + max(1.0, min(self.retry_after_seconds, MAX_RETRY_AFTER))
+    def started_at(self) -> float:
+        """When it began, on the monotonic clock."""
+        return self.started.monotonic
 
     @property
-    def longest_pause_ends_at(self) -> float:
-        """When the issuer has to be asked again at the latest, after this failure."""
-        return self.ended_at + max(MAX_BACKOFF, min(self.retry_after_seconds, MAX_RETRY_AFTER))
+    def least_pause(self) -> float:
+        """For how long the issuer may not be asked after the start of this failure, for other processes a bit less."""
+        return max(1.0, min(self.retry_after_seconds, MAX_RETRY_AFTER))
+
+    @property
+    def longest_pause(self) -> float:
+        """After how long since the end of this failure the issuer has to be asked again."""
+        return max(MAX_BACKOFF, min(self.retry_after_seconds, MAX_RETRY_AFTER))
+
+
+def seconds_between(earlier: Moment, later: Moment) -> float:
+    """Return the time in between, by the clock that was ahead."""
+    return max(later.time - earlier.time, later.monotonic - earlier.monotonic)
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,15 @@ class Outcome:
     answer: bytes | Exception
     key_ids: frozenset[str] | None = None
     takes_seconds: float = 0
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """What the next attempts meet: the process is frozen, and what they get is of no use."""
+
+    seconds: float
+    clocks: tuple[str, ...]
+    answer: bytes | Exception
 
 
 def published(key_ids: frozenset[str], takes_seconds: float = 0) -> Outcome:
@@ -117,6 +141,8 @@ class World:
         self.store = MemoryStore(self.clock)
         self.scripted = ScriptedIssuer(b"")
         self.outcome = published(frozenset({"a"}))
+        self.freezes: list[Freeze] = []
+        self.tampered_with = 0
         self.jitter = 0.5
         self.publications: list[Publication] = []
         self.disturbed_at = self.clock.uptime
@@ -124,6 +150,12 @@ class World:
     def disturb(self) -> None:
         """Note that what the processes know of each other has got lost, or counts by a clock that has jumped."""
         self.disturbed_at = self.clock.uptime
+
+    def freeze(self, freeze: Freeze) -> None:
+        """Let the time pass that the processes do not see."""
+        for name in freeze.clocks:
+            setattr(self.clock, name, getattr(self.clock, name) + freeze.seconds)
+        self.disturb()
 
     def uniform(self, low: float, high: float) -> float:
         return low + (high - low) * self.jitter
@@ -181,12 +213,12 @@ class Process:
 
     def _fetch(self, no_cache: bool) -> FetchedKeySet:
         world = self.world
-        attempt = Attempt(world.clock.uptime)
+        attempt = Attempt(world.clock.moment())
         with self._lock:
             self._under_way += 1
             self.most_under_way = max(self.most_under_way, self._under_way)
             self.attempts.append(attempt)
-        outcome = world.outcome
+        outcome = Outcome(world.freezes[0].answer) if world.freezes else world.outcome
         world.scripted.answer = copy.copy(outcome.answer)  # or each raise would add to one and the same traceback
         try:
             return world.scripted(no_cache)
@@ -197,11 +229,15 @@ class Process:
             attempt.is_told = False
             raise
         finally:
-            world.clock.move(outcome.takes_seconds)
-            attempt.ended_at = world.clock.uptime
-            attempt.has_failed = outcome.key_ids is None
-            if outcome.key_ids is not None:
-                self.floor = attempt.publication = world.note(outcome.key_ids)
+            if world.freezes:
+                world.freeze(world.freezes.pop(0))
+            else:
+                world.clock.move(outcome.takes_seconds)
+            attempt.ended = world.clock.moment()
+            if seconds_between(attempt.started, attempt.ended) <= ATTEMPT + 1:
+                attempt.has_failed = outcome.key_ids is None
+                if outcome.key_ids is not None:
+                    self.floor = attempt.publication = world.note(outcome.key_ids)
             with self._lock:
                 self._under_way -= 1
 
@@ -211,7 +247,8 @@ class Process:
             attempt
             for process in everybody
             for attempt in process.attempts
-            if process is self or (attempt.is_told and attempt.started_at > self.world.disturbed_at)
+            if attempt.has_failed is not None
+            and (process is self or (attempt.is_told and attempt.started_at > self.world.disturbed_at))
         ]
         return tuple(sorted(told, key=lambda attempt: attempt.started_at))
 

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from servers import complete
 from shared_sources import COOLDOWN, EDDSA, MAX_STALE, TTL
 
+from auth0_blueprint.concurrency.clock import Moment
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchError
 from properties.conftest import SLOW
@@ -22,17 +23,24 @@ from properties.key_source_world import (
     SURELY_DUE,
     SURELY_FRESH,
     Attempt,
+    Freeze,
     Outcome,
     Process,
     Publication,
     World,
     published,
+    seconds_between,
 )
 
 NO_WAIT_SECONDS = 0.4  # by any clock: somebody who had to wait so long may be told to come again
 
+#: What an attempt gets that was frozen: what the issuer said then is of no use.
+_STALE_ANSWERS = (published(frozenset({"of old"})).answer, published(frozenset({"a", "of old"})).answer)
+#: How often a request can have attempts made that are frozen: three times for each of two calls.
+_MOST_FROZEN = 6
+
 _KEY_SETS = st.frozensets(st.sampled_from(KEY_IDS), min_size=1)
-_TAKES = st.sampled_from([0.0, 0.0, 0.0, 1.0, 5.0])
+_TAKES = st.sampled_from([0.0, 0.0, 0.0, 1.0, 4.0, 5.0])
 _PAUSES = (0, 0, 0.5, 17, 90, 300, 86_400)
 _FAILURES = st.sampled_from(
     [
@@ -45,8 +53,14 @@ _FAILS = st.builds(Outcome, _FAILURES, key_ids=st.none(), takes_seconds=_TAKES)
 _OUTCOMES = st.builds(published, _KEY_SETS, _TAKES) | _FAILS
 _AROUND_THE_LIMITS = (COOLDOWN - 0.5, SURELY_DUE, MAX_STALE - 600, MAX_STALE - 0.5, MAX_STALE + 0.5)
 _MOVES = st.sampled_from([0.5, 1.0, 2.0, 5.0, 90.0, 299.0, 301.0, 430.0, *_AROUND_THE_LIMITS])
+_FREEZES = st.builds(
+    Freeze,
+    st.sampled_from([6.5, 20.0, 300.0, 2000.0]),
+    st.sampled_from([("now", "uptime"), ("now",), ("uptime",)]),
+    st.sampled_from([FetchError("timeout"), RuntimeError("something else"), b"", *_STALE_ANSWERS]),
+)
 _REQUESTED = st.sampled_from([*KEY_IDS, "never published", "never published", None])
-_REQUESTS = st.lists(st.tuples(st.integers(0, 1), st.just(0.0) | _MOVES, _REQUESTED), min_size=1, max_size=4)
+_REQUESTS = st.lists(st.tuples(st.integers(0, 2), st.just(0.0) | _MOVES, _REQUESTED), min_size=1, max_size=4)
 
 
 @dataclass(frozen=True)
@@ -56,7 +70,7 @@ class Before:
     is_surely_due: bool
     is_used_at_once: bool
     candidates: tuple[Publication, ...]
-    now: float
+    now: Moment
     attempt_count: int
     history: tuple[Attempt, ...]
 
@@ -71,6 +85,7 @@ class KeySourceMachine(RuleBasedStateMachine):
         super().__init__()
         self.world = World(is_sharing=self.is_sharing)
         self.processes = [Process(self.world) for _ in range(self.process_count)]
+        self.searches: list[tuple[int, Attempt]] = []
 
     def teardown(self) -> None:
         self.world.scripted.release()
@@ -84,6 +99,10 @@ class KeySourceMachine(RuleBasedStateMachine):
     def the_machine_sleeps(self, seconds: float) -> None:
         self.world.clock.now += seconds
         self.world.disturb()
+
+    @rule(freezes=st.lists(_FREEZES, min_size=1, max_size=4))
+    def the_processes_will_be_frozen(self, freezes: list[Freeze]) -> None:
+        self.world.freezes = freezes
 
     @rule(outcome=_OUTCOMES)
     def the_issuer_will(self, outcome: Outcome) -> None:
@@ -109,7 +128,7 @@ class KeySourceMachine(RuleBasedStateMachine):
         except (UnknownKeyError, KeySetUnavailableError) as exc:
             error = exc
         event(type(error).__name__ if error else "a key")
-        was_slow = max(time.monotonic() - started_at, self.world.clock.uptime - before.now) >= NO_WAIT_SECONDS
+        was_slow = max(time.monotonic() - started_at, self.world.clock.uptime - before.now.monotonic) >= NO_WAIT_SECONDS
         complete()
         self._check_attempts(process, key_id, before)
         if error is None:
@@ -117,7 +136,7 @@ class KeySourceMachine(RuleBasedStateMachine):
         elif not was_slow:
             self._check_refusal(process, key_id, before, error)
 
-    @rule(number=st.integers(0, 1), moves=st.lists(_MOVES, max_size=2))
+    @rule(number=st.integers(0, 2), moves=st.lists(_MOVES, max_size=2))
     def requests_while_the_issuer_takes_its_time(self, number: int, moves: list[float]) -> None:
         process = self.processes[number % self.process_count]
         attempt_count = len(process.attempts)
@@ -167,7 +186,7 @@ class KeySourceMachine(RuleBasedStateMachine):
             is_surely_due=age >= SURELY_DUE,
             is_used_at_once=age < TTL,
             candidates=tuple(process.candidates()),
-            now=self.world.clock.uptime,
+            now=self.world.clock.moment(),
             attempt_count=len(process.attempts),
             history=history,
         )
@@ -175,28 +194,52 @@ class KeySourceMachine(RuleBasedStateMachine):
     def _check_attempts(self, process: Process, key_id: str | None, before: Before) -> None:
         """Check that the request has made the process ask if it had to, and not where it must not."""
         new = process.attempts[before.attempt_count :]
-        assert len(new) <= 1
+        settled = [attempt for attempt in new if attempt.has_failed is not None]
+        assert len(settled) <= 2  # one that is scheduled, and a search
         # A newer set of another process may lack the key, which is then an unknown one.
         stays_known = before.is_known and all(key_id in publication.key_ids for publication in before.candidates)
         if before.is_surely_fresh and stays_known:
             assert not new
+        if stays_known and all(key_id in attempt.publication.key_ids for attempt in settled if attempt.publication):
+            assert len(settled) <= 1
+        self._check_budget(new, before)
         last = before.history[-1] if before.history else None
         if last is not None and new:
             is_paused = bool(last.has_failed) and not self.world.is_newer_than(last)
-            assert not is_paused or new[0].started_at >= last.least_pause_ends_at
-            if before.is_surely_fresh:  # or could be, by what the cache holds: asked for an unknown key id alone
-                assert new[0].started_at >= last.started_at + COOLDOWN
+            assert not is_paused or seconds_between(last.started, new[0].started) >= last.least_pause
         if not self.is_sharing:
-            must_ask = before.is_surely_due or (not before.is_known and _is_over(last, before.now))
-            may_be_paused = last is not None and bool(last.has_failed) and before.now < last.longest_pause_ends_at
+            must_search = not before.is_known and self._has_surely_budget(process, before)
+            must_ask = before.is_surely_due or must_search
+            may_be_paused = (
+                last is not None
+                and bool(last.has_failed)
+                and seconds_between(last.ended, before.now) < last.longest_pause
+            )
             assert new or may_be_paused or not must_ask
+
+    def _check_budget(self, new: list[Attempt], before: Before) -> None:
+        """Check that unknown key ids do not make the fleet ask more than three times in a cooldown."""
+        searches = new if before.is_surely_fresh else new[1:] if new and new[0].has_failed is not None else []
+        for attempt in searches:
+            attempt.is_search = True
+            self.searches.append((self.world.tampered_with, attempt))
+        for (tampered, earlier), (tampered_later, later) in zip(self.searches, self.searches[3:], strict=False):
+            if tampered == tampered_later:
+                assert seconds_between(earlier.started, later.started) >= COOLDOWN - 1e-3
+
+    def _has_surely_budget(self, process: Process, before: Before) -> bool:
+        """Tell whether of three slots one is free for certain, whatever the last attempts were made for."""
+        longest = 5 / 3 * COOLDOWN + MAX_SPREAD
+        earlier = process.attempts[: before.attempt_count]
+        return sum(seconds_between(attempt.started, before.now) < longest for attempt in earlier) < 3
 
     def _check_key(self, process: Process, key_id: str | None, before: Before, answer: str | None) -> None:
         """Check that the key was in a set that could be used, when it came or, where nobody had to wait, before."""
         assert key_id in {None, answer}
         was_failing = bool(before.history) and bool(before.history[-1].has_failed)
+        was_frozen = self._frozen(process, before) >= _MOST_FROZEN / 2
         usable = process.candidates()
-        if before.is_used_at_once or was_failing or self._has_heard_of_failures():
+        if before.is_used_at_once or was_failing or was_frozen or self._has_heard_of_failures():
             # Its age is that of the moment when it was asked for: a flight in the background may take time.
             usable += before.candidates
         elif self.is_sharing:
@@ -204,7 +247,8 @@ class KeySourceMachine(RuleBasedStateMachine):
         assert any(answer in publication.key_ids for publication in usable)
 
     def _check_refusal(self, process: Process, key_id: str | None, before: Before, error: Exception) -> None:
-        last = process.attempts[-1] if process.attempts else None
+        own = [attempt for attempt in process.attempts if attempt.has_failed is not None]
+        last = own[-1] if own else None
         is_failing = last is not None and bool(last.has_failed)
         # Known before and after, and so all the time: time does not go back, nor does the issuer take back its answer.
         assert not (before.is_known and process.holds(key_id))
@@ -215,16 +259,16 @@ class KeySourceMachine(RuleBasedStateMachine):
         else:
             assert isinstance(error, KeySetUnavailableError)
             assert 1 <= error.retry_after_seconds <= 300
-            assert is_failing or self._has_heard_of_failures() or not process.key_ids()
+            was_frozen = self._frozen(process, before) > 0
+            assert is_failing or was_frozen or self._has_heard_of_failures() or not process.key_ids()
+
+    def _frozen(self, process: Process, before: Before) -> int:
+        """Return how many attempts were frozen."""
+        return sum(attempt.has_failed is None for attempt in process.attempts[before.attempt_count :])
 
     def _has_heard_of_failures(self) -> bool:
         """Tell whether a process may know of a failure of another one: for as long as the cache keeps it."""
         return self.is_sharing and any(attempt.has_failed for p in self.processes for attempt in p.attempts)
-
-
-def _is_over(last: Attempt | None, now: float) -> bool:
-    """Tell whether the cooldown of *last* is over for certain: after one that failed it is spread."""
-    return last is None or now >= last.started_at + COOLDOWN + (MAX_SPREAD if last.has_failed else 0.0)
 
 
 class OneProcessMachine(KeySourceMachine):
@@ -234,9 +278,9 @@ class OneProcessMachine(KeySourceMachine):
 
 
 class FleetMachine(KeySourceMachine):
-    """Two processes with one cache, to which more processes write, and somebody who has no secret."""
+    """Three processes with one cache, to which more processes write, and somebody who has no secret."""
 
-    process_count = 2
+    process_count = 3
     is_sharing = True
 
     @rule(key_ids=_KEY_SETS, seconds_ago=st.just(0.0) | _MOVES)
@@ -248,7 +292,9 @@ class FleetMachine(KeySourceMachine):
         self.world.disturb()
         for name in list(self.world.backend.values):
             self.world.backend.set(name, text, 3600)
-        self.world.store.put("lease", text, 3600)
+        self.world.tampered_with += 1
+        for name in ("lease", "search-0", "search-1", "search-2"):
+            self.world.store.put(name, text, 3600)
 
 
 TestOneProcess = OneProcessMachine.TestCase
