@@ -104,7 +104,7 @@ class Answer:
     @property
     def worker(self) -> str:
         """The process that gave it."""
-        return self.headers["X-Worker"]
+        return self.headers.get("X-Worker") or self.headers["x-worker"]  # servers of ASGI write them in lower case
 
     @property
     def code(self) -> str | None:
