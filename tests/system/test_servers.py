@@ -15,7 +15,7 @@ from threading import Event
 
 import flask
 import pytest
-from fleet.server_life import Server, begun_refresh, live, served, stored
+from fleet.server_life import Server, begun_refresh, live, refreshes, served
 from fleet.servers import KeySetServer
 from processes import eventually
 
@@ -73,10 +73,10 @@ def test_apache_with_mod_wsgi(key_set_server: KeySetServer, directory: Path) -> 
         for path in (directory, folder):
             path.chmod(0o755)
         shutil.chown(folder, "www-data")
-    path = f"{folder}:{Path(__file__).parents[2]}:{SITE_PACKAGES}"
+    modules_at = f"{folder}:{Path(__file__).parents[2]}:{SITE_PACKAGES}"
     configuration = folder / "apache.conf"
     configuration.write_text(
-        CONFIGURATION.format(directory=folder, modules=APACHE.parent, user=user, path=path), encoding="utf-8"
+        CONFIGURATION.format(directory=folder, modules=APACHE.parent, user=user, path=modules_at), encoding="utf-8"
     )
     (folder / "api.wsgi").write_text("from fleet_app import app as application\n")
     command = f"apache2 -f {configuration} -DFOREGROUND"
@@ -104,8 +104,8 @@ def test_uwsgi_without_threads(key_set_server: KeySetServer, directory: Path) ->
         assert workers.ask_every_worker(token).are_all_ok
         assert workers.log().count("uWSGI runs without threads") == 1
         refresh = begun_refresh(key_set_server, workers, token)
-        written = stored(folder)
+        before = refreshes(workers)
         refresh.end()
-        Event().wait(1)  # in which one with threads would have stored it
-        assert stored(folder) == written
-        eventually(lambda: workers.ask(token).status == 200 and stored(folder) != written)
+        Event().wait(1)  # in which one with threads would have got them
+        assert refreshes(workers) == before
+        eventually(lambda: workers.ask(token).status == 200 and refreshes(workers) > before)
