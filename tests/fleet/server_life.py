@@ -109,6 +109,9 @@ def live(server: Server, key_set: KeySetServer, directory: Path) -> None:
     with served(server, directory, key_set.settings) as (workers, process):
         assert workers.ask_every_worker(token).are_all_ok, workers.log()
         assert workers.ask_every_worker(f"{token[:-8]}AAAAAAAA").statuses.keys() == {401}
+        long = key_set.issuer.token(filler="x" * 5400)
+        assert len(long) > 7500
+        assert workers.ask(long).status == 200
 
         refresh = begun_refresh(key_set, workers, token)
         answers = workers.ask_every_worker(token)

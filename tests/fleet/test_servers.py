@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from documents import ROOT
 
 from .server_life import Server, live
 from .servers import KeySetServer
@@ -13,7 +14,9 @@ pytestmark = pytest.mark.usefixtures("unmeasured")
 
 GUNICORN = "--bind 127.0.0.1:{port} --log-level warning"
 # What starts it again is not the script, but its first argument.
-UWSGI = "uwsgi --module fleet_app:app --master --processes 2 --die-on-term --binary-path {python}"
+UWSGI = "uwsgi --module fleet_app:app --master --processes 2 --die-on-term --buffer-size 32768 --binary-path {python}"
+
+PAGE = (ROOT / "docs" / "how-to" / "servers.md").read_text(encoding="utf-8")
 
 SERVERS = {
     "gunicorn sync": Server("gunicorn fleet_app:app --workers 2", GUNICORN),
@@ -33,3 +36,13 @@ SERVERS = {
 def test_a_server_lives_as_documented(key_set_server: KeySetServer, tmp_path: Path, server: Server) -> None:
     """Nobody waits for a refresh that hangs, no reload refuses a request, no fetch holds up the end."""
     live(server, key_set_server, tmp_path)
+
+
+@pytest.mark.parametrize("server", SERVERS.values(), ids=SERVERS.keys())
+def test_the_page_says_how_a_server_is_started_and_reloaded(server: Server) -> None:
+    names = {"asgi_app:app": "asgi:app", "fleet_app:app": "wsgi:app", "{python}": "/path/to/python"}
+    command = server.command
+    for name, shown in names.items():
+        command = command.replace(name, shown)
+    (row,) = (line for line in PAGE.splitlines() if f"| `{command}` |" in line)
+    assert ("| `SIGHUP`" in row) == (server.reload is not None)
