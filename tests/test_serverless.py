@@ -21,7 +21,7 @@ from auth0_blueprint.testing import LocalIssuer
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 EVENTS = runpy.run_path(str(ROOT / "examples" / "serverless" / "events.py"))
-PAGE: dict[str, Any] = {}
+PAGE: dict[str, Any] = {"__name__": __name__}
 exec(next(python_blocks(ROOT / "docs" / "how-to" / "serverless.md")).code, PAGE)
 
 
@@ -53,9 +53,9 @@ def event_loop() -> Iterator[None]:
 @pytest.mark.parametrize("adapt", [make_lambda_handler, through_serverless_wsgi, through_mangum, PAGE["make_handler"]])
 def test_each_adapter_takes_events_of_both_formats(issuer: LocalIssuer, adapt: Any, make_event: Any) -> None:
     """The challenge of a refusal arrives, and one fetch is enough."""
-    handler = adapt(PAGE["create_app"](issuer.settings))
     tokens = {f"Bearer {issuer.token(scope='read:messages')}": 200, f"Bearer {issuer.token()}": 403, None: 401}
     with event_loop():
+        handler = adapt(PAGE["create_app"](issuer.settings))
         for authorization, expected in tokens.items():
             answer = handler(make_event("/api/messages", authorization), Context())
             assert answer["statusCode"] == expected

@@ -162,8 +162,7 @@ class SharedSet(LogPosition):
         Raises:
             StoreError: the store cannot be used now.
         """
-        tidying = self._tidying()
-        if not tidying.acquire(blocking=False):
+        if not self._tidying().acquire(blocking=False):
             return
         try:
             with self._lock():
@@ -175,7 +174,7 @@ class SharedSet(LogPosition):
                 if replacement is not None:
                     self._replace(head, layout, replacement)
         finally:
-            tidying.release()
+            self._tidying().release()
 
     # Following
 

@@ -14,6 +14,7 @@ from socket import create_server, socket
 from threading import Event
 from typing import NamedTuple
 
+from documents import ROOT, python_blocks
 from processes import TESTED_PACKAGE, TIMEOUT_SECONDS, Process, eventually, running
 
 from .servers import APP, COOLDOWN, SECRET, Answers, KeySetServer, Workers
@@ -27,7 +28,8 @@ SETTINGS = {
     "AUTH0_JWKS_TIMEOUT": "30",
     "CACHE_TYPE": "FileSystemCache",
 }
-ASGI = "from a2wsgi import WSGIMiddleware\nfrom fleet_app import app as wsgi\napp = WSGIMiddleware(wsgi)\n"
+PAGE = ROOT / "docs" / "how-to" / "servers.md"
+_, ASGI = (block.code.replace("from wsgi import", "from fleet_app import") for block in python_blocks(PAGE))
 #: How long a server may take to stop, although a fetch hangs: less than the fetch may.
 STOPPED_SECONDS = 15
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from certificates import make_credential
+from documents import ROOT, python_blocks
 
 from auth0_blueprint.testing import LocalIssuer
 
@@ -24,7 +25,7 @@ import requests.adapters
 requests.adapters.DEFAULT_CA_BUNDLE_PATH = os.environ["REQUESTS_CA_BUNDLE"]
 from fleet_app import app
 """
-PATCHING = "from gevent import monkey\nmonkey.patch_all()\n"
+PATCHING = next(python_blocks(ROOT / "docs" / "how-to" / "servers.md")).code
 WARNING = "gunicorn preloads this app, and its gevent workers patch the standard library only afterwards"
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from documents import ROOT
 
-from .server_life import Server, live
+from .server_life import PAGE, Server, live
 from .servers import KeySetServer
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
@@ -15,8 +14,6 @@ pytestmark = pytest.mark.usefixtures("unmeasured")
 GUNICORN = "--bind 127.0.0.1:{port} --log-level warning"
 # What starts it again is not the script, but its first argument.
 UWSGI = "uwsgi --module fleet_app:app --master --processes 2 --die-on-term --buffer-size 32768 --binary-path {python}"
-
-PAGE = (ROOT / "docs" / "how-to" / "servers.md").read_text(encoding="utf-8")
 
 SERVERS = {
     "gunicorn sync": Server("gunicorn fleet_app:app --workers 2", GUNICORN),
@@ -44,5 +41,5 @@ def test_the_page_says_how_a_server_is_started_and_reloaded(server: Server) -> N
     command = server.command
     for name, shown in names.items():
         command = command.replace(name, shown)
-    (row,) = (line for line in PAGE.splitlines() if f"| `{command}` |" in line)
+    (row,) = (line for line in PAGE.read_text(encoding="utf-8").splitlines() if f"| `{command}` |" in line)
     assert ("| `SIGHUP`" in row) == (server.reload is not None)

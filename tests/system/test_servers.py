@@ -6,6 +6,7 @@ Debian has both: libapache2-mod-wsgi-py3, uwsgi-core and uwsgi-plugin-python3. T
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from threading import Event
 
 import flask
 import pytest
-from fleet.server_life import Server, begun_refresh, live, refreshes, served
+from documents import blocks_of
+from fleet.server_life import PAGE, Server, begun_refresh, live, refreshes, served
 from fleet.servers import KeySetServer
 from processes import eventually
 
@@ -39,9 +41,7 @@ LoadModule wsgi_module {modules}/mod_wsgi.so
     Require all granted
 </Directory>
 WSGISocketPrefix {directory}/wsgi
-WSGIDaemonProcess api processes=2 threads=8 graceful-timeout=10 python-path={path}
-WSGIScriptAlias / {directory}/api.wsgi process-group=api application-group=%{{GLOBAL}}
-WSGIPassAuthorization On
+{advised}
 """
 
 
@@ -74,9 +74,11 @@ def test_apache_with_mod_wsgi(key_set_server: KeySetServer, directory: Path) -> 
             path.chmod(0o755)
         shutil.chown(folder, "www-data")
     modules_at = f"{folder}:{Path(__file__).parents[2]}:{SITE_PACKAGES}"
+    (advised,) = (block.code for block in blocks_of(PAGE) if block.language == "apache")
+    advised = re.sub("python-path=.*", f"python-path={modules_at}", advised).replace("/srv/api/", f"{folder}/")
     configuration = folder / "apache.conf"
     configuration.write_text(
-        CONFIGURATION.format(directory=folder, modules=APACHE.parent, user=user, path=modules_at), encoding="utf-8"
+        CONFIGURATION.format(directory=folder, modules=APACHE.parent, user=user, advised=advised), encoding="utf-8"
     )
     (folder / "api.wsgi").write_text("from fleet_app import app as application\n")
     command = f"apache2 -f {configuration} -DFOREGROUND"
