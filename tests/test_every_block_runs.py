@@ -60,9 +60,7 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
         "fleet/test_gevent_preloaded.py", "test_keys_come_over_tls"
     ),
     ("docs/how-to/servers.md", "Apache with mod_wsgi", "apache"): OWN_WAY,
-    ("docs/how-to/servers.md", "ASGI servers", "python"): By(
-        "fleet/test_servers.py", "test_a_server_lives_as_documented"
-    ),
+    ("docs/how-to/servers.md", "ASGI servers", "python"): By("fleet/server_life.py", "live"),
     (
         "docs/how-to/sockets.md",
         "Flask-SocketIO",
