@@ -45,7 +45,8 @@ test-openapi: .venv-openapi/.ready
 	.venv-openapi/bin/python tests/arbitrary_requests.py
 
 ## test-system: the package behind a real nginx, which has to be there (apt-get install nginx), and examples/browser in a
-## real Chromium (apt-get install chromium chromium-driver); without one that is said, and not tried
+## real Chromium (apt-get install chromium chromium-driver), Apache and uWSGI (docs/how-to/servers.md names Debian's
+## packages); without one of these that is said, and not tried
 test-system: export PATH := $(PATH):/usr/sbin
 test-system: $(VENV)/.ready
 	@command -v nginx >/dev/null || { echo "nginx is missing: the system tests need one" >&2; exit 1; }

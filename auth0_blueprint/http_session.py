@@ -13,6 +13,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import TimeoutError as SocketTimeoutError
 
 from auth0_blueprint.concurrency.deadline import call_within
+from auth0_blueprint.concurrency.patched_tls import give_working_context
 from auth0_blueprint.settings.loopback import is_loopback
 
 T = TypeVar("T")
@@ -163,5 +164,9 @@ def _noting(base: Any, sockets: _Sockets) -> Any:
             sock: socket.socket = super()._new_conn()
             sockets.note(sock)
             return sock
+
+        def connect(self) -> None:
+            give_working_context(self)
+            super().connect()
 
     return NotingConnection

@@ -17,7 +17,7 @@ from auth0_blueprint.settings.schema import SettingsSchema
 from auth0_blueprint.testing import LocalIssuer
 
 #: What a reader copies. What a program answers (http, json, text), and Sphinx's own, is not run.
-CODE = {"python", "console", "sh", "ini", "nginx", "javascript", "yaml"}
+CODE = {"python", "console", "sh", "ini", "nginx", "apache", "javascript", "yaml"}
 NO_CODE = {"", "http", "json", "text", "{toctree}", "{eval-rst}"}
 
 
@@ -56,6 +56,11 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
     ("docs/command-line.md", "demo", "console"): "it has tests of its own, in test_demo_command.py",
     ("docs/how-to/behind-a-proxy.md", "Several: `ProxyFix` and `TRUSTED_HOSTS`", "nginx"): PROXY,
     ("docs/how-to/redis.md", "Share through Redis", "console"): INSTALLS,
+    ("docs/how-to/servers.md", "gunicorn with gevent", "python"): By(
+        "fleet/test_gevent_preloaded.py", "test_keys_come_over_tls"
+    ),
+    ("docs/how-to/servers.md", "Apache with mod_wsgi", "apache"): OWN_WAY,
+    ("docs/how-to/servers.md", "ASGI servers", "python"): By("fleet/server_life.py", "live"),
     (
         "docs/how-to/sockets.md",
         "Flask-SocketIO",

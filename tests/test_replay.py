@@ -211,7 +211,7 @@ def test_many_threads_do_not_fill_it_beyond_its_limit(loner: Processes) -> None:
 def test_a_child_process_is_not_held_up_by_a_lock_of_its_parent(loner: Processes) -> None:
     """Forked in the very moment in which another thread remembers a proof."""
     memory = loner()
-    with memory._lock:
+    with memory._lock():
         assert in_a_child_process(lambda: outcome(memory)) == "passes"
 
 

@@ -254,5 +254,5 @@ def test_what_expired_is_forgotten_at_the_end_of_its_ten_minutes() -> None:
 def test_a_child_is_not_held_up_by_a_lock_of_its_parent() -> None:
     """Whose thread does not exist there."""
     index = RevocationIndex(MovableClock(1000))
-    with index._lock:
+    with index._lock():
         assert in_a_child_process(lambda: str(apply(index, Revocation("jti", "a", None, 2000, 1000)))) == "['a']"

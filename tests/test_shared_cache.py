@@ -22,6 +22,7 @@ from conftest import AppFactory, MovableClock, bearer
 from flask import Flask, render_template_string
 from flask_caching import Cache
 from memory_store import MemoryStore
+from processes import eventually
 from servers import ScriptedIssuer, complete, document, in_a_child_process
 from shared_sources import EDDSA, SECRET, DictBackend, Fleet
 
@@ -346,7 +347,7 @@ def test_a_cache_that_is_away_costs_nothing_but_the_sharing(
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_child_forked_while_the_cache_is_opened_can_open_it_itself() -> None:
-    """The thread that holds the lock does not exist in the child, and would never let go."""
+    """The thread that opens it does not exist in the child, which would wait for it in vain."""
     is_opening, may_open = threading.Event(), threading.Event()
     parent = os.getpid()
     backend = DictBackend()
@@ -367,6 +368,26 @@ def test_a_child_forked_while_the_cache_is_opened_can_open_it_itself() -> None:
     finally:
         may_open.set()
         thread.join()
+
+
+def test_a_backend_is_opened_once_without_the_lock_and_anew_in_a_child() -> None:
+    """Opening may connect. Whoever comes meanwhile gets what comes of it; a child shares no client with its parent."""
+    opened, go_on = list[int](), threading.Event()
+
+    def open_backend() -> DictBackend:
+        opened.append(os.getpid())
+        go_on.wait(5)
+        return DictBackend()
+
+    cache = SharedCache(open_backend)
+    with ThreadPoolExecutor(8) as threads:
+        waiting = [threads.submit(cache.open_now) for _ in range(8)]
+        eventually(lambda: bool(opened))
+        assert not cache._lock().locked()
+        go_on.set()
+        assert len({id(one.result()) for one in waiting}) == 1
+    assert len(opened) == 1
+    assert in_a_child_process(lambda: str(cache.open_now() is not None and opened[-1] == os.getpid())) == "True"
 
 
 def host_app(**config: Any) -> Flask:

@@ -1063,5 +1063,5 @@ def test_a_child_can_follow_whatever_its_parent_was_doing(small: RevokerFleet) -
         process.revoke("a")
         return str(small.store.head.layout > 0)
 
-    with process.shared_set._lock, process.shared_set._tidying:
+    with process.shared_set._lock(), process.shared_set._tidying():
         assert in_a_child_process(follow) == "True"

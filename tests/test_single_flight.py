@@ -164,7 +164,7 @@ def test_a_child_forked_in_mid_flight_can_start_its_own() -> None:
         start(single_flight, lambda _call: done.append("done")).wait(5)
         return "".join(done)
 
-    with single_flight._lock:
+    with single_flight._lock():
         assert in_a_child_process(fly) == "done"
     may_end.set()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -226,3 +227,13 @@ def test_a_file_that_is_no_database_is_begun_anew(tmp_path: Path, damage: bytes)
     assert store.look([]) == (None, [])
     begun(store, "b")
     assert blobs_of(store) == ["b"]
+
+
+def test_processes_that_start_together_find_a_database(tmp_path: Path) -> None:
+    """SQLite fails at once where another process switches a new database to its journal: that is tried again."""
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(100):
+            start = threading.Barrier(4)
+            stores = [SQLiteStore(tmp_path / f"{number}.sqlite3") for _ in range(4)]
+            looks = [threads.submit(lambda store: start.wait() is not None and store.look([]), one) for one in stores]  # noqa: B023
+            assert [look.result() for look in looks] == [(None, [])] * 4

@@ -102,7 +102,7 @@ class TestThreads:
     def test_looking_up_waits_for_nobody(self) -> None:
         cache = TokenCache(9)
         fill(cache, "a")
-        with cache._lock, ThreadPoolExecutor(1) as pool:
+        with cache._lock(), ThreadPoolExecutor(1) as pool:
             assert pool.submit(known, cache, "a").result(10) == "a"
 
     def test_the_bound_holds_among_threads(self) -> None:
@@ -134,7 +134,7 @@ class TestThreads:
             fill(cache, "b")
             return known(cache, "a", "b")
 
-        with cache._lock:
+        with cache._lock():
             assert in_a_child_process(work) == "ab"
 
 

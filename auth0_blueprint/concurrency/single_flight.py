@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from auth0_blueprint.concurrency.after_fork import reset_in_children
+from auth0_blueprint.concurrency.after_fork import ProcessLock, reset_in_children
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 
 
@@ -109,7 +109,7 @@ class SingleFlight:
         self._start = start
         self._make_event = make_event
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._current: Call | None = None
         reset_in_children(self)
 
@@ -124,7 +124,7 @@ class SingleFlight:
         *work* receives its call. It may complete it before it returns, as soon as the outcome is visible. It must not
         raise.
         """
-        with self._lock:
+        with self._lock():
             if self._current is not None:
                 return self._current
             # Asked inside the lock: a call may have completed just now.
@@ -168,12 +168,11 @@ class SingleFlight:
 
     def complete(self, call: Call) -> None:
         """Complete *call*: another one may start, and whoever waits continues."""
-        with self._lock:
+        with self._lock():
             if self._current is call:
                 self._current = None
         call.complete()
 
     def reset_after_fork(self) -> None:
-        """Forget the parent's call, whose thread does not exist here, and its lock, which may have been held."""
-        self._lock = threading.Lock()
+        """Forget the parent's call, whose thread does not exist here."""
         self._current = None

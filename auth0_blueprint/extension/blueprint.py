@@ -18,6 +18,7 @@ from auth0_blueprint.extension.commands import auth0
 from auth0_blueprint.extension.first_request_checks import check_at_first_request
 from auth0_blueprint.extension.jwt_manager import Auth0JWTManager
 from auth0_blueprint.extension.jwt_settings import with_identity_claim
+from auth0_blueprint.extension.server_checks import warn_of_server_settings
 from auth0_blueprint.guards.authentication import EXTENSION, app_state
 from auth0_blueprint.routes import add_route_for_metadata, add_routes
 from auth0_blueprint.routes.openapi import check_extra_is_installed
@@ -83,6 +84,7 @@ class Auth0Blueprint(Blueprint):
         app.cli.add_command(auth0)
         _extend_json(app)
         check_at_first_request(app)
+        warn_of_server_settings()
 
     def _add_routes_to(self, app: Flask, options: dict[str, Any], settings: Settings) -> None:
         super().register(app, options)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Callable
 from typing import Protocol
+
+from auth0_blueprint.concurrency.after_fork import ProcessLock
 
 
 class Counts(Protocol):
@@ -33,12 +34,12 @@ class _Counter:
     def __init__(self) -> None:
         numbers = itertools.count()
         self.add = numbers.__next__
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._looks = 0
 
     def value(self) -> int:
         """Return how often was counted. Each look counts as well, and is taken off."""
-        with self._lock:
+        with self._lock():
             value = self.add() - self._looks
             self._looks += 1
         return value

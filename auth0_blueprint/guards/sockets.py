@@ -9,13 +9,13 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar, cast
 
 from flask import Flask, current_app, request
 
 from auth0_blueprint.challenge import response_body
+from auth0_blueprint.concurrency.after_fork import ProcessLock
 from auth0_blueprint.errors import AmbiguousHeaderError, Auth0Error
 from auth0_blueprint.guards.authentication import AppState, app_state, current_token, notify_rejected
 from auth0_blueprint.guards.decorators import admit, guarded_functions
@@ -108,7 +108,7 @@ class SocketGuard:
         self._connections: dict[tuple[str, str], _Connection] = {}
         self._is_watching = False
         self._is_checked = False
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
 
     def connect(self, *scopes: str) -> Callable[[F], F]:
         """Guard a ``connect`` handler: any valid token, or one whose ``scope`` holds every one of *scopes*.
@@ -189,7 +189,7 @@ class SocketGuard:
 
     def _watch_over(self, namespace: str, sid: str, environ: dict[str, Any]) -> None:
         app = current_app._get_current_object()  # type: ignore[attr-defined]
-        with self._lock:
+        with self._lock():
             self._connections[namespace, sid] = _Connection(app, environ)
             if self._is_watching:
                 return
@@ -200,7 +200,7 @@ class SocketGuard:
         while True:
             self._socketio.sleep(interval_seconds)
             self._check_all()
-            with self._lock:
+            with self._lock():
                 if not self._connections:
                     self._is_watching = False
                     return

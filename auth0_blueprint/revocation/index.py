@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from auth0_blueprint.concurrency.after_fork import reset_in_children
+from auth0_blueprint.concurrency.after_fork import ProcessLock
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.verification.access_token import AccessToken
 
@@ -88,8 +87,7 @@ class RevocationIndex:
         self.in_force: int = 0
         # Values by the stretch of time in which they expire, and by kind.
         self._expiring: dict[int, dict[str, list[str]]] = {}
-        self._lock = threading.Lock()
-        reset_in_children(self)
+        self._lock = ProcessLock()
 
     def __len__(self) -> int:
         """Return how many there are, those lifted as well."""
@@ -106,7 +104,7 @@ class RevocationIndex:
     def apply(self, kind: str, changes: Iterable[tuple[str, Entry]]) -> list[str]:
         """Take over what is later than what is known of the same; return the values that changed."""
         now, entries, taken = self._clock.time(), self.entries[kind], list[str]()
-        with self._lock:
+        with self._lock():
             for value, entry in changes:
                 known = entries.get(value)
                 if entry[1] > now and (known is None or outranks(entry, known)):
@@ -170,14 +168,10 @@ class RevocationIndex:
         """Let go of what no token can match any more, and has not for up to ten minutes."""
         now = self._clock.time()
         due = [bucket for bucket in list(self._expiring) if (bucket + 1) * _BUCKET_SECONDS <= now]
-        with self._lock:
+        with self._lock():
             for bucket in due:
                 for kind, values in self._expiring.pop(bucket, {}).items():
                     self._forget(kind, values, now)
-
-    def reset_after_fork(self) -> None:
-        """Replace the lock, which a fork may have copied while it was held."""
-        self._lock = threading.Lock()
 
     def _forget(self, kind: str, values: list[str], now: float) -> None:
         entries = self.entries[kind]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from functools import reduce
 
-from auth0_blueprint.concurrency.after_fork import reset_in_children
+from auth0_blueprint.concurrency.after_fork import ProcessLock
 from auth0_blueprint.revocation.blobs import Blob, BlobSigner
 from auth0_blueprint.revocation.index import Entry
 from auth0_blueprint.revocation.log_layout import LogLayout
@@ -34,19 +33,14 @@ class LogPosition:
         self._layout: LogLayout | None = None
         self._rearranged_at = 0
         # Changes are published by requests while the set is followed and tidied in the background.
-        self._lock = threading.Lock()
-        self._tidying = threading.Lock()
-        reset_in_children(self)
-
-    def reset_after_fork(self) -> None:
-        """Replace the locks, which may have been held when the process forked."""
-        self._lock, self._tidying = threading.Lock(), threading.Lock()
+        self._lock = ProcessLock()
+        self._tidying = ProcessLock()
 
     def _is_known(self, head: Head) -> bool:
         known = self._head
         if known is None or known[:3] != head[:3] or self._unconfirmed is not None:
             return False
-        with self._lock:
+        with self._lock():
             self._stand_at(head)
         return True
 
@@ -70,7 +64,7 @@ class LogPosition:
 
     def _note_appended(self, head: Head, appended: Head, blobs: list[str]) -> None:
         """Note that this process has appended *blobs* to the log of *head*, which now stands at *appended*."""
-        with self._lock:
+        with self._lock():
             known, unconfirmed = self._head, self._unconfirmed
             if known is not None and appended.digest == reduce(chained, blobs, known.digest):
                 # Nothing came between what this process knows and what it has appended.
@@ -84,12 +78,12 @@ class LogPosition:
         if layout is None or layout.incarnation != head.incarnation:
             return
         # Once another process has rearranged the log, nothing is noted of it.
-        if head.layout <= layout.number or self._tidying.locked():
+        if head.layout <= layout.number or self._tidying().locked():
             layout.note(version, blob)
 
     def _note_replaced(self, head: Head, layout: LogLayout, versions: list[int], left: list[Entry] | None) -> None:
         """Note that those *versions* were replaced by what is *left* of them; ``None`` if the layout was another."""
-        with self._lock:
+        with self._lock():
             if left is None:
                 self._layout = None
                 return

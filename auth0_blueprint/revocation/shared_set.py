@@ -162,10 +162,10 @@ class SharedSet(LogPosition):
         Raises:
             StoreError: the store cannot be used now.
         """
-        if not self._tidying.acquire(blocking=False):
+        if not self._tidying().acquire(blocking=False):
             return
         try:
-            with self._lock:
+            with self._lock():
                 head, layout = self._head, self._layout
             # Where another process has rearranged it, that one knows what is where.
             if head is not None and layout is not None and layout.is_of(head):
@@ -174,7 +174,7 @@ class SharedSet(LogPosition):
                 if replacement is not None:
                     self._replace(head, layout, replacement)
         finally:
-            self._tidying.release()
+            self._tidying().release()
 
     # Following
 
@@ -203,7 +203,7 @@ class SharedSet(LogPosition):
             return False
         for _ in self._take_over(head, dict(enumerate(blobs, known.version + 1)), self._layout):
             pass
-        with self._lock:
+        with self._lock():
             self._stand_at(head)
             self._confirm(unconfirmed)
         return True
@@ -234,7 +234,7 @@ class SharedSet(LogPosition):
                         lacking.difference_update(one[:2] for one in self._index.not_outranked(blob.changes))
 
         self._store.read(read, WHOLE_SET_SECONDS)
-        with self._lock:
+        with self._lock():
             self._head, self._layout, self._rearranged_at = head, layout, head.version
             self._confirm(unconfirmed)
         self._lacking = lacking

@@ -9,9 +9,8 @@ from __future__ import annotations
 import heapq
 import math
 import secrets
-import threading
 
-from auth0_blueprint.concurrency.after_fork import reset_in_children
+from auth0_blueprint.concurrency.after_fork import ProcessLock
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import InvalidProofError, ReplayMemoryUnavailableError
 from auth0_blueprint.sharing.shared_store import SharedStore
@@ -51,8 +50,7 @@ class ReplayMemory:
         # Proofs that expire in the same second are forgotten together; a heap of these seconds avoids any search.
         self._ending_in: dict[int, list[bytes]] = {}
         self._seconds: list[int] = []
-        self._lock = threading.Lock()
-        reset_in_children(self)
+        self._lock = ProcessLock()
 
     def __len__(self) -> int:
         return len(self._used)
@@ -86,17 +84,13 @@ class ReplayMemory:
         if not is_remembered:
             raise ReplayMemoryUnavailableError("full")
 
-    def reset_after_fork(self) -> None:
-        """Replace the lock, which may have been held when the process forked."""
-        self._lock = threading.Lock()
-
     def _remember(self, proof: bytes, now: float, forget_at: int) -> bool:
         """Remember *proof* if there is room; return whether there was.
 
         Raises:
             InvalidProofError: it is remembered already.
         """
-        with self._lock:
+        with self._lock():
             while self._seconds and self._seconds[0] <= now:
                 self._used.difference_update(self._ending_in.pop(heapq.heappop(self._seconds)))
             if proof in self._used:

@@ -6,12 +6,12 @@ The caller decides what a `CacheUnavailableError` means. For most callers the ap
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
-from auth0_blueprint.concurrency.after_fork import reset_in_children
+from auth0_blueprint.concurrency.after_fork import ProcessLock, reset_in_children
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.concurrency.deadline import call_within
 from auth0_blueprint.errors import ConfigurationError
@@ -103,7 +103,8 @@ class SharedCache:
         self._call_within = call_within
         self._backend: CacheBackend | None = None
         self._is_open = False
-        self._lock = threading.Lock()
+        self._opening: Future[None] | None = None
+        self._lock = ProcessLock()
         reset_in_children(self)
         self._paused_until = float("-inf")
         self._has_failed = False
@@ -183,14 +184,29 @@ class SharedCache:
         self._run(lambda backend: backend.delete(key), without_backend=None)
 
     def reset_after_fork(self) -> None:
-        """Replace the lock, which may have been held when the process forked."""
-        self._lock = threading.Lock()
+        """Open the backend anew: a client of the parent has its connections and locks."""
+        self._backend, self._is_open, self._opening = None, False, None
 
     def _open_once(self) -> None:
-        with self._lock:
+        with self._lock():
+            opening, ours = self._opening, Future[None]()
+            if opening is None:
+                self._opening = ours
+        if opening is not None:
+            opening.result()
+            return
+        # Not under the lock: the client of a Redis Cluster connects when it is made.
+        try:
             if not self._is_open:
                 self._backend = self._open_backend()
                 self._is_open = True
+        except BaseException as exc:
+            ours.set_exception(exc)
+            raise
+        else:
+            ours.set_result(None)
+        finally:
+            self._opening = None
 
     def _run(self, operation: Callable[[CacheBackend], T], *, without_backend: T) -> T:
         backend = self.open()

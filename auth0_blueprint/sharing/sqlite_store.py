@@ -190,13 +190,24 @@ class SQLiteStore:
         database = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
             database.execute("PRAGMA synchronous = NORMAL")
-            if database.execute("PRAGMA user_version").fetchone() != (_FORM,):
-                database.execute("PRAGMA journal_mode = WAL")
-                database.executescript(_SCHEMA)
+            self._set_up(database)
         except sqlite3.Error:
             database.close()
             raise
         return database
+
+    def _set_up(self, database: sqlite3.Connection) -> None:
+        # Several processes that start together do this together. SQLite does not wait for another one that changes the
+        # mode of the journal: it fails at once.
+        until = self._clock.monotonic() + _BUSY_SECONDS
+        while database.execute("PRAGMA user_version").fetchone() != (_FORM,):
+            try:
+                database.execute("PRAGMA journal_mode = WAL")
+                database.executescript(_SCHEMA)
+            except sqlite3.OperationalError as exc:
+                if "locked" not in str(exc) or self._clock.monotonic() >= until:
+                    raise
+                self._clock.sleep(0.01)
 
 
 def _head(database: sqlite3.Connection) -> Head | None:

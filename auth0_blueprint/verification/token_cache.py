@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from auth0_blueprint.concurrency.after_fork import reset_in_children
+from auth0_blueprint.concurrency.after_fork import ProcessLock
 from auth0_blueprint.verification.access_token import AccessToken
 
 SWEEP_SECONDS = 60.0
@@ -76,15 +75,14 @@ class TokenCache:
         #: Returns the token remembered under a digest, or ``None``.
         self.find: Callable[[bytes], RememberedToken | None] = self._tokens.get
         self._swept_at = math.inf
-        self._lock = threading.Lock()
-        reset_in_children(self)
+        self._lock = ProcessLock()
 
     def __len__(self) -> int:
         return len(self._tokens)
 
     def remember(self, digest: bytes, token: RememberedToken, oldest_expiry: float) -> None:
         """Remember *token*; forget those that expired before *oldest_expiry* (Unix time), and any beyond the size."""
-        with self._lock:
+        with self._lock():
             if abs(oldest_expiry - self._swept_at) >= SWEEP_SECONDS:  # in both directions: clocks are also set back
                 self._swept_at = oldest_expiry
                 for known, remembered in list(self._tokens.items()):
@@ -96,14 +94,10 @@ class TokenCache:
 
     def forget(self, digest: bytes) -> None:
         """Forget the token with *digest*, if it is remembered."""
-        with self._lock:
+        with self._lock():
             self._tokens.pop(digest, None)
 
     def purge(self) -> None:
         """Forget all tokens."""
-        with self._lock:
+        with self._lock():
             self._tokens.clear()
-
-    def reset_after_fork(self) -> None:
-        """Replace the lock by a new one; what the parent process has proven is true here as well."""
-        self._lock = threading.Lock()

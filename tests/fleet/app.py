@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from auth0_blueprint import Auth0Blueprint, requires_auth, verify_token
+from auth0_blueprint import Auth0Blueprint, key_set_refreshed, requires_auth, verify_token
 
 logging.basicConfig(level=logging.INFO, format="%(asctime)s pid=%(process)d %(name)s %(levelname)s %(message)s")
 
@@ -27,7 +27,7 @@ def _cache_settings() -> dict[str, Any]:
 
 
 def create_app() -> Flask:
-    """Make an app that tells which process has answered, and logs the first time that one is asked for something."""
+    """Make an app that tells which process has answered, and logs what one is asked for first, and each refresh."""
     app = Flask(__name__)
     app.config.update(_cache_settings())
     app.register_blueprint(Auth0Blueprint())
@@ -38,6 +38,10 @@ def create_app() -> Flask:
         if (os.getpid(), request.path) not in asked:
             asked.add((os.getpid(), request.path))
             logging.getLogger("fleet").info("asked for %s", request.path)
+
+    @key_set_refreshed.connect_via(app)
+    def tell_refreshed(app: Flask, **_: object) -> None:
+        logging.getLogger("fleet").info("refreshed")
 
     @app.after_request
     def tell_worker(response: Response) -> Response:

@@ -7,6 +7,7 @@ import math
 import re
 import secrets
 import shutil
+import ssl
 import threading
 import time
 from base64 import urlsafe_b64encode
@@ -44,11 +45,11 @@ class KeySetServer(RawServer):
         behave: what is done with a connection. To begin with, `publish`.
     """
 
-    def __init__(self, issuer: LocalIssuer) -> None:
+    def __init__(self, issuer: LocalIssuer, tls: ssl.SSLContext | None = None) -> None:
         self.issuer = issuer
         self.behave: Behaviour = self.publish
         self._answered_at = -math.inf
-        super().__init__(self._answer_as_told)
+        super().__init__(self._answer_as_told, tls)
 
     @property
     def fetches(self) -> int:
@@ -103,7 +104,7 @@ class Answer:
     @property
     def worker(self) -> str:
         """The process that gave it."""
-        return self.headers["X-Worker"]
+        return self.headers.get("X-Worker") or self.headers["x-worker"]  # servers of ASGI write them in lower case
 
     @property
     def code(self) -> str | None:

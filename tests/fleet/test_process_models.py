@@ -86,13 +86,23 @@ def test_a_gevent_worker_goes_on_while_requests_wait_for_another_process(
     assert key_set_server.fetches == 1
 
 
-# Takes note of each thread that is started and each socket that is made, also of those that are gone again.
+# Takes note of each thread that is started and each socket that is made, also of those that are gone again, and of what
+# this package makes of `threading`: where gevent patches it later, that would stop a whole worker.
 WATCHED = """
 import json, sys, threading
 import requests  # urllib3 looks at import whether a socket can have an IPv6 address
 seen, start = [], threading.Thread.start
 sys.addaudithook(lambda event, _: seen.append(event) if event == "socket.__new__" else None)
 threading.Thread.start = lambda self: (seen.append(self.name), start(self))
+class Watched:
+    def __init__(self, name):
+        self.name, self.make = name, getattr(threading, name)
+    def __call__(self, *args, **kwargs):
+        if sys._getframe(1).f_globals["__name__"].startswith("auth0_blueprint"):
+            seen.append(self.name)
+        return self.make(*args, **kwargs)
+for name in ("Lock", "RLock", "Condition", "Semaphore", "Event"):
+    setattr(threading, name, Watched(name))
 import socket
 socket.socket().close()
 threading.Thread(target=int).start()
