@@ -42,16 +42,17 @@ class FetchError(Exception):
         return self.descriptions[self.code].format(status=self.status)
 
 
-def fetch(url: str, timeout_seconds: float, max_bytes: int) -> bytes:
+def fetch(url: str, timeout_seconds: float, max_bytes: int, *, user_agent: str | None = None) -> bytes:
     """Return the body of the one acceptable answer: 200, from *url* itself, at most *max_bytes* long.
 
-    It returns or raises within *timeout_seconds*: name resolution, connection, TLS, header and body together.
+    It returns or raises within *timeout_seconds*: connection, TLS, header and body together. Looking up the name may
+    take up to `LOOKUP_SECONDS` beyond that.
 
     Raises:
         FetchError: in every other case.
     """
     try:
-        return DirectSession(url, timeout_seconds).exchange(
+        return DirectSession(url, timeout_seconds, user_agent=user_agent).exchange(
             "GET",
             lambda response: _body(response, max_bytes),
             headers={"Accept": "application/json, application/jwk-set+json", "Accept-Encoding": "identity"},
