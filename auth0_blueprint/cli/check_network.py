@@ -159,7 +159,7 @@ def _within(settings: Settings, function: Callable[[], T]) -> T:
 def _connected(host: str, port: int, settings: Settings) -> tuple[socket.socket, str]:
     """Return a connection to *host*, made as the fetch makes it, and the address that was tried first."""
     addresses = in_turns(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    sock = connect_to_first(addresses, settings.jwks_timeout_seconds, lambda _: None)
+    sock = connect_to_first(addresses, settings.jwks_timeout_seconds)
     return sock, str(addresses[0][4][0])
 
 

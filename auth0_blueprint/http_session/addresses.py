@@ -20,7 +20,11 @@ ATTEMPT_DELAY_SECONDS = 0.25
 
 
 def connect_to_first(
-    addresses: Iterable[Address], timeout_seconds: float, prepare: Callable[[socket.socket], object]
+    addresses: Iterable[Address],
+    timeout_seconds: float,
+    prepare: Callable[[socket.socket], object] = lambda _: None,
+    *,
+    delay_seconds: float = ATTEMPT_DELAY_SECONDS,
 ) -> socket.socket:
     """Return a socket that is connected to one of *addresses*: the first one that accepts.
 
@@ -31,12 +35,13 @@ def connect_to_first(
         addresses: what ``socket.getaddrinfo`` has returned.
         timeout_seconds: for all attempts together.
         prepare: called with each socket before it connects, to set its options.
+        delay_seconds: how long an attempt has the field to itself.
 
     Raises:
         TimeoutError: none of them has accepted in time.
         OSError: all of them have failed; the error of the last one.
     """
-    race = _Race(addresses, timeout_seconds, prepare)
+    race = _Race(addresses, timeout_seconds, prepare, delay_seconds)
     try:
         return race.winner()
     finally:
@@ -53,8 +58,13 @@ def in_turns(addresses: Iterable[Address]) -> list[Address]:
 
 class _Race:
     def __init__(
-        self, addresses: Iterable[Address], timeout_seconds: float, prepare: Callable[[socket.socket], object]
+        self,
+        addresses: Iterable[Address],
+        timeout_seconds: float,
+        prepare: Callable[[socket.socket], object],
+        delay_seconds: float,
     ) -> None:
+        self._delay_seconds = delay_seconds
         self._waiting = deque(in_turns(addresses))
         self._prepare = prepare
         self._ends_at = time.monotonic() + timeout_seconds
@@ -97,7 +107,7 @@ class _Race:
             with suppress(BlockingIOError):
                 sock.connect(target)
             self._selector.register(sock, selectors.EVENT_WRITE)
-            self._next_at = time.monotonic() + ATTEMPT_DELAY_SECONDS
+            self._next_at = time.monotonic() + self._delay_seconds
         except OSError as exc:
             self._lose(sock, exc)
 

@@ -12,7 +12,7 @@ from urllib3.exceptions import TimeoutError as SocketTimeoutError
 from auth0_blueprint.concurrency.deadline import Deadline, call_within
 from auth0_blueprint.http_session.connections import LOOKUP_SECONDS, NotingAdapter, Sockets
 from auth0_blueprint.http_session.environment import authorities, proxies_for
-from auth0_blueprint.settings.user_agent import default_user_agent
+from auth0_blueprint.settings.user_agent import DEFAULT_USER_AGENT
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class DirectSession(requests.Session):
         self._deadline = Deadline(timeout_seconds, LOOKUP_SECONDS)
         self._sockets = Sockets()
         self.auth: Any = _no_credentials  # without auth of our own, requests would send what a netrc file says
-        self.headers["User-Agent"] = user_agent or default_user_agent()
+        self.headers["User-Agent"] = user_agent or DEFAULT_USER_AGENT
         adapter = NotingAdapter(self._sockets, self._deadline)
         self.mount("https://", adapter)
         self.mount("http://", adapter)

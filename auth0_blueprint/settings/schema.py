@@ -11,7 +11,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, vali
 
 from auth0_blueprint.settings import fields as custom
 from auth0_blueprint.settings.rules import problems_between
-from auth0_blueprint.settings.user_agent import default_user_agent
+from auth0_blueprint.settings.user_agent import DEFAULT_USER_AGENT
 
 
 def _range(field: type[fields.Number[Any]], unit: str, default: float, limits: tuple[float, float], text: str) -> Any:
@@ -135,7 +135,7 @@ class SettingsSchema(Schema):
         "[Name servers](how-to/outgoing-network.md#name-servers).",
     )
     AUTH0_JWKS_USER_AGENT = custom.UserAgent(
-        load_default=default_user_agent,
+        load_default=DEFAULT_USER_AGENT,
         metadata={
             "default": "`auth0_blueprint/<version>`",
             "description": "The `User-Agent` of every request that this package sends, for "

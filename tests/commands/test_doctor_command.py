@@ -297,7 +297,7 @@ def test_behind_a_proxy_names_are_not_looked_up_here(make_app: AppFactory, monke
     """The proxy does that; its password is nobody's business."""
     app = make_app(AUTH0_ISSUER=None, AUTH0_DOMAIN="example.invalid")
     with RawServer(respond("502 Bad Gateway")) as proxy:
-        address = "127.0.0.1:%d" % proxy.server_address[1]
+        address = f"127.0.0.1:{proxy.server_address[1]}"
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:hunter2@{address}")
         output = run(app).output
     assert f"ok    proxy      http://user:***@{address}, from HTTPS_PROXY\n" in output
