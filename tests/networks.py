@@ -16,6 +16,8 @@ from servers import in_background
 #: Looks a name up, as ``socket.getaddrinfo`` does.
 LookUp = Callable[..., list[Any]]
 
+_look_up: LookUp = socket.getaddrinfo
+
 
 @contextmanager
 def swallowing(host: str, port: int) -> Iterator[None]:
@@ -34,12 +36,11 @@ def swallowing(host: str, port: int) -> Iterator[None]:
 
 def names(known: Mapping[str, Sequence[str]]) -> LookUp:
     """Return a ``getaddrinfo`` in which each of the *known* names has these addresses, in this order."""
-    real = socket.getaddrinfo
 
     def look_up(host: Any, port: Any, *args: Any, **options: Any) -> list[Any]:
         if host not in known:
-            return real(host, port, *args, **options)
-        return [found for address in known[host] for found in real(address, port, 0, socket.SOCK_STREAM)]
+            return _look_up(host, port, *args, **options)
+        return [found for address in known[host] for found in _look_up(address, port, 0, socket.SOCK_STREAM)]
 
     return look_up
 
