@@ -90,7 +90,7 @@ class TestProxies:
         monkeypatch.setattr(socket, "getaddrinfo", names({HOST: ["127.0.0.9"], "proxy.example": ["127.0.0.1"]}))
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
         tls = context if scheme == "https" else None
-        with Proxy(server.server_address[:2], is_socks=scheme.startswith("socks"), tls=tls) as proxy:
+        with Proxy(server.server_address[1], is_socks=scheme.startswith("socks"), tls=tls) as proxy:
             monkeypatch.setenv(variable, f"{scheme}://user:p%40ss@proxy.example:{proxy.port}")
             assert get(URL) == b"{}"
         assert (proxy.asked, proxy.credentials) == ([asked], ["user:p@ss"])
@@ -103,7 +103,7 @@ class TestProxies:
         port = server.server_address[1]
         monkeypatch.setattr(socket, "getaddrinfo", names({HOST: ["127.0.0.1"]}))
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-        with Proxy(server.server_address[:2]) as proxy:
+        with Proxy(server.server_address[1]) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
             monkeypatch.setenv("NO_PROXY", excepted.replace("443", str(port)))
             assert get(f"https://{HOST}:{port}/jwks.json") == b"{}"

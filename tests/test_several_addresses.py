@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 import urllib3.util.connection
@@ -120,15 +122,17 @@ class TestAddresses:
         with pytest.raises(OSError, match="not supported"):
             connect_to_first([unknown], 5)
 
-    def test_who_allows_ipv4_alone_gets_no_other(
-        self, server: RawServer, known: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_who_allows_ipv4_alone_gets_no_other(self, server: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
         """The way to tell urllib3 so, which many apps use."""
-        asked: list[int] = []
+        asked: list[Any] = []
+        look_up = names({NAME: ["127.0.0.1"]})
         monkeypatch.setattr(urllib3.util.connection, "allowed_gai_family", lambda: socket.AF_INET)
-        known(issuer_example=["127.0.0.1"])
-        look_up = socket.getaddrinfo
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *args: asked.append(args[2]) or look_up(*args))
+
+        def noting(*args: Any) -> list[Any]:
+            asked.append(args[2])
+            return look_up(*args)
+
+        monkeypatch.setattr(socket, "getaddrinfo", noting)
         assert seconds_to_fetch(url_of(server))
         assert asked == [socket.AF_INET]
 
@@ -137,7 +141,7 @@ class TestAddresses:
         self, server: RawServer, known: Callable[..., None], monkeypatch: pytest.MonkeyPatch, kind: str
     ) -> None:
         known(proxy_example=[DEAD[0], "127.0.0.1"])
-        with Proxy(server.server_address[:2], is_socks=kind != "http") as proxy, swallowing(DEAD[0], proxy.port):
+        with Proxy(server.server_address[1], is_socks=kind != "http") as proxy, swallowing(DEAD[0], proxy.port):
             monkeypatch.setenv("http_proxy", f"{kind}://proxy.example:{proxy.port}")
             monkeypatch.setenv("no_proxy", "")
             assert seconds_to_fetch(url_of(server)) < 1.5
@@ -164,7 +168,7 @@ with swallowing("127.0.0.2", port):
 
 
 def test_under_gevent_the_others_go_on_meanwhile(server: RawServer) -> None:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*TESTED_PACKAGE.values(), os.path.dirname(__file__)])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*TESTED_PACKAGE.values(), str(Path(__file__).parent)])}
     said = completed([sys.executable, "-c", GEVENT, str(server.server_address[1])], env=environment)
     assert (said.stdout, said.stderr) == ("{} True\n", "")
 

@@ -147,7 +147,8 @@ def test_a_folder_of_authorities_is_fine(
             "http://user:hunter2@nowhere.invalid:1",
             "http://user:***@nowhere.invalid:1, from HTTPS_PROXY, has no address",
         ),
-        ("user:hunter2@127.0.0.1:1", "http://user:***@127.0.0.1:1, from HTTPS_PROXY, refuses connections: check"),
+        ("user:hunter2@127.0.0.1:1", "HTTPS_PROXY is not the URL of a proxy: "),
+        ("127.0.0.1:1", "http://127.0.0.1:1, from HTTPS_PROXY, refuses connections: check"),
         ("http://user@127.0.0.1:1", "http://user@127.0.0.1:1, from HTTPS_PROXY, refuses connections: check"),
         ("socks5h://127.0.0.1:1", "socks5h://127.0.0.1:1, from HTTPS_PROXY, refuses connections: check"),
         ("http://[::1]:1", "http://[::1]:1, from HTTPS_PROXY, "),
@@ -184,23 +185,10 @@ def test_a_proxy_that_is_set_aside_is_named(lines: Lines, bundle: Path, monkeypa
 @pytest.mark.parametrize(
     "value",
     [
-        "",
-        " ",
-        "\udcff",
-        "é",
-        "\x1b[31m",
-        "://",
-        "http://",
-        "a:b:c",
-        "//",
-        "[",
-        "::1",
-        "@",
-        "http://a b",
-        "x" * 5000,
-        "/",
-    ]
-    + ["http://\u2100", "http://%00", "socks5://", "SOCKS5H://a", "http://127.0.0.1:1?@", "0", "*", "~/ca.pem", "a\nb"],
+        *("", " ", "\udcff", "é", "\x1b[31m", "a\nb", "://", "http://", "a:b:c", "//", "[", "::1", "@", "/", "0", "*"),
+        *("http://a b", "x" * 5000, "http://\u2100", "http://%00", "socks5://", "SOCKS5H://a", "http://127.0.0.1:1?@"),
+        "~/ca.pem",
+    ],
 )
 def test_no_value_of_the_environment_ends_in_a_traceback(
     lines: Lines, monkeypatch: pytest.MonkeyPatch, name: str, value: str
