@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
+import select
 import socket
 import socketserver
 import ssl
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Self
@@ -75,10 +75,7 @@ class Proxy(socketserver.ThreadingTCPServer):
             client = self._tls.wrap_socket(request, server_side=True) if self._tls else request
             with client, socket.create_connection(("127.0.0.1", self._target_port)) as server:
                 server.sendall(self._greet(client))
-                back = threading.Thread(target=_pump, args=(server, client), daemon=True)
-                back.start()
-                _pump(client, server)
-                back.join(10)
+                _relay(client, server)
 
     def _greet_http(self, client: socket.socket) -> bytes:
         head = _read_until(client, b"\r\n\r\n")
@@ -140,8 +137,16 @@ def _read_until(connection: socket.socket, end: bytes) -> bytes:
     return received
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while received := source.recv(16384):
-            sink.sendall(received)
-        sink.shutdown(socket.SHUT_WR)
+def _relay(client: socket.socket, server: socket.socket) -> None:
+    """Hand on what either says until one has ended; in one thread, as a TLS socket wants it."""
+    others = {client: server, server: client}
+    while True:
+        held_back = isinstance(client, ssl.SSLSocket) and client.pending() > 0
+        readable = [client] if held_back else select.select(list(others), [], [], 10)[0]
+        for source in readable:
+            received = source.recv(16384)
+            if not received:
+                return
+            others[source].sendall(received)
+        if not readable:
+            return
