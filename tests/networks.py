@@ -46,7 +46,7 @@ def names(known: Mapping[str, Sequence[str]]) -> LookUp:
 
 
 class Proxy(socketserver.ThreadingTCPServer):
-    """A proxy that leads every connection to one port of this machine, wherever it is asked to.
+    """A proxy that leads every connection to one port of its own address, wherever it is asked to.
 
     Attributes:
         asked: what it was asked for: ``CONNECT host:port`` or the like, and for SOCKS the kind of address and the host.
@@ -56,13 +56,15 @@ class Proxy(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, target_port: int, *, is_socks: bool = False, tls: ssl.SSLContext | None = None) -> None:
-        self._target_port = target_port
+    def __init__(
+        self, target_port: int, *, is_socks: bool = False, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> None:
+        self._target = (host, target_port)
         self._greet = self._greet_socks if is_socks else self._greet_http
         self._tls = tls
         self.asked: list[str] = []
         self.credentials: list[str] = []
-        super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
+        super().__init__((host, 0), socketserver.BaseRequestHandler)
         self._background = ExitStack()
 
     @property
@@ -73,7 +75,7 @@ class Proxy(socketserver.ThreadingTCPServer):
         request.settimeout(10)
         with suppress(OSError):
             client = self._tls.wrap_socket(request, server_side=True) if self._tls else request
-            with client, socket.create_connection(("127.0.0.1", self._target_port)) as server:
+            with client, socket.create_connection(self._target) as server:
                 server.sendall(self._greet(client))
                 _relay(client, server)
 
