@@ -150,4 +150,4 @@ def services(lab: Lab, body: bytes) -> Iterator[list[Issuer]]:
 
 
 if __name__ == "__main__":
-    sys.exit(missing())
+    sys.exit(missing() or None)

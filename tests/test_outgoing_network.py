@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,11 +15,14 @@ import requests_mock
 import responses
 import vcr
 from certificates import Credential, make_credential
+from conftest import AppFactory
+from documents import ROOT
 from networks import Proxy, names
 from processes import TESTED_PACKAGE, completed
 from servers import RawServer, respond
 
 from auth0_blueprint.keysets.fetch import FetchError, fetch
+from auth0_blueprint.settings.user_agent import DEFAULT_USER_AGENT
 
 TIMEOUT, MAX_BYTES = 5.0, 10_000
 HOST = "issuer.example"
@@ -179,6 +183,25 @@ class TestAuthorities:
         environment = {**os.environ, **TESTED_PACKAGE, "SSL_CERT_FILE": str(bundle)}
         said = completed([sys.executable, "-c", code, server.url], env=environment)
         assert (said.stdout, said.stderr) == ("truststore._api b'{}'\n", "")
+
+
+class TestUserAgent:
+    def test_it_has_the_version_of_the_package(self) -> None:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        assert f"auth0_blueprint/{project['version']}" == DEFAULT_USER_AGENT
+
+    @pytest.mark.parametrize("agent", [None, "Mine/1.0 (+https://example.com)"])
+    def test_a_fetch_and_each_command_say_it(self, make_app: AppFactory, agent: str | None) -> None:
+        with RawServer(respond(body=b"{}")) as server:
+            issuer = server.url.removesuffix("jwks.json")
+            app = make_app(
+                AUTH0_ISSUER=issuer, AUTH0_JWKS_USER_AGENT=agent, AUTH0_CLIENT_ID="a", AUTH0_CLIENT_SECRET="b"
+            )
+            app.test_client().get("/auth/health")
+            for words in (["doctor"], ["token"]):
+                app.test_cli_runner().invoke(args=["auth0", *words])
+        assert len(server.heads) == 4  # the key set, again with the discovery document, and the token
+        assert all(f"\r\nUser-Agent: {agent or DEFAULT_USER_AGENT}\r\n".encode() in head for head in server.heads)
 
 
 class TestRecordersAndMocks:
