@@ -16,7 +16,7 @@ import responses
 import vcr
 from certificates import Credential, make_credential
 from conftest import AppFactory
-from documents import ROOT
+from documents import ROOT, blocks_of
 from networks import Proxy, names
 from processes import TESTED_PACKAGE, completed
 from servers import RawServer, respond
@@ -173,8 +173,11 @@ class TestAuthorities:
 
     def test_truststore_is_used_where_it_is_injected(self, server: RawServer, bundle: Path) -> None:
         """It reads SSL_CERT_FILE too, by way of OpenSSL; here the only thing in it is the store of this process."""
+        (block,) = (
+            found for found in blocks_of(ROOT / "docs/how-to" / "outgoing-network.md") if found.language == "python"
+        )
         code = (
-            "import sys, ssl, truststore; truststore.inject_into_ssl()\n"
+            f"import sys, ssl\n{block.code}\n"
             "from auth0_blueprint.keysets.fetch import fetch\n"
             "from auth0_blueprint.http_session import environment\n"
             "environment.CA_VARIABLES = ()\n"
