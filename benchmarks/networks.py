@@ -111,6 +111,7 @@ class Situation:
 
 
 DEAD_6, OTHER_DEAD_6, DEAD_4 = "2001:db8:1::66", "2001:db8:1::67", "192.0.2.66"
+NOWHERE, SCHEMES = (DEAD_6, DEAD_4), ("http", "https", "socks5", "socks5h")
 REFUSING, GOOD = "2001:db8:1::11", "192.0.2.10"
 DEAD_PROXY = {"HTTPS_PROXY": "http://192.0.2.11:1"}
 SCRIPTS = ("python-requests", "Python-urllib")
@@ -121,9 +122,10 @@ SITUATIONS = (
     Situation("three of four addresses swallow packets", (DEAD_6, OTHER_DEAD_6, DEAD_4, GOOD)),
     Situation("the first of two addresses refuses", (REFUSING, GOOD)),
     Situation("the first of two name servers is dead", (), (DEAD_4, GOOD)),
-    *(Situation(f"`HTTPS_PROXY={scheme}://…`", proxy=scheme) for scheme in ("http", "https", "socks5", "socks5h")),
-    Situation("the proxy's first address swallows packets", proxy="http", proxy_addresses=(DEAD_6, GOOD)),
-    Situation("the same with a SOCKS proxy", proxy="socks5h", proxy_addresses=(DEAD_6, GOOD)),
+    # By the proxy alone: nothing of the issuer answers here.
+    *(Situation(f"`HTTPS_PROXY={scheme}://…`", NOWHERE, proxy=scheme) for scheme in SCHEMES),
+    Situation("the proxy's first address swallows packets", NOWHERE, proxy="http", proxy_addresses=(DEAD_6, GOOD)),
+    Situation("the same with a SOCKS proxy", NOWHERE, proxy="socks5h", proxy_addresses=(DEAD_6, GOOD)),
     Situation("the CA is in `REQUESTS_CA_BUNDLE` alone", ca_variables=("REQUESTS_CA_BUNDLE",)),
     Situation("the CA is in `CURL_CA_BUNDLE` alone", ca_variables=("CURL_CA_BUNDLE",)),
     Situation("the CA is in `SSL_CERT_FILE` alone", ca_variables=("SSL_CERT_FILE",)),

@@ -78,6 +78,14 @@ class TestAddresses:
             assert sock.getpeername() == ("127.0.0.1", port)
             assert sock.gettimeout() is None
 
+    def test_after_a_refusal_the_next_one_does_not_wait_for_earlier_ones(self, server: RawServer) -> None:
+        port = server.server_address[1]
+        found = addresses_of(*DEAD[:2], "127.0.0.1", port=port)
+        began = time.monotonic()
+        with swallowing(DEAD[0], port):
+            connect_to_first(found, 5, delay_seconds=1).close()
+        assert 1 <= time.monotonic() - began < 1.9
+
     def test_an_address_that_answers_late_is_not_given_up(self, server: RawServer) -> None:
         """It goes on while others are tried; the last of them refuses."""
         port = server.server_address[1]
