@@ -18,7 +18,7 @@ from certificates import Credential, make_credential
 from conftest import AppFactory
 from documents import ROOT, blocks_of
 from networks import Proxy, names
-from processes import TESTED_PACKAGE, completed
+from processes import completed
 from servers import RawServer, respond
 
 from auth0_blueprint.keysets.fetch import FetchError, fetch
@@ -145,17 +145,21 @@ class TestAuthorities:
         with pytest.raises(FetchError, match="TLS"):
             get(server.url)
 
-    def test_they_stand_instead_of_the_usual_ones(
-        self, server: RawServer, bundle: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """As with curl and OpenSSL: whoever names a file wants no other."""
-        monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(bundle))
-        assert get(server.url) == b"{}"
+    @pytest.mark.parametrize("is_other_named", [False, True])
+    def test_they_stand_instead_of_the_usual_ones(self, server: RawServer, bundle: Path, is_other_named: bool) -> None:
+        """As with curl and OpenSSL: whoever names a file wants no other. Here the usual ones have signed."""
         other = bundle.with_name("other.pem")
         other.write_text(make_credential("somebody else").pem)
-        monkeypatch.setenv("SSL_CERT_FILE", str(other))
-        with pytest.raises(FetchError, match="TLS"):
-            get(server.url)
+        code = (
+            "import certifi, sys; certifi.where = lambda: sys.argv[2]\n"
+            "from auth0_blueprint.keysets.fetch import FetchError, fetch\n"
+            "try: print(fetch(sys.argv[1], 5, 10000))\n"
+            "except FetchError as exc: print(exc)"
+        )
+        named = {"SSL_CERT_FILE": str(other)} if is_other_named else {}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **named}
+        said = completed([sys.executable, "-c", code, server.url, str(bundle)], env=environment)
+        assert (said.stdout, said.stderr) == ("no trustworthy TLS connection\n" if is_other_named else "b'{}'\n", "")
 
     @pytest.mark.parametrize("content", [None, b"", b"0\x82", b"-----BEGIN CERTIFICATE-----\nAAAA\n"])
     def test_a_file_that_is_none_is_told_as_a_matter_of_tls(
@@ -183,7 +187,7 @@ class TestAuthorities:
             "environment.CA_VARIABLES = ()\n"
             "print(ssl.SSLContext.__module__, fetch(sys.argv[1], 5, 10000))"
         )
-        environment = {**os.environ, **TESTED_PACKAGE, "SSL_CERT_FILE": str(bundle)}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "SSL_CERT_FILE": str(bundle)}
         said = completed([sys.executable, "-c", code, server.url], env=environment)
         assert (said.stdout, said.stderr) == ("truststore._api b'{}'\n", "")
 

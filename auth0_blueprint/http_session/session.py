@@ -115,7 +115,8 @@ def body_of(response: requests.Response, max_bytes: int, *, decode: bool = False
         AnswerTooLargeError: it is longer than *max_bytes*.
     """
     body = bytearray()
-    while chunk := response.raw.read(_CHUNK_BYTES, decode_content=decode):
+    # As requests itself reads: the answers of recorders and mocks know this way.
+    for chunk in response.raw.stream(_CHUNK_BYTES, decode_content=decode):
         body += chunk
         if len(body) > max_bytes:
             raise AnswerTooLargeError
