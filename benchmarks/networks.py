@@ -218,6 +218,8 @@ def _output(command: list[str]) -> str:
 
 def _cell(got: tuple[float, int, str]) -> str:
     seconds, keys, _ = got
+    if seconds == LIMIT_SECONDS:
+        return f"none within {seconds} s"
     return f"{seconds:.2f} s" if keys else f"none after {seconds:.1f} s"
 
 
