@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from requests.utils import prepend_scheme_if_needed
 from urllib3.exceptions import LocationValueError
 from urllib3.util import Url, parse_url
 
-from auth0_blueprint.http_session.environment import proxy_for
+from auth0_blueprint.http_session.environment import proxy_for, proxy_variables
 from auth0_blueprint.settings.loopback import is_loopback
 
 _PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
@@ -62,10 +61,9 @@ def proxy_of(url: str) -> Proxy | None:
 
 def variable_set_aside(url: str) -> str | None:
     """Return the variable that names a proxy for *url* which ``NO_PROXY`` sets aside, if any."""
-    scheme = url.partition(":")[0]
-    names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
-    is_set_aside = not is_loopback(url) and proxy_for(url) is None
-    return next((name for name in names if is_set_aside and os.environ.get(name)), None)
+    if is_loopback(url) or proxy_for(url) is not None:
+        return None
+    return next(iter(proxy_variables(url)), None)
 
 
 def _parts(value: str) -> Url | None:

@@ -20,6 +20,8 @@ from auth0_blueprint.http_session.addresses import Address, connect_to_first
 #: server after 5.00 s: with a dead first one, every exchange would end just before it gets an address.
 LOOKUP_SECONDS = 6.0
 
+_SOCKS_PORT = 1080
+
 
 class Sockets:
     """The sockets of one exchange, for the deadline to shut down. A duplicate lives on when TLS wraps the original."""
@@ -104,7 +106,9 @@ def _connects_as_urllib3(base: Any) -> bool:
 
 def _connect(connection: Any, deadline: Deadline) -> socket.socket:
     """Do what urllib3's ``HTTPConnection._new_conn`` does, with all addresses of the name."""
-    sock = _first(connection, connection._dns_host, connection.port, deadline)  # noqa: SLF001 - the host with its final dot
+    host: str = connection._dns_host  # noqa: SLF001 - unlike `host`, it keeps the dot at the end of a full name
+    addresses = _looked_up(connection, host.strip("[]"), connection.port, deadline)
+    sock = _first_of(connection, addresses, deadline)
     sock.settimeout(connection.timeout)
     sys.audit("http.client.connect", connection, connection.host, connection.port)
     return sock
@@ -113,15 +117,11 @@ def _connect(connection: Any, deadline: Deadline) -> socket.socket:
 def _with_address_of_proxy(connection: Any, options: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
     """Return *options* with the address of the SOCKS proxy for its name: PySocks gives the first one all the time."""
     host = str(options["proxy_host"]).strip("[]")
-    addresses = _looked_up(connection, host, options["proxy_port"], deadline)
-    if len(addresses) > 1:
-        with _first_of(connection, addresses, deadline) as sock:
-            return {**options, "proxy_host": sock.getpeername()[0]}
-    return {**options, "proxy_host": addresses[0][4][0]}
-
-
-def _first(connection: Any, host: str, port: int, deadline: Deadline) -> socket.socket:
-    return _first_of(connection, _looked_up(connection, host.strip("[]"), port, deadline), deadline)
+    addresses = _looked_up(connection, host, options["proxy_port"] or _SOCKS_PORT, deadline)
+    if len(addresses) == 1:
+        return {**options, "proxy_host": addresses[0][4][0]}
+    with _first_of(connection, addresses, deadline) as sock:
+        return {**options, "proxy_host": sock.getpeername()[0]}
 
 
 def _looked_up(connection: Any, host: str, port: Any, deadline: Deadline) -> list[Address]:

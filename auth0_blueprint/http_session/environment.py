@@ -28,13 +28,16 @@ def proxies_for(url: str) -> dict[str, str]:
 def proxy_for(url: str) -> Named | None:
     """Return the proxy that a request to *url* goes through, if any."""
     proxy = select_proxy(url, proxies_for(url))
-    return None if not proxy else Named(_variable_of(url, proxy), proxy)
+    if not proxy:
+        return None
+    return Named(next((name for name in proxy_variables(url) if os.environ[name] == proxy), ""), proxy)
 
 
-def _variable_of(url: str, proxy: str) -> str:
+def proxy_variables(url: str) -> list[str]:
+    """Return the variables that are set and name a proxy for the scheme of *url*; the first one counts."""
     scheme = url.partition(":")[0].lower()
     names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
-    return next((name for name in names if os.environ.get(name) == proxy), "")
+    return [name for name in names if os.environ.get(name)]
 
 
 def authorities() -> Named | None:
