@@ -46,13 +46,16 @@ test-openapi: .venv-openapi/.ready
 
 ## test-system: the package behind a real nginx, which has to be there (apt-get install nginx), and examples/browser in a
 ## real Chromium (apt-get install chromium chromium-driver), Apache and uWSGI (docs/how-to/servers.md names Debian's
-## packages); without one of these that is said, and not tried
+## packages), and on real networks in a namespace (ip and unshare, root or user namespaces); without one of these that is
+## said, and not tried
 test-system: export PATH := $(PATH):/usr/sbin
 test-system: $(VENV)/.ready
 	@command -v nginx >/dev/null || { echo "nginx is missing: the system tests need one" >&2; exit 1; }
 	@command -v chromedriver >/dev/null || echo "chromedriver is missing: the tests in a real browser are NOT run" >&2
+	@$(BIN)/python tests/network_lab.py || echo "no network of its own: the tests on real networks are NOT run" >&2
 	$(BIN)/python -m pytest tests/system \
-	  $$(command -v chromedriver >/dev/null || echo --ignore=tests/system/test_browser.py)
+	  $$(command -v chromedriver >/dev/null || echo --ignore=tests/system/test_browser.py) \
+	  $$($(BIN)/python tests/network_lab.py 2>/dev/null || echo --ignore=tests/system/test_networks.py)
 
 ## fuzz: 20,000 examples of each property, other ones each time (the tests try a few, always the same)
 fuzz: $(VENV)/.ready

@@ -21,7 +21,7 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_MAX_TOKEN_BYTES = 16384
 # AUTH0_REALM = "api"
 
-# How key sets are kept current. All but the last are in seconds.
+# How key sets are kept current. All but the last two are in seconds.
 # AUTH0_JWKS_TTL = 600
 # AUTH0_JWKS_REFRESH_AHEAD = 120
 # AUTH0_JWKS_MAX_STALE = 3600
@@ -30,6 +30,7 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_JWKS_TIMEOUT = 5
 # AUTH0_JWKS_MAX_BYTES = 262144
 # AUTH0_JWKS_HONOR_MAX_AGE = False
+# AUTH0_JWKS_USER_AGENT = "auth0_blueprint/<version>"
 
 # Shared with other processes through flask-caching, signed with this secret of 32 bytes or more (default: SECRET_KEY).
 # CACHE_TYPE = "RedisCache"

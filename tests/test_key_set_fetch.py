@@ -21,7 +21,8 @@ from servers import Answer, RawServer, drip, respond
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
-from auth0_blueprint.http_session import DirectSession, _Sockets, body_of
+from auth0_blueprint.http_session import DirectSession, body_of
+from auth0_blueprint.http_session.connections import Sockets
 from auth0_blueprint.keysets.fetch import FetchError, fetch
 from auth0_blueprint.keysets.key_set import KeySetError, parse_key_set
 from auth0_blueprint.testing import LocalIssuer
@@ -306,7 +307,7 @@ class TestDeadline:
 
     def test_a_connection_made_after_the_deadline_is_not_used(self) -> None:
         """The name may be resolved only then: the request is not sent any more."""
-        sockets = _Sockets()
+        sockets = Sockets()
         sockets.shut_down()
         with socket.socket() as late, pytest.raises(OSError, match="deadline"):
             sockets.note(late)

@@ -196,6 +196,7 @@ WRONG: dict[str, tuple[object, ...]] = {
     "AUTH0_JWKS_TIMEOUT": ("inf",),
     "AUTH0_JWKS_MAX_BYTES": ("many",),
     "AUTH0_JWKS_HONOR_MAX_AGE": ("sometimes",),
+    "AUTH0_JWKS_USER_AGENT": ("a\r\nX: y", "a\n", "a\tb", "ü", " a", "a ", "a  b", "x" * 257, 1),
     "AUTH0_CACHE_SECRET": (12,),
     "AUTH0_HEALTH_DETAILS": ("sometimes",),
     "AUTH0_ADMIN_SCOPE": ("two scopes",),

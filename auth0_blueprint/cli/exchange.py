@@ -24,14 +24,16 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def exchange(method: str, url: str, timeout_seconds: float, *, form: dict[str, str] | None = None) -> Answer:
+def exchange(
+    method: str, url: str, timeout_seconds: float, *, user_agent: str | None = None, form: dict[str, str] | None = None
+) -> Answer:
     """Return the answer of *url* itself: redirects are not followed, and netrc files are ignored.
 
     Raises:
         ExchangeError: there was none in time, or one that is broken or too large.
     """
     try:
-        return DirectSession(url, timeout_seconds).exchange(
+        return DirectSession(url, timeout_seconds, user_agent=user_agent).exchange(
             method, _answer, data=form, headers={"Accept": "application/json"}
         )
     except TimeoutError as exc:

@@ -82,7 +82,7 @@ def command(
     }
     if scopes:
         form["scope"] = " ".join(scopes)
-    token = _token(url, form)
+    token = _token(url, form, settings.jwks_user_agent)
     if as_json:
         print_json(token)
     else:
@@ -112,14 +112,14 @@ def _secret(settings: Settings, *, is_on_stdin: bool) -> str:
     return secret
 
 
-def _token(url: str, form: dict[str, str]) -> dict[str, Any]:
+def _token(url: str, form: dict[str, str], user_agent: str) -> dict[str, Any]:
     """Return the members of a successful response (RFC 6749 §5.1), and no others.
 
     Raises:
         CommandError: there is none; it says why.
     """
     try:
-        answer = exchange("POST", url, _TIMEOUT_SECONDS, form=form)
+        answer = exchange("POST", url, _TIMEOUT_SECONDS, user_agent=user_agent, form=form)
     except ExchangeError as exc:
         raise CommandError(f"{url} returned no token: {exc}.") from exc
     document = _document(answer)

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from flask import Flask
@@ -25,7 +26,9 @@ from auth0_blueprint.extension.cache_backend import (
 from auth0_blueprint.extension.own_backend import earlier_backend_on
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
-from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError, fetch
+from auth0_blueprint.http_session import LOOKUP_SECONDS
+from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
+from auth0_blueprint.keysets.fetch import fetch as fetch_key_set
 from auth0_blueprint.keysets.key_set import KeySetError
 from auth0_blueprint.keysets.shared_copy import SharedKeySet, refreshed
 from auth0_blueprint.keysets.source import KeySource
@@ -57,7 +60,6 @@ class Fetch(Protocol):
 
     def __call__(self, url: str, timeout_seconds: float, max_bytes: int, *, no_cache: bool) -> FetchedKeySet:
         """Return the answer, or raise `FetchError`."""
-        ...
 
 
 def assemble(
@@ -66,7 +68,7 @@ def assemble(
     cache: Cache | None,
     rules: AppRules,
     *,
-    fetch: Fetch = fetch,
+    fetch: Fetch | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> AppState:
     """Return the state of *app*. Opens nothing, and starts no thread.
@@ -76,9 +78,10 @@ def assemble(
         settings: its settings.
         cache: the host's cache, if it has one for us.
         rules: the app's own rules for tokens.
-        fetch: gets a key set, as `keysets.fetch.fetch` does.
+        fetch: gets a key set; else that of `keysets.fetch` does, with the User-Agent of the settings.
         clock: the time for all parts.
     """
+    fetch = fetch or partial(fetch_key_set, user_agent=settings.jwks_user_agent)
     parts = _common_parts(app, settings, cache, fetch, clock)
     key_sources = {issuer: _key_source(parts, issuer, url) for issuer, url in settings.key_set_urls.items()}
     fleet_sync = _fleet_sync(parts, key_sources)
@@ -291,6 +294,7 @@ def _shared_key_set(parts: _CommonParts, issuer: str, url: str) -> SharedKeySet:
         parts.store_named(signer.digest),
         signer,
         keep_seconds=parts.settings.jwks_max_stale_seconds,
-        attempt_seconds=parts.settings.jwks_timeout_seconds,
+        # A lease outlasts the longest fetch.
+        attempt_seconds=parts.settings.jwks_timeout_seconds + LOOKUP_SECONDS,
         clock=parts.clock,
     )

@@ -74,16 +74,20 @@ class FetchError(Exception):
         return self.descriptions[self.code].format(status=self.status)
 
 
-def fetch(url: str, timeout_seconds: float, max_bytes: int, *, no_cache: bool = False) -> FetchedKeySet:
+def fetch(
+    url: str, timeout_seconds: float, max_bytes: int, *, no_cache: bool = False, user_agent: str | None = None
+) -> FetchedKeySet:
     """Return the one acceptable answer: 200, from *url* itself, with a body of at most *max_bytes*.
 
-    It returns or raises within *timeout_seconds*: name resolution, connection, TLS, header and body together.
+    It returns or raises within *timeout_seconds*: connection, TLS, header and body together. Looking up the name may
+    take up to `LOOKUP_SECONDS` beyond that.
 
     Args:
         url: of the key set.
-        timeout_seconds: the limit for everything.
+        timeout_seconds: the limit for everything but looking up the name.
         max_bytes: the limit for the decoded body.
         no_cache: ask caches on the way to get it from the issuer (RFC 9111 §5.2.1.4). Some do not obey.
+        user_agent: who asks; ``auth0_blueprint/<version>`` if it is ``None``.
 
     Raises:
         FetchError: in every other case.
@@ -92,7 +96,7 @@ def fetch(url: str, timeout_seconds: float, max_bytes: int, *, no_cache: bool = 
     if no_cache:
         headers["Cache-Control"] = "no-cache"
     try:
-        return DirectSession(url, timeout_seconds).exchange(
+        return DirectSession(url, timeout_seconds, user_agent=user_agent).exchange(
             "GET", lambda response: _fetched(response, max_bytes, is_revalidated=no_cache), headers=headers
         )
     except requests.exceptions.SSLError as exc:

@@ -19,6 +19,7 @@ _ORGANIZATION_ID = r"org_[A-Za-z0-9_-]+"
 #: No percent-encoding, no empty segment: clients, proxies and Flask compare such paths in different ways.
 _PUBLIC_URL = r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*/?"
 _PRINTABLE_ASCII = r"[\x20-\x7E]+"
+_USER_AGENT = r"(?=.{1,256}\Z)[\x21-\x7E]+( [\x21-\x7E]+)*"
 _URL_TEXT = r"[\x21-\x7E]+"
 _NOT_A_DOMAIN = (
     "must be a bare host name such as example.eu.auth0.com, without https:// or a slash, or a list of several (not a "
@@ -161,6 +162,16 @@ class Realm(Text):
         if not re.fullmatch(_PRINTABLE_ASCII, realm):
             raise ValidationError("must be printable ASCII text")
         return realm
+
+
+class UserAgent(Text):
+    """The value of a ``User-Agent`` header (RFC 9110 §10.1.5), without what could end the header."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        name: str = super()._deserialize(value, attr, data, **kwargs)
+        if not re.fullmatch(_USER_AGENT, name):
+            raise ValidationError("must be at most 256 visible ASCII characters, with single spaces between words")
+        return name
 
 
 class ScopeToken(Text):

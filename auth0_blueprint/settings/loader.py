@@ -18,7 +18,8 @@ from marshmallow import Schema, ValidationError
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.settings import fields as custom
 from auth0_blueprint.settings.resource_identifier import resource_identifier
-from auth0_blueprint.settings.schema import SettingsSchema, issuers_of
+from auth0_blueprint.settings.rules import issuers_of
+from auth0_blueprint.settings.schema import SettingsSchema
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -54,6 +55,7 @@ class Settings:
     jwks_timeout_seconds: float
     jwks_max_bytes: int
     jwks_honor_max_age: bool
+    jwks_user_agent: str
     token_cache_size: int
     sync_interval_seconds: float
     revocation: bool
@@ -214,6 +216,7 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         jwks_timeout_seconds=data["AUTH0_JWKS_TIMEOUT"],
         jwks_max_bytes=data["AUTH0_JWKS_MAX_BYTES"],
         jwks_honor_max_age=data["AUTH0_JWKS_HONOR_MAX_AGE"],
+        jwks_user_agent=data["AUTH0_JWKS_USER_AGENT"],
         token_cache_size=data["AUTH0_TOKEN_CACHE_SIZE"],
         sync_interval_seconds=data["AUTH0_SYNC_INTERVAL"],
         revocation=data["AUTH0_REVOCATION"],

@@ -146,7 +146,7 @@ def test_a_key_set_that_cannot_be_used_is_explained(make_app: AppFactory, status
 
 def test_a_failed_tls_connection_has_a_remedy_of_its_own() -> None:
     """The check of TLS before it leaves out what a proxy presents."""
-    assert check_issuer._remedy_for(FetchError("tls")).startswith("check AUTH0_DOMAIN and")
+    assert check_issuer._remedy_for(FetchError("tls"), "").startswith("check AUTH0_DOMAIN and")
 
 
 @pytest.mark.parametrize(
@@ -295,13 +295,16 @@ def test_a_server_without_tls_is_a_failure(make_app: AppFactory) -> None:
 
 def test_behind_a_proxy_names_are_not_looked_up_here(make_app: AppFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy does that; its password is nobody's business."""
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://user:hunter2@127.0.0.1:{unused.getsockname()[1]}")
     app = make_app(AUTH0_ISSUER=None, AUTH0_DOMAIN="example.invalid")
-    output = run(app).output
+    with RawServer(respond("502 Bad Gateway")) as proxy:
+        address = f"127.0.0.1:{proxy.server_address[1]}"
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:hunter2@{address}")
+        output = run(app).output
+    assert f"ok    proxy      http://user:***@{address}, from HTTPS_PROXY\n" in output
     assert "example.invalid is not looked up here: the environment sets a proxy" in output
     assert "fail  key set" in output
-    assert "hunter2" not in output
+    assert f"fail  proxy      http://user:***@{address}, from HTTPS_PROXY, refuses connections" in run(app).output
+    assert "hunter2" not in output + run(app).output
 
 
 def test_loose_settings_are_warnings_and_exit_with_0(make_app: AppFactory) -> None:

@@ -1,20 +1,18 @@
-"""The session for every HTTP request that this package sends. It ends in time, whatever the server does."""
+"""A session for one request, that ends in time."""
 
 from __future__ import annotations
 
-import socket
-import threading
+import os
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, TypeVar
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import TimeoutError as SocketTimeoutError
 
-from auth0_blueprint.concurrency.deadline import call_within
-from auth0_blueprint.concurrency.patched_tls import give_working_context
-from auth0_blueprint.settings.loopback import is_loopback
+from auth0_blueprint.concurrency.deadline import Deadline, call_within
+from auth0_blueprint.http_session.connections import LOOKUP_SECONDS, NotingAdapter, Sockets
+from auth0_blueprint.http_session.environment import authorities, proxies_for
+from auth0_blueprint.settings.user_agent import DEFAULT_USER_AGENT
 
 T = TypeVar("T")
 
@@ -29,23 +27,26 @@ class DirectSession(requests.Session):
     """A session for one exchange with *url* itself.
 
     Redirects are not followed, and netrc files are ignored. Proxies and certificate authorities of the environment
-    are used, except for loopback, where they make no sense.
+    are used; for loopback only the latter.
 
     Args:
         url: where the one request goes.
-        timeout_seconds: for the whole exchange: name resolution, connection, TLS, header and body together. Name
-            resolution has no timeout, and that of a socket starts again with each byte: hence a separate thread, and
-            sockets that are shut down at the deadline.
+        timeout_seconds: for the whole exchange, from now on: connection, TLS, header and body together. Looking up a
+            name is not the server's doing, and has up to `LOOKUP_SECONDS` of its own. It knows no timeout, and that of
+            a socket starts again with each byte: hence a separate thread, and sockets that are shut down at the
+            deadline.
+        user_agent: who asks; ``auth0_blueprint/<version>`` if it is ``None``.
     """
 
-    def __init__(self, url: str, timeout_seconds: float) -> None:
+    def __init__(self, url: str, timeout_seconds: float, *, user_agent: str | None = None) -> None:
         super().__init__()
         self._url = url
         self._timeout_seconds = timeout_seconds
-        self._sockets = _Sockets()
-        self.trust_env: bool = not is_loopback(url)
+        self._deadline = Deadline(timeout_seconds, LOOKUP_SECONDS)
+        self._sockets = Sockets()
         self.auth: Any = _no_credentials  # without auth of our own, requests would send what a netrc file says
-        adapter = _NotingAdapter(self._sockets)
+        self.headers["User-Agent"] = user_agent or DEFAULT_USER_AGENT
+        adapter = NotingAdapter(self._sockets, self._deadline)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
@@ -65,7 +66,7 @@ class DirectSession(requests.Session):
             ValueError: the answer is not valid HTTP.
         """
         try:
-            return call_within(self._timeout_seconds, lambda: self._exchange(method, read, arguments))
+            return call_within(self._deadline, lambda: self._exchange(method, read, arguments))
         except TimeoutError:
             self._sockets.shut_down()
             raise
@@ -85,6 +86,19 @@ class DirectSession(requests.Session):
         finally:
             self._sockets.close()
 
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:  # noqa: ARG002
+        """Return what requests takes from the environment, with the rules of `environment` for proxies and CAs."""
+        named = authorities()
+        if named is not None and str(url).startswith("https:") and not os.path.exists(named.value):  # noqa: PTH110
+            # requests would raise an OSError, as if there were no connection.
+            raise requests.exceptions.SSLError(f"{named.variable} names a file that does not exist")
+        return {
+            "proxies": proxies_for(url),
+            "stream": stream,
+            "verify": True if named is None else named.value,
+            "cert": cert,
+        }
+
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return ``None``: to find out, requests would read the whole body of a redirect."""
 
@@ -101,7 +115,8 @@ def body_of(response: requests.Response, max_bytes: int, *, decode: bool = False
         AnswerTooLargeError: it is longer than *max_bytes*.
     """
     body = bytearray()
-    while chunk := response.raw.read(_CHUNK_BYTES, decode_content=decode):
+    # As requests itself reads: the answers of recorders and mocks know this way.
+    for chunk in response.raw.stream(_CHUNK_BYTES, decode_content=decode):
         body += chunk
         if len(body) > max_bytes:
             raise AnswerTooLargeError
@@ -110,63 +125,3 @@ def body_of(response: requests.Response, max_bytes: int, *, decode: bool = False
 
 def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
-
-
-class _Sockets:
-    """The sockets of one exchange, for the deadline to shut down. A duplicate lives on when TLS wraps the original."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._duplicates: list[socket.socket] = []
-        self._is_shut_down = False
-
-    def note(self, sock: socket.socket) -> None:
-        with self._lock:
-            if self._is_shut_down:
-                raise OSError("the deadline has passed")
-            self._duplicates.append(sock.dup())
-
-    def shut_down(self) -> None:
-        with self._lock:
-            self._is_shut_down = True
-            for sock in self._duplicates:
-                with suppress(OSError):  # it may be closed already
-                    sock.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        with self._lock:
-            for sock in self._duplicates:
-                sock.close()
-            self._duplicates.clear()
-
-
-class _NotingAdapter(HTTPAdapter):
-    """An adapter whose connections note their socket as soon as it exists."""
-
-    def __init__(self, sockets: _Sockets) -> None:
-        self._sockets = sockets
-        super().__init__(max_retries=0)
-
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = _noting(pool.ConnectionCls, self._sockets)
-        return pool
-
-
-def _noting(base: Any, sockets: _Sockets) -> Any:
-    """Return a subclass of *base*, the class of a pool's connections, that notes each socket.
-
-    The pool's own class is the base: for a SOCKS proxy, a recorder or a mock, it connects differently.
-    """
-
-    class NotingConnection(base):  # type: ignore[misc]
-        def _new_conn(self) -> socket.socket:
-            sock: socket.socket = super()._new_conn()
-            sockets.note(sock)
-            return sock
-
-        def connect(self) -> None:
-            give_working_context(self)
-            super().connect()
-
-    return NotingConnection
