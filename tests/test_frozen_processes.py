@@ -166,14 +166,16 @@ def test_an_attempt_that_was_begun_ahead_of_time_is_waited_for_when_the_keys_are
     assert frozen.source.snapshot().key_set.key_ids == {"b"}
 
 
-def test_what_another_process_fetched_meanwhile_is_adopted(clock: MovableClock) -> None:
+@pytest.mark.parametrize("seconds", [300, 0], ids=["both clocks", "monotonic"])
+def test_what_another_process_fetched_meanwhile_is_adopted(clock: MovableClock, seconds: float) -> None:
     """A frozen attempt is made again from its beginning: with a look into the shared cache, and a lease of its own."""
     fleet = Fleet(DictBackend(), ScriptedIssuer(document("a")), clock)
     attempts = count()
 
     def fetch(_no_cache: bool) -> FetchedKeySet:
         if next(attempts) == 0:
-            clock.move(300)
+            clock.move(seconds)
+            clock.uptime += 300 - seconds
             fleet.shared().write(fleet.entry("b"))
         return FetchedKeySet(document("c"))
 

@@ -6,7 +6,7 @@ What the model takes for granted about the package, all of it in this file:
 - flights are threads whose name `servers.land` knows;
 - a cache backend has ``get``, ``set`` and ``delete``, with timeouts in seconds of the wall clock;
 - processes of one fleet keep one backoff, as far as the cache lets them know (`Process.history`), and one budget of
-  searches for unknown keys, as far as nobody tampers with the store.
+  searches for unknown keys, as far as nobody tampers with the store or sets the clock back (`World.tampered_with`).
 
 With a shared cache the model says only what must not happen, with a single process also what must.
 """

@@ -16,6 +16,7 @@ from shared_sources import COOLDOWN, EDDSA, MAX_STALE, TTL
 from auth0_blueprint.concurrency.clock import Moment
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.keysets.fetch import FetchError
+from auth0_blueprint.keysets.source import REFRESH_MAX_WAIT_SECONDS
 from properties.conftest import SLOW
 from properties.key_source_world import (
     KEY_IDS,
@@ -128,8 +129,11 @@ class KeySourceMachine(RuleBasedStateMachine):
         except (UnknownKeyError, KeySetUnavailableError) as exc:
             error = exc
         event(type(error).__name__ if error else "a key")
-        was_slow = max(time.monotonic() - started_at, self.world.clock.uptime - before.now.monotonic) >= NO_WAIT_SECONDS
+        took_seconds = time.monotonic() - started_at
+        was_slow = max(took_seconds, self.world.clock.uptime - before.now.monotonic) >= NO_WAIT_SECONDS
         complete()
+        if took_seconds < REFRESH_MAX_WAIT_SECONDS:
+            self._check_repeats(process, before, error)
         self._check_attempts(process, key_id, before)
         if error is None:
             self._check_key(process, key_id, before, answer)
@@ -217,6 +221,18 @@ class KeySourceMachine(RuleBasedStateMachine):
             )
             assert new or may_be_paused or not must_ask
 
+    def _check_repeats(self, process: Process, before: Before, error: Exception | None) -> None:
+        """Check that attempts that were frozen were made again, and by a waiting request in two calls if need be."""
+        new = process.attempts[before.attempt_count :]
+        if not new or any(attempt.has_failed is not None for attempt in new):
+            return
+        if before.is_surely_fresh:  # each attempt of a search costs one of the budget
+            assert len(new) < _MOST_FROZEN / 2 or not isinstance(error, UnknownKeyError)
+        elif not self.is_sharing:
+            was_failing = bool(before.history) and bool(before.history[-1].has_failed)
+            is_waiting = not before.is_used_at_once and not was_failing
+            assert len(new) >= (_MOST_FROZEN if is_waiting else _MOST_FROZEN / 2)
+
     def _check_budget(self, new: list[Attempt], before: Before) -> None:
         """Check that unknown key ids do not make the fleet ask more than three times in a cooldown."""
         searches = new if before.is_surely_fresh else new[1:] if new and new[0].has_failed is not None else []
@@ -260,6 +276,8 @@ class KeySourceMachine(RuleBasedStateMachine):
             assert isinstance(error, KeySetUnavailableError)
             assert 1 <= error.retry_after_seconds <= 300
             was_frozen = self._frozen(process, before) > 0
+            # While the last fetch failed nobody waits for the next one, which may be fast all the same.
+            is_failing = is_failing or (bool(before.history) and bool(before.history[-1].has_failed))
             assert is_failing or was_frozen or self._has_heard_of_failures() or not process.key_ids()
 
     def _frozen(self, process: Process, before: Before) -> int:
@@ -275,6 +293,7 @@ class OneProcessMachine(KeySourceMachine):
     @rule(seconds=_MOVES)
     def the_wall_clock_is_set_back(self, seconds: float) -> None:
         self.world.clock.now -= seconds
+        self.world.tampered_with += 1  # set back and then forward, it may give searches back
 
 
 class FleetMachine(KeySourceMachine):
