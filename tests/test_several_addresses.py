@@ -171,7 +171,7 @@ def others():
 gevent.spawn(others)
 port = int(sys.argv[1])
 with swallowing("127.0.0.2", port):
-    print(fetch(f"http://issuer.example:{port}/jwks.json", 5, 10000).decode(), len(turns) > 10)
+    print(fetch(f"http://issuer.example:{port}/jwks.json", 5, 10000).document.decode(), len(turns) > 10)
 """
 
 

@@ -92,9 +92,8 @@ def store_opener(
         if isinstance(backend, RedisCache):
             # Sentinel's client asks for the primary each time it connects; that of a cluster finds the node.
             return RedisStore(lambda: backend._write_client, name=name, prefix=KEY_PREFIX)  # noqa: SLF001
-        if isinstance(backend, FileSystemCache):
-            return SQLiteStore(Path(backend._path) / f"{name[:32]}.sqlite3", clock)  # noqa: SLF001
-        return None
+        is_folder = isinstance(backend, FileSystemCache)
+        return SQLiteStore(Path(backend._path) / f"{name[:32]}.sqlite3", clock) if is_folder else None  # noqa: SLF001
 
     return lambda: store_on(cast("Any", open_backend()))
 

@@ -208,15 +208,7 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         max_token_lifetime_seconds=data["AUTH0_MAX_TOKEN_LIFETIME"],
         max_token_bytes=data["AUTH0_MAX_TOKEN_BYTES"],
         realm=data["AUTH0_REALM"],
-        jwks_ttl_seconds=data["AUTH0_JWKS_TTL"],
-        jwks_refresh_ahead_seconds=data["AUTH0_JWKS_REFRESH_AHEAD"],
-        jwks_max_stale_seconds=data["AUTH0_JWKS_MAX_STALE"],
-        jwks_cooldown_seconds=data["AUTH0_JWKS_COOLDOWN"],
-        jwks_max_waiting=data["AUTH0_JWKS_MAX_WAITING"],
-        jwks_timeout_seconds=data["AUTH0_JWKS_TIMEOUT"],
-        jwks_max_bytes=data["AUTH0_JWKS_MAX_BYTES"],
-        jwks_honor_max_age=data["AUTH0_JWKS_HONOR_MAX_AGE"],
-        jwks_user_agent=data["AUTH0_JWKS_USER_AGENT"],
+        **_of_key_sets(data),
         token_cache_size=data["AUTH0_TOKEN_CACHE_SIZE"],
         sync_interval_seconds=data["AUTH0_SYNC_INTERVAL"],
         revocation=data["AUTH0_REVOCATION"],
@@ -237,6 +229,20 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         client_secret=data["AUTH0_CLIENT_SECRET"],
         effective=_effective(data, sources, key_set_urls),
     )
+
+
+def _of_key_sets(data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "jwks_ttl_seconds": data["AUTH0_JWKS_TTL"],
+        "jwks_refresh_ahead_seconds": data["AUTH0_JWKS_REFRESH_AHEAD"],
+        "jwks_max_stale_seconds": data["AUTH0_JWKS_MAX_STALE"],
+        "jwks_cooldown_seconds": data["AUTH0_JWKS_COOLDOWN"],
+        "jwks_max_waiting": data["AUTH0_JWKS_MAX_WAITING"],
+        "jwks_timeout_seconds": data["AUTH0_JWKS_TIMEOUT"],
+        "jwks_max_bytes": data["AUTH0_JWKS_MAX_BYTES"],
+        "jwks_honor_max_age": data["AUTH0_JWKS_HONOR_MAX_AGE"],
+        "jwks_user_agent": data["AUTH0_JWKS_USER_AGENT"],
+    }
 
 
 def _resource(data: dict[str, Any]) -> str | None:

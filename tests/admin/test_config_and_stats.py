@@ -55,7 +55,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_JWKS_REFRESH_AHEAD": ("100", 100.0), "AUTH0_JWKS_MAX_STALE": ("4000", 4000.0),
     "AUTH0_JWKS_COOLDOWN": ("20", 20.0), "AUTH0_JWKS_MAX_WAITING": ("4", 4),
     "AUTH0_JWKS_TIMEOUT": ("4", 4.0), "AUTH0_JWKS_MAX_BYTES": ("200000", 200000),
-    "AUTH0_JWKS_USER_AGENT": ("Mine/1", "Mine/1"),
+    "AUTH0_JWKS_USER_AGENT": ("Mine/1", "Mine/1"), "AUTH0_JWKS_HONOR_MAX_AGE": ("true", True),
     "AUTH0_CACHE_SECRET": (SECRET, "***"), "AUTH0_TOKEN_CACHE_SIZE": ("64", 64), "AUTH0_SYNC_INTERVAL": ("2", 2.0),
     "AUTH0_REVOCATION": ("false", False), "AUTH0_REVOCATION_MAX_STALE": ("50", 50.0),
     "AUTH0_REVOCATION_ON_ERROR": ("deny", "deny"), "AUTH0_HEALTH_DETAILS": ("never", "never"),
