@@ -18,6 +18,7 @@ from shared_sources import ATTEMPT, DUE, MAX_STALE, TTL, UNAVAILABLE, DictBacken
 from waits import Waits
 
 from auth0_blueprint.concurrency.single_flight import Call
+from auth0_blueprint.errors import KeySetUnavailableError
 from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 from auth0_blueprint.keysets.source import KeySource
 from benchmarks.simulated_freezes import DAY, FrozenProcess
@@ -221,3 +222,23 @@ def test_after_an_outage_such_a_process_has_new_keys_with_its_third_event(stands
     late = [at for at, age in zip(account.times, account.ages, strict=True) if age > TTL + ATTEMPT]
     assert late
     assert sum(at > back_at for at in late) <= 2
+
+
+@pytest.mark.parametrize("lookup_seconds", [0.0, 6.0])
+def test_slow_name_servers_are_no_freeze(clock: MovableClock, lookup_seconds: float) -> None:
+    """The time that a look-up took is told with the error, and does not count."""
+    failures: list[str] = []
+
+    def fail(_no_cache: bool) -> FetchedKeySet:
+        clock.move(ATTEMPT + 6)
+        error = FetchError("timeout")
+        error.lookup_seconds = lookup_seconds
+        raise error
+
+    waits = Waits(clock)
+    source = make_source(
+        fail, clock, single_flight=waits.single_flight, on_failed=lambda error: failures.append(str(error))
+    )
+    with pytest.raises(KeySetUnavailableError):
+        source.snapshot()
+    assert failures == ([] if lookup_seconds == 0 else ["no complete answer in time"])

@@ -129,7 +129,7 @@ def test_age_and_max_age_are_told_and_ignored_where_malformed(
     fields: dict[str, str], age: float, max_age: float | None
 ) -> None:
     with RawServer(respond(body=b"{}", **fields)) as server:
-        assert fetch(server.url, LONG, MAX_BYTES) == (b"{}", age, max_age, False)
+        assert fetch(server.url, LONG, MAX_BYTES)[:4] == (b"{}", age, max_age, False)
 
 
 def test_caches_are_bypassed_only_if_they_are_to_be() -> None:

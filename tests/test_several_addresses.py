@@ -191,6 +191,18 @@ class TestLookingUp:
         monkeypatch.setattr(socket, "getaddrinfo", lambda *args: [never.wait(3 * SHORT), look_up(*args)][1])
         assert seconds_to_fetch(url_of(server), SHORT) >= 3 * SHORT
 
+    @pytest.mark.parametrize("status", ["200 OK", "403 Forbidden"])
+    def test_the_answer_tells_how_long_it_took(self, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
+        """A refusal too: an attempt that was long for that reason was not frozen."""
+        look_up, never = socket.getaddrinfo, threading.Event()
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args: [never.wait(SHORT), look_up(*args)][1])
+        with RawServer(respond(status, b"{}")) as server:
+            try:
+                seconds = fetch(server.url, DEFAULT, MAX_BYTES).lookup_seconds
+            except FetchError as exc:
+                seconds = exc.lookup_seconds
+        assert seconds >= SHORT
+
     def test_after_it_the_deadline_is_as_short_as_ever(
         self, known: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -28,10 +28,12 @@ class Deadline:
 
     def remaining_seconds(self) -> float:
         """Return how much of the time is left; negative after the end."""
-        now = time.monotonic()
+        return self._ends_at + self.waited_seconds() - time.monotonic()
+
+    def waited_seconds(self) -> float:
+        """Return how much of the time until now does not count."""
         waited, since = self._waits
-        waited += 0 if since is None else now - since
-        return self._ends_at + min(waited, self._longest_wait_seconds) - now
+        return min(waited + (0 if since is None else time.monotonic() - since), self._longest_wait_seconds)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

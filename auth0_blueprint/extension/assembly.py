@@ -26,7 +26,6 @@ from auth0_blueprint.extension.cache_backend import (
 from auth0_blueprint.extension.own_backend import earlier_backend_on
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
-from auth0_blueprint.http_session import LOOKUP_SECONDS
 from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 from auth0_blueprint.keysets.fetch import fetch as fetch_key_set
 from auth0_blueprint.keysets.key_set import KeySetError
@@ -295,6 +294,6 @@ def _shared_key_set(parts: _CommonParts, issuer: str, url: str) -> SharedKeySet:
         signer,
         keep_seconds=parts.settings.jwks_max_stale_seconds,
         # A lease outlasts the longest fetch.
-        attempt_seconds=parts.settings.jwks_timeout_seconds + LOOKUP_SECONDS,
+        attempt_seconds=parts.settings.jwks_timeout_seconds,
         clock=parts.clock,
     )

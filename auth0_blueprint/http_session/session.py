@@ -50,6 +50,11 @@ class DirectSession(requests.Session):
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
+    @property
+    def lookup_seconds(self) -> float:
+        """How long looking up names has taken until now, as far as that does not count."""
+        return self._deadline.waited_seconds()
+
     def exchange(self, method: str, read: Callable[[requests.Response], T], **arguments: Any) -> T:
         """Send the request, and return what *read* makes of the answer.
 

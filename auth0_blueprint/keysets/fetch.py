@@ -29,12 +29,14 @@ class FetchedKeySet(NamedTuple):
         age_seconds: how long ago the issuer itself had sent it to a cache (``Age``); 0 if it came from the issuer.
         max_age_seconds: for how long the issuer lets caches use it (``max-age``); ``None`` if it does not say.
         is_revalidated: whether caches were asked to get it from the issuer, and did if they obey.
+        lookup_seconds: how long looking up the name took, as far as that did not count.
     """
 
     document: bytes
     age_seconds: float = 0
     max_age_seconds: float | None = None
     is_revalidated: bool = False
+    lookup_seconds: float = 0
 
     @property
     def is_latest(self) -> bool:
@@ -49,6 +51,7 @@ class FetchError(Exception):
         code: why, a key of ``descriptions``.
         status: the HTTP status, if *code* is ``http_status``.
         retry_after_seconds: what the issuer asked for (RFC 9110 §10.2.3), else 0.
+        lookup_seconds: how long looking up the name took, as far as that did not count.
     """
 
     descriptions: ClassVar[dict[str, str]] = {
@@ -68,6 +71,7 @@ class FetchError(Exception):
         self.code = code
         self.status = status
         self.retry_after_seconds = retry_after_seconds
+        self.lookup_seconds: float = 0
         super().__init__(code)
 
     def __str__(self) -> str:
@@ -92,11 +96,21 @@ def fetch(
     Raises:
         FetchError: in every other case.
     """
+    session = DirectSession(url, timeout_seconds, user_agent=user_agent)
+    try:
+        answer = _exchange(session, max_bytes, no_cache=no_cache)
+    except FetchError as exc:
+        exc.lookup_seconds = session.lookup_seconds
+        raise
+    return answer._replace(lookup_seconds=session.lookup_seconds)
+
+
+def _exchange(session: DirectSession, max_bytes: int, *, no_cache: bool) -> FetchedKeySet:
     headers = {"Accept": "application/json, application/jwk-set+json", "Accept-Encoding": "identity"}
     if no_cache:
         headers["Cache-Control"] = "no-cache"
     try:
-        return DirectSession(url, timeout_seconds, user_agent=user_agent).exchange(
+        return session.exchange(
             "GET", lambda response: _fetched(response, max_bytes, is_revalidated=no_cache), headers=headers
         )
     except requests.exceptions.SSLError as exc:

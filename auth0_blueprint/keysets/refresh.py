@@ -219,20 +219,21 @@ class Refresh:
         try:
             answer = self._fetch(no_cache)
         except Exception as exc:
-            self._check_awake(asked_at, exc)
+            self._check_awake(asked_at, getattr(exc, "lookup_seconds", 0), exc)
             raise
-        self._check_awake(asked_at)
+        self._check_awake(asked_at, answer.lookup_seconds)
         return answer
 
-    def _check_awake(self, asked_at: Moment, exc: Exception | None = None) -> None:
+    def _check_awake(self, asked_at: Moment, lookup_seconds: float, exc: Exception | None = None) -> None:
         # In this order: a request may look in between.
-        self._was_frozen = self._has_outlasted(asked_at)
+        self._was_frozen = self._has_outlasted(asked_at, lookup_seconds)
         self._asked_at = _NOT_UNDER_WAY
         if self._was_frozen:
             raise FrozenError from exc
 
-    def _has_outlasted(self, asked_at: Moment) -> bool:
-        return self._clock.seconds_since(asked_at) > self._shared.fleet.attempt_seconds + FROZEN_AFTER_SECONDS
+    def _has_outlasted(self, asked_at: Moment, lookup_seconds: float = 0) -> bool:
+        limit = self._shared.fleet.attempt_seconds + lookup_seconds + FROZEN_AFTER_SECONDS
+        return self._clock.seconds_since(asked_at) > limit
 
     def _adopt(self, entry: SharedEntry | None) -> list[FollowUp]:
         """Install the key set of another process, if it is newer than ours and not too old."""

@@ -40,7 +40,7 @@ class SharedEntry(NamedTuple):
     @classmethod
     def of(cls, answer: FetchedKeySet, fetched_at: float) -> Self:
         """Return the entry for an *answer* that was fetched at *fetched_at* (Unix time)."""
-        return cls(answer.document.decode("utf-8"), fetched_at, *answer[1:])
+        return cls(answer.document.decode("utf-8"), fetched_at, *answer[1:4])
 
     @property
     def answer(self) -> FetchedKeySet:

@@ -32,8 +32,8 @@ from auth0_blueprint.testing import LocalIssuer
 SECRET = "the whole fleet shares this secret"
 APP = Path(__file__).with_name("app.py")
 
-#: For tests that rotate keys.
-COOLDOWN = {"AUTH0_JWKS_COOLDOWN": "0.1"}
+#: For tests that rotate keys, and have more requests at once than a worker usually has threads.
+COOLDOWN = {"AUTH0_JWKS_COOLDOWN": "0.1", "AUTH0_JWKS_MAX_WAITING": "64"}
 
 _NO_MORE = object()
 
