@@ -57,8 +57,7 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 class Fetch(Protocol):
     """Gets a key set, as `keysets.fetch.fetch` does."""
 
-    def __call__(self, url: str, timeout_seconds: float, max_bytes: int, *, no_cache: bool) -> FetchedKeySet:
-        """Return the answer, or raise `FetchError`."""
+    def __call__(self, url: str, timeout_seconds: float, max_bytes: int, *, no_cache: bool) -> FetchedKeySet: ...  # noqa: D102
 
 
 def assemble(
