@@ -21,7 +21,7 @@ from auth0_blueprint.guards.authentication import AppState, app_state, current_t
 from auth0_blueprint.guards.decorators import admit, guarded_functions
 from auth0_blueprint.guards.requirements import ANY_TOKEN, Requirement, scope_requirement
 from auth0_blueprint.guards.route_requirements import PUBLIC_ATTRIBUTE, marks_of
-from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.access_token import ANONYMOUS, AccessToken
 from auth0_blueprint.verification.credentials import scheme_and_token
 from auth0_blueprint.verification.sequence import Presentation
 
@@ -48,7 +48,7 @@ def recheck_token() -> AccessToken:
         RuntimeError: no guard has run.
     """
     if not current_token:
-        return current_token
+        return ANONYMOUS
     return _verify_again(app_state(), request.environ)
 
 

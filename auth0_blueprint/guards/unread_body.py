@@ -30,6 +30,7 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_SECONDS = 2.0
 
 _CHUNK_BYTES = 65_536
+_FIRST_CHUNK_SECONDS = 1.0
 _LAST_CHUNK = b"0\r\n\r\n"
 _MARK = "auth0_blueprint.reads_rest"
 
@@ -94,12 +95,12 @@ def _read_from_uwsgi(environ: dict[str, Any], stream: Any) -> None:
         return  # what has arrived is encrypted, so its length says nothing
     is_chunked = not environ.get("CONTENT_LENGTH")  # for uWSGI that is no body, so wsgi.input does not read it
     left = MAX_BYTES if is_chunked else min(_left_in_uwsgi(environ, stream), MAX_BYTES)
-    # A short body may be in uWSGI's memory already: then nothing more arrives.
-    may_wait = not is_chunked and left > _CHUNK_BYTES
     deadline = SYSTEM_CLOCK.monotonic() + MAX_SECONDS
+    # A short body may be in uWSGI's memory already, and then nothing arrives.
+    max_wait_seconds = _FIRST_CHUNK_SECONDS if is_chunked else MAX_SECONDS if left > _CHUNK_BYTES else 0
     last = b""
     with _duplicate(uwsgi.connection_fd()) as connection:
-        while left > 0 and _has_arrived(connection, deadline - SYSTEM_CLOCK.monotonic() if may_wait else 0):
+        while left > 0 and _has_arrived(connection, max_wait_seconds):
             if is_chunked:
                 chunk = connection.recv(_CHUNK_BYTES)
                 last = (last + chunk)[-len(_LAST_CHUNK) :]
@@ -109,7 +110,7 @@ def _read_from_uwsgi(environ: dict[str, Any], stream: Any) -> None:
             if not chunk or last == _LAST_CHUNK:
                 return
             left -= len(chunk)
-            may_wait = True
+            max_wait_seconds = deadline - SYSTEM_CLOCK.monotonic()
 
 
 def _has_arrived(connection: socket.socket, seconds: float) -> bool:
