@@ -134,7 +134,7 @@ SITUATIONS = (
     Situation("the answer begins with a UTF-8 byte order mark", encode=lambda body: b"\xef\xbb\xbf" + body),
     Situation("the answer says `Content-Encoding: Identity`", headers={"Content-Encoding": "Identity"}),
     Situation(
-        "the answer is compressed, though nobody asked for it",
+        "the answer is compressed, whatever was asked for",
         headers={"Content-Encoding": "gzip"},
         encode=gzip.compress,
     ),
