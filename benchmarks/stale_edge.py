@@ -182,11 +182,12 @@ def measure(clients: Sequence[str]) -> dict[str, dict[str, bool]]:
     with LocalIssuer() as issuer:
         tokens = Tokens(issuer)
         for name in clients:
-            _, has_kept, takes_withdrawn = _accepted(
+            _, takes_withdrawn, has_kept = _accepted(
                 name,
                 tokens,
                 Edge(tokens.only_new, tokens.only_old, tokens.only_new),
-                [Step(0, tokens.new), Step(KEPT_SECONDS + 0.1, tokens.new), Step(0, tokens.old)],
+                # In this order: for an unknown key, this package would get the new key set from the issuer.
+                [Step(0, tokens.new), Step(KEPT_SECONDS + 0.1, tokens.old), Step(0, tokens.new)],
             )
             _, finds = _accepted(
                 name,
@@ -195,8 +196,8 @@ def measure(clients: Sequence[str]) -> dict[str, dict[str, bool]]:
                 [Step(0, tokens.old), Step(0, tokens.new)],
             )
             for situation, is_accepted in {
-                "a refresh gets a copy older than the keys in use; then a token of the new key": has_kept,
-                "the same; then a token of the withdrawn key": takes_withdrawn,
+                "a refresh gets a copy older than the keys in use; then a token of the withdrawn key": takes_withdrawn,
+                "the same; then a token of the new key": has_kept,
                 "the first token of a key that is newer than the copy": finds,
             }.items():
                 results.setdefault(situation, {})[name] = is_accepted
