@@ -131,13 +131,17 @@ SITUATIONS = (
     Situation("the CA is in `SSL_CERT_FILE` alone", ca_variables=("SSL_CERT_FILE",)),
     Situation("an https issuer on loopback; the proxy is dead", url=LOOPBACK_URL, environment=DEAD_PROXY),
     Situation("a firewall refuses the User-Agents of scripts", refused_agents=SCRIPTS),
-    Situation("the answer begins with a byte order mark", encode=lambda body: b"\xef\xbb\xbf" + body),
-    Situation("it says `Content-Encoding: Identity`", headers={"Content-Encoding": "Identity"}),
-    Situation("it is compressed, which nobody asked for", headers={"Content-Encoding": "gzip"}, encode=gzip.compress),
+    Situation("the answer begins with a UTF-8 byte order mark", encode=lambda body: b"\xef\xbb\xbf" + body),
+    Situation("the answer says `Content-Encoding: Identity`", headers={"Content-Encoding": "Identity"}),
+    Situation(
+        "the answer is compressed, whatever was asked for",
+        headers={"Content-Encoding": "gzip"},
+        encode=gzip.compress,
+    ),
 )
 
 
-def measure(names: list[str]) -> Iterator[tuple[str, dict[str, tuple[float, int, str]]]]:
+def measure(names: list[str], part_of_name: str = "") -> Iterator[tuple[str, dict[str, tuple[float, int, str]]]]:
     """Yield each situation with what each client has got: seconds, number of keys, error. In a namespace."""
     from network_lab import lab, services
     from servers import document
@@ -145,6 +149,8 @@ def measure(names: list[str]) -> Iterator[tuple[str, dict[str, tuple[float, int,
     body = document("a", "b")
     with lab() as made, services(made, body) as issuers:
         for situation in SITUATIONS:
+            if part_of_name not in situation.name:
+                continue
             with _arranged(situation, made, issuers, body) as environment:
                 yield situation.name, {name: _run(name, situation.url, environment) for name in names}
 
@@ -227,6 +233,7 @@ def main() -> int:
     """Measure, in a namespace, and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", default=",".join(CLIENTS), help="which, separated by commas")
+    parser.add_argument("--only", default="", help="situations whose names contain this text", metavar="TEXT")
     parser.add_argument(
         "--json", action="store_true", help="a JSON object: for each situation and client seconds, keys, error"
     )
@@ -244,9 +251,9 @@ def main() -> int:
         ).returncode
     clients = given.clients.split(",")
     if given.json:
-        print(json.dumps(dict(measure(clients))))
+        print(json.dumps(dict(measure(clients, given.only))))
     else:
-        _print(measure(clients), clients)
+        _print(measure(clients, given.only), clients)
     return 0
 
 

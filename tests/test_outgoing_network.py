@@ -23,6 +23,8 @@ from servers import RawServer, respond
 
 from auth0_blueprint.keysets.fetch import FetchError, fetch
 from auth0_blueprint.settings.user_agent import DEFAULT_USER_AGENT
+from benchmarks import stale_edge
+from benchmarks.networks import SITUATIONS
 
 TIMEOUT, MAX_BYTES = 5.0, 10_000
 HOST = "issuer.example"
@@ -268,3 +270,24 @@ class TestRecordersAndMocks:
         monkeypatch.setattr("urllib3.util.connection.create_connection", pinned)
         assert get(URL) == b"{}"
         assert asked == [(HOST, 443)]
+
+
+def rows_of(heading: str) -> dict[str, list[str]]:
+    """Return the cells of the table under *heading* by the first one of each row."""
+    page = (ROOT / "docs/how-to" / "outgoing-network.md").read_text(encoding="utf-8")
+    section = page.partition(f"# {heading}\n")[2].partition("\n#")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")][1:]
+    return {name: cells for name, *cells in rows}
+
+
+def test_the_table_of_networks_has_a_row_for_each_that_is_measured() -> None:
+    assert list(rows_of("Compared with others")) == [situation.name for situation in SITUATIONS]
+
+
+def test_the_table_of_a_stale_edge_says_what_is_measured() -> None:
+    clients = ["ours", "requests", "PyJWKClient"]
+    found = {
+        situation: ["accepted" if accepted[name] else "refused" for name in clients]
+        for situation, accepted in stale_edge.measure(clients).items()
+    }
+    assert found == {name: cells[:3] for name, cells in rows_of("A stale copy at the edge of a CDN").items()}

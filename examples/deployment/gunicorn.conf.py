@@ -13,7 +13,7 @@ preload_app = True
 worker_tmp_dir = "/dev/shm"
 # gunicorn 25 and newer would make a socket for commands in the home directory; nobody has one.
 control_socket_disable = True
-# Longer than any wait of the package (AUTH0_JWKS_TIMEOUT, 5 s), so that no worker is killed while Auth0 is slow.
+# Longer than any wait of the package (AUTH0_JWKS_TIMEOUT plus 1 s), so that no worker is killed while Auth0 is slow.
 timeout = 30
 graceful_timeout = 25
 # Headers of requests, and so tokens, are not in this log.

@@ -11,27 +11,12 @@ from documents import ROOT
 from network_lab import missing
 from processes import completed
 
+from benchmarks.networks import SITUATIONS
+
 Results = Mapping[str, Mapping[str, tuple[float, int, str]]]
 
 #: For each situation, within how many seconds keys come. Beyond 1.5 s only where the resolver itself waits for 5.
-LIMITS = {
-    "nothing is wrong": 1.5,
-    "the first of two addresses swallows packets": 1.5,
-    "three of four addresses swallow packets": 1.5,
-    "the first of two addresses refuses": 1.5,
-    "the first of two name servers is dead": 6.5,
-    "`HTTPS_PROXY=http://…`": 1.5,
-    "`HTTPS_PROXY=https://…`": 1.5,
-    "`HTTPS_PROXY=socks5://…`": 1.5,
-    "`HTTPS_PROXY=socks5h://…`": 1.5,
-    "the proxy's first address swallows packets": 1.5,
-    "the same with a SOCKS proxy": 1.5,
-    "the CA is in `REQUESTS_CA_BUNDLE` alone": 1.5,
-    "the CA is in `CURL_CA_BUNDLE` alone": 1.5,
-    "the CA is in `SSL_CERT_FILE` alone": 1.5,
-    "an https issuer on loopback; the proxy is dead": 1.5,
-    "a firewall refuses the User-Agents of scripts": 1.5,
-}
+LIMITS = {situation.name: 1.5 for situation in SITUATIONS} | {"the first of two name servers is dead": 6.5}
 
 
 @pytest.fixture(scope="module")
