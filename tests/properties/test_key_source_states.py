@@ -215,7 +215,7 @@ class KeySourceMachine(RuleBasedStateMachine):
         is_latest_fresh = (
             latest is not None
             and self.world.age(latest) < SURELY_FRESH
-            and all(self.world.shared_age(latest) <= self.world.whole_age(other) for other in candidates)
+            and all(self.world.age(own) < SURELY_FRESH or self._replaces(latest, own) for own in candidates)
         )
         return Before(
             is_known=process.holds(key_id),
@@ -227,6 +227,10 @@ class KeySourceMachine(RuleBasedStateMachine):
             attempt_count=len(process.attempts),
             history=history,
         )
+
+    def _replaces(self, shared: Publication, own: Publication) -> bool:
+        """Tell whether a set that another process has is surely taken: it is not older, nor of the same moment."""
+        return shared.order > own.order and self.world.shared_age(shared) <= self.world.whole_age(own)
 
     def _check_attempts(self, process: Process, key_id: str | None, before: Before) -> None:
         """Check that the request has made the process ask if it had to, and not where it must not."""
