@@ -266,7 +266,7 @@ class KeySourceMachine(RuleBasedStateMachine):
             return
         if before.is_surely_fresh:  # each attempt of a search costs one of the budget
             assert len(new) < _MOST_FROZEN / 2 or not isinstance(error, UnknownKeyError)
-        elif not self.is_sharing:
+        elif not self.is_sharing and (before.is_known or before.is_surely_due):  # else they may be those of a search
             was_failing = bool(before.history) and bool(before.history[-1].has_failed)
             is_waiting = not before.is_used_at_once and not was_failing
             assert len(new) >= (_MOST_FROZEN if is_waiting else _MOST_FROZEN / 2)
@@ -306,7 +306,10 @@ class KeySourceMachine(RuleBasedStateMachine):
         last = own[-1] if own else None
         is_failing = last is not None and bool(last.has_failed)
         # Known before and after, and so all the time: time does not go back, nor does the issuer take back its answer.
-        assert not (before.is_known and process.holds(key_id))
+        # A fleet may have had a set without it in between.
+        sets = [*before.candidates, *process.candidates()] if self.is_sharing else []
+        stayed_known = before.is_known and all(key_id in publication.key_ids for publication in sets)
+        assert not (stayed_known and process.holds(key_id))
         if isinstance(error, UnknownKeyError):
             assert process.key_ids()
             assert not process.holds(key_id)
