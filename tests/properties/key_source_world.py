@@ -6,7 +6,8 @@ What the model takes for granted about the package, all of it in this file:
 - flights are threads whose name `servers.land` knows;
 - a cache backend has ``get``, ``set`` and ``delete``, with timeouts in seconds of the wall clock;
 - processes of one fleet keep one backoff, as far as the cache lets them know (`Process.history`), and one budget of
-  searches for unknown keys, as far as nobody tampers with the store or sets the clock back (`World.tampered_with`).
+  searches for unknown keys, as far as nobody tampers with the store or sets the clock back (`World.tampered_with`);
+- a fetch is told whether to ask caches on the way for what the issuer has now: searches and operators do.
 
 With a shared cache the model says only what must not happen, with a single process also what must.
 """
@@ -33,18 +34,25 @@ from auth0_blueprint.keysets.source import KeySource
 SURELY_FRESH, SURELY_DUE = 0.9 * (TTL - AHEAD), 1.1 * (TTL - AHEAD)
 MAX_BACKOFF, MAX_RETRY_AFTER, MAX_SPREAD = 30.0, 300.0, 5.0
 POLL = 0.5
+#: Of two answers one is older if it is by so much: ``Age`` is rounded.
+ROUNDING = 2.0
+#: How much of an ``Age`` counts at most, so that an edge that is always behind is not asked all the time.
+MOST_COUNTED = (TTL - AHEAD) / 2
+# After three sets that are each a bit older than the one before.
+_SURELY_OLDER = 3 * ROUNDING + 1e-3
 
 KEY_IDS = ("a", "b", "c", "d")
 
 
 @dataclass(frozen=True)
 class Publication:
-    """A key set that the issuer gave to some process, and when."""
+    """A key set that the issuer, or a cache on the way, gave to some process, when, and how old it was then."""
 
     key_ids: frozenset[str]
     wall: float
     monotonic: float
     order: float
+    given_age: float = 0
 
 
 @dataclass
@@ -55,14 +63,18 @@ class Attempt:
         started, ended: by both clocks.
         has_failed: ``None`` while it is under way, and if the process was frozen: then it says nothing.
         is_search: whether it was surely made for an unknown key alone.
+        is_past_caches: whether caches on the way were asked for what the issuer has now.
+        is_outdated: whether it has failed because it had to bring that, and brought an older copy.
         is_told: whether other processes hear of it; of an error that nobody expected they do not.
         publication: what it has brought.
     """
 
     started: Moment
+    is_past_caches: bool
     ended: Moment = field(default_factory=Moment)
     has_failed: bool | None = None
     is_search: bool = False
+    is_outdated: bool = False
     retry_after_seconds: float = 0
     is_told: bool = True
     publication: Publication | None = None
@@ -92,9 +104,10 @@ def seconds_between(earlier: Moment, later: Moment) -> float:
 class Outcome:
     """What comes of asking the issuer; without ``key_ids`` it is a failure."""
 
-    answer: bytes | Exception
+    answer: bytes | FetchedKeySet | Exception
     key_ids: frozenset[str] | None = None
     takes_seconds: float = 0
+    age: float = 0
 
 
 @dataclass(frozen=True)
@@ -108,6 +121,11 @@ class Freeze:
 
 def published(key_ids: frozenset[str], takes_seconds: float = 0) -> Outcome:
     return Outcome(document(*sorted(key_ids)), key_ids, takes_seconds)
+
+
+def copied(key_ids: frozenset[str], age: float, takes_seconds: float = 0) -> Outcome:
+    """Return what a cache on the way has kept for *age* seconds."""
+    return Outcome(FetchedKeySet(document(*sorted(key_ids)), age), key_ids, takes_seconds, age)
 
 
 class ClockedBackend(DictBackend):
@@ -141,6 +159,7 @@ class World:
         self.store = MemoryStore(self.clock)
         self.scripted = ScriptedIssuer(b"")
         self.outcome = published(frozenset({"a"}))
+        self.copies: list[Outcome] = []
         self.freezes: list[Freeze] = []
         self.tampered_with = 0
         self.jitter = 0.5
@@ -151,11 +170,20 @@ class World:
         """Note that what the processes know of each other has got lost, or counts by a clock that has jumped."""
         self.disturbed_at = self.clock.uptime
 
-    def freeze(self, freeze: Freeze) -> None:
-        """Let the time pass that the processes do not see."""
+    def next_outcome(self) -> Outcome:
+        """Return what comes of asking now: `pass_time` has to follow."""
+        if self.freezes:
+            return Outcome(self.freezes[0].answer)
+        return self.copies.pop(0) if self.copies else self.outcome
+
+    def pass_time(self, outcome: Outcome) -> None:
+        """Let the time pass that the answer takes, or that the processes are frozen and do not see."""
+        if not self.freezes:
+            return self.clock.move(outcome.takes_seconds)
+        freeze = self.freezes.pop(0)
         for name in freeze.clocks:
             setattr(self.clock, name, getattr(self.clock, name) + freeze.seconds)
-        self.disturb()
+        return self.disturb()
 
     def uniform(self, low: float, high: float) -> float:
         return low + (high - low) * self.jitter
@@ -170,22 +198,33 @@ class World:
             secret=SECRET if self.is_sharing else None,
         )
 
-    def note(self, key_ids: frozenset[str], seconds_ago: float = 0) -> Publication:
+    def note(self, key_ids: frozenset[str], seconds_ago: float = 0, given_age: float = 0) -> Publication:
         wall, monotonic = self.clock.now - seconds_ago, self.clock.uptime - seconds_ago
         # Only without sharing can the wall clock go back, and only then the order of the answers is that of the ages.
         order = wall if self.is_sharing else float(len(self.publications))
-        publication = Publication(key_ids, wall, monotonic, order)
+        publication = Publication(key_ids, wall, monotonic, order, given_age)
         self.publications.append(publication)
         return publication
 
-    def plant(self, key_ids: frozenset[str], seconds_ago: float) -> None:
+    def plant(self, key_ids: frozenset[str], seconds_ago: float, given_age: float) -> None:
         """Let another process share what it has fetched some time ago."""
-        publication = self.note(key_ids, seconds_ago)
+        publication = self.note(key_ids, seconds_ago, given_age)
         self.disturb()
-        self.shared().write(SharedEntry(document(*sorted(key_ids)).decode(), publication.wall))
+        self.shared().write(SharedEntry(document(*sorted(key_ids)).decode(), publication.wall, given_age))
 
     def age(self, publication: Publication) -> float:
-        """Return the age by the faster clock."""
+        """Return the age that says what may be done with it, by the faster clock."""
+        return self._elapsed(publication) + min(publication.given_age, MOST_COUNTED)
+
+    def whole_age(self, publication: Publication) -> float:
+        """Return how long ago the issuer itself sent it, by the faster clock."""
+        return self._elapsed(publication) + publication.given_age
+
+    def shared_age(self, publication: Publication) -> float:
+        """Return the same as other processes see it, who know the time of the wall clock only."""
+        return self.clock.now - publication.wall + publication.given_age
+
+    def _elapsed(self, publication: Publication) -> float:
         return max(self.clock.now - publication.wall, self.clock.uptime - publication.monotonic)
 
     def is_newer_than(self, attempt: Attempt) -> bool:
@@ -213,15 +252,15 @@ class Process:
 
     def _fetch(self, no_cache: bool) -> FetchedKeySet:
         world = self.world
-        attempt = Attempt(world.clock.moment())
+        attempt = Attempt(world.clock.moment(), no_cache)
         with self._lock:
             self._under_way += 1
             self.most_under_way = max(self.most_under_way, self._under_way)
             self.attempts.append(attempt)
-        outcome = Outcome(world.freezes[0].answer) if world.freezes else world.outcome
+        outcome = world.next_outcome()
         world.scripted.answer = copy.copy(outcome.answer)  # or each raise would add to one and the same traceback
         try:
-            return world.scripted(no_cache)
+            answer = world.scripted(no_cache)
         except FetchError as exc:
             attempt.retry_after_seconds = exc.retry_after_seconds
             raise
@@ -229,17 +268,41 @@ class Process:
             attempt.is_told = False
             raise
         finally:
-            if world.freezes:
-                world.freeze(world.freezes.pop(0))
-            else:
-                world.clock.move(outcome.takes_seconds)
+            world.pass_time(outcome)
             attempt.ended = world.clock.moment()
+            given_age = outcome.age if self._can_tell_ages() else 0
             if seconds_between(attempt.started, attempt.ended) <= ATTEMPT + 1:
-                attempt.has_failed = outcome.key_ids is None
-                if outcome.key_ids is not None:
-                    self.floor = attempt.publication = world.note(outcome.key_ids)
+                attempt.publication = self._brought(outcome.key_ids, given_age, attempt)
+                attempt.has_failed = attempt.publication is None
+                self.floor = attempt.publication or self.floor
             with self._lock:
                 self._under_way -= 1
+        return answer._replace(age_seconds=given_age)
+
+    def _brought(self, key_ids: frozenset[str] | None, given_age: float, attempt: Attempt) -> Publication | None:
+        """Return what there is to work with after an answer: its keys, or those in use once more; ``None`` fails."""
+        world = self.world
+        if key_ids is None:
+            return None
+        in_use = self._in_use()
+        age_in_use = world.whole_age(in_use[0]) if in_use else float("inf")
+        if age_in_use > MAX_STALE or given_age <= age_in_use + ROUNDING:
+            return world.note(key_ids, given_age=given_age)
+        attempt.is_outdated = attempt.is_past_caches
+        return None if attempt.is_outdated else world.note(in_use[0].key_ids, given_age=age_in_use)
+
+    def _in_use(self) -> list[Publication]:
+        """Return the set in use, if any; where processes share, all those that it may be."""
+        if not self.world.is_sharing:
+            return self.candidates()[-1:]
+        key_ids = self.key_ids()
+        return [publication for publication in self.candidates() if publication.key_ids == key_ids]
+
+    def _can_tell_ages(self) -> bool:
+        """Tell whether it is known how old the set in use is. If not, no cache answers: the model could not judge."""
+        world = self.world
+        ages = [age(publication) for publication in self._in_use() for age in (world.whole_age, world.shared_age)]
+        return not world.is_sharing or not ages or max(ages) - min(ages) < 1e-3
 
     def history(self, everybody: Iterable[Process]) -> tuple[Attempt, ...]:
         """Return its attempts, and those of others that it has to know of, in their order."""
@@ -269,5 +332,14 @@ class Process:
         return [
             publication
             for publication in self.world.publications
-            if publication.order >= floor and self.world.age(publication) <= MAX_STALE
+            if publication.order >= floor
+            and self.world.age(publication) <= MAX_STALE
+            and not self._is_surely_older(publication)
         ]
+
+    def _is_surely_older(self, publication: Publication) -> bool:
+        """Tell whether it replaces nothing here: others may share what an edge that is behind has given them."""
+        if self.floor is None or publication is self.floor:
+            return False
+        age_in_use = self.world.whole_age(self.floor)
+        return age_in_use <= MAX_STALE and self.world.shared_age(publication) > age_in_use + _SURELY_OLDER

@@ -29,6 +29,7 @@ from properties.key_source_world import (
     Process,
     Publication,
     World,
+    copied,
     published,
     seconds_between,
 )
@@ -37,6 +38,8 @@ NO_WAIT_SECONDS = 0.4  # by any clock: somebody who had to wait so long may be t
 
 #: What an attempt gets that was frozen: what the issuer said then is of no use.
 _STALE_ANSWERS = (published(frozenset({"of old"})).answer, published(frozenset({"a", "of old"})).answer)
+#: What an attempt has failed with that had to bring what the issuer has now.
+_OUTDATED = "an older copy than the one in use"
 #: How often a request can have attempts made that are frozen: three times for each of two calls.
 _MOST_FROZEN = 6
 
@@ -51,7 +54,10 @@ _FAILURES = st.sampled_from(
     ]
 )
 _FAILS = st.builds(Outcome, _FAILURES, key_ids=st.none(), takes_seconds=_TAKES)
-_OUTCOMES = st.builds(published, _KEY_SETS, _TAKES) | _FAILS
+#: No two of them, and no sums of the moves, meet at a limit, where rounding would decide.
+_AGES = st.sampled_from([1.1, 3.15, 100.2, 450.25, 1000.3, MAX_STALE - 99.65, MAX_STALE + 99.4, 50_000.45])
+_COPIES = st.builds(copied, _KEY_SETS, _AGES, _TAKES)
+_OUTCOMES = st.builds(published, _KEY_SETS, _TAKES) | _COPIES | _FAILS
 _AROUND_THE_LIMITS = (COOLDOWN - 0.5, SURELY_DUE, MAX_STALE - 600, MAX_STALE - 0.5, MAX_STALE + 0.5)
 _MOVES = st.sampled_from([0.5, 1.0, 2.0, 5.0, 90.0, 299.0, 301.0, 430.0, *_AROUND_THE_LIMITS])
 _FREEZES = st.builds(
@@ -109,6 +115,10 @@ class KeySourceMachine(RuleBasedStateMachine):
     def the_issuer_will(self, outcome: Outcome) -> None:
         self.world.outcome = outcome
 
+    @rule(copies=st.lists(_COPIES, min_size=1, max_size=3))
+    def an_edge_answers_next_with(self, copies: list[Outcome]) -> None:
+        self.world.copies = copies
+
     @rule(jitter=st.sampled_from([0.0, 0.5, 1.0]))
     def chance_will(self, jitter: float) -> None:
         self.world.jitter = jitter
@@ -152,8 +162,26 @@ class KeySourceMachine(RuleBasedStateMachine):
             self._wait_until_the_issuer_is_asked()
             self.only_keys_of_the_issuer_are_at_hand()
         assert len(process.attempts) <= attempt_count + 1
+        assert not any(attempt.is_past_caches for attempt in process.attempts[attempt_count:])
         self.world.scripted.release()
         complete()
+
+    @rule(number=st.integers(0, 2))
+    def an_operator_refreshes(self, number: int) -> None:
+        """It asks past the caches, regardless of pauses, and says whether the keys were refreshed."""
+        process = self.processes[number % self.process_count]
+        attempt_count = len(process.attempts)
+        is_refreshed = True
+        try:
+            process.source.refresh_now(60)
+        except KeySetUnavailableError:
+            is_refreshed = False
+        complete()
+        new = process.attempts[attempt_count:]
+        assert all(attempt.is_past_caches for attempt in new)
+        if not self.is_sharing:
+            assert 1 <= len(new) <= _MOST_FROZEN / 2
+            assert is_refreshed == (new[-1].has_failed is False)
 
     @invariant()
     def only_keys_of_the_issuer_are_at_hand(self) -> None:
@@ -183,17 +211,26 @@ class KeySourceMachine(RuleBasedStateMachine):
         age = float("inf") if process.floor is None else self.world.age(process.floor)
         history = process.history(self.processes)
         latest = history[-1].publication if history else None
-        is_latest_fresh = latest is not None and self.world.age(latest) < SURELY_FRESH
+        candidates = process.candidates()
+        is_latest_fresh = (
+            latest is not None
+            and self.world.age(latest) < SURELY_FRESH
+            and all(self.world.age(own) < SURELY_FRESH or self._replaces(latest, own) for own in candidates)
+        )
         return Before(
             is_known=process.holds(key_id),
             is_surely_fresh=age < SURELY_FRESH or is_latest_fresh,
             is_surely_due=age >= SURELY_DUE,
             is_used_at_once=age < TTL,
-            candidates=tuple(process.candidates()),
+            candidates=tuple(candidates),
             now=self.world.clock.moment(),
             attempt_count=len(process.attempts),
             history=history,
         )
+
+    def _replaces(self, shared: Publication, own: Publication) -> bool:
+        """Tell whether a set that another process has is surely taken: it is not older, nor of the same moment."""
+        return shared.order > own.order and self.world.shared_age(shared) <= self.world.whole_age(own)
 
     def _check_attempts(self, process: Process, key_id: str | None, before: Before) -> None:
         """Check that the request has made the process ask if it had to, and not where it must not."""
@@ -206,6 +243,7 @@ class KeySourceMachine(RuleBasedStateMachine):
             assert not new
         if stays_known and all(key_id in attempt.publication.key_ids for attempt in settled if attempt.publication):
             assert len(settled) <= 1
+            assert not any(attempt.is_past_caches for attempt in new)  # scheduled: caches may spare the issuer
         self._check_budget(new, before)
         last = before.history[-1] if before.history else None
         if last is not None and new:
@@ -228,7 +266,7 @@ class KeySourceMachine(RuleBasedStateMachine):
             return
         if before.is_surely_fresh:  # each attempt of a search costs one of the budget
             assert len(new) < _MOST_FROZEN / 2 or not isinstance(error, UnknownKeyError)
-        elif not self.is_sharing:
+        elif not self.is_sharing and (before.is_known or before.is_surely_due):  # else they may be those of a search
             was_failing = bool(before.history) and bool(before.history[-1].has_failed)
             is_waiting = not before.is_used_at_once and not was_failing
             assert len(new) >= (_MOST_FROZEN if is_waiting else _MOST_FROZEN / 2)
@@ -238,6 +276,7 @@ class KeySourceMachine(RuleBasedStateMachine):
         searches = new if before.is_surely_fresh else new[1:] if new and new[0].has_failed is not None else []
         for attempt in searches:
             attempt.is_search = True
+            assert attempt.is_past_caches
             self.searches.append((self.world.tampered_with, attempt))
         for (tampered, earlier), (tampered_later, later) in zip(self.searches, self.searches[3:], strict=False):
             if tampered == tampered_later:
@@ -267,7 +306,10 @@ class KeySourceMachine(RuleBasedStateMachine):
         last = own[-1] if own else None
         is_failing = last is not None and bool(last.has_failed)
         # Known before and after, and so all the time: time does not go back, nor does the issuer take back its answer.
-        assert not (before.is_known and process.holds(key_id))
+        # A fleet may have had a set without it in between.
+        sets = [*before.candidates, *process.candidates()] if self.is_sharing else []
+        stayed_known = before.is_known and all(key_id in publication.key_ids for publication in sets)
+        assert not (stayed_known and process.holds(key_id))
         if isinstance(error, UnknownKeyError):
             assert process.key_ids()
             assert not process.holds(key_id)
@@ -290,6 +332,13 @@ class KeySourceMachine(RuleBasedStateMachine):
 
 
 class OneProcessMachine(KeySourceMachine):
+    @invariant()
+    def it_says_why_the_last_attempt_failed(self) -> None:
+        settled = [attempt for attempt in self.processes[0].attempts if attempt.has_failed is not None]
+        last_error = self.processes[0].source.status().last_error
+        assert (last_error is not None) == bool(settled and settled[-1].has_failed)
+        assert (last_error == _OUTDATED) == bool(settled and settled[-1].is_outdated)
+
     @rule(seconds=_MOVES)
     def the_wall_clock_is_set_back(self, seconds: float) -> None:
         self.world.clock.now -= seconds
@@ -302,9 +351,9 @@ class FleetMachine(KeySourceMachine):
     process_count = 3
     is_sharing = True
 
-    @rule(key_ids=_KEY_SETS, seconds_ago=st.just(0.0) | _MOVES)
-    def another_process_shares(self, key_ids: frozenset[str], seconds_ago: float) -> None:
-        self.world.plant(key_ids, seconds_ago)
+    @rule(key_ids=_KEY_SETS, seconds_ago=st.just(0.0) | _MOVES, given_age=st.just(0.0) | _AGES)
+    def another_process_shares(self, key_ids: frozenset[str], seconds_ago: float, given_age: float) -> None:
+        self.world.plant(key_ids, seconds_ago, given_age)
 
     @rule(text=st.sampled_from(["", "{}", "null", "garbage.signature"]))
     def somebody_scribbles_in_the_cache(self, text: str) -> None:
