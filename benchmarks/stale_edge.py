@@ -7,6 +7,7 @@ no client has a cooldown between its fetches; the rest is their default.
 
 from __future__ import annotations
 
+import inspect
 import json
 import platform
 import subprocess
@@ -142,7 +143,10 @@ def _ours(url: str, tokens: Tokens) -> Accepts:
 
 
 def _pyjwt(url: str, _tokens: Tokens) -> Accepts:
-    client = jwt.PyJWKClient(url, lifespan=KEPT_SECONDS, cooldown_duration=0)
+    # Older releases have no cooldown that could be switched off.
+    has_cooldown = "cooldown_duration" in inspect.signature(jwt.PyJWKClient).parameters
+    options: dict[str, Any] = {"cooldown_duration": 0} if has_cooldown else {}
+    client = jwt.PyJWKClient(url, lifespan=KEPT_SECONDS, **options)
 
     def accepts(token: str) -> bool:
         try:
