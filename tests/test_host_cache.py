@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ def test_files_of_a_host_that_pickles_are_shared_beside_them(
     assert_nobody_gets_what_is_not_theirs(app, issuer)
     with app.app_context():
         cache.clear()
-    assert client.get("/auth/me", headers=bearer(issuer.token(sub="ada"))).status_code == 401  # the other app's
+    token = issuer.token(sub="ada", iat=int(time.time()) - 60)
+    assert client.get("/auth/me", headers=bearer(token)).status_code == 401  # revoked by the other app
     assert [record.message for record in caplog.records if record.name == "root"] == []
 
 
@@ -86,8 +88,8 @@ def test_what_was_revoked_in_the_hosts_own_folder_stays_revoked(
     app = make_app(Auth0Blueprint(cache=cache), **settings)
     cache.init_app(app)
     client = app.test_client()
-    answers = [client.get("/auth/me", headers=bearer(issuer.token(sub=name))).status_code for name in ("eve", "ada")]
-    assert answers == [401, 200]
+    tokens = [issuer.token(sub=name, iat=int(time.time()) - 60) for name in ("eve", "ada")]  # before the revocation
+    assert [client.get("/auth/me", headers=bearer(token)).status_code for token in tokens] == [401, 200]
     complete()
     assert set((tmp_path / "cache").iterdir()) == files
 

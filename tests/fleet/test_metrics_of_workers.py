@@ -114,7 +114,10 @@ def test_a_preloaded_app_counts_in_its_workers(key_set_server: KeySetServer, tmp
     token, started_at = key_set_server.issuer.token(), time.time()
     app = tmp_path / "measured_app.py"
     verified_by_parent = (
+        "import threading\n"
         f"from auth0_blueprint import verify_token\nwith app.app_context():\n    verify_token({token!r})\n"
+        # A thread that counts while the parent forks leaves the lock of its counter locked in the children.
+        "for thread in threading.enumerate():\n    if thread.name.startswith('auth0'):\n        thread.join(5)\n"
     )
     app.write_text(app.read_text() + verified_by_parent)
     with workers(tmp_path, settings, *arguments, "--preload", number=2, app="measured_app:app") as fleet:
