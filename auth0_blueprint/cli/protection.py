@@ -24,6 +24,7 @@ from auth0_blueprint.guards.route_requirements import (
     is_static,
     marks_of,
     requirements_of,
+    scopes_of,
 )
 from auth0_blueprint.routes.access import settings_requirements
 from auth0_blueprint.settings import Settings
@@ -83,9 +84,8 @@ def _open_as(app: Flask, rule: Rule, view: Any, method: str) -> str:
 
 def _hooks(app: Flask, rule: Rule, *, is_let_through: bool) -> Iterator[Any]:
     """Yield the hooks before the view, except those that let *rule* through: the app's first, then inwards."""
-    names = rule.endpoint.split(".")[:-1]
-    for depth in range(len(names) + 1):
-        for hook in app.before_request_funcs.get(".".join(names[:depth]) or None, ()):
+    for scope in (None, *scopes_of(rule.endpoint.rpartition(".")[0])):
+        for hook in app.before_request_funcs.get(scope, ()):
             # Guards other than protect() let nothing through.
             if not (is_let_through and _is_written_beside(hook, protect)):
                 yield hook

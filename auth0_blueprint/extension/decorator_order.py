@@ -11,7 +11,7 @@ from flask import Flask
 
 from auth0_blueprint.guards.decorators import layers_of
 from auth0_blueprint.guards.guard import Guard
-from auth0_blueprint.guards.route_requirements import PUBLIC_ATTRIBUTE, marks_of
+from auth0_blueprint.guards.route_requirements import PUBLIC_ATTRIBUTE, marks_of, module_of_code
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -94,8 +94,7 @@ def _kinds_of(layers: Iterable[Any]) -> Iterator[str]:
             yield CACHE
         if isinstance(layer, Guard):
             yield GUARD
-        # The ``__module__`` of a wrapper is that of what it wraps.
-        module = str(getattr(layer, "__globals__", {}).get("__name__", ""))
+        module = module_of_code(layer)
         kind = _MODULES.get(module) or _MODULES.get(module.partition(".")[0])
         if kind is not None:
             yield kind

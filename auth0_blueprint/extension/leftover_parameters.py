@@ -17,6 +17,7 @@ from werkzeug.routing import Rule
 
 from auth0_blueprint.guards.decorators import layers_of
 from auth0_blueprint.guards.guard import missing_parameters
+from auth0_blueprint.guards.route_requirements import module_of_code, scopes_of
 
 #: Decorators from there pass to the view what they are given.
 _PASSING = frozenset(
@@ -58,8 +59,7 @@ def leftover_parameters_of(app: Flask) -> Iterator[LeftoverParameter]:
 
 def _may_be_filled(app: Flask, rule: Rule) -> bool:
     """Tell whether something before the view of *rule* may add to the arguments of the route."""
-    parts = rule.endpoint.split(".")[:-1]
-    scopes = [None, *(".".join(parts[: depth + 1]) for depth in range(len(parts)))]
+    scopes = [None, *scopes_of(rule.endpoint.rpartition(".")[0])]
     hooks = [hook for scope in scopes for hook in app.before_request_funcs.get(scope, ())]
     return any(app.url_value_preprocessors.get(scope) for scope in scopes) or any(map(_reads_view_args, hooks))
 
@@ -74,7 +74,7 @@ def _reads_view_args(hook: Any) -> bool:
 def _called_with_arguments_of_route(view: Any, rule: Rule) -> Iterator[tuple[Any, int]]:
     """Yield what gets the arguments of *rule*, each with the number of those that it gets besides."""
     called, view_class = _behind_guards(view), getattr(view, "view_class", None)
-    if view_class is None or _module_of(called) != View.__module__:
+    if view_class is None or module_of_code(called) != View.__module__:
         yield called, 0
         return
     names = ["dispatch_request"]
@@ -89,11 +89,6 @@ def _called_with_arguments_of_route(view: Any, rule: Rule) -> Iterator[tuple[Any
 def _behind_guards(function: Any) -> Any:
     """Return the first of the layers of *function* that is not known to pass on all that it is given."""
     for layer in layers_of(function):
-        if _module_of(layer) not in _PASSING:
+        if module_of_code(layer) not in _PASSING:
             return layer
     return function
-
-
-def _module_of(function: Any) -> str:
-    """Return where the code of *function* is; its ``__module__`` may be that of what it wraps."""
-    return str(getattr(function, "__globals__", {}).get("__name__", ""))

@@ -19,6 +19,7 @@ from auth0_blueprint.guards.route_requirements import (
     functions_of,
     is_marked_public,
     marks_of,
+    scopes_of,
 )
 from auth0_blueprint.guards.sockets import check_that_event_guards_have_effect
 
@@ -138,11 +139,11 @@ def _check_that_hooks_reach_their_routes(app: Flask) -> None:
     Flask finds the hooks of a request by the names in its endpoint, so those of that blueprint do not run for them.
     """
     for name, blueprint in app.blueprints.items():
-        guarding = [scope for scope in _scopes(name) if any(map(_guards, app.before_request_funcs.get(scope, ())))]
+        guarding = [scope for scope in scopes_of(name) if any(map(_guards, app.before_request_funcs.get(scope, ())))]
         for endpoint, view in app.view_functions.items() if guarding else ():
             if not _is_route_of(blueprint, endpoint, app):
                 continue
-            missing = set(guarding).difference(_scopes(endpoint.rpartition(".")[0]))
+            missing = set(guarding).difference(scopes_of(endpoint.rpartition(".")[0]))
             if missing and not _is_guarded_or_public(view):
                 raise RuntimeError(
                     f"The guard of blueprint {min(missing)!r} does not run for endpoint {endpoint!r}, so the route is "
@@ -167,12 +168,6 @@ def _is_route_of(blueprint: Blueprint, endpoint: str, app: Flask) -> bool:
     # Another blueprint has that name. Flask-RESTX and Flask-RESTful leave their Api, which knows its endpoints, here.
     apis = [getattr(function, "__self__", None) for function in blueprint.deferred_functions]
     return any(endpoint.removeprefix(f"{blueprint.name}.") in getattr(api, "endpoints", ()) for api in apis)
-
-
-def _scopes(dotted: str) -> list[str]:
-    """Return the names of which the hooks run for what is named *dotted*: ``a`` and ``a.b`` for ``a.b``."""
-    parts = dotted.split(".")
-    return [".".join(parts[: count + 1]) for count in range(len(parts))]
 
 
 def _guards(hook: Any) -> bool:

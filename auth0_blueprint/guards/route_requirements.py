@@ -21,6 +21,20 @@ def requirements_of(function: Any) -> tuple[Requirement, ...]:
     return requirements
 
 
+def scopes_of(dotted: str) -> list[str]:
+    """Return the names of the blueprints in *dotted*, outermost first: ``a`` and ``a.b`` for ``a.b``; none for ``""``.
+
+    Flask finds the hooks of a request by these names, taken from its endpoint without the last part.
+    """
+    parts = dotted.split(".") if dotted else []
+    return [".".join(parts[: count + 1]) for count in range(len(parts))]
+
+
+def module_of_code(function: Any) -> str:
+    """Return where the code of *function* is; its ``__module__`` may be that of what it wraps."""
+    return str(getattr(function, "__globals__", {}).get("__name__", ""))
+
+
 def requirements_of_route() -> Iterator[Requirement]:
     """Yield what the route of this request requires: its hooks first, then its view."""
     for scope_name in (None, *request.blueprints):
