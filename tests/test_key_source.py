@@ -635,7 +635,7 @@ class TestListenersAndLogs:
         lone = make(on_refreshed=_raise)
         lone.refresh()
         assert [(record.name, record.getMessage()) for record in caplog.records if record.exc_info] == [
-            ("auth0_blueprint", "a listener of a key-set signal failed")
+            ("auth0_blueprint", "what follows a refresh failed: sharing its result, or a listener of a signal")
         ]
         lone.clock.move(TTL)
         lone.source.snapshot()

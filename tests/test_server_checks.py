@@ -19,14 +19,16 @@ from auth0_blueprint.extension.server_checks import NO_THREADS, PATCHED_LATE, wa
 GEVENT_FORKS = """
 from gevent import monkey
 monkey.patch_all()
-import os, sys
+import os
 from auth0_blueprint.concurrency.after_fork import ProcessLock
 lock = ProcessLock()
 assert lock().acquire() and not lock().acquire(blocking=False)
-pid = os.fork()
-if pid == 0:
-    os._exit(0 if lock().acquire(blocking=False) else 1)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+of_parent, of_child = os.pipe()  # gevent's waitpid may not see a child that ends at once
+if os.fork() == 0:
+    os.write(of_child, b"free" if lock().acquire(blocking=False) else b"held")
+    os._exit(0)
+assert os.read(of_parent, 4) == b"free"
+os._exit(0)
 """
 
 

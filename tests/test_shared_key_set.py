@@ -18,6 +18,7 @@ from shared_sources import (
     COOLDOWN,
     DUE,
     MAX_STALE,
+    OUTAGE,
     SECRET,
     TTL,
     UNAVAILABLE,
@@ -30,6 +31,7 @@ from shared_sources import (
 )  # fmt: skip
 from waits import Waits
 
+from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.shared_copy import SharedEntry
 
 
@@ -359,18 +361,23 @@ class TestProcesses:
         assert fleet.warm_process().snapshot().key_set.key_ids == {"a"}
         assert fleet.fetches == 2
 
-    def test_nobody_who_waits_for_keys_waits_for_the_cache(self, fleet: Fleet) -> None:
-        has_keys = threading.Event()
-        written_after: list[bool] = []
+    @pytest.mark.parametrize(("answer", "kind"), [(document("a"), "key-set"), (OUTAGE, "failure")])
+    def test_the_fleet_has_the_result_before_a_request_goes_on(
+        self, fleet: Fleet, answer: bytes | FetchError, kind: str
+    ) -> None:
+        """A server without threads freezes the rest of a refresh when the request has ended, and its lease with it."""
+        goes_on = threading.Event()
+        is_late: list[bool] = []
 
-        class SlowBackend(DictBackend):
+        class WatchedBackend(DictBackend):
             def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
-                if "key-set" in key:
-                    written_after.append(has_keys.wait(0.8))
+                if kind in key:
+                    is_late.append(goes_on.wait(0.3))
                 return super().set(key, value, timeout)
 
-        fleet.backend = SlowBackend()
-        fleet.process().snapshot()
-        has_keys.set()
+        fleet.backend = WatchedBackend()
+        fleet.scripted.answer = answer
+        ask(fleet.process())
+        goes_on.set()
         complete()
-        assert written_after == [True]
+        assert is_late == [False]

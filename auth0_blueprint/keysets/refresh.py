@@ -26,7 +26,7 @@ MAX_REPEATS = 2
 
 _NOT_UNDER_WAY = Moment(math.inf, math.inf)
 
-#: Something to do when everybody who waits has the keys.
+#: Something to do when the keys are installed. That it fails is no failure of the refresh.
 FollowUp = Callable[[], object]
 
 
@@ -96,8 +96,8 @@ class Refresh:
 
         One process of the fleet asks at a time. The others wait, and adopt its result. *may_ask* is called just before
         the issuer is asked, *on_learned* each time something may have been adopted, *on_outcome* when nothing more
-        will come: requests that wait for keys do not wait for the cache and the listeners, too. With *no_cache* only
-        what the issuer has now is good enough: an older copy from a cache on the way is a failure then.
+        will come: requests that wait for keys do not wait for the listeners, too. With *no_cache* only what the issuer
+        has now is good enough: an older copy from a cache on the way is a failure then.
 
         Raises:
             FrozenError: there is no outcome. *on_outcome* has not been called.
@@ -107,14 +107,14 @@ class Refresh:
         try:
             self._repeat_if_frozen(work)
         except FrozenError:
-            self._follow_up(follow_ups)
+            self._do_all(follow_ups)
             raise
         except Exception as exc:  # noqa: BLE001 - requests wait for the outcome; _expected() logs it
             error = self._expected(exc)
             self._note_failure(error)
             follow_ups.append(partial(self._on_failed, error))
         on_outcome()
-        self._follow_up(follow_ups)
+        self._do_all(follow_ups)
 
     def _repeat_if_frozen(self, work: Callable[[], None]) -> None:
         for _ in range(MAX_REPEATS):
@@ -122,12 +122,12 @@ class Refresh:
                 return work()
         return work()
 
-    def _follow_up(self, follow_ups: list[FollowUp]) -> None:
+    def _do_all(self, follow_ups: list[FollowUp]) -> None:
         for follow_up in follow_ups:
             try:
                 follow_up()
             except Exception:
-                logger.exception("a listener of a key-set signal failed")
+                logger.exception("what follows a refresh failed: sharing its result, or a listener of a signal")
 
     def _learn_or_ask(
         self,
@@ -186,9 +186,13 @@ class Refresh:
             error = self._expected(exc)
             failure = self._note_failure(error)._replace(attempted_at=attempted_at)
             announce = partial(self._on_failed, error)
-            return [partial(self._shared.fleet.share_failure, failure), lease.release, announce]
+            self._do_all([partial(self._shared.fleet.share_failure, failure), lease.release])
+            return [announce]
         self._succeeded()
-        return [self._share, lease.release, announce]
+        # Before the waiting requests go on: a server without threads freezes this one as soon as they have ended, and
+        # the others of the fleet would wait for the lease until it expires.
+        self._do_all([self._share, lease.release])
+        return [announce]
 
     def _take(self, answer: FetchedKeySet, fetched_at: float, monotonic_fetched_at: float, no_cache: bool) -> FollowUp:
         """Install the key set in *answer*, unless ours is newer: a cache on the way may hold an older copy."""
