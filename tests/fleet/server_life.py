@@ -31,7 +31,7 @@ SETTINGS = {
 PAGE = ROOT / "docs" / "how-to" / "servers.md"
 _, ASGI = (block.code.replace("from wsgi import", "from fleet_app import") for block in python_blocks(PAGE))
 #: How long a server may take to stop, although a fetch hangs: less than the fetch may.
-STOPPED_SECONDS = 15
+STOPPED_SECONDS = 20
 
 
 class Server(NamedTuple):
