@@ -13,7 +13,10 @@ pytestmark = pytest.mark.usefixtures("unmeasured")
 
 GUNICORN = "--bind 127.0.0.1:{port} --log-level warning"
 # What starts it again is not the script, but its first argument.
-UWSGI = "uwsgi --module fleet_app:app --master --processes 2 --die-on-term --worker-reload-mercy 10 --buffer-size 32768 --binary-path {python}"
+UWSGI = (
+    "uwsgi --module fleet_app:app --master --processes 2 --die-on-term --worker-reload-mercy 10 --buffer-size 32768 "
+    "--binary-path {python}"
+)
 
 SERVERS = {
     "gunicorn sync": Server("gunicorn fleet_app:app --workers 2", GUNICORN),

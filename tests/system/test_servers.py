@@ -86,7 +86,10 @@ def test_apache_with_mod_wsgi(key_set_server: KeySetServer, directory: Path) -> 
 
 
 NATIVE = f"{shutil.which('uwsgi', path='/usr/bin')} --plugin python3 --module fleet_app:app --master --processes 2"
-ADDRESS = f"--die-on-term --worker-reload-mercy 10 --buffer-size 32768 --http11-socket 127.0.0.1:{{port}} --pythonpath {SITE_PACKAGES}"
+ADDRESS = (
+    "--die-on-term --worker-reload-mercy 10 --buffer-size 32768 --http11-socket 127.0.0.1:{port} "
+    f"--pythonpath {SITE_PACKAGES}"
+)
 
 
 def test_uwsgi_with_threads(key_set_server: KeySetServer, directory: Path) -> None:
