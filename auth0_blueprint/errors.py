@@ -19,6 +19,7 @@
     │       ├── InvalidClaimsError                   401  invalid_claims
     │       ├── RevokedTokenError                    401  token_revoked
     │       ├── BindingMismatchError                 401  binding_mismatch
+    │       ├── UnauthorizedSenderError              401  unauthorized_sender
     │       └── UserNotFoundError                    401  user_not_found
     ├── AuthorizationError                           403
     │   ├── InsufficientScopeError                   403  insufficient_scope
@@ -29,6 +30,7 @@
     │   ├── RevocationUnavailableError               503  revocation_unavailable
     │   └── ReplayMemoryUnavailableError             503  replay_memory_unavailable
     ├── InvalidRequestError                          400  invalid_request
+    │   └── EventRefusedError                        400  invalid_request
     ├── NotFoundError                                404  not_found
     ├── MethodNotAllowedError                        405  method_not_allowed
     └── RateLimitedError                             429  rate_limited
@@ -215,6 +217,7 @@ class InvalidClaimsError(InvalidTokenError):
         "permissions": "The permissions of the access token are not a list of strings.",
         "identifier": "An identifier in the access token is not a string.",
         "organization": "The access token is not for an organization that this API accepts.",
+        "event": "The token tells of an event; it is not an access token.",
         "app": "The access token was rejected by a rule of this API.",
     }
 
@@ -241,6 +244,16 @@ class BindingMismatchError(InvalidTokenError):
         "proof_beside_bearer": "A DPoP proof requires the DPoP scheme; it cannot accompany a bearer token.",
         "proof_required": "This API accepts only DPoP-bound access tokens.",
         "other_key": "The access token is bound to a different key than the one in the DPoP proof.",
+    }
+
+
+class UnauthorizedSenderError(InvalidTokenError):
+    """Whoever sends an event does not prove to be one of the configured senders."""
+
+    code = "unauthorized_sender"
+    descriptions: ClassVar[dict[str, str]] = {
+        "secret": "The secret in the Authorization header is not one that this API expects.",
+        "jwt": "The JWT in the Authorization header does not prove who sends the event.",
     }
 
 
@@ -376,6 +389,34 @@ class InvalidRequestError(Auth0Error):
         "client_id": "The field client_id must be a string of 1 to 1024 characters.",
         "reason": "The field reason must be a string of at most 500 characters.",
         "token_type_hint": "The field token_type_hint must be given at most once.",
+    }
+
+
+class EventRefusedError(InvalidRequestError):
+    """What was sent to one of the routes for events is not an event from a configured sender."""
+
+    descriptions: ClassVar[dict[str, str]] = {
+        "not_form": "The request must have a form with exactly one logout_token.",
+        "not_json": "The body of the request must be JSON, and an acceptable one.",
+        "not_set": "The request must have a security event token, and the media type application/secevent+jwt.",
+        "too_large": "The body of the request is larger than this API accepts.",
+        "malformed": "The event is not a well-formed signed JWT.",
+        "encrypted": "The event is encrypted; this API accepts only signed events.",
+        "type": "The type of the token is not the one of such an event.",
+        "algorithm": "The event is signed with an algorithm this API does not accept.",
+        "unknown_key": "The event is signed with a key that its issuer does not publish.",
+        "signature": "The signature of the event is not valid.",
+        "issuer": "The event was issued by nobody whom this API accepts events from.",
+        "audience": "The event was issued for another audience.",
+        "time": "A time in the event is missing, not a valid number, or in the future.",
+        "too_old": "The event is too old.",
+        "expired": "The event expired.",
+        "id": "The identifier of the event must be a string of 1 to 256 characters.",
+        "not_an_event": "The token is not an event; it looks like an access token or an ID token.",
+        "events": "The events in the token are not an acceptable JSON object.",
+        "subject": "The event names its subject in no way that this API understands.",
+        "foreign_subject": "The event is about a user of another issuer.",
+        "fields": "The event lacks something, or has something that is not of the right type.",
     }
 
 

@@ -23,6 +23,7 @@ from auth0_blueprint.extension.cache_backend import (
     store_opener,
     withholder,
 )
+from auth0_blueprint.extension.events_assembly import assemble_events
 from auth0_blueprint.extension.own_backend import earlier_backend_on
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
@@ -86,6 +87,7 @@ def assemble(
     revocations = _revocations(parts, fleet_sync) if settings.revocation else None
     binding = _binding(parts)
     verifier = _verifier(parts, key_sources, fleet_sync)
+    events = assemble_events(settings, revocations, parts.store, key_sources, partial(_key_source, parts), clock)
     return AppState(
         settings=settings,
         cache=parts.cache,
@@ -99,6 +101,7 @@ def assemble(
         fleet_sync=fleet_sync,
         revocations=revocations,
         counters=parts.counters,
+        events=events,
         clock=clock,
     )
 
@@ -223,7 +226,7 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
     def notify_changed(revocation: Revocation) -> None:
         signals.revocation_changed.send(parts.app, revocation=revocation)
 
-    index = RevocationIndex(parts.clock)
+    index = RevocationIndex(parts.clock, settings.events.email_claims)
     blobs = BlobSigner(settings.cache_secret or "", parts.signer.digest)
     return Revocations(
         index,

@@ -19,6 +19,7 @@ from auth0_blueprint.errors import Auth0Error, MissingCredentialsError
 from auth0_blueprint.guards.counters import Counters
 from auth0_blueprint.guards.unread_body import read_body_after_refusal
 from auth0_blueprint.keysets.source import KeySource
+from auth0_blueprint.revocation.events.app_events import AppEvents
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import Settings
@@ -65,6 +66,8 @@ class AppState:
     #: ``None`` where ``AUTH0_REVOCATION`` is off.
     revocations: Revocations | None
     counters: Counters
+    #: ``None`` where no setting names a sender of events.
+    events: AppEvents | None = None
     clock: Clock = SYSTEM_CLOCK
     #: Whether the cache is not used, because it reaches beyond this machine and the secret is too short for that.
     is_withheld: Callable[[], bool] = lambda: False

@@ -15,14 +15,14 @@ from typing import Any, NamedTuple, cast
 
 from itsdangerous import BadSignature, Signer
 
-from auth0_blueprint.revocation.index import KINDS, Entry, Revocation
+from auth0_blueprint.revocation.index import KINDS, Entry, Origin, Revocation
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 #: How many changes one blob holds at most.
 MAX_CHANGES = 1000
-_ROW_LENGTH = 6
-_DEFAULTS = (None, False)  # of the last two members of an entry, which are left out where they have these
+_ROW_LENGTH = 7
+_DEFAULTS = (None, False, None)  # of the last members of an entry, which are left out where they have these
 
 #: The values of each kind, and what is known of them.
 Changes = dict[str, list[tuple[str, Entry]]]
@@ -108,5 +108,6 @@ class BlobSigner:
 
 def _entry(row: list[Any]) -> Entry:
     """Return the entry of a row that we have written: its defaults are left out."""
-    members = (*row[1:], *_DEFAULTS[len(row) - 4 :]) if len(row) < _ROW_LENGTH else tuple(row[1:_ROW_LENGTH])
-    return cast("Entry", members)
+    if len(row) < _ROW_LENGTH:
+        return cast("Entry", (*row[1:], *_DEFAULTS[len(row) - 4 :]))
+    return cast("Entry", (*row[1 : _ROW_LENGTH - 1], Origin(*row[_ROW_LENGTH - 1][:3])))

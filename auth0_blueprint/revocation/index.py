@@ -7,6 +7,7 @@ kept small: one tuple for each entry, and no second copy of anything.
 from __future__ import annotations
 
 import hashlib
+import heapq
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -15,13 +16,32 @@ from auth0_blueprint.concurrency.after_fork import ProcessLock
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.verification.access_token import AccessToken
 
-KINDS = ("token", "jti", "subject", "client_id")
+KINDS = ("token", "jti", "subject", "client_id", "session", "organization", "email")
+
+# Where a token names what a kind is about, besides its subject.
+_CLAIMS_OF_KIND = (("client_id", ("client_id", "azp")), ("session", ("sid",)), ("organization", ("org_id",)))
 
 #: What expires within the same stretch of time is forgotten together, so that nothing is ever searched for.
 _BUCKET_SECONDS = 600
 
-#: ``issued_up_to``, ``expires_at``, ``changed_at``, ``reason``, ``is_lifted`` of a `Revocation`.
-Entry = tuple[int | None, float, float, str | None, bool]
+
+class Origin(NamedTuple):
+    """Where a change came from.
+
+    Attributes:
+        source: ``admin``, ``command``, or what kind of event: ``logout``, ``security``, ``auth0``,
+            ``global-token-revocation``.
+        event_id: the ``jti`` or ``id`` of the event.
+        actor: who: the subject of the admin's token, or the issuer that sent the event.
+    """
+
+    source: str
+    event_id: str | None = None
+    actor: str | None = None
+
+
+#: ``issued_up_to``, ``expires_at``, ``changed_at``, ``reason``, ``is_lifted``, ``origin`` of a `Revocation`.
+Entry = tuple[int | None, float, float, str | None, bool, Origin | None]
 
 
 def token_digest(token: str) -> str:
@@ -33,13 +53,15 @@ class Revocation(NamedTuple):
     """What is revoked, or no longer.
 
     Attributes:
-        kind: ``token``, ``jti``, ``subject`` or ``client_id``.
+        kind: ``token``, ``jti``, ``subject``, ``client_id``, ``session`` (``sid``), ``organization`` (``org_id``), or
+            ``email``: a claim that a sender of events is configured with.
         value: the token's digest, or the claim.
-        issued_up_to: for subjects and clients, the last second (Unix time) whose tokens are revoked.
+        issued_up_to: the last second (Unix time) whose tokens are revoked; ``None`` for ``token`` and ``jti``.
         expires_at: when the last token that it could match has expired, in Unix time.
         changed_at: when it was made or lifted, in Unix time: of two changes about the same, the later one counts.
         reason: why, in the operator's words.
         is_lifted: whether it no longer holds.
+        origin: where the change came from; ``None`` if it was made by an earlier release.
     """
 
     kind: str
@@ -49,6 +71,7 @@ class Revocation(NamedTuple):
     changed_at: float
     reason: str | None = None
     is_lifted: bool = False
+    origin: Origin | None = None
 
     @property
     def entry(self) -> Entry:
@@ -64,10 +87,14 @@ def outranks(entry: Entry, other: Entry) -> bool:
     return entry[2] > other[2] if entry[2] != other[2] else _rank(entry) > _rank(other)
 
 
-def _rank(entry: Entry) -> tuple[bool, float, float, list[str]]:
-    issued_up_to, expires_at, _, reason, is_lifted = entry
+def _rank(entry: Entry) -> tuple[bool, float, float, list[str], list[str]]:
+    issued_up_to, expires_at, _, reason, is_lifted, origin = entry
     up_to = math.inf if issued_up_to is None else issued_up_to
-    return is_lifted, up_to, expires_at, [] if reason is None else [reason]
+    return is_lifted, up_to, expires_at, _texts(reason), _texts(*origin or ())
+
+
+def _texts(*texts: str | None) -> list[str]:
+    return ["" if text is None else f" {text}" for text in texts]  # None before the empty text
 
 
 class RevocationIndex:
@@ -75,14 +102,16 @@ class RevocationIndex:
 
     Args:
         clock: tells the time.
+        email_claims: the claims that hold the user's email address, for the kind ``email``.
 
     Attributes:
         entries: by kind, then by value; read without a lock.
         in_force: how many are in force, or were until they expired a few minutes ago.
     """
 
-    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK, email_claims: tuple[str, ...] = ()) -> None:
         self._clock = clock
+        self._email_claims = email_claims
         self.entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self.in_force: int = 0
         # Values by the stretch of time in which they expire, and by kind.
@@ -149,20 +178,56 @@ class RevocationIndex:
 
     def is_revoked(self, access_token: AccessToken, digest: Callable[[], str]) -> bool:
         """Tell whether *access_token* is revoked. *digest* returns its `token_digest`; called only if needed."""
-        tokens, token_ids, subjects, clients = (self.entries[kind] for kind in KINDS)
-        if tokens and _is_in_force(tokens.get(digest())):
+        entries = self.entries
+        if entries["token"] and _is_in_force(entries["token"].get(digest())):
             return True
         token_id = access_token.token_id
-        if token_id is not None and _is_in_force(token_ids.get(token_id)):
+        if token_id is not None and _is_in_force(entries["jti"].get(token_id)):
             return True
         # Whole seconds, as issuers write them: whatever was issued in the second of the call is revoked as well.
         issued_at = math.floor(access_token["iat"])
-        if _is_in_force(subjects.get(access_token.subject), issued_at):
+        if _is_in_force(entries["subject"].get(access_token.subject), issued_at):
             return True
-        # Both, where a token names its client twice: neither may hide the other.
-        return bool(clients) and any(
-            _is_in_force(clients.get(access_token.get(claim, "")), issued_at) for claim in ("client_id", "azp")
+        if any(
+            _is_in_force(entries[kind].get(_text(access_token.get(claim))), issued_at)
+            for kind, claims in _CLAIMS_OF_KIND
+            if entries[kind]
+            for claim in claims  # both, where a token names its client twice: neither may hide the other
+        ):
+            return True
+        emails = entries["email"]
+        return bool(emails) and any(
+            _is_in_force(emails.get(_text(access_token.get(claim)).lower()), issued_at) for claim in self._email_claims
         )
+
+    def newest(
+        self,
+        limit: int,
+        *,
+        kind: str | None = None,
+        source: str | None = None,
+        prefix: str = "",
+        before: tuple[float, str, str] | None = None,
+    ) -> list[Revocation]:
+        """Return at most *limit* revocations that are in force, the newest first.
+
+        Args:
+            limit: how many.
+            kind: only these.
+            source: only those that came from there.
+            prefix: only those whose value begins so.
+            before: only those that come after this one in the order: its time of change, kind and value.
+        """
+        found = (
+            one
+            for one in self
+            if not one.is_lifted
+            and kind in (None, one.kind)
+            and (source is None or (one.origin is not None and one.origin.source == source))
+            and one.value.startswith(prefix)
+            and (before is None or (one.changed_at, one.kind, one.value) < before)
+        )
+        return heapq.nlargest(limit, found, key=lambda one: (one.changed_at, one.kind, one.value))
 
     def forget_expired(self) -> None:
         """Let go of what no token can match any more, and has not for up to ten minutes."""
@@ -190,3 +255,7 @@ def _is_in_force(entry: Entry | None, issued_at: int | None = None) -> bool:
     if entry is None or entry[4]:
         return False
     return entry[0] is None or issued_at is None or issued_at <= entry[0]
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""  # which nothing is revoked under

@@ -6,11 +6,11 @@ import logging
 import math
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import RevocationUnavailableError, RevokedTokenError
-from auth0_blueprint.revocation.index import Revocation, RevocationIndex, token_digest
+from auth0_blueprint.revocation.index import Origin, Revocation, RevocationIndex, token_digest
 from auth0_blueprint.revocation.previous_log import PreviousLog
 from auth0_blueprint.revocation.shared_set import SharedSet
 from auth0_blueprint.sharing.fleet_sync import FleetSync, FollowUp
@@ -110,17 +110,20 @@ class Revocations:
         if self._index.in_force and self._index.is_revoked(access_token, lambda: token_digest(presentation.token)):
             raise RevokedTokenError
 
-    def revoke_token(self, access_token: AccessToken, token: str, reason: str | None) -> Revocation:
+    def revoke_token(
+        self, access_token: AccessToken, token: str, reason: str | None, origin: Origin | None = None
+    ) -> Revocation:
         """Revoke one token.
 
         Raises:
             RevocationUnavailableError: it could not be stored.
         """
         expires_at = access_token["exp"] + self._leeway_seconds
-        return self._change(Revocation("token", token_digest(token), None, expires_at, self._clock.time(), reason))
+        now = self._clock.time()
+        return self._change(Revocation("token", token_digest(token), None, expires_at, now, reason, origin=origin))
 
-    def revoke(self, kind: str, value: str, reason: str | None) -> Revocation:
-        """Revoke the tokens with a ``jti``, or those issued so far for a ``subject`` or to a ``client_id``.
+    def revoke(self, kind: str, value: str, reason: str | None, origin: Origin | None = None) -> Revocation:
+        """Revoke the tokens with a ``jti``, or those issued so far for whatever else *kind* names.
 
         Raises:
             RevocationUnavailableError: the store cannot be reached.
@@ -130,23 +133,63 @@ class Revocations:
         # A token with that jti may have been issued a little in the future.
         grace_seconds = self._leeway_seconds * (2 if kind == "jti" else 1)
         expires_at = now + self._max_lifetime_seconds + grace_seconds
-        return self._change(Revocation(kind, value, issued_up_to, expires_at, now, reason))
+        return self._change(Revocation(kind, value, issued_up_to, expires_at, now, reason, origin=origin))
+
+    def revoke_up_to(
+        self, moment: float, kind: str, value: str, reason: str | None, origin: Origin | None
+    ) -> Revocation | None:
+        """Revoke the tokens issued up to *moment* (Unix time) or now, whichever is earlier.
+
+        Returns:
+            the revocation; ``None`` if they were revoked already, or have all expired: nothing was changed then.
+
+        Raises:
+            RevocationUnavailableError: the store cannot be reached.
+        """
+        now = self._clock.time()
+        issued_up_to = math.floor(min(moment, now))
+        expires_at = issued_up_to + 1 + self._max_lifetime_seconds + self._leeway_seconds
+        if expires_at <= now:
+            return None
+        self._sync()
+        known = self._index.find(kind, value)
+        if known is not None and known.issued_up_to is not None and known.issued_up_to >= issued_up_to:
+            return None
+        return self._change(Revocation(kind, value, issued_up_to, expires_at, now, reason, origin=origin))
+
+    def newest(self, limit: int, **filters: Any) -> list[Revocation]:
+        """Return revocations in force, the newest first: see `RevocationIndex.newest`."""
+        self._fleet_sync.sync_now()
+        return self._index.newest(limit, **filters)
 
     def find(self, kind: str, value: str) -> Revocation | None:
         """Return the revocation in force, also if another process made it just now."""
         self._fleet_sync.sync_now()
         return self._index.find(kind, value)
 
-    def lift(self, kind: str, value: str) -> Revocation | None:
-        """Accept the tokens again; return the lifted revocation, or ``None`` if there is none.
+    def lift(
+        self,
+        kind: str,
+        value: str,
+        origin: Origin | None = None,
+        may_lift: Callable[[Revocation], bool] = lambda _revocation: True,
+    ) -> Revocation | None:
+        """Accept the tokens again; return the revocation that was lifted, or ``None`` if there is none.
+
+        Args:
+            kind: of the revocation.
+            value: of the revocation.
+            origin: who lifts it.
+            may_lift: tells whether the one that is in force may be lifted; if not, it is as if there were none.
 
         Raises:
             RevocationUnavailableError: the store cannot be reached.
         """
         self._sync()
         found = self._index.find(kind, value)
-        if found is not None:
-            self._change(found._replace(changed_at=self._clock.time(), is_lifted=True))
+        if found is None or not may_lift(found):
+            return None
+        self._change(found._replace(changed_at=self._clock.time(), is_lifted=True, origin=origin))
         return found
 
     def status(self) -> RevocationStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from flask import Response
@@ -53,7 +54,8 @@ class Route(NamedTuple):
         view: for all methods. Its name is the last part of the endpoint.
         guard: who may use it.
         operations: one for each method.
-        switch: the member of `Settings` that turns the route on. While it is off, those who may use the route get 404.
+        switch: the member of `Settings`, or of one of its members, that turns the route on. While it is off, those who
+            may use the route get 404.
     """
 
     path: str
@@ -78,4 +80,4 @@ class Route(NamedTuple):
 
     def is_on(self, settings: Settings) -> bool:
         """Return whether under *settings* those who may use the route get an answer."""
-        return not self.is_hidden(settings) and (self.switch is None or bool(getattr(settings, self.switch)))
+        return not self.is_hidden(settings) and (self.switch is None or bool(attrgetter(self.switch)(settings)))

@@ -5,8 +5,22 @@ A new route is a view in a module of its concern and a row here.
 
 from __future__ import annotations
 
-from auth0_blueprint.errors import InvalidRequestError, NotFoundError, RateLimitedError
+from auth0_blueprint.errors import (
+    EventRefusedError,
+    InvalidRequestError,
+    KeySetUnavailableError,
+    MissingCredentialsError,
+    NotFoundError,
+    RateLimitedError,
+    RevocationUnavailableError,
+    UnauthorizedSenderError,
+)
 from auth0_blueprint.routes.admin import ConfigSchema, KeySetsSchema, StatsSchema, config, jwks, refresh, stats
+from auth0_blueprint.routes.events.auth0 import Auth0EventsSchema, auth0_events
+from auth0_blueprint.routes.events.global_revocation import GlobalRevocationSchema, global_token_revocation
+from auth0_blueprint.routes.events.handling import EmptySchema
+from auth0_blueprint.routes.events.logout import LogoutRequestSchema, logout
+from auth0_blueprint.routes.events.security import SecurityErrorSchema, SecurityEventSchema, security_event
 from auth0_blueprint.routes.health import HealthSchema, health, live
 from auth0_blueprint.routes.introspection import IntrospectionRequestSchema, IntrospectionSchema, introspect
 from auth0_blueprint.routes.me import ClaimsSchema, me
@@ -113,6 +127,75 @@ ROUTES = (
             ),
         ),
         switch="revocation",
+    ),
+    Route(
+        "/events/logout",
+        logout,
+        "anyone",
+        (
+            Operation(
+                *("logout", "POST", "A user has logged out (OpenID Connect Back-Channel Logout)"),
+                {200: EmptySchema},
+                body=LogoutRequestSchema,
+                body_type=FORM,
+                refusals=(EventRefusedError, KeySetUnavailableError, RevocationUnavailableError),
+            ),
+        ),
+        switch="events.logout_client_ids",
+    ),
+    Route(
+        "/events/security",
+        security_event,
+        "anyone",
+        (
+            Operation(
+                *("security_event", "POST", "A security event token (RFC 8417), by push (RFC 8935)"),
+                {202: EmptySchema, 400: SecurityErrorSchema},
+                body=SecurityEventSchema,
+                body_type="application/secevent+jwt",
+                refusals=(KeySetUnavailableError, RevocationUnavailableError),
+            ),
+        ),
+        switch="events.transmitters",
+    ),
+    Route(
+        "/events/auth0",
+        auth0_events,
+        "anyone",
+        (
+            Operation(
+                *("auth0_events", "POST", "Events or log records of Auth0"),
+                {204: EmptySchema},
+                body=Auth0EventsSchema,
+                refusals=(
+                    EventRefusedError,
+                    MissingCredentialsError,
+                    UnauthorizedSenderError,
+                    RevocationUnavailableError,
+                ),
+            ),
+        ),
+        switch="events.secrets",
+    ),
+    Route(
+        "/events/global-token-revocation",
+        global_token_revocation,
+        "anyone",
+        (
+            Operation(
+                *("global_token_revocation", "POST", "An identity provider ends all of a user's tokens"),
+                {204: EmptySchema},
+                body=GlobalRevocationSchema,
+                refusals=(
+                    EventRefusedError,
+                    MissingCredentialsError,
+                    UnauthorizedSenderError,
+                    KeySetUnavailableError,
+                    RevocationUnavailableError,
+                ),
+            ),
+        ),
+        switch="events.global_revocation",
     ),
 )
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from collections.abc import Iterable, Mapping
@@ -17,9 +16,11 @@ from marshmallow import Schema, ValidationError
 
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.settings import fields as custom
+from auth0_blueprint.settings.event_senders import EventSettings, event_settings
 from auth0_blueprint.settings.resource_identifier import resource_identifier
 from auth0_blueprint.settings.rules import issuers_of
 from auth0_blueprint.settings.schema import SettingsSchema
+from auth0_blueprint.settings.typos import log_probable_typos
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -66,6 +67,8 @@ class Settings:
     admin_scope: str
     admin_rbac: bool
     introspection_scope: str
+    #: Who may send events.
+    events: EventSettings = field(repr=False)
     #: For `certificate_source`.
     mtls_cert: str | None
     #: ``disabled``, ``allowed`` or ``required``.
@@ -122,7 +125,7 @@ def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None =
     if "AUTH0_AUDIENCE" not in raw and not _is_unset(alias := _raw("API_ID", config, environ)):
         logger.warning("API_ID is deprecated: rename it to AUTH0_AUDIENCE")
         raw["AUTH0_AUDIENCE"] = alias
-    _log_probable_typos({*config, *environ}, set(schema.fields))
+    log_probable_typos({*config, *environ}, set(schema.fields))
     try:
         # Flask's own setting, which AUTH0_DPOP depends on.
         data = cast("dict[str, Any]", schema.load({**raw, "TRUSTED_HOSTS": config.get("TRUSTED_HOSTS")}))
@@ -219,6 +222,7 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         admin_scope=data["AUTH0_ADMIN_SCOPE"],
         admin_rbac=data["AUTH0_ADMIN_RBAC"],
         introspection_scope=data["AUTH0_INTROSPECTION_SCOPE"],
+        events=event_settings(data),
         mtls_cert=data["AUTH0_MTLS_CERT"],
         dpop=data["AUTH0_DPOP"],
         openapi=data["AUTH0_OPENAPI"],
@@ -272,13 +276,6 @@ def _with_hint(
         hint = f"{problems['AUTH0_AUDIENCE']}; {others[0]} is set: rename it to AUTH0_AUDIENCE"
         return {**problems, "AUTH0_AUDIENCE": hint}
     return problems
-
-
-def _log_probable_typos(present: set[str], known: set[str]) -> None:
-    for key in sorted(key for key in present if key.startswith("AUTH0_") and key not in known):
-        close = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
-        if close:
-            logger.warning("%.80r is not a known setting: did you mean %s?", key, close[0])
 
 
 def _warn_about_loose_settings(settings: Settings) -> None:

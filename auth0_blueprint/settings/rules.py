@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from auth0_blueprint.settings.event_senders import has_senders
 from auth0_blueprint.settings.resource_identifier import resource_identifier
 
 
@@ -14,6 +15,7 @@ def problems_between(data: dict[str, Any], trusted_hosts: Any) -> dict[str, str]
         **_time_problems(data),
         **_host_problems(data, trusted_hosts),
         **_resource_problems(data),
+        **_event_problems(data),
     }
 
 
@@ -72,6 +74,12 @@ def _resource_problems(data: dict[str, Any]) -> dict[str, str]:
             "an https URL as AUTH0_AUDIENCE"
         }
     return {}
+
+
+def _event_problems(data: dict[str, Any]) -> dict[str, str]:
+    if data.get("AUTH0_REVOCATION", True):
+        return {}
+    return dict.fromkeys(has_senders(data), "needs AUTH0_REVOCATION, which is false: events could have no effect")
 
 
 def issuers_of(data: dict[str, Any]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
 from auth0_blueprint.settings import fields as custom
+from auth0_blueprint.settings.event_senders import EventSecrets, EventSenders
 from auth0_blueprint.settings.rules import problems_between
 from auth0_blueprint.settings.user_agent import DEFAULT_USER_AGENT
 
@@ -225,6 +226,35 @@ class SettingsSchema(Schema):
         False,
         "Serves `/.well-known/oauth-protected-resource` (RFC 9728) and names it in every challenge. Needs "
         "`AUTH0_PUBLIC_URL`, or an `AUTH0_AUDIENCE` that is the URL of this API.",
+    )
+    AUTH0_LOGOUT_CLIENT_IDS = custom.TextList(
+        load_default=(),
+        metadata={
+            "description": "Client ids of the applications whose [back-channel logout](how-to/backchannel-logout.md) "
+            "ends their users' tokens: serves `/auth/events/logout`."
+        },
+    )
+    AUTH0_EVENT_TRANSMITTERS = EventSenders(
+        load_default=(),
+        metadata={
+            "description": "Who sends [security events](how-to/security-events.md) (Shared Signals, CAEP, RISC): "
+            "serves `/auth/events/security`."
+        },
+    )
+    AUTH0_EVENT_SECRETS = EventSecrets(
+        load_default=(),
+        metadata={
+            "secret": True,
+            "description": "The secret of Auth0's [event and log streams](how-to/auth0-events.md), or two while one "
+            "replaces the other: serves `/auth/events/auth0`.",
+        },
+    )
+    AUTH0_GLOBAL_REVOCATION = EventSenders(
+        load_default=(),
+        metadata={
+            "description": "Identity providers whose [Universal Logout](how-to/universal-logout.md) ends their users' "
+            "tokens: serves `/auth/events/global-token-revocation`."
+        },
     )
     AUTH0_CLIENT_ID = custom.Text(
         load_default=None,

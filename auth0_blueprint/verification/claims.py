@@ -10,6 +10,8 @@ from auth0_blueprint.verification.access_token import AccessToken, is_unix_time
 
 _CLAIMS_OF_PROFILE = {"any": (), "auth0": ("azp",), "rfc9068": ("client_id", "jti")}
 _NO_SCOPE = frozenset({""})  # the value between two spaces
+#: How the types of events begin that are known here: of logout (OIDC Back-Channel Logout 1.0 §2.4), CAEP, RISC and SSF.
+EVENT_TYPES = ("http://schemas.openid.net/event/", "https://schemas.openid.net/secevent/")
 _IDENTIFIERS = ("jti", "client_id", "azp", "org_id")
 
 
@@ -33,6 +35,8 @@ class ClaimsChecker:
             InvalidClaimsError: a claim is missing, ill-typed, or not acceptable.
         """
         self._check_audience(claims.get("aud"))
+        if is_event(claims):
+            raise InvalidClaimsError("event")
         subject = claims.get("sub")
         if not isinstance(subject, str) or not subject:
             raise InvalidClaimsError("subject")
@@ -53,6 +57,19 @@ class ClaimsChecker:
         values = [audience] if isinstance(audience, str) else audience
         if not _are_texts(values) or self._audience.isdisjoint(values):
             raise InvalidClaimsError("audience")
+
+
+def is_event(claims: dict[str, Any]) -> bool:
+    """Return whether *claims* are those of an event (RFC 8417 §4): of a logout token, or of a security event token.
+
+    Other tokens may have a claim of that name, which says nothing of the kind.
+    """
+    events = claims.get("events")
+    return isinstance(events, dict) and any(map(_is_event_type, events))
+
+
+def _is_event_type(name: str) -> bool:
+    return name.startswith(EVENT_TYPES)
 
 
 def times_of(claims: dict[str, Any]) -> tuple[float, float, float]:

@@ -1,0 +1,72 @@
+"""Builds what one app has for events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from auth0_blueprint.concurrency.clock import Clock
+from auth0_blueprint.jose.algorithms import ALGORITHMS
+from auth0_blueprint.keysets.source import KeySource
+from auth0_blueprint.revocation.events.app_events import AppEvents
+from auth0_blueprint.revocation.events.event_token import EventTokenVerifier, Issuer
+from auth0_blueprint.revocation.events.receiver import EventReceiver
+from auth0_blueprint.revocation.service import Revocations
+from auth0_blueprint.settings import Settings
+from auth0_blueprint.settings.event_senders import EventSender
+from auth0_blueprint.sharing.shared_store import SharedStore
+
+# RFC 7515 §4.1.9: a type without a slash is short for the one below ``application/``.
+_LOGOUT_TYPES = frozenset({"logout+jwt", "application/logout+jwt", None})
+_SECURITY_TYPES = frozenset({"secevent+jwt", "application/secevent+jwt"})
+_REVOCATION_TYPES = frozenset({"global-token-revocation+jwt", "application/global-token-revocation+jwt"})
+
+
+def assemble_events(
+    settings: Settings,
+    revocations: Revocations | None,
+    store: SharedStore,
+    key_sources: Mapping[str, KeySource],
+    make_key_source: Callable[[str, str], KeySource],
+    clock: Clock,
+) -> AppEvents | None:
+    """Return what an app has for events; ``None`` if nobody may send any.
+
+    Args:
+        settings: of the app.
+        revocations: what events change.
+        store: where the fleet remembers which events were handled.
+        key_sources: the issuers of access tokens, each with its keys.
+        make_key_source: makes the keys of another issuer, given its identifier and the URL of its key set.
+        clock: tells the time.
+    """
+    if revocations is None or not any(settings.events):
+        return None
+    made: dict[str, KeySource] = {}
+
+    def issuer_of(sender: EventSender) -> Issuer:
+        own = settings.key_set_urls.get(sender.issuer) == sender.jwks_url
+        if not own and sender.jwks_url not in made:
+            made[sender.jwks_url] = make_key_source(sender.issuer, sender.jwks_url)
+        keys = key_sources[sender.issuer] if own else made[sender.jwks_url]
+        return Issuer(keys, frozenset(sender.audience), tuple(ALGORITHMS))
+
+    def verifier(issuers: Mapping[str, Issuer], types: frozenset[str | None]) -> EventTokenVerifier:
+        return EventTokenVerifier(
+            issuers,
+            types=types,
+            max_bytes=settings.max_token_bytes,
+            leeway_seconds=settings.leeway_seconds,
+            clock=clock,
+        )
+
+    clients = frozenset(settings.events.logout_client_ids)
+    own = {issuer: Issuer(keys, clients, settings.algorithms) for issuer, keys in key_sources.items()}
+    security = {sender.issuer: issuer_of(sender) for sender in settings.events.transmitters}
+    revoking = {sender.issuer: issuer_of(sender) for sender in settings.events.global_revocation}
+    return AppEvents(
+        receiver=EventReceiver(revocations, store, clock=clock),
+        logout=verifier(own, _LOGOUT_TYPES),
+        security=verifier(security, _SECURITY_TYPES),
+        global_revocation=verifier(revoking, _REVOCATION_TYPES),
+        key_sources=made,
+    )

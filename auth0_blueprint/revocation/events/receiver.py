@@ -1,0 +1,101 @@
+"""Puts events into force: each one once in the fleet, and never acknowledged before its effects are stored."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+
+from auth0_blueprint.concurrency.after_fork import ProcessLock
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
+from auth0_blueprint.errors import RevocationUnavailableError
+from auth0_blueprint.revocation.events.event import MAX_EVENT_AGE_SECONDS, Effect, Event
+from auth0_blueprint.revocation.index import Origin, Revocation
+from auth0_blueprint.revocation.service import Revocations
+from auth0_blueprint.sharing.shared_store import SharedStore
+from auth0_blueprint.sharing.store import StoreError
+
+#: Some clocks are behind, and an event may be a little older than that when it has been handled.
+KEEP_SECONDS = MAX_EVENT_AGE_SECONDS + 3600
+#: How many handled events a process remembers; of more than that, the store alone knows.
+MAX_REMEMBERED = 100_000
+
+
+class EventReceiver:
+    """Handles events for one process.
+
+    Args:
+        revocations: what events change.
+        store: where the fleet remembers which events were handled.
+        clock: tells the time.
+    """
+
+    def __init__(self, revocations: Revocations, store: SharedStore, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._revocations = revocations
+        self._store = store
+        self._clock = clock
+        # In the order of handling, with the time: the oldest are forgotten first.
+        self._handled: dict[str, float] = {}
+        self._lock = ProcessLock()
+
+    def handle(self, event: Event) -> bool:
+        """Put *event* into force, unless that was done before; return whether it was new.
+
+        Two processes that get the same event at once may both put it into force, which changes nothing twice: its
+        effects reach up to the time of the event. One of them says that it was new.
+
+        Raises:
+            RevocationUnavailableError: it could not be stored. Whoever sent it is to send it again.
+        """
+        digest = hashlib.sha256(repr((event.source, event.sender, event.id)).encode("utf-8", "surrogatepass"))
+        name = f"event:{digest.hexdigest()}"
+        if self._was_handled(name):
+            return False
+        for effect in event.effects:
+            self._apply(effect, event)
+        return self._note_handled(name)
+
+    def _apply(self, effect: Effect, event: Event) -> None:
+        origin = Origin(event.source, event.id, event.sender)
+        if effect.action == "revoke":
+            self._revocations.revoke_up_to(event.occurred_at, effect.kind, effect.value, event.type, origin)
+        else:
+            self._revocations.lift(effect.kind, effect.value, origin, _may_lift(effect, event))
+
+    def _was_handled(self, name: str) -> bool:
+        if name in self._handled:
+            return True
+        if self._store.reach() == "process":
+            return False
+        return self._stored(lambda: self._store.read(lambda store: store.value_of(name)) is not None)
+
+    def _note_handled(self, name: str) -> bool:
+        now = self._clock.time()
+        with self._lock():
+            is_new = name not in self._handled
+            self._handled[name] = now
+            while len(self._handled) > MAX_REMEMBERED or next(iter(self._handled.values())) < now - KEEP_SECONDS:
+                del self._handled[next(iter(self._handled))]
+        if self._store.reach() == "process":
+            return is_new
+        # Of its own for each attempt: a client that sends the command again recognises its own success.
+        attempt = secrets.token_hex(8)
+        return self._stored(lambda: self._store.write(lambda store: store.take(name, attempt, KEEP_SECONDS)))
+
+    def _stored(self, operation: Callable[[], bool]) -> bool:
+        try:
+            return operation()
+        except StoreError as exc:
+            raise RevocationUnavailableError("not_stored") from exc
+
+
+def _may_lift(effect: Effect, event: Event) -> Callable[[Revocation], bool]:
+    def may_lift(revocation: Revocation) -> bool:
+        origin = revocation.origin
+        is_of_sender = origin is not None and (origin.source, origin.actor) == (event.source, event.sender)
+        # What was revoked after the event is not its to lift.
+        return (
+            is_of_sender and revocation.reason == effect.undoes and (revocation.issued_up_to or 0) <= event.occurred_at
+        )
+
+    return may_lift

@@ -1,0 +1,143 @@
+"""Who may send events (settings ``AUTH0_LOGOUT_CLIENT_IDS``, ``AUTH0_EVENT_*`` and ``AUTH0_GLOBAL_REVOCATION``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from marshmallow import Schema, ValidationError, fields, post_load, validate
+
+from auth0_blueprint.settings.fields import IssuerURL, KeySetURL, Text, TextList, secret_text
+
+#: What an event may do: end the subject's tokens; make an earlier event of the same sender undone; nothing.
+EFFECTS = ("revoke", "lift", "ignore")
+#: A shorter secret could be guessed by whoever may send requests.
+MIN_SECRET_CHARACTERS = 32
+MAX_SECRETS = 2
+_TEMPLATE = r"[^{}]*\{sub\}[^{}]*\Z"
+
+
+class EventSender(NamedTuple):
+    """Somebody whose signed events are believed.
+
+    Attributes:
+        issuer: its issuer identifier, exactly as in ``iss``.
+        jwks_url: of its key set.
+        audience: what its events must be for; one of these.
+        effects: what its events do where that is not the default: event type, short or whole, to one of `EFFECTS`.
+        email_claim: the claim of access tokens that holds the user's email address, for events that name users so.
+        subject_template: the ``sub`` that access tokens have for users of this issuer, with ``{sub}`` for its own, such
+            as ``okta|acme|{sub}``; without it only users of the issuers of access tokens can be named by ``sub``.
+    """
+
+    issuer: str
+    jwks_url: str
+    audience: tuple[str, ...]
+    effects: Mapping[str, str] = MappingProxyType({})
+    email_claim: str | None = None
+    subject_template: str | None = None
+
+
+class EventSettings(NamedTuple):
+    """Who may send events, by route; a route exists only if somebody may."""
+
+    logout_client_ids: tuple[str, ...] = ()
+    transmitters: tuple[EventSender, ...] = ()
+    secrets: tuple[str, ...] = ()
+    global_revocation: tuple[EventSender, ...] = ()
+
+    @property
+    def email_claims(self) -> tuple[str, ...]:
+        """The claims of access tokens that hold email addresses."""
+        senders = (*self.transmitters, *self.global_revocation)
+        return tuple(dict.fromkeys(sender.email_claim for sender in senders if sender.email_claim))
+
+
+def event_settings(data: Mapping[str, Any]) -> EventSettings:
+    """Return what the settings in *data* say."""
+    return EventSettings(
+        data["AUTH0_LOGOUT_CLIENT_IDS"],
+        data["AUTH0_EVENT_TRANSMITTERS"],
+        data["AUTH0_EVENT_SECRETS"],
+        data["AUTH0_GLOBAL_REVOCATION"],
+    )
+
+
+def has_senders(data: Mapping[str, Any]) -> list[str]:
+    """Return the names of the settings in *data* that name a sender."""
+    names = ("AUTH0_LOGOUT_CLIENT_IDS", "AUTH0_EVENT_TRANSMITTERS", "AUTH0_EVENT_SECRETS", "AUTH0_GLOBAL_REVOCATION")
+    return [name for name in names if data.get(name)]
+
+
+class _SenderSchema(Schema):
+    issuer = IssuerURL(required=True)
+    jwks_url = KeySetURL(required=True)
+    audience = TextList(required=True)
+    effects = fields.Dict(
+        keys=fields.String(), values=fields.String(validate=validate.OneOf(EFFECTS)), load_default=dict
+    )
+    email_claim = Text(load_default=None, validate=validate.Length(min=1))
+    subject_template = Text(load_default=None, validate=validate.Regexp(_TEMPLATE, error="must contain {sub} once"))
+
+    @post_load
+    def _sender(self, data: dict[str, Any], **_: object) -> EventSender:
+        return EventSender(**{**data, "effects": MappingProxyType(data["effects"])})
+
+
+class EventSenders(fields.Field[tuple[EventSender, ...]]):
+    """Several senders: a list of dictionaries with the members of `EventSender`, or the same as JSON text."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[EventSender, ...]:
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError as exc:
+                raise ValidationError("must be a list of senders, or JSON text of one") from exc
+        items = [value] if isinstance(value, dict) else value
+        if not isinstance(items, (list, tuple)) or not all(isinstance(item, dict) for item in items):
+            raise ValidationError("must be a list of senders, or JSON text of one")
+        senders: list[EventSender] = []
+        for number, item in enumerate(items, 1):
+            try:
+                senders.append(_SenderSchema().load(item))
+            except ValidationError as exc:
+                raise ValidationError(f"sender {number}: {_problems(exc)}") from exc
+        if len({sender.issuer for sender in senders}) < len(senders):
+            raise ValidationError("must not name an issuer twice")
+        return tuple(senders)
+
+
+def _problems(exc: ValidationError) -> str:
+    return "; ".join(f"{name} {_first(messages)}" for name, messages in exc.messages_dict.items())
+
+
+def _first(messages: Any) -> str:
+    while not isinstance(messages, str):
+        messages = next(iter(messages.values())) if isinstance(messages, dict) else messages[0]
+    return messages
+
+
+class EventSecrets(fields.Field[tuple[str, ...]]):
+    """One secret or two, of which both are accepted while one replaces the other."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[str, ...]:
+        items = value.split(",") if isinstance(value, str) else value
+        texts = [secret_text(item.strip() if isinstance(item, str) else item) for item in _listed(items)]
+        if not 1 <= len(texts) <= MAX_SECRETS or not all(
+            text is not None and len(text) >= MIN_SECRET_CHARACTERS and text.isascii() and text.isprintable()
+            for text in texts
+        ):
+            raise ValidationError(
+                f"must be one secret or two, each of at least {MIN_SECRET_CHARACTERS} printable ASCII characters"
+            )
+        return tuple(text for text in texts if text is not None)
+
+
+def _listed(items: Any) -> list[Any]:
+    return list(items) if isinstance(items, (list, tuple)) else [items]
