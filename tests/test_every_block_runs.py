@@ -58,6 +58,7 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
     ("docs/command-line.md", "token", "console"): "it needs a tenant; test_token_command.py asks a local issuer",
     ("docs/command-line.md", "demo", "console"): "it has tests of its own, in test_demo_command.py",
     ("docs/how-to/backchannel-logout.md", "Try it", "console"): LOGOUT,
+    ("docs/how-to/backchannel-logout.md", "End one session only", "javascript"): "Auth0 runs it, in the tenant",
     ("docs/how-to/behind-a-proxy.md", "Several: `ProxyFix` and `TRUSTED_HOSTS`", "nginx"): PROXY,
     ("docs/how-to/outgoing-network.md", "Certificate authorities", "python"): INJECTED,
     ("docs/how-to/redis.md", "Share through Redis", "console"): INSTALLS,

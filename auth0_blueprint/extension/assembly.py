@@ -226,7 +226,7 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
     def notify_changed(revocation: Revocation) -> None:
         signals.revocation_changed.send(parts.app, revocation=revocation)
 
-    index = RevocationIndex(parts.clock, settings.events.email_claims)
+    index = RevocationIndex(parts.clock, settings.events.email_claims, settings.events.session_claim or "sid")
     blobs = BlobSigner(settings.cache_secret or "", parts.signer.digest)
     return Revocations(
         index,
