@@ -51,6 +51,15 @@ def form_body(schema: Schema) -> dict[str, Any]:
     return _loaded(schema, fields)
 
 
+def whole_body() -> bytes:
+    """Return the body of the request as it was sent.
+
+    Raises:
+        InvalidRequestError: it is larger than the package's own routes accept.
+    """
+    return _body()
+
+
 def _body() -> bytes:
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise InvalidRequestError("too_large")
