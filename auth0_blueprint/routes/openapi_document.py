@@ -17,7 +17,6 @@ from auth0_blueprint.errors import Auth0Error
 from auth0_blueprint.guards.requirements import Requirement
 from auth0_blueprint.revocation.index import KINDS
 from auth0_blueprint.routes.access import requirements_of, route_of
-from auth0_blueprint.routes.events.handling import EmptySchema
 from auth0_blueprint.routes.events.security import SecurityEventSchema
 from auth0_blueprint.routes.revocations import RevocationRequestSchema
 from auth0_blueprint.routes.route_row import JSON, Operation, Route
@@ -144,7 +143,7 @@ def _responses(operation: Operation, requirements: tuple[Requirement, ...]) -> d
         str(status): {
             "description": HTTPStatus(status).phrase,
             "headers": _headers(status) if status < HTTPStatus.BAD_REQUEST else _headers(200),
-            **({} if schema is EmptySchema else {"content": {operation.answer_type: {"schema": schema}}}),
+            **({} if schema is None else {"content": {operation.answer_type: {"schema": schema}}}),
         }
         for status, schema in operation.answers.items()
     }
@@ -160,7 +159,7 @@ def _refusals_of(requirements: tuple[Requirement, ...]) -> Iterator[type[Auth0Er
         return
     yield from (errors.MissingCredentialsError, errors.InvalidHeaderError, errors.AmbiguousHeaderError)
     yield errors.InvalidProofError
-    yield from errors.InvalidTokenError.__subclasses__()
+    yield from set(errors.InvalidTokenError.__subclasses__()) - {errors.UnauthorizedSenderError}
     yield from errors.UnavailableError.__subclasses__()
     yield from (requirement.error for requirement in requirements)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from auth0_blueprint.errors import EventRefusedError
@@ -42,7 +43,7 @@ class _Member(NamedTuple):
     payload: dict[str, Any]
 
 
-def security_event(claims: dict[str, Any], sender: EventSender, issuers: tuple[str, ...]) -> Event:
+def security_event(claims: dict[str, Any], sender: EventSender, issuers: Collection[str]) -> Event:
     """Return the event that a verified security event token tells of.
 
     Several members of ``events`` tell of one event in several ways (RFC 8417 §2): all of their effects count. Its type
@@ -91,7 +92,7 @@ def _member(uri: str, payload: dict[str, Any], sender: EventSender) -> _Member:
 
 
 def _effects(
-    member: _Member, claims: dict[str, Any], sender: EventSender, issuers: tuple[str, ...]
+    member: _Member, claims: dict[str, Any], sender: EventSender, issuers: Collection[str]
 ) -> tuple[Effect, ...]:
     subject = _subject(claims, member.payload)
     if member.effect == "lift":
@@ -103,7 +104,7 @@ def _effects(
     return tuple(Effect("revoke", kind, value) for kind, value in pairs)
 
 
-def _as_session(subject: Any, sender: EventSender, issuers: tuple[str, ...]) -> tuple[Pair, ...]:
+def _as_session(subject: Any, sender: EventSender, issuers: Collection[str]) -> tuple[Pair, ...]:
     """Return the session that an ``opaque`` subject may be (CAEP 1.0 §3.1.2): it does not say whether it is a user."""
     if subject["format"] != "opaque" or sender.issuer not in issuers:
         return ()

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 from auth0_blueprint.errors import EventRefusedError
+from auth0_blueprint.revocation.events.event import MAX_VALUE_LENGTH
 from auth0_blueprint.settings.event_senders import EventSender
-
-#: A value must not be longer, like those that an admin may revoke.
-MAX_VALUE_LENGTH = 1024
 
 #: The kind of a revocation, and its value.
 Pair = tuple[str, str]
 
 
 def subject_effects(
-    subject: Any, sender: EventSender, issuers: tuple[str, ...], *, is_exact: bool = False
+    subject: Any, sender: EventSender, issuers: Collection[str], *, is_exact: bool = False
 ) -> tuple[Pair, ...]:
     """Return what to revoke, or lift, for *subject*: kinds and values of revocations, at least one, none twice.
 
@@ -45,7 +43,7 @@ def subject_effects(
 
 class _Reader(NamedTuple):
     sender: EventSender
-    issuers: tuple[str, ...]
+    issuers: Collection[str]
     is_exact: bool
 
     def pairs(self, subject: Any) -> tuple[Pair, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from flask import Response, request
 from marshmallow import Schema, fields, validate
 
-from auth0_blueprint.errors import EventRefusedError, InvalidRequestError
+from auth0_blueprint.errors import EventRefusedError
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.revocation.events.event import Event
 from auth0_blueprint.revocation.events.security_event import security_event as read_event
@@ -45,7 +45,7 @@ def security_event() -> Response:
     """Put into force what a transmitter tells; answer 400 to what is no acceptable event."""
     try:
         handle("security", _events)
-    except InvalidRequestError as exc:
+    except EventRefusedError as exc:
         err = ERRORS.get(exc.reason, "invalid_request")
         response = answer(SecurityErrorSchema(), {"err": err, "description": exc.description}, exc.status)
         response.headers["Content-Language"] = "en"
@@ -58,6 +58,6 @@ def _events() -> Iterator[Event]:
         raise EventRefusedError("not_set")
     settings = app_state().settings
     # What is not ASCII is no token: the verifier refuses whatever stands for it.
-    token = app_events().security.verify(whole_body().decode("ascii", "replace"))
+    token = app_events().security.verify(whole_body(EventRefusedError).decode("ascii", "replace"))
     sender = next(one for one in settings.events.transmitters if one.issuer == token.issuer)
     yield read_event(token.claims, sender, settings.issuers)
