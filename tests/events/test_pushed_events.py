@@ -175,6 +175,7 @@ def test_an_account_that_is_enabled_again_gets_back_what_the_same_sender_took(
     assert not after((idp, disabled), (issuer, enabled))
     assert not after((idp, revoked), (idp, enabled))
     assert not after((idp, revoked), (idp, disabled), (idp, enabled))
+    assert not after((idp, disabled), (idp, revoked), (idp, disabled), (idp, enabled))
     assert not after((idp, disabled), (idp, revoked), (idp, enabled))
     assert not after((issuer, disabled), (idp, disabled), (idp, enabled))
     client.post(REVOCATIONS, json={"subject": "okta|acme|ann"}, headers=bearer(issuer.token(**ADMIN)))
