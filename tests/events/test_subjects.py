@@ -61,7 +61,7 @@ UNDERSTOOD = [
     (MAILER, email("Ann@Example.COM"), [("email", "ann@example.com")]),
     (SERVICE, JWT_ID, [("jti", "t-1")]),
     (TENANT, iss_sub(OURS, "x" * 1024), [("subject", "x" * 1024)]),
-    (TENANT, {**ANN, "extension": {"a": 1}}, [SUBJECT]),
+    (TENANT, {**ANN, "extension": {"a": 1}, "user": BEN}, [SUBJECT]),
     # §3.2.8
     (MAILER, aliases(ANN, email("ann@example.com"), PHONE), [SUBJECT, ("email", "ann@example.com")]),
     (TENANT, aliases(FOREIGN, ANN, ANN, email("a@b")), [SUBJECT]),
