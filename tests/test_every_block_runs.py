@@ -40,6 +40,7 @@ COMMANDS = By("commands/test_command_line_document.py", "test_what_is_shown_is_w
 ROUTES = By("commands/test_command_line_document.py", "test_the_table_of_routes_is_that_of_the_guide_and_a_route_more")
 INSPECT = By("commands/test_command_line_document.py", "test_what_is_shown_of_a_token_is_what_is_printed")
 PROXY = By("system/test_behind_a_proxy.py", "test_a_proof_names_the_address_that_the_client_knows")
+STREAM = By("events/test_security_events_page.py", "test_the_curl_lines_set_up_a_stream")
 INJECTED = By("test_outgoing_network.py", "test_truststore_is_used_where_it_is_injected")
 LOGOUT = By("events/test_event_pages.py", "test_the_lines_on_back_channel_logout_get_the_answers_shown")
 UNIVERSAL = By("events/test_event_pages.py", "test_the_lines_on_universal_logout_get_the_answers_shown")
@@ -62,6 +63,7 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
     ("docs/how-to/behind-a-proxy.md", "Several: `ProxyFix` and `TRUSTED_HOSTS`", "nginx"): PROXY,
     ("docs/how-to/outgoing-network.md", "Certificate authorities", "python"): INJECTED,
     ("docs/how-to/redis.md", "Share through Redis", "console"): INSTALLS,
+    ("docs/how-to/security-events.md", "Set up the stream", "console"): STREAM,
     ("docs/how-to/servers.md", "gunicorn with gevent", "python"): By(
         "fleet/test_gevent_preloaded.py", "test_keys_come_over_tls"
     ),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import RevocationUnavailableError, RevokedTokenError
-from auth0_blueprint.revocation.index import Origin, Revocation, RevocationIndex, token_digest
+from auth0_blueprint.revocation.index import Origin, Revocation, RevocationIndex, joined_reason, token_digest
 from auth0_blueprint.revocation.previous_log import PreviousLog
 from auth0_blueprint.revocation.shared_set import SharedSet
 from auth0_blueprint.sharing.fleet_sync import FleetSync, FollowUp
@@ -141,7 +141,8 @@ class Revocations:
         """Revoke the tokens issued up to *moment* (Unix time) or now, whichever is earlier.
 
         Returns:
-            the revocation; ``None`` if they were revoked already, or have all expired: nothing was changed then.
+            the revocation; ``None`` if they were revoked already for that reason, or have all expired: nothing was
+            changed then. Of several reasons all are kept, so that what undoes one of them does not undo the others.
 
         Raises:
             RevocationUnavailableError: the store cannot be reached.
@@ -153,9 +154,12 @@ class Revocations:
             return None
         self._sync()
         known = self._index.find(kind, value)
-        if known is not None and known.issued_up_to is not None and known.issued_up_to >= issued_up_to:
-            return None
-        return self._change(Revocation(kind, value, issued_up_to, expires_at, now, reason, origin=origin))
+        if known is not None:
+            reason = joined_reason(known, reason, origin)
+            if reason == known.reason and (known.issued_up_to is None or known.issued_up_to >= issued_up_to):
+                return None
+        bound = None if kind == "jti" else issued_up_to
+        return self._change(Revocation(kind, value, bound, expires_at, now, reason, origin=origin))
 
     def newest(self, limit: int, **filters: Any) -> list[Revocation]:
         """Return revocations in force, the newest first: see `RevocationIndex.newest`."""
