@@ -87,7 +87,6 @@ def assemble(
     revocations = _revocations(parts, fleet_sync) if settings.revocation else None
     binding = _binding(parts)
     verifier = _verifier(parts, key_sources, fleet_sync)
-    events = assemble_events(settings, revocations, parts.store, key_sources, partial(_key_source, parts), clock)
     return AppState(
         settings=settings,
         cache=parts.cache,
@@ -101,7 +100,7 @@ def assemble(
         fleet_sync=fleet_sync,
         revocations=revocations,
         counters=parts.counters,
-        events=events,
+        events=assemble_events(settings, revocations, parts.store, key_sources, partial(_key_source, parts), clock),
         clock=clock,
     )
 
