@@ -19,9 +19,11 @@ from auth0_blueprint.cli.inspection.unverified import Unverified, bare_token, ta
 from auth0_blueprint.cli.inspection.values import shown_claim
 from auth0_blueprint.cli.output import json_option, mark, print_json, print_lines, printable, table
 from auth0_blueprint.cli.protection import Protection, protection_of
-from auth0_blueprint.errors import UnavailableError
-from auth0_blueprint.guards.authentication import app_state
+from auth0_blueprint.cli.revocation_facts import document_of, facts_of
+from auth0_blueprint.errors import RevokedTokenError, UnavailableError
+from auth0_blueprint.guards.authentication import AppState, app_state
 from auth0_blueprint.guards.route_requirements import scopes_of_app
+from auth0_blueprint.revocation.index import Revocation
 from auth0_blueprint.settings import Settings
 
 _ROOM_AROUND = 1024  # for what is copied along with a token
@@ -68,10 +70,12 @@ def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool
         content, state.settings, now, trace.error, trace.access_token, requirements, frozenset(scopes)
     )
     mistakes = mistakes_in(inspected)
+    revocations = _revocations_of(state, token, trace)
     if as_json:
-        print_json(_document(content, trace, mistakes))
+        print_json(_document(content, trace, mistakes, revocations))
     else:
         print_lines(_lines(content, trace, mistakes, now))
+        print_lines(_lines_of_revocations(revocations))
     if trace.error is not None:
         raise click.exceptions.Exit(1)
 
@@ -132,7 +136,22 @@ def _verdict(trace: VerificationTrace) -> str:
     return f"{'cannot be decided now' if is_open else 'refused'} ({trace.error.code})"
 
 
-def _document(content: Unverified, trace: VerificationTrace, mistakes: list[FoundMistake]) -> dict[str, Any]:
+def _revocations_of(state: AppState, token: str, trace: VerificationTrace) -> list[Revocation]:
+    """Return the revocations for which the app refuses *token*, if that is why."""
+    if state.revocations is None or trace.access_token is None or not isinstance(trace.error, RevokedTokenError):
+        return []
+    return state.revocations.matching(trace.access_token, token)
+
+
+def _lines_of_revocations(revocations: list[Revocation]) -> Iterator[str]:
+    for revocation in revocations:
+        yield ""
+        yield from facts_of(revocation)
+
+
+def _document(
+    content: Unverified, trace: VerificationTrace, mistakes: list[FoundMistake], revocations: list[Revocation]
+) -> dict[str, Any]:
     error = trace.error
     return {
         "accepted": error is None,
@@ -143,6 +162,7 @@ def _document(content: Unverified, trace: VerificationTrace, mistakes: list[Foun
         "claims": content.claims,
         "steps": [{"step": found.check, "status": found.status, "text": found.text} for found in trace.steps],
         "mistakes": [found._asdict() for found in mistakes],
+        "revocations": [document_of(revocation) for revocation in revocations],
     }
 
 
