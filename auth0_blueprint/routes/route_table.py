@@ -18,7 +18,6 @@ from auth0_blueprint.errors import (
 from auth0_blueprint.routes.admin import ConfigSchema, KeySetsSchema, StatsSchema, config, jwks, refresh, stats
 from auth0_blueprint.routes.events.auth0 import Auth0EventsSchema, auth0_events
 from auth0_blueprint.routes.events.global_revocation import GlobalRevocationSchema, global_token_revocation
-from auth0_blueprint.routes.events.handling import EmptySchema
 from auth0_blueprint.routes.events.logout import LogoutRequestSchema, logout
 from auth0_blueprint.routes.events.security import SecurityErrorSchema, SecurityEventSchema, security_event
 from auth0_blueprint.routes.health import HealthSchema, health, live
@@ -142,7 +141,7 @@ ROUTES = (
         (
             Operation(
                 *("logout", "POST", "A user has logged out (OpenID Connect Back-Channel Logout)"),
-                {200: EmptySchema},
+                {200: None},
                 body=LogoutRequestSchema,
                 body_type=FORM,
                 refusals=(EventRefusedError, KeySetUnavailableError, RevocationUnavailableError),
@@ -157,7 +156,7 @@ ROUTES = (
         (
             Operation(
                 *("security_event", "POST", "A security event token (RFC 8417), by push (RFC 8935)"),
-                {202: EmptySchema, 400: SecurityErrorSchema},
+                {202: None, 400: SecurityErrorSchema},
                 body=SecurityEventSchema,
                 body_type="application/secevent+jwt",
                 refusals=(KeySetUnavailableError, RevocationUnavailableError),
@@ -172,7 +171,7 @@ ROUTES = (
         (
             Operation(
                 *("auth0_events", "POST", "Events or log records of Auth0"),
-                {204: EmptySchema},
+                {204: None},
                 body=Auth0EventsSchema,
                 refusals=(
                     EventRefusedError,
@@ -191,7 +190,7 @@ ROUTES = (
         (
             Operation(
                 *("global_token_revocation", "POST", "An identity provider ends all of a user's tokens"),
-                {204: EmptySchema},
+                {204: None},
                 body=GlobalRevocationSchema,
                 refusals=(
                     EventRefusedError,

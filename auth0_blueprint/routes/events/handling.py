@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from typing import cast
 
 from flask import Response
-from marshmallow import Schema
 
 from auth0_blueprint.errors import Auth0Error
 from auth0_blueprint.guards.authentication import app_state
@@ -15,10 +14,6 @@ from auth0_blueprint.revocation.events.app_events import AppEvents
 from auth0_blueprint.revocation.events.event import Event, Source
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
-
-
-class EmptySchema(Schema):
-    """No body."""
 
 
 def app_events() -> AppEvents:
