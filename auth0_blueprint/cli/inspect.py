@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from werkzeug.routing import RequestRedirect
 
 from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
 from auth0_blueprint.cli.finding import WARN, worst
+from auth0_blueprint.cli.given_token import given_token
 from auth0_blueprint.cli.inspection.inspected_token import InspectedToken
 from auth0_blueprint.cli.inspection.mistakes import FoundMistake, mistakes_in
 from auth0_blueprint.cli.inspection.steps import NOT_REACHED, VerificationTrace, trace_verification
@@ -25,14 +25,6 @@ from auth0_blueprint.guards.authentication import AppState, app_state
 from auth0_blueprint.guards.route_requirements import scopes_of_app
 from auth0_blueprint.revocation.index import Revocation
 from auth0_blueprint.settings import Settings
-
-_ROOM_AROUND = 1024  # for what is copied along with a token
-# The kernel drops the rest of a longer line (Linux, termios(3): 4096 with its end).
-_TERMINAL_LINE = 4095
-_TOO_LONG_FOR_TERMINAL = (
-    f"A terminal line holds at most {_TERMINAL_LINE} characters, so the end of the token may be missing. "
-    "To solve this, put the token into a file and run flask auth0 inspect < FILE."
-)
 
 
 @click.command("inspect", cls=Command, short_help="Say step by step whether this app would accept a token.")
@@ -51,7 +43,7 @@ def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool
     """
     state = app_state()
     # Several words are one token with its scheme, pasted without quotes.
-    token = bare_token(_given(" ".join(words), state.settings.max_token_bytes))
+    token = bare_token(given_token(" ".join(words), state.settings.max_token_bytes, "inspect"))
     if not token:
         raise click.UsageError("No token: pass it as an argument, or on standard input.")
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -78,21 +70,6 @@ def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool
         print_lines(_lines_of_revocations(revocations))
     if trace.error is not None:
         raise click.exceptions.Exit(1)
-
-
-def _given(argument: str, max_bytes: int) -> str:
-    if argument not in {"", "-"}:
-        return argument
-    if sys.stdin is None:  # closed: inspect <&-
-        return ""
-    if not argument and sys.stdin.isatty():
-        text = str(click.prompt("Access token", hide_input=True, err=True, type=str))
-        if len(text) >= _TERMINAL_LINE:
-            click.echo(_TOO_LONG_FOR_TERMINAL, err=True)
-        return text
-    # No more than can matter. Any bytes are accepted, to say what is wrong with them.
-    data = sys.stdin.buffer.read(max_bytes + _ROOM_AROUND)
-    return data.decode("utf-8", "surrogateescape")
 
 
 def _enter_request(app: Flask, path: str, method: str) -> None:

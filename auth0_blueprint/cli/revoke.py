@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
+from auth0_blueprint.cli.given_token import given_token
 from auth0_blueprint.cli.inspection.unverified import bare_token
 from auth0_blueprint.cli.output import print_lines
 from auth0_blueprint.cli.revocation_facts import facts_of
@@ -37,9 +36,12 @@ def command(kind: str, value: str, reason: str | None) -> None:
 
     Exits with 1 if the processes share no revocations, or it could not be stored.
     """
+    max_token_bytes = app_state().settings.max_token_bytes
     if kind == "token":
-        value = _given(value)
-    check_text(value, app_state().settings.max_token_bytes if kind == "token" else 1024, "'VALUE'")
+        if value != "-":
+            raise click.UsageError('A token is read from standard input: use "-" for VALUE.')
+        value = bare_token(given_token("", max_token_bytes, "revoke token -"))
+    check_text(value, max_token_bytes if kind == "token" else 1024, "'VALUE'")
     check_text(reason or "", 500, "'--reason'")
     if not value:
         raise click.BadParameter("must not be empty.", param_hint="'VALUE'")
@@ -56,15 +58,3 @@ def command(kind: str, value: str, reason: str | None) -> None:
             raise CommandError(_NOT_OURS if kind == "token" else _NO_EMAIL_CLAIM) from exc
         notify_command_acted("revoke", f"{made.kind} {made.value}", reason, origin.actor)
     print_lines(facts_of(made))
-
-
-def _given(argument: str) -> str:
-    if argument != "-":
-        raise click.UsageError('A token is read from standard input: use "-" for VALUE.')
-    if sys.stdin is None:  # closed
-        return ""
-    if sys.stdin.isatty():
-        return bare_token(str(click.prompt("Access token", hide_input=True, err=True, type=str)))
-    # No more than can matter; and as much as is needed to see that it is too long.
-    data = sys.stdin.buffer.read(app_state().settings.max_token_bytes + 1024)
-    return bare_token(data.decode("utf-8", "surrogateescape"))
