@@ -105,7 +105,12 @@ def test_a_lift_says_who_lifted_and_may_be_asked_first(fleet: RevokerFleet) -> N
     process = fleet.process()
     made = process.revocations.revoke("subject", "s", "why", EVENT)
     asked: list[Revocation] = []
-    assert process.revocations.lift("subject", "s", ADMIN, lambda one: bool(asked.append(one))) is None
+
+    def refuse(one: Revocation) -> bool:
+        asked.append(one)
+        return False
+
+    assert process.revocations.lift("subject", "s", ADMIN, refuse) is None
     assert (asked, process.revocations.find("subject", "s")) == ([made], made)
     assert process.revocations.lift("subject", "s", ADMIN, lambda one: True) == made
     (kept,) = fleet.process().known or process.known

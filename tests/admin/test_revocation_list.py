@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ CURSOR = "The parameter cursor must be the next_cursor of an earlier answer."
 LIMIT = "The parameter limit must be a whole number from 1 to 200."
 UNKNOWN = "The query has a parameter that this route does not know."
 HOSTILE = "a\r\nX-Forged: 1\x1b[2K\u202e\u2028\0ü\U0001f600<&"
-SENDER = {
+SENDER: dict[str, Any] = {
     "issuer": "https://idp.example/",
     "jwks_url": "https://idp.example/jwks",
     "audience": "https://api.example.com",
@@ -115,7 +116,8 @@ def test_those_of_one_moment_are_told_apart(operator: FlaskClient) -> None:
     index = operator.application.extensions["auth0"].revocations._index
     for kind in ("jti", "subject"):
         index.apply(kind, [(value, (None, 4e9, 1000.25, None, False, None)) for value in "ab"])
-    seen_values, asked = [], {"limit": 1}
+    seen_values: list[tuple[str, str]] = []
+    asked: dict[str, Any] = {"limit": 1}
     for _ in range(4):
         body = listed(operator, **asked)
         seen_values += [(one["kind"], one["value"]) for one in body["revocations"]]
@@ -141,7 +143,8 @@ def test_an_address_is_revoked_looked_up_and_lifted_in_any_case(make_app: AppFac
     """If a setting says which claim of the tokens has it."""
     client = make_app(AUTH0_EVENT_TRANSMITTERS=[SENDER]).test_client()
     operator = as_operator(client, issuer)
-    token = issuer.token(**{SENDER["email_claim"]: "ADA@example.com"})
+    claims: dict[str, Any] = {SENDER["email_claim"]: "ADA@example.com"}
+    token = issuer.token(**claims)
     made = operator.post(REVOCATIONS, json={"email": "Ada@Example.com"})
     assert (made.status_code, made.get_json()["value"]) == (201, "ada@example.com")
     for method, status in (("GET", 401), ("DELETE", 200)):
@@ -162,7 +165,8 @@ def test_any_value_and_reason_are_shown_as_json_and_nowhere_else(operator: Flask
     assert operator.get(made.headers["Location"]).get_json() == made.get_json()
 
 
-POSITION = {"changed_at": 1.5, "kind": "jti", "value": MARK}
+NOT_TEXT: list[Any] = [None, 1, ["jti"]]
+POSITION: dict[str, Any] = {"changed_at": 1.5, "kind": "jti", "value": MARK}
 GOOD = json.dumps(POSITION, separators=(",", ":"))
 WRONG: dict[str, list[Any]] = {
     KIND: [{"kind": value} for value in ("", MARK, "JTI", ["jti", "jti"])],
@@ -179,12 +183,12 @@ WRONG: dict[str, list[Any]] = {
             *("", MARK, "null", "e30", "=", cursor(GOOD) + "=", cursor(GOOD) + "\n", [cursor(GOOD)] * 2, "ü"),
             *(cursor(text) for text in ("[]", "null", "{}", GOOD + " ", GOOD[:-1], b"\xff", "[" * 9999, "1" * 9999)),
             *(
-                cursor(json.dumps({**POSITION, **wrong}, separators=(",", ":")))
-                for wrong in (
-                    *({"changed_at": value} for value in ("1", None, True, [], float("nan"), float("inf"))),
-                    *({"kind": value} for value in (MARK, None, 1, ["jti"])),
-                    *({"value": value} for value in (None, 1, ["a"], "\ud800")),
-                    {"more": 1},
+                cursor(json.dumps({**POSITION, name: wrong}, separators=(",", ":")))
+                for name, wrong in (
+                    *(("changed_at", one) for one in ["1", True, math.nan, math.inf, *NOT_TEXT[::2]]),
+                    *(("kind", one) for one in [MARK, *NOT_TEXT]),
+                    *(("value", one) for one in ["\ud800", *NOT_TEXT]),
+                    ("more", 1),
                 )
             ),
             *(cursor(json.dumps(text)) for text in (POSITION, dict(reversed(POSITION.items())))),

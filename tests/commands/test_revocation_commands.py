@@ -119,8 +119,9 @@ def test_a_token_on_the_command_line_is_refused_and_not_repeated(app: Flask, iss
 
 @pytest.mark.parametrize("wrong", ["expired", "audience", "text", "huge", "bytes"])
 def test_what_is_no_valid_token_cannot_be_revoked(app: Flask, issuer: LocalIssuer, wrong: str) -> None:
-    claims: dict[str, Any] = {"expired": {"expires_in": -60}, "audience": {"aud": "x"}}.get(wrong, {})
-    text = {"text": b"garbage", "huge": b"x" * 99_999, "bytes": b"\xff\xfe"}.get(wrong) or issuer.token(**claims)
+    claims: dict[str, dict[str, Any]] = {"expired": {"expires_in": -60}, "audience": {"aud": "x"}}
+    texts = {"text": b"garbage", "huge": b"x" * 99_999, "bytes": b"\xff\xfe"}
+    text = texts.get(wrong) or issuer.token(**claims[wrong])
     result = revoke(app, "token", "-", input=text)
     assert (result.exit_code, result.stdout) == (1 if wrong in ("expired", "audience", "text") else 2, "")
     assert documents(app) == []
