@@ -157,7 +157,7 @@ def both(index: RevocationIndex, **claims: Any) -> tuple[bool, list[Revocation]]
 def test_the_one_that_matches_is_the_one_that_refuses(kind: str, value: str) -> None:
     """It alone, until it is lifted; of a second that is later, only what names the token itself."""
     index = RevocationIndex(MovableClock(1000), ("email", "mail"))
-    made = Revocation(kind, value, None if kind in ("token", "jti") else 1000, 2000, 1000, "why", False, EVENT)
+    made = Revocation(kind, value, 1000, 2000, 1000, "why", False, EVENT)
     for other in KINDS:
         index.apply(other, [("other", made.entry), ("A@x", made.entry)])
     assert both(index) == (False, [])

@@ -20,7 +20,7 @@ from auth0_blueprint.cli.inspection.values import shown_claim
 from auth0_blueprint.cli.output import json_option, mark, print_json, print_lines, printable, table
 from auth0_blueprint.cli.protection import Protection, protection_of
 from auth0_blueprint.cli.revocation_facts import document_of, facts_of
-from auth0_blueprint.errors import RevokedTokenError, UnavailableError
+from auth0_blueprint.errors import UnavailableError
 from auth0_blueprint.guards.authentication import AppState, app_state
 from auth0_blueprint.guards.route_requirements import scopes_of_app
 from auth0_blueprint.revocation.index import Revocation
@@ -114,8 +114,8 @@ def _verdict(trace: VerificationTrace) -> str:
 
 
 def _revocations_of(state: AppState, token: str, trace: VerificationTrace) -> list[Revocation]:
-    """Return the revocations for which the app refuses *token*, if that is why."""
-    if state.revocations is None or trace.access_token is None or not isinstance(trace.error, RevokedTokenError):
+    """Return the revocations for which the app refuses *token*."""
+    if state.revocations is None or trace.access_token is None:
         return []
     return state.revocations.matching(trace.access_token, token)
 

@@ -6,7 +6,9 @@ A new route is a view in a module of its concern and a row here.
 from __future__ import annotations
 
 from auth0_blueprint.errors import (
+    AmbiguousHeaderError,
     EventRefusedError,
+    InvalidHeaderError,
     InvalidRequestError,
     KeySetUnavailableError,
     MissingCredentialsError,
@@ -195,6 +197,8 @@ ROUTES = (
                 refusals=(
                     EventRefusedError,
                     MissingCredentialsError,
+                    InvalidHeaderError,
+                    AmbiguousHeaderError,
                     UnauthorizedSenderError,
                     KeySetUnavailableError,
                     RevocationUnavailableError,
