@@ -52,13 +52,22 @@ def form_body(schema: Schema) -> dict[str, Any]:
 
 
 def _body() -> bytes:
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise InvalidRequestError("too_large")
+    return body_within(MAX_BODY_BYTES)
+
+
+def body_within(max_bytes: int, refusal: type[InvalidRequestError] = InvalidRequestError) -> bytes:
+    """Return the body of the request.
+
+    Raises:
+        InvalidRequestError: a *refusal*: it is longer than *max_bytes*. No more than that is read.
+    """
+    if (request.content_length or 0) > max_bytes:
+        raise refusal("too_large")
     # One byte more shows whether the body is too long: without a Content-Length, reading just stops at the limit.
-    request.max_content_length = MAX_BODY_BYTES + 1
+    request.max_content_length = max_bytes + 1
     body = request.get_data(cache=True, parse_form_data=False)
-    if len(body) > MAX_BODY_BYTES:
-        raise InvalidRequestError("too_large")
+    if len(body) > max_bytes:
+        raise refusal("too_large")
     return body
 
 

@@ -6,7 +6,9 @@ A new route is a view in a module of its concern and a row here.
 from __future__ import annotations
 
 from auth0_blueprint.errors import (
+    AmbiguousHeaderError,
     EventRefusedError,
+    InvalidHeaderError,
     InvalidRequestError,
     KeySetUnavailableError,
     MissingCredentialsError,
@@ -169,6 +171,8 @@ ROUTES = (
                 refusals=(
                     EventRefusedError,
                     MissingCredentialsError,
+                    InvalidHeaderError,
+                    AmbiguousHeaderError,
                     UnauthorizedSenderError,
                     RevocationUnavailableError,
                 ),

@@ -31,8 +31,13 @@ def handle(source: Source, read: Callable[[], Iterable[Event]]) -> None:
         for event in read():
             app_events().receiver.handle(event)
     except Auth0Error as exc:
-        logger.warning("refused an event (%s): %s", source, exc.reason)
+        log_refusal(source, exc)
         raise
+
+
+def log_refusal(source: Source, refusal: Auth0Error) -> None:
+    """Tell the operator that an event was refused."""
+    logger.warning("refused an event (%s): %s", source, refusal.reason)
 
 
 def empty(status: int) -> Response:
