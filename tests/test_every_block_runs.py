@@ -41,6 +41,8 @@ ROUTES = By("commands/test_command_line_document.py", "test_the_table_of_routes_
 INSPECT = By("commands/test_command_line_document.py", "test_what_is_shown_of_a_token_is_what_is_printed")
 PROXY = By("system/test_behind_a_proxy.py", "test_a_proof_names_the_address_that_the_client_knows")
 INJECTED = By("test_outgoing_network.py", "test_truststore_is_used_where_it_is_injected")
+LOGOUT = By("events/test_event_pages.py", "test_the_lines_on_back_channel_logout_get_the_answers_shown")
+UNIVERSAL = By("events/test_event_pages.py", "test_the_lines_on_universal_logout_get_the_answers_shown")
 RECIPES = By("test_testing_document.py", "test_every_recipe_passes_under_pytest")
 
 #: page, section and language of the blocks that cannot run here; the test that runs them, or why none does.
@@ -59,6 +61,7 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
         "events/test_auth0_events_page.py", "test_the_curl_lines_get_the_answers_that_the_page_shows"
     ),
     ("docs/how-to/auth0-events.md", "Answers, and what Auth0 does next", "console"): "it needs a tenant",
+    ("docs/how-to/backchannel-logout.md", "Try it", "console"): LOGOUT,
     ("docs/how-to/behind-a-proxy.md", "Several: `ProxyFix` and `TRUSTED_HOSTS`", "nginx"): PROXY,
     ("docs/how-to/outgoing-network.md", "Certificate authorities", "python"): INJECTED,
     ("docs/how-to/redis.md", "Share through Redis", "console"): INSTALLS,
@@ -73,6 +76,8 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
         "javascript",
     ): "it needs a browser; the same is sent by a Python client",
     ("docs/how-to/sockets.md", "Browsers", "javascript"): "it needs a browser; the same is sent by a Python client",
+    ("docs/how-to/universal-logout.md", "Users named by email", "javascript"): "Auth0 runs it, in the tenant",
+    ("docs/how-to/universal-logout.md", "Try it", "console"): UNIVERSAL,
     ("docs/metrics.md", "Several processes", "console"): "test_metrics_of_workers.py starts gunicorn in its own way",
     ("docs/metrics.md", "Alert rules", "yaml"): By("test_metrics.py", "test_every_alert_is_whole"),
     ("docs/mtls.md", "nginx in front of gunicorn", "nginx"): OWN_WAY,

@@ -181,7 +181,8 @@ class World:
         if not self.freezes:
             return self.clock.move(outcome.takes_seconds)
         freeze = self.freezes.pop(0)
-        for name in freeze.clocks:
+        # In a fleet the wall clock never stands still: of a copy it alone says how old it is.
+        for name in {*freeze.clocks, "now"} if self.is_sharing else freeze.clocks:
             setattr(self.clock, name, getattr(self.clock, name) + freeze.seconds)
         return self.disturb()
 

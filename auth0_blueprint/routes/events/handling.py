@@ -8,7 +8,7 @@ from typing import cast
 
 from flask import Response
 
-from auth0_blueprint.errors import Auth0Error
+from auth0_blueprint.errors import Auth0Error, EventRefusedError
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.revocation.events.app_events import AppEvents
 from auth0_blueprint.revocation.events.event import Event, Source
@@ -37,7 +37,9 @@ def handle(source: Source, read: Callable[[], Iterable[Event]]) -> None:
 
 def log_refusal(source: Source, refusal: Auth0Error) -> None:
     """Tell the operator that an event was refused."""
-    logger.warning("refused an event (%s): %s", source, refusal.reason)
+    # Who sends a bad JWT learns no more; the operator does.
+    cause = refusal.__cause__ if isinstance(refusal.__cause__, EventRefusedError) else refusal
+    logger.warning("refused an event (%s): %s", source, cause.reason)
 
 
 def empty(status: int) -> Response:
