@@ -17,9 +17,11 @@ from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.verification.access_token import AccessToken
 
 KINDS = ("token", "jti", "subject", "client_id", "session", "organization", "email")
+#: Where a change may come from: an admin, the command line, or an event.
+SOURCES = ("admin", "command", "logout", "security", "auth0", "global-token-revocation")
 
 # Where a token names what a kind is about, besides its subject.
-_CLAIMS_OF_KIND = (("client_id", ("client_id", "azp")), ("session", ("sid",)), ("organization", ("org_id",)))
+_CLAIMS_OF_KIND = (("client_id", ("client_id", "azp")), ("organization", ("org_id",)))
 
 #: What expires within the same stretch of time is forgotten together, so that nothing is ever searched for.
 _BUCKET_SECONDS = 600
@@ -29,10 +31,9 @@ class Origin(NamedTuple):
     """Where a change came from.
 
     Attributes:
-        source: ``admin``, ``command``, or what kind of event: ``logout``, ``security``, ``auth0``,
-            ``global-token-revocation``.
+        source: one of `SOURCES`; a later release may have more.
         event_id: the ``jti`` or ``id`` of the event.
-        actor: who: the subject of the admin's token, or the issuer that sent the event.
+        actor: who: the subject of the admin's token, the user who ran the command, or the issuer that sent the event.
     """
 
     source: str
@@ -49,11 +50,17 @@ def token_digest(token: str) -> str:
     return hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
 
 
+def canonical_value(kind: str, value: str) -> str:
+    """Return *value* as revocations of *kind* have it: email addresses in lower case."""
+    return value.lower() if kind == "email" else value
+
+
 class Revocation(NamedTuple):
     """What is revoked, or no longer.
 
     Attributes:
-        kind: ``token``, ``jti``, ``subject``, ``client_id``, ``session`` (``sid``), ``organization`` (``org_id``), or
+        kind: ``token``, ``jti``, ``subject``, ``client_id``, ``session`` (``sid``, or the claim of
+            ``AUTH0_SESSION_CLAIM``), ``organization`` (``org_id``), or
             ``email``: a claim that a sender of events is configured with.
         value: the token's digest, or the claim.
         issued_up_to: the last second (Unix time) whose tokens are revoked; ``None`` for ``token`` and ``jti``.
@@ -77,6 +84,18 @@ class Revocation(NamedTuple):
     def entry(self) -> Entry:
         """What is kept under kind and value."""
         return self[2:]
+
+
+def joined_reason(known: Revocation, reason: str | None, origin: Origin | None) -> str | None:
+    """Return why a value is revoked for which *known* is in force, and which *origin* revokes for *reason* as well.
+
+    What undoes one of several reasons must not undo the others, so all of them are named.
+    """
+    who, known_who = (None if one is None else (one.source, one.actor) for one in (origin, known.origin))
+    if (known_who, known.reason) == (who, reason):
+        return reason
+    added, earlier = reason or "revoked", (known.reason or "revoked").split("; ")
+    return "; ".join(earlier if len(earlier) > 1 and added in earlier else [*earlier, added])
 
 
 def outranks(entry: Entry, other: Entry) -> bool:
@@ -103,14 +122,18 @@ class RevocationIndex:
     Args:
         clock: tells the time.
         email_claims: the claims that hold the user's email address, for the kind ``email``.
+        session_claim: the claim that holds the id of the session, for the kind ``session``.
 
     Attributes:
         entries: by kind, then by value; read without a lock.
         in_force: how many are in force, or were until they expired a few minutes ago.
     """
 
-    def __init__(self, clock: Clock = SYSTEM_CLOCK, email_claims: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, clock: Clock = SYSTEM_CLOCK, email_claims: tuple[str, ...] = (), session_claim: str = "sid"
+    ) -> None:
         self._clock = clock
+        self._claims = (*_CLAIMS_OF_KIND, ("session", (session_claim,)))
         self._email_claims = email_claims
         self.entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self.in_force: int = 0
@@ -190,7 +213,7 @@ class RevocationIndex:
             return True
         if any(
             _is_in_force(entries[kind].get(_text(access_token.get(claim))), issued_at)
-            for kind, claims in _CLAIMS_OF_KIND
+            for kind, claims in self._claims
             if entries[kind]
             for claim in claims  # both, where a token names its client twice: neither may hide the other
         ):
@@ -199,6 +222,22 @@ class RevocationIndex:
         return bool(emails) and any(
             _is_in_force(emails.get(_text(access_token.get(claim)).lower()), issued_at) for claim in self._email_claims
         )
+
+    def matching(self, access_token: AccessToken, digest: str) -> list[Revocation]:
+        """Return all for which `is_revoked` refuses *access_token*, whose `token_digest` is *digest*; the newest first.
+
+        For people who ask why: requests ask `is_revoked`, which stops at the first.
+        """
+        named = [("token", digest), ("jti", access_token.token_id), ("subject", access_token.subject)]
+        named += [(kind, access_token.get(claim)) for kind, claims in _CLAIMS_OF_KIND for claim in claims]
+        named += [("email", _text(access_token.get(claim)).lower()) for claim in self._email_claims]
+        issued_at = math.floor(access_token["iat"])
+        found: list[Revocation] = []
+        for kind, value in dict.fromkeys((kind, _text(value)) for kind, value in named):
+            entry = self.entries[kind].get(value)
+            if entry is not None and _is_in_force(entry, None if kind in ("token", "jti") else issued_at):
+                found.append(Revocation(kind, value, *entry))
+        return sorted(found, key=lambda one: one.changed_at, reverse=True)
 
     def newest(
         self,
@@ -218,6 +257,7 @@ class RevocationIndex:
             prefix: only those whose value begins so.
             before: only those that come after this one in the order: its time of change, kind and value.
         """
+        prefix = prefix if kind is None else canonical_value(kind, prefix)
         found = (
             one
             for one in self

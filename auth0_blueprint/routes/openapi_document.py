@@ -18,6 +18,7 @@ from auth0_blueprint.guards.requirements import Requirement
 from auth0_blueprint.revocation.index import KINDS
 from auth0_blueprint.routes.access import requirements_of, route_of
 from auth0_blueprint.routes.events.auth0 import MAX_RECORDS, Auth0EventsSchema
+from auth0_blueprint.routes.events.security import SecurityEventSchema
 from auth0_blueprint.routes.revocations import RevocationRequestSchema
 from auth0_blueprint.routes.route_row import JSON, Operation, Route
 from auth0_blueprint.settings import Settings
@@ -50,6 +51,11 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
 _MORE_OF_SCHEMA: dict[type[Schema], dict[str, Any]] = {
     RevocationRequestSchema: {"oneOf": [{"required": [kind]} for kind in KINDS]},
     Auth0EventsSchema: {"type": ["object", "array"], "items": {"type": "object"}, "maxItems": MAX_RECORDS},
+}
+
+#: What is text, and no JSON.
+_TEXTS: dict[type[Schema], dict[str, Any]] = {
+    SecurityEventSchema: {"type": "string", "description": "the compact serialization of the signed token"},
 }
 
 
@@ -121,6 +127,9 @@ def _described(operation: Operation, route: Route, parameters: list[str], settin
             {"name": name, "in": "path", "required": True, **_PARAMETERS.get(name, {"schema": {"type": "string"}})}
             for name in parameters
         ]
+    if operation.query is not None:
+        # apispec makes a parameter of each field.
+        described.setdefault("parameters", []).append({"in": "query", "schema": operation.query})
     if operation.body is not None:
         described["requestBody"] = {"required": True, "content": {operation.body_type: {"schema": operation.body}}}
     return described
@@ -176,6 +185,10 @@ def _headers(status: int) -> dict[str, Any]:
 
 
 def _complete(component: dict[str, Any], schema: type[Schema]) -> None:
+    if schema in _TEXTS:
+        component.clear()
+        component.update(_TEXTS[schema])
+        return
     # apispec's versions differ on whether other members are allowed.
     component["additionalProperties"] = schema().unknown != RAISE
     component.update(_MORE_OF_SCHEMA.get(schema, {}))

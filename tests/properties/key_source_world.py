@@ -207,11 +207,11 @@ class World:
         self.publications.append(publication)
         return publication
 
-    def plant(self, key_ids: frozenset[str], seconds_ago: float, given_age: float) -> None:
+    def plant(self, key_ids: frozenset[str], seconds_ago: float) -> None:
         """Let another process share what it has fetched some time ago."""
-        publication = self.note(key_ids, seconds_ago, given_age)
+        publication = self.note(key_ids, seconds_ago)
         self.disturb()
-        self.shared().write(SharedEntry(document(*sorted(key_ids)).decode(), publication.wall, given_age))
+        self.shared().write(SharedEntry(document(*sorted(key_ids)).decode(), publication.wall))
 
     def age(self, publication: Publication) -> float:
         """Return the age that says what may be done with it, by the faster clock."""

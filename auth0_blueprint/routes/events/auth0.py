@@ -15,7 +15,7 @@ from auth0_blueprint.jose import strict_json
 from auth0_blueprint.revocation.events.cloud_event import read_cloud_event
 from auth0_blueprint.revocation.events.event import Event
 from auth0_blueprint.revocation.events.log_record import is_log_record, read_log_record
-from auth0_blueprint.routes.bodies import body_within
+from auth0_blueprint.routes.bodies import whole_body
 from auth0_blueprint.routes.events.handling import empty, handle, log_refusal
 from auth0_blueprint.verification.credentials import scheme_and_token
 
@@ -85,7 +85,7 @@ def _check_secret() -> None:
 
 def _items() -> list[Any]:
     """Return what the body has, in any of Auth0's forms; the media type is what somebody has typed in at Auth0."""
-    body = body_within(MAX_BODY_BYTES, EventRefusedError)
+    body = whole_body(EventRefusedError, MAX_BODY_BYTES)
     try:
         items = strict_json.loads_records(body)
     except strict_json.StrictJSONError as exc:
