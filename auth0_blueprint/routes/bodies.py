@@ -65,9 +65,7 @@ def _single_values(values: MultiDict[str, str]) -> dict[str, Any]:
     return {name: found[0] if len(found) == 1 else found for name, found in values.lists()}
 
 
-def whole_body(
-    refusal: type[InvalidRequestError] = InvalidRequestError, max_bytes: int = MAX_BODY_BYTES
-) -> bytes:
+def whole_body(refusal: type[InvalidRequestError] = InvalidRequestError, max_bytes: int = MAX_BODY_BYTES) -> bytes:
     """Return the body of the request as it was sent.
 
     Raises:
