@@ -65,18 +65,18 @@ def _single_values(values: MultiDict[str, str]) -> dict[str, Any]:
     return {name: found[0] if len(found) == 1 else found for name, found in values.lists()}
 
 
-def whole_body(refusal: type[InvalidRequestError] = InvalidRequestError) -> bytes:
+def whole_body(refusal: type[InvalidRequestError] = InvalidRequestError, max_bytes: int = MAX_BODY_BYTES) -> bytes:
     """Return the body of the request as it was sent.
 
     Raises:
-        InvalidRequestError: it is larger than a route accepts: a *refusal*.
+        InvalidRequestError: it is larger than *max_bytes*: a *refusal*.
     """
-    if (request.content_length or 0) > MAX_BODY_BYTES:
+    if (request.content_length or 0) > max_bytes:
         raise refusal("too_large")
     # One byte more shows whether the body is too long: without a Content-Length, reading just stops at the limit.
-    request.max_content_length = MAX_BODY_BYTES + 1
+    request.max_content_length = max_bytes + 1
     body = request.get_data(cache=True, parse_form_data=False)
-    if len(body) > MAX_BODY_BYTES:
+    if len(body) > max_bytes:
         raise refusal("too_large")
     return body
 

@@ -178,6 +178,8 @@ ROUTES = (
                 refusals=(
                     EventRefusedError,
                     MissingCredentialsError,
+                    InvalidHeaderError,
+                    AmbiguousHeaderError,
                     UnauthorizedSenderError,
                     RevocationUnavailableError,
                 ),

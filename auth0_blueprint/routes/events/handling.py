@@ -31,10 +31,15 @@ def handle(source: Source, read: Callable[[], Iterable[Event]]) -> None:
         for event in read():
             app_events().receiver.handle(event)
     except Auth0Error as exc:
-        # Who sends a bad JWT learns no more; the operator does.
-        cause = exc.__cause__ if isinstance(exc.__cause__, EventRefusedError) else exc
-        logger.warning("refused an event (%s): %s", source, cause.reason)
+        log_refusal(source, exc)
         raise
+
+
+def log_refusal(source: Source, refusal: Auth0Error) -> None:
+    """Tell the operator that an event was refused."""
+    # Who sends a bad JWT learns no more; the operator does.
+    cause = refusal.__cause__ if isinstance(refusal.__cause__, EventRefusedError) else refusal
+    logger.warning("refused an event (%s): %s", source, cause.reason)
 
 
 def empty(status: int) -> Response:
