@@ -7,18 +7,13 @@ from collections.abc import Callable, Iterable
 from typing import cast
 
 from flask import Response
-from marshmallow import Schema
 
-from auth0_blueprint.errors import Auth0Error
+from auth0_blueprint.errors import Auth0Error, EventRefusedError
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.revocation.events.app_events import AppEvents
 from auth0_blueprint.revocation.events.event import Event, Source
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
-
-
-class EmptySchema(Schema):
-    """No body."""
 
 
 def app_events() -> AppEvents:
@@ -36,7 +31,9 @@ def handle(source: Source, read: Callable[[], Iterable[Event]]) -> None:
         for event in read():
             app_events().receiver.handle(event)
     except Auth0Error as exc:
-        logger.warning("refused an event (%s): %s", source, exc.reason)
+        # Who sends a bad JWT learns no more; the operator does.
+        cause = exc.__cause__ if isinstance(exc.__cause__, EventRefusedError) else exc
+        logger.warning("refused an event (%s): %s", source, cause.reason)
         raise
 
 
