@@ -22,7 +22,7 @@ _CHECK_WIDTH = len("discovery")
 @click.command("doctor", cls=Command, short_help="Check settings, issuer, clock and cache.")
 @json_option
 def command(as_json: bool) -> None:
-    """Check settings, DNS, TLS, key set, clock, senders of events and cache: a line each, with a remedy for each problem.
+    """Check settings, DNS, TLS, key set, clock, senders of events and cache: a line each, with a remedy for problems.
 
     Also works when the app cannot start, and then says why. Exits with 1 if a check fails; with 0 on warnings only.
     """
