@@ -153,9 +153,10 @@ class Revocations:
             return None
         self._sync()
         known = self._index.find(kind, value)
-        if known is not None and known.issued_up_to is not None and known.issued_up_to >= issued_up_to:
+        if known is not None and (known.issued_up_to is None or known.issued_up_to >= issued_up_to):
             return None
-        return self._change(Revocation(kind, value, issued_up_to, expires_at, now, reason, origin=origin))
+        bound = None if kind == "jti" else issued_up_to
+        return self._change(Revocation(kind, value, bound, expires_at, now, reason, origin=origin))
 
     def newest(self, limit: int, **filters: Any) -> list[Revocation]:
         """Return revocations in force, the newest first: see `RevocationIndex.newest`."""
