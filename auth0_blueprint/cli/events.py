@@ -169,6 +169,8 @@ def _refused(kind: Source, answer: Answer) -> str:
         return f"refused: {said}"
     if answer.status // 100 == 3:
         return "redirected, which senders do not follow: use the URL that it leads to"
+    if answer.status // 100 == 5:
+        return "the app has failed, or the proxy in front of it: see their logs"
     if answer.status == 404:
         return f"there is no such route: check the URL, and that the app there has {SETTINGS[kind]}"
     return "this is not the answer of the app: check the URL, and the proxy in front of the app"
