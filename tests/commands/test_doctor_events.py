@@ -44,7 +44,7 @@ def test_without_senders_nothing_is_said(app: Flask) -> None:
     [
         (respond(body=document("a")), "ok", "security: 1 usable from http://127.0.0.1:"),
         (respond("404 Not Found"), "fail", "security: HTTP status 404 from http://127.0.0.1:"),
-        (respond(body=b'{"keys": []}'), "fail", "security: the key set contains no keys"),
+        (respond(body=b'{"keys": []}'), "fail", "security: the key set holds no usable "),
     ],
 )
 def test_the_keys_of_another_sender_are_fetched(make_app: AppFactory, answer: Answer, status: str, text: str) -> None:
