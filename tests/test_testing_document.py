@@ -44,7 +44,7 @@ def test_every_recipe_passes_under_pytest(project: Path) -> None:
     blocks = [block for block in python_blocks(PAGE) if block.title not in {UNITTEST, AT_IMPORT}]
     write(project, "test_yours.py", blocks)
     said = run(project, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", f"--rootdir={project}")
-    parametrized = 4 + 1  # one with five sets of claims, one with two events
+    parametrized = 4  # the one with five sets of claims
     assert f"{sum(block.code.count('def test_') for block in blocks) + parametrized} passed" in said
 
 
