@@ -85,8 +85,9 @@ def test_routes_that_clients_reach_are_fine_wherever_they_are(make_app: AppFacto
 def test_a_route_that_senders_do_not_reach_is_a_warning_with_a_remedy(
     make_app: AppFactory, answer: str | None, text: str
 ) -> None:
-    """Also where a proxy answers with the statuses that the package has."""
-    server = RawServer(respond(answer or "", b'{"error": "invalid_request", "error_description": "Bad."}'))
+    """Also where a proxy answers with the statuses that the package has, or an app without such senders."""
+    said = b"Not found." if "404" in (answer or "") else b"Bad."
+    server = RawServer(respond(answer or "", b'{"code": "not_found", "error_description": "%s"}' % said))
     with in_background(server):
         if answer is None:
             server.socket.close()
