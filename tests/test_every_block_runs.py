@@ -40,6 +40,7 @@ COMMANDS = By("commands/test_command_line_document.py", "test_what_is_shown_is_w
 ROUTES = By("commands/test_command_line_document.py", "test_the_table_of_routes_is_that_of_the_guide_and_a_route_more")
 INSPECT = By("commands/test_command_line_document.py", "test_what_is_shown_of_a_token_is_what_is_printed")
 REVOKED = By("commands/test_command_line_document.py", "test_what_is_shown_of_revocations_is_what_is_printed")
+EVENTS = By("commands/test_command_line_document.py", "test_what_is_shown_of_events_is_what_is_sent_and_said")
 PROXY = By("system/test_behind_a_proxy.py", "test_a_proof_names_the_address_that_the_client_knows")
 STREAM = By("events/test_security_events_page.py", "test_the_curl_lines_set_up_a_stream")
 INJECTED = By("test_outgoing_network.py", "test_truststore_is_used_where_it_is_injected")
@@ -54,6 +55,7 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
     ("docs/admin.md", "The routes", "console"): CURL,
     ("docs/command-line.md", "What all of them have in common", "console"): "test_command_errors.py has many",
     ("docs/command-line.md", "doctor", "console"): COMMANDS,
+    ("docs/command-line.md", "events", "console"): EVENTS,
     ("docs/command-line.md", "inspect", "console"): INSPECT,
     ("docs/command-line.md", "jwks", "console"): COMMANDS,
     ("docs/command-line.md", "revocations", "console"): REVOKED,

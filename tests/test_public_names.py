@@ -45,8 +45,10 @@ PUBLIC = {
     "auth0_blueprint.metrics": ["instrument"],
     "auth0_blueprint.settings": ["EffectiveSetting", "Settings", "load_settings"],
     "auth0_blueprint.signals": SIGNALS,
-    "auth0_blueprint.testing": ["ClientCertificate", "DPoPKey", "LocalIssuer", "bearer_client"],
-}
+    "auth0_blueprint.testing": [
+        "ClientCertificate", "DPoPKey", "LocalIssuer", "bearer_client", "cloud_event", "log_record",
+    ],
+}  # fmt: skip
 
 #: Modules that are run, not imported.
 RUN = {"auth0_blueprint.testing.demo"}
@@ -89,7 +91,7 @@ def test_the_entry_point_of_flask_loads_the_commands() -> None:
     assert isinstance(group, click.Group)
     assert group.name == "auth0"
     names = group.list_commands(click.Context(group))
-    assert names == ["demo", "doctor", "inspect", "jwks", "routes", "token"]
+    assert names == ["demo", "doctor", "events", "inspect", "jwks", "routes", "token"]
     assert all(group.get_command(click.Context(group), name) is not None for name in names)
 
 
