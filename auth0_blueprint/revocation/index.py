@@ -176,6 +176,11 @@ class RevocationIndex:
         entry = self.entries.get(kind, {}).get(value)
         return None if entry is None or entry[4] or entry[1] <= self._clock.time() else Revocation(kind, value, *entry)
 
+    def latest(self, kind: str, value: str) -> Revocation | None:
+        """Return the last change about *value*, also one that lifted its revocation."""
+        entry = self.entries[kind].get(value)
+        return None if entry is None else Revocation(kind, value, *entry)
+
     def is_revoked(self, access_token: AccessToken, digest: Callable[[], str]) -> bool:
         """Tell whether *access_token* is revoked. *digest* returns its `token_digest`; called only if needed."""
         entries = self.entries

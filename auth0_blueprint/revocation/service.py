@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import RevocationUnavailableError, RevokedTokenError
 from auth0_blueprint.revocation.index import Origin, Revocation, RevocationIndex, token_digest
+from auth0_blueprint.revocation.joining import joined
 from auth0_blueprint.revocation.previous_log import PreviousLog
 from auth0_blueprint.revocation.shared_set import SharedSet
 from auth0_blueprint.sharing.fleet_sync import FleetSync, FollowUp
@@ -75,6 +76,8 @@ class Revocations:
         on_changed: Callable[[], Callable[[Revocation], None] | None] = lambda: None,
     ) -> None:
         self._index = index
+        #: What this process last heard about a kind and value.
+        self.latest: Callable[[str, str], Revocation | None] = index.latest
         self._shared_set = shared_set
         self._fleet_sync = fleet_sync
         self._previous_log = previous_log
@@ -141,21 +144,24 @@ class Revocations:
         """Revoke the tokens issued up to *moment* (Unix time) or now, whichever is earlier.
 
         Returns:
-            the revocation; ``None`` if they were revoked already, or have all expired: nothing was changed then.
+            the revocation; ``None`` if they were revoked already, or have all expired: nothing was changed then. Its
+            reason ends with ``(among others)`` if tokens were revoked already by somebody else, or for another reason.
 
         Raises:
             RevocationUnavailableError: the store cannot be reached.
         """
         now = self._clock.time()
-        issued_up_to = math.floor(min(moment, now))
+        moment = min(moment, now)
+        issued_up_to = math.floor(moment)
         expires_at = issued_up_to + 1 + self._max_lifetime_seconds + self._leeway_seconds
         if expires_at <= now:
             return None
         self._sync()
+        # As if made at that moment: of two that two processes make at once, the one that reaches further counts.
+        revocation = Revocation(kind, value, issued_up_to, expires_at, moment, reason, origin=origin)
         known = self._index.find(kind, value)
-        if known is not None and known.issued_up_to is not None and known.issued_up_to >= issued_up_to:
-            return None
-        return self._change(Revocation(kind, value, issued_up_to, expires_at, now, reason, origin=origin))
+        counting = revocation if known is None else joined(known, revocation)
+        return None if counting == known else self._change(counting)
 
     def newest(self, limit: int, **filters: Any) -> list[Revocation]:
         """Return revocations in force, the newest first: see `RevocationIndex.newest`."""

@@ -6,15 +6,19 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import cast
 
-from flask import Response
+from flask import Flask, Response, current_app
 from marshmallow import Schema
 
 from auth0_blueprint.errors import Auth0Error
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.revocation.events.app_events import AppEvents
-from auth0_blueprint.revocation.events.event import Event, Source
+from auth0_blueprint.revocation.events.event import Event, Outcome, Source
+from auth0_blueprint.signals import event_handled, event_refused
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
+
+#: One event may name several subjects, each of them long.
+MAX_LOGGED_EFFECTS = 5
 
 
 class EmptySchema(Schema):
@@ -34,10 +38,39 @@ def handle(source: Source, read: Callable[[], Iterable[Event]]) -> None:
     """
     try:
         for event in read():
-            app_events().receiver.handle(event)
+            _notify_handled(event, app_events().receiver.handle(event))
     except Auth0Error as exc:
+        app_state().counters.count_event_refused(source, exc.reason)
         logger.warning("refused an event (%s): %s", source, exc.reason)
+        event_refused.send(_app(), source=source, code=exc.code, reason=exc.reason)
         raise
+
+
+def _notify_handled(event: Event, outcome: Outcome) -> None:
+    app_state().counters.count_event(event.source, outcome.name)
+    logger.log(
+        # What ends somebody's tokens is part of the audit trail, as an admin's revocation is.
+        logging.WARNING if outcome.effects else logging.INFO,
+        "event %s (%s) from %s by %s: %s%s",
+        # ascii() escapes whatever could end a line or hide something in it.
+        *(ascii(text)[:300] for text in (event.type, event.id, event.sender)),
+        event.source,
+        outcome.name.replace("_", " "),
+        "".join(f", {kind} {ascii(value)[:300]}" for kind, value in outcome.effects[:MAX_LOGGED_EFFECTS]),
+    )
+    event_handled.send(
+        _app(),
+        source=event.source,
+        sender=event.sender,
+        type=event.type,
+        event_id=event.id,
+        outcome=outcome.name,
+        effects=outcome.effects,
+    )
+
+
+def _app() -> Flask:
+    return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
 
 
 def empty(status: int) -> Response:
