@@ -397,7 +397,9 @@ class EventRefusedError(InvalidRequestError):
 
     descriptions: ClassVar[dict[str, str]] = {
         "not_form": "The request must have a form with exactly one logout_token.",
+        "logout_token": "The form must have the field logout_token exactly once.",
         "not_json": "The body of the request must be JSON, and an acceptable one.",
+        "sub_id": "The field sub_id must be a subject identifier, as a JSON object.",
         "not_set": "The request must have a security event token, and the media type application/secevent+jwt.",
         "too_large": "The body of the request is larger than this API accepts.",
         "malformed": "The event is not a well-formed signed JWT.",

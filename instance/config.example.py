@@ -47,6 +47,13 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_REVOCATION_MAX_STALE = 60  # seconds
 # AUTH0_REVOCATION_ON_ERROR = "allow"
 
+# Who may send events that end tokens: back-channel logout of these applications, transmitters of security events,
+# Auth0's event and log streams (with a secret of 32 characters or more), identity providers with Universal Logout.
+# AUTH0_LOGOUT_CLIENT_IDS = []
+# AUTH0_EVENT_TRANSMITTERS = []  # dictionaries with issuer, jwks_url and audience: see docs/how-to/security-events.md
+# AUTH0_EVENT_SECRETS = []
+# AUTH0_GLOBAL_REVOCATION = []  # the same: see docs/how-to/universal-logout.md
+
 # The routes for operators, and who may introspect tokens.
 # AUTH0_ADMIN = True
 # AUTH0_INTROSPECTION_SCOPE = "introspect:tokens"

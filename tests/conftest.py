@@ -24,6 +24,16 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # for wsgi.py
 
 AppFactory = Callable[..., Flask]
 
+_SENDER = {"issuer": "https://idp.example/", "jwks_url": "https://idp.example/jwks", "audience": ["https://api"]}
+
+#: Senders for each of the routes for events.
+EVENT_SETTINGS: dict[str, Any] = {
+    "AUTH0_LOGOUT_CLIENT_IDS": ["web"],
+    "AUTH0_EVENT_TRANSMITTERS": [_SENDER],
+    "AUTH0_EVENT_SECRETS": ["a secret of the webhooks, long enough"],
+    "AUTH0_GLOBAL_REVOCATION": [_SENDER],
+}
+
 WITH_SERVERS = ("tests/fleet/", "tests/integration/", "tests/test_unread_bodies.py", "tests/test_sockets.py")
 
 

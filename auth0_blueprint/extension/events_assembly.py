@@ -16,7 +16,8 @@ from auth0_blueprint.settings.event_senders import EventSender
 from auth0_blueprint.sharing.shared_store import SharedStore
 
 # RFC 7515 §4.1.9: a type without a slash is short for the one below ``application/``.
-_LOGOUT_TYPES = frozenset({"logout+jwt", "application/logout+jwt", None})
+# Auth0 writes ``JWT`` into logout tokens; their claims tell them from access tokens and ID tokens.
+_LOGOUT_TYPES = frozenset({"logout+jwt", "application/logout+jwt", "jwt", "application/jwt", None})
 _SECURITY_TYPES = frozenset({"secevent+jwt", "application/secevent+jwt"})
 _REVOCATION_TYPES = frozenset({"global-token-revocation+jwt", "application/global-token-revocation+jwt"})
 
@@ -50,12 +51,15 @@ def assemble_events(
         keys = key_sources[sender.issuer] if own else made[sender.jwks_url]
         return Issuer(keys, frozenset(sender.audience), tuple(ALGORITHMS))
 
-    def verifier(issuers: Mapping[str, Issuer], types: frozenset[str | None]) -> EventTokenVerifier:
+    def verifier(
+        issuers: Mapping[str, Issuer], types: frozenset[str | None], *, requires_expiry: bool = True
+    ) -> EventTokenVerifier:
         return EventTokenVerifier(
             issuers,
             types=types,
             max_bytes=settings.max_token_bytes,
             leeway_seconds=settings.leeway_seconds,
+            requires_expiry=requires_expiry,
             clock=clock,
         )
 
@@ -66,7 +70,7 @@ def assemble_events(
     return AppEvents(
         receiver=EventReceiver(revocations, store, clock=clock),
         logout=verifier(own, _LOGOUT_TYPES),
-        security=verifier(security, _SECURITY_TYPES),
+        security=verifier(security, _SECURITY_TYPES, requires_expiry=False),  # RFC 8417 §2.2
         global_revocation=verifier(revoking, _REVOCATION_TYPES),
         key_sources=made,
     )

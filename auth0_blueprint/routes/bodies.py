@@ -23,50 +23,50 @@ def answer(schema: Schema, value: Any, status: int = 200) -> Response:
     return response
 
 
-def json_body(schema: Schema) -> dict[str, Any]:
+def json_body(schema: Schema, refusal: type[InvalidRequestError] = InvalidRequestError) -> dict[str, Any]:
     """Return the JSON object of the request in the form of *schema*.
 
     Raises:
-        InvalidRequestError: names the field that is wrong.
+        InvalidRequestError: a *refusal* that names the field that is wrong.
     """
     if request.mimetype != "application/json":
-        raise InvalidRequestError("not_json")
+        raise refusal("not_json")
     try:
-        members = strict_json.loads_object(_body())
+        members = strict_json.loads_object(_body(refusal))
     except strict_json.StrictJSONError as exc:
-        raise InvalidRequestError("not_json") from exc
-    return _loaded(schema, members)
+        raise refusal("not_json") from exc
+    return _loaded(schema, members, refusal)
 
 
-def form_body(schema: Schema) -> dict[str, Any]:
+def form_body(schema: Schema, refusal: type[InvalidRequestError] = InvalidRequestError) -> dict[str, Any]:
     """Return the form of the request in the form of *schema*. A field that comes twice is wrong (RFC 6749 §3.2).
 
     Raises:
-        InvalidRequestError: names the field that is wrong.
+        InvalidRequestError: a *refusal* that names the field that is wrong.
     """
     if request.mimetype != "application/x-www-form-urlencoded":
-        raise InvalidRequestError("not_form")
-    _body()
+        raise refusal("not_form")
+    _body(refusal)
     fields = {name: values[0] if len(values) == 1 else values for name, values in request.form.lists()}
-    return _loaded(schema, fields)
+    return _loaded(schema, fields, refusal)
 
 
-def _body() -> bytes:
+def _body(refusal: type[InvalidRequestError]) -> bytes:
     if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise InvalidRequestError("too_large")
+        raise refusal("too_large")
     # One byte more shows whether the body is too long: without a Content-Length, reading just stops at the limit.
     request.max_content_length = MAX_BODY_BYTES + 1
     body = request.get_data(cache=True, parse_form_data=False)
     if len(body) > MAX_BODY_BYTES:
-        raise InvalidRequestError("too_large")
+        raise refusal("too_large")
     return body
 
 
-def _loaded(schema: Schema, members: Mapping[str, Any]) -> dict[str, Any]:
+def _loaded(schema: Schema, members: Mapping[str, Any], refusal: type[InvalidRequestError]) -> dict[str, Any]:
     try:
         return cast("dict[str, Any]", schema.load(members))
     except ValidationError as exc:
-        raise InvalidRequestError(_reason(schema, exc)) from exc
+        raise refusal(_reason(schema, exc)) from exc
 
 
 def _reason(schema: Schema, exc: ValidationError) -> str:

@@ -137,7 +137,7 @@ def _responses(operation: Operation, requirements: tuple[Requirement, ...]) -> d
         str(status): {
             "description": HTTPStatus(status).phrase,
             "headers": _headers(status) if status < HTTPStatus.BAD_REQUEST else _headers(200),
-            "content": {operation.answer_type: {"schema": schema}},
+            **({} if schema is None else {"content": {operation.answer_type: {"schema": schema}}}),
         }
         for status, schema in operation.answers.items()
     }
@@ -153,7 +153,7 @@ def _refusals_of(requirements: tuple[Requirement, ...]) -> Iterator[type[Auth0Er
         return
     yield from (errors.MissingCredentialsError, errors.InvalidHeaderError, errors.AmbiguousHeaderError)
     yield errors.InvalidProofError
-    yield from errors.InvalidTokenError.__subclasses__()
+    yield from set(errors.InvalidTokenError.__subclasses__()) - {errors.UnauthorizedSenderError}
     yield from errors.UnavailableError.__subclasses__()
     yield from (requirement.error for requirement in requirements)
 

@@ -29,7 +29,7 @@ class Operation(NamedTuple):
         name: of the operation, in the OpenAPI document.
         method: in capitals.
         summary: what it is for.
-        answers: status to schema, for every answer that is not an error.
+        answers: status to schema, for every answer that is not an error; ``None`` for one without a body.
         body: schema of the request.
         body_type: media type of the request.
         answer_type: media type of the answers.
@@ -39,7 +39,7 @@ class Operation(NamedTuple):
     name: str
     method: str
     summary: str
-    answers: dict[int, type[Schema]]
+    answers: dict[int, type[Schema] | None]
     body: type[Schema] | None = None
     body_type: str = JSON
     answer_type: str = JSON

@@ -6,7 +6,9 @@ A new route is a view in a module of its concern and a row here.
 from __future__ import annotations
 
 from auth0_blueprint.errors import (
+    AmbiguousHeaderError,
     EventRefusedError,
+    InvalidHeaderError,
     InvalidRequestError,
     KeySetUnavailableError,
     MissingCredentialsError,
@@ -18,7 +20,6 @@ from auth0_blueprint.errors import (
 from auth0_blueprint.routes.admin import ConfigSchema, KeySetsSchema, StatsSchema, config, jwks, refresh, stats
 from auth0_blueprint.routes.events.auth0 import Auth0EventsSchema, auth0_events
 from auth0_blueprint.routes.events.global_revocation import GlobalRevocationSchema, global_token_revocation
-from auth0_blueprint.routes.events.handling import EmptySchema
 from auth0_blueprint.routes.events.logout import LogoutRequestSchema, logout
 from auth0_blueprint.routes.events.security import SecurityErrorSchema, SecurityEventSchema, security_event
 from auth0_blueprint.routes.health import HealthSchema, health, live
@@ -135,7 +136,7 @@ ROUTES = (
         (
             Operation(
                 *("logout", "POST", "A user has logged out (OpenID Connect Back-Channel Logout)"),
-                {200: EmptySchema},
+                {200: None},
                 body=LogoutRequestSchema,
                 body_type=FORM,
                 refusals=(EventRefusedError, KeySetUnavailableError, RevocationUnavailableError),
@@ -150,7 +151,7 @@ ROUTES = (
         (
             Operation(
                 *("security_event", "POST", "A security event token (RFC 8417), by push (RFC 8935)"),
-                {202: EmptySchema, 400: SecurityErrorSchema},
+                {202: None, 400: SecurityErrorSchema},
                 body=SecurityEventSchema,
                 body_type="application/secevent+jwt",
                 refusals=(KeySetUnavailableError, RevocationUnavailableError),
@@ -165,7 +166,7 @@ ROUTES = (
         (
             Operation(
                 *("auth0_events", "POST", "Events or log records of Auth0"),
-                {204: EmptySchema},
+                {204: None},
                 body=Auth0EventsSchema,
                 refusals=(
                     EventRefusedError,
@@ -184,11 +185,13 @@ ROUTES = (
         (
             Operation(
                 *("global_token_revocation", "POST", "An identity provider ends all of a user's tokens"),
-                {204: EmptySchema},
+                {204: None},
                 body=GlobalRevocationSchema,
                 refusals=(
                     EventRefusedError,
                     MissingCredentialsError,
+                    InvalidHeaderError,
+                    AmbiguousHeaderError,
                     UnauthorizedSenderError,
                     KeySetUnavailableError,
                     RevocationUnavailableError,

@@ -72,6 +72,13 @@ def event_settings(data: Mapping[str, Any]) -> EventSettings:
     )
 
 
+def shown(value: Any) -> Any:
+    """Return *value*, of a setting, as it is shown to operators and could be set."""
+    if not isinstance(value, tuple) or not all(isinstance(item, EventSender) for item in value):
+        return value
+    return [{**sender._asdict(), "effects": dict(sender.effects)} for sender in value]
+
+
 def has_senders(data: Mapping[str, Any]) -> list[str]:
     """Return the names of the settings in *data* that name a sender."""
     names = ("AUTH0_LOGOUT_CLIENT_IDS", "AUTH0_EVENT_TRANSMITTERS", "AUTH0_EVENT_SECRETS", "AUTH0_GLOBAL_REVOCATION")

@@ -16,7 +16,7 @@ from marshmallow import Schema, ValidationError
 
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.settings import fields as custom
-from auth0_blueprint.settings.event_senders import EventSettings, event_settings
+from auth0_blueprint.settings.event_senders import EventSettings, event_settings, shown
 from auth0_blueprint.settings.resource_identifier import resource_identifier
 from auth0_blueprint.settings.rules import issuers_of
 from auth0_blueprint.settings.schema import SettingsSchema
@@ -187,7 +187,7 @@ def _effective(
     values = {**data, "AUTH0_ISSUER": _one_or_all(key_set_urls), "AUTH0_JWKS_URL": _one_or_all(key_set_urls.values())}
     secret = {key for key, found in SettingsSchema().fields.items() if found.metadata.get("secret")}
     return tuple(
-        EffectiveSetting(key, "***" if key in secret and value is not None else value, sources.get(key, "default"))
+        EffectiveSetting(key, "***" if key in secret and value else shown(value), sources.get(key, "default"))
         for key, value in values.items()
     )
 

@@ -34,7 +34,8 @@ class ClaimsChecker:
         Raises:
             InvalidClaimsError: a claim is missing, ill-typed, or not acceptable.
         """
-        self._check_audience(claims.get("aud"))
+        if not is_for(self._audience, claims.get("aud")):
+            raise InvalidClaimsError("audience")
         if is_event(claims):
             raise InvalidClaimsError("event")
         subject = claims.get("sub")
@@ -53,10 +54,11 @@ class ClaimsChecker:
         scopes, permissions = _scopes(claims.get("scope", "")), _permissions(claims.get("permissions", []))
         return AccessToken(claims, header, scopes=scopes, permissions=permissions, digest=digest)
 
-    def _check_audience(self, audience: Any) -> None:
-        values = [audience] if isinstance(audience, str) else audience
-        if not _are_texts(values) or self._audience.isdisjoint(values):
-            raise InvalidClaimsError("audience")
+
+def is_for(accepted: frozenset[str], audience: Any) -> bool:
+    """Return whether *audience*, an ``aud`` claim, is one string or a list of strings, and names one of *accepted*."""
+    values = [audience] if isinstance(audience, str) else audience
+    return _are_texts(values) and not accepted.isdisjoint(values)
 
 
 def is_event(claims: dict[str, Any]) -> bool:

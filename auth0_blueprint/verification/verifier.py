@@ -1,7 +1,7 @@
 """Token text to `AccessToken`, or a refusal: what makes a token valid, cheapest check first.
 
 1. size, shape, strict JSON (`jws`)                          no key is looked up before 3 is done
-2. algorithm, key id, header extensions, type
+2. algorithm, key id, header extensions, type (`header`)
 3. the issuer it claims to be from
 4. the key (`keysets.source`), 5. the signature
 6. the claims (`claims`)
@@ -21,17 +21,15 @@ from auth0_blueprint.errors import (
     ExpiredTokenError,
     InvalidClaimsError,
     InvalidSignatureError,
-    MalformedTokenError,
     TokenNotYetValidError,
-    UnsupportedAlgorithmError,
 )
 from auth0_blueprint.jose import jws
-from auth0_blueprint.jose.algorithms import ALGORITHMS, Algorithm
-from auth0_blueprint.jose.jwk import is_key_id
+from auth0_blueprint.jose.algorithms import Algorithm
 from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.claims import ClaimsChecker, times_of
+from auth0_blueprint.verification.header import algorithms_named, check_header
 from auth0_blueprint.verification.token_cache import RememberedToken, TokenCache, digest_of
 
 #: How many JOSE headers are remembered. An issuer has one for each of its keys.
@@ -100,7 +98,7 @@ class Verifier:
         self._on_proven = on_proven
         self._time = clock.time
         self._max_bytes = settings.max_token_bytes
-        self._algorithms = {name: ALGORITHMS[name] for name in _with_both_names(settings.algorithms)}
+        self._algorithms = algorithms_named(settings.algorithms)
         self._types = _TYPES_OF_PROFILE[settings.token_profile]
         self._check_claims = ClaimsChecker(settings).check
         self._leeway_seconds = settings.leeway_seconds
@@ -141,7 +139,7 @@ class Verifier:
         header_segment = token.partition(b".")[0]
         known = self._known_headers.get(header_segment)
         unverified = jws.parse(token, self._max_bytes, known.header if known else None)
-        algorithm = known.algorithm if known else self._check_header(unverified.header)
+        algorithm = known.algorithm if known else check_header(unverified.header, self._algorithms, self._types)
         # The unverified issuer only decides whether to look for a key, and in which issuer's key set.
         issuer = unverified.claims.get("iss")
         keys = self._keys.get(issuer) if isinstance(issuer, str) else None
@@ -168,25 +166,6 @@ class Verifier:
             self._known_headers.clear()
         self._known_headers[segment] = header
 
-    def _check_header(self, header: dict[str, Any]) -> Algorithm:
-        name = header.get("alg")
-        algorithm = self._algorithms.get(name) if isinstance(name, str) else None
-        if algorithm is None:
-            raise UnsupportedAlgorithmError
-        if "kid" in header and not is_key_id(header["kid"]):
-            raise MalformedTokenError("key_id")
-        # RFC 7515 §4.1.11: no extension is understood here, so none may be critical. RFC 7797: b64 is one of them.
-        if "crit" in header or "b64" in header:
-            raise MalformedTokenError("critical_extension")
-        token_type = header.get("typ")
-        if isinstance(token_type, str):
-            token_type = token_type.lower()  # RFC 7515 §4.1.9: media types are case-insensitive
-        elif "typ" in header:
-            raise MalformedTokenError("type")
-        if token_type not in self._types:
-            raise MalformedTokenError("type")
-        return algorithm
-
     def _check_time(self, token: RememberedToken) -> None:
         now, leeway = self._time(), self._leeway_seconds
         if token.expires_at <= now - leeway:
@@ -195,8 +174,3 @@ class Verifier:
             raise TokenNotYetValidError("nbf")
         if token.issued_at > now + leeway:
             raise TokenNotYetValidError("iat")
-
-
-def _with_both_names(names: tuple[str, ...]) -> set[str]:
-    twins = {"EdDSA", "Ed25519"}
-    return set(names) | twins if twins & set(names) else set(names)

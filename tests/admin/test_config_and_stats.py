@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from auth0_blueprint import ConfigurationError, requires_scope
 from auth0_blueprint.settings.schema import SettingsSchema
 from auth0_blueprint.testing import LocalIssuer
 
-SECRET = "do-not-show-this"
+SECRET = "do-not-show-this-to-anybody-at-all"
 
 MakeClient = Callable[..., FlaskClient]
 
@@ -46,6 +47,10 @@ def test_every_setting_is_there_with_its_value_and_source(make_operator: MakeCli
             assert shown[key] == {"key": key, "source": "default", "value": default}
 
 
+SENDER = {
+    "issuer": "https://idp.example/", "jwks_url": "https://idp.example/jwks", "audience": ["https://api"],
+    "effects": {"session-revoked": "ignore"}, "email_claim": "email", "subject_template": "okta|acme|{sub}",
+}  # fmt: skip
 VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_AUDIENCE": ("https://api.example.com, other", ["https://api.example.com", "other"]),
     "AUTH0_ALGORITHMS": ("RS256,ES256", ["RS256", "ES256"]), "AUTH0_LEEWAY": ("7", 7.0),
@@ -57,14 +62,16 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_JWKS_TIMEOUT": ("4", 4.0), "AUTH0_JWKS_MAX_BYTES": ("200000", 200000),
     "AUTH0_JWKS_USER_AGENT": ("Mine/1", "Mine/1"), "AUTH0_JWKS_HONOR_MAX_AGE": ("true", True),
     "AUTH0_CACHE_SECRET": (SECRET, "***"), "AUTH0_TOKEN_CACHE_SIZE": ("64", 64), "AUTH0_SYNC_INTERVAL": ("2", 2.0),
-    "AUTH0_REVOCATION": ("false", False), "AUTH0_REVOCATION_MAX_STALE": ("50", 50.0),
+    "AUTH0_REVOCATION": ("true", True), "AUTH0_REVOCATION_MAX_STALE": ("50", 50.0),
     "AUTH0_REVOCATION_ON_ERROR": ("deny", "deny"), "AUTH0_HEALTH_DETAILS": ("never", "never"),
     "AUTH0_ADMIN": ("true", True), "AUTH0_ADMIN_SCOPE": ("manage:auth0", "manage:auth0"),
     "AUTH0_INTROSPECTION_SCOPE": ("i:t", "i:t"), "AUTH0_ADMIN_RBAC": ("false", False),
     "AUTH0_DPOP": ("allowed", "allowed"), "AUTH0_MTLS_CERT": ("environ:SSL_CLIENT_CERT", "environ:SSL_CLIENT_CERT"),
     "AUTH0_OPENAPI": ("false", False), "AUTH0_PUBLIC_URL": ("https://api.example.com/", "https://api.example.com"),
     "AUTH0_RESOURCE_METADATA": ("true", True), "AUTH0_CLIENT_ID": ("client", "client"),
-    "AUTH0_CLIENT_SECRET": (SECRET, "***"),
+    "AUTH0_CLIENT_SECRET": (SECRET, "***"), "AUTH0_LOGOUT_CLIENT_IDS": ("web,app", ["web", "app"]),
+    "AUTH0_EVENT_TRANSMITTERS": (json.dumps([SENDER]), [SENDER]), "AUTH0_EVENT_SECRETS": (SECRET, "***"),
+    "AUTH0_GLOBAL_REVOCATION": (json.dumps(SENDER), [SENDER]),
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import flask_jwt_extended as fje
+from conftest import EVENT_SETTINGS
 from flask import Blueprint, Flask
 from flask.views import MethodView, View
 from flask_smorest import Api
@@ -210,7 +211,8 @@ def whole_app(issuer: LocalIssuer, files: Path, *scopes: str, is_protected: bool
     app = Flask("tested", static_folder=str(files), static_url_path="/files")
     app.config.update(issuer.settings)
     app.config.update(API_TITLE="Messages", API_VERSION="1", OPENAPI_VERSION="3.1.0")
-    app.config.update(OPENAPI_URL_PREFIX="/document", OPENAPI_JSON_PATH="openapi.json", **settings)
+    app.config.update(OPENAPI_URL_PREFIX="/document", OPENAPI_JSON_PATH="openapi.json")
+    app.config.update(**{**EVENT_SETTINGS, **settings})
     app.register_blueprint(Auth0Blueprint())
     if is_protected:
         protect(app, *scopes)

@@ -145,6 +145,7 @@ REFUSALS: list[tuple[str, str, Mint]] = [
     ("claims", "missing_claim", with_claims(without=("tier",))),
     ("claims", "identifier", with_claims(azp=1)),
     ("claims", "organization", with_claims(org_id="org_b")),
+    ("claims", "event", with_claims(events={"http://schemas.openid.net/event/backchannel-logout": {}})),
     ("claims", "scope", with_claims(scope=1)),
     ("claims", "permissions", with_claims(permissions="x")),
     ("claims", "time", with_claims(exp="soon")),

@@ -44,7 +44,7 @@ def rank(entry: Entry | None) -> tuple[Any, ...]:
     """Return what is greater the more *entry* counts."""
     if entry is None:
         return (-math.inf,)
-    issued_up_to, expires_at, changed_at, reason, is_lifted = entry
+    issued_up_to, expires_at, changed_at, reason, is_lifted, _origin = entry
     return changed_at, is_lifted, math.inf if issued_up_to is None else issued_up_to, expires_at, reason or ""
 
 

@@ -18,6 +18,8 @@ UNKNOWN_TYPE = "unknown"
 MAX_EVENT_AGE_SECONDS = 7 * 86_400
 #: An ``id`` or ``jti`` must not be longer.
 MAX_EVENT_ID_LENGTH = 256
+#: What an event is about, as a ``sub`` or ``sid``, must not be longer.
+MAX_VALUE_LENGTH = 1024
 
 
 class Effect(NamedTuple):

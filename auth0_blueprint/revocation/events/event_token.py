@@ -6,7 +6,25 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
+from auth0_blueprint.errors import EventRefusedError, InvalidTokenError
+from auth0_blueprint.jose import jws
+from auth0_blueprint.revocation.events.event import MAX_EVENT_AGE_SECONDS, MAX_EVENT_ID_LENGTH
+from auth0_blueprint.verification.access_token import is_unix_time
+from auth0_blueprint.verification.claims import is_for
+from auth0_blueprint.verification.header import algorithms_named, check_header
 from auth0_blueprint.verification.verifier import KeyFinder
+
+#: Claims of access tokens and ID tokens. OpenID Connect Back-Channel Logout 1.0 §2.4: ``nonce`` is in no logout token.
+_CLAIMS_OF_OTHERS = ("nonce", "scope", "permissions")
+#: What a reason of the parts that access tokens use as well is called here; the others are ``malformed``.
+_REASONS = {
+    "too_long": "too_large",
+    "encrypted": "encrypted",
+    "type": "type",
+    "unsupported_algorithm": "algorithm",
+    "unknown_key": "unknown_key",
+    "no_key_id": "unknown_key",
+}
 
 
 class Issuer(NamedTuple):
@@ -32,6 +50,7 @@ class EventTokenVerifier:
         types: the acceptable values of ``typ``, in lower case; ``None`` where it may be absent.
         max_bytes: longer tokens are refused before anything is parsed.
         leeway_seconds: how much clocks may differ.
+        requires_expiry: whether ``exp`` must be present.
         clock: tells the time.
     """
 
@@ -42,18 +61,21 @@ class EventTokenVerifier:
         types: frozenset[str | None],
         max_bytes: int,
         leeway_seconds: float,
+        requires_expiry: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._issuers = issuers
+        self._algorithms = {name: algorithms_named(issuer.algorithms) for name, issuer in issuers.items()}
         self._types = types
         self._max_bytes = max_bytes
         self._leeway_seconds = leeway_seconds
+        self._requires_expiry = requires_expiry
         self._clock = clock
 
     def verify(self, text: str) -> EventToken:
         """Return what *text*, a compact JWS, says.
 
-        Checked: size, form, strict JSON, header (algorithm, type, no extensions), issuer, key, signature, audience,
+        Checked: size, form, strict JSON, issuer, header (algorithm, type, no extensions), key, signature, audience,
         ``jti``, ``iat`` (not in the future, no older than `MAX_EVENT_AGE_SECONDS`), ``exp`` and ``nbf`` if present,
         and that it is no access token or ID token: no ``nonce``, ``scope`` or ``permissions``.
 
@@ -61,4 +83,41 @@ class EventTokenVerifier:
             EventRefusedError: it is not acceptable.
             KeySetUnavailableError: this cannot be decided now.
         """
-        raise NotImplementedError
+        try:
+            return self._verified(text.encode("utf-8", "surrogatepass"))
+        except InvalidTokenError as exc:
+            raise EventRefusedError(_REASONS.get(exc.reason, "malformed")) from exc
+
+    def _verified(self, text: bytes) -> EventToken:
+        unverified = jws.parse(text, self._max_bytes)
+        claims = unverified.claims
+        # The unverified issuer only decides whether to look for a key, and in which issuer's key set.
+        name = claims.get("iss")
+        issuer = self._issuers.get(name) if isinstance(name, str) else None
+        if issuer is None:
+            raise EventRefusedError("issuer")
+        algorithm = check_header(unverified.header, self._algorithms[name], self._types)
+        found = issuer.keys.key_for(unverified.header.get("kid"), algorithm)
+        if not algorithm.verify(unverified.signing_input, found.key.public_key, unverified.signature):
+            raise EventRefusedError("signature")
+        if not is_for(issuer.audience, claims.get("aud")):
+            raise EventRefusedError("audience")
+        if not claims.keys().isdisjoint(_CLAIMS_OF_OTHERS):
+            raise EventRefusedError("not_an_event")
+        event_id = claims.get("jti")
+        if not isinstance(event_id, str) or not 1 <= len(event_id) <= MAX_EVENT_ID_LENGTH:
+            raise EventRefusedError("id")
+        self._check_times(claims)
+        return EventToken(name, claims)
+
+    def _check_times(self, claims: dict[str, Any]) -> None:
+        now, leeway = self._clock.time(), self._leeway_seconds
+        required = ("iat", "exp") if self._requires_expiry else ("iat",)
+        if not all(is_unix_time(claims.get(name)) for name in {*required, *(claims.keys() & {"exp", "nbf"})}):
+            raise EventRefusedError("time")
+        if claims["iat"] > now + leeway or claims.get("nbf", now) > now + leeway:
+            raise EventRefusedError("time")
+        if claims["iat"] < now - MAX_EVENT_AGE_SECONDS:
+            raise EventRefusedError("too_old")
+        if "exp" in claims and claims["exp"] <= now - leeway:
+            raise EventRefusedError("expired")

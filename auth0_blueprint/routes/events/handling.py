@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import cast
 
 from flask import Flask, Response, current_app
-from marshmallow import Schema
 
-from auth0_blueprint.errors import Auth0Error
+from auth0_blueprint.errors import Auth0Error, EventRefusedError
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.revocation.events.app_events import AppEvents
 from auth0_blueprint.revocation.events.event import Event, Outcome, Source
@@ -19,10 +18,6 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 #: One event may name several subjects, each of them long.
 MAX_LOGGED_EFFECTS = 5
-
-
-class EmptySchema(Schema):
-    """No body."""
 
 
 def app_events() -> AppEvents:
@@ -40,9 +35,11 @@ def handle(source: Source, read: Callable[[], Iterable[Event]]) -> None:
         for event in read():
             _notify_handled(event, app_events().receiver.handle(event))
     except Auth0Error as exc:
-        app_state().counters.count_event_refused(source, exc.reason)
-        logger.warning("refused an event (%s): %s", source, exc.reason)
-        event_refused.send(_app(), source=source, code=exc.code, reason=exc.reason)
+        # Who sends a bad JWT learns no more; the operator does.
+        cause = exc.__cause__ if isinstance(exc.__cause__, EventRefusedError) else exc
+        app_state().counters.count_event_refused(source, cause.reason)
+        logger.warning("refused an event (%s): %s", source, cause.reason)
+        event_refused.send(_app(), source=source, code=exc.code, reason=cause.reason)
         raise
 
 

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from flask import Response
-from marshmallow import Schema
+from marshmallow import EXCLUDE, Schema, fields
+
+from auth0_blueprint.errors import EventRefusedError
+from auth0_blueprint.revocation.events.event import Event
+from auth0_blueprint.revocation.events.logout import logout_event
+from auth0_blueprint.routes.bodies import form_body
+from auth0_blueprint.routes.events.handling import app_events, empty, handle
 
 
 class LogoutRequestSchema(Schema):
-    """The request."""
+    """The form: §2.5. Other fields are ignored."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    logout_token: fields.String = fields.String(required=True)
 
 
 def logout() -> Response:
-    """Handle what was sent."""
-    raise NotImplementedError
+    """End the tokens of the user or session that a logout token names (§2.8: 200, or 400)."""
+    handle("logout", _read)
+    return empty(200)
+
+
+def _read() -> Iterator[Event]:
+    text: str = form_body(LogoutRequestSchema(), EventRefusedError)["logout_token"]
+    yield logout_event(app_events().logout.verify(text))

@@ -1,0 +1,42 @@
+"""Reads logout tokens (OpenID Connect Back-Channel Logout 1.0)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from auth0_blueprint.errors import EventRefusedError
+from auth0_blueprint.revocation.events.event import MAX_VALUE_LENGTH, Effect, Event
+from auth0_blueprint.revocation.events.event_token import EventToken
+
+#: The member of ``events`` that makes a token a logout token (§2.4).
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+
+_KINDS = {"sub": "subject", "sid": "session"}
+
+
+def logout_event(token: EventToken) -> Event:
+    """Return the event that *token* tells of: it revokes what was issued up to ``iat`` to ``sub``, and in ``sid``.
+
+    Both, where both are named, as Auth0 does: access tokens carry no ``sid`` unless an Action writes it.
+
+    Raises:
+        EventRefusedError: it is no logout token, or names neither a user nor a session (§2.6).
+    """
+    events = token.claims.get("events")
+    if not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict):
+        raise EventRefusedError("events")
+    named = {claim: token.claims[claim] for claim in _KINDS if claim in token.claims}
+    if not named or not all(map(_is_name, named.values())):
+        raise EventRefusedError("subject")
+    return Event(
+        source="logout",
+        sender=token.issuer,
+        id=token.claims["jti"],
+        type="backchannel-logout",
+        occurred_at=token.claims["iat"],
+        effects=tuple(Effect("revoke", _KINDS[claim], value) for claim, value in named.items()),
+    )
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= MAX_VALUE_LENGTH
