@@ -157,8 +157,9 @@ class Revocations:
         if expires_at <= now:
             return None
         self._sync()
+        bound = None if kind == "jti" else issued_up_to
         # As if made at that moment: of two that two processes make at once, the one that reaches further counts.
-        revocation = Revocation(kind, value, issued_up_to, expires_at, moment, reason, origin=origin)
+        revocation = Revocation(kind, value, bound, expires_at, moment, reason, origin=origin)
         known = self._index.find(kind, value)
         counting = revocation if known is None else joined(known, revocation)
         return None if counting == known else self._change(counting)

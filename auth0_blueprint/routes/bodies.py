@@ -32,7 +32,7 @@ def json_body(schema: Schema, refusal: type[InvalidRequestError] = InvalidReques
     if request.mimetype != "application/json":
         raise refusal("not_json")
     try:
-        members = strict_json.loads_object(_body(refusal))
+        members = strict_json.loads_object(whole_body(refusal))
     except strict_json.StrictJSONError as exc:
         raise refusal("not_json") from exc
     return _loaded(schema, members, refusal)
@@ -46,12 +46,17 @@ def form_body(schema: Schema, refusal: type[InvalidRequestError] = InvalidReques
     """
     if request.mimetype != "application/x-www-form-urlencoded":
         raise refusal("not_form")
-    _body(refusal)
+    whole_body(refusal)
     fields = {name: values[0] if len(values) == 1 else values for name, values in request.form.lists()}
     return _loaded(schema, fields, refusal)
 
 
-def _body(refusal: type[InvalidRequestError]) -> bytes:
+def whole_body(refusal: type[InvalidRequestError] = InvalidRequestError) -> bytes:
+    """Return the body of the request as it was sent.
+
+    Raises:
+        InvalidRequestError: it is larger than a route accepts: a *refusal*.
+    """
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise refusal("too_large")
     # One byte more shows whether the body is too long: without a Content-Length, reading just stops at the limit.

@@ -17,6 +17,7 @@ from auth0_blueprint.errors import Auth0Error
 from auth0_blueprint.guards.requirements import Requirement
 from auth0_blueprint.revocation.index import KINDS
 from auth0_blueprint.routes.access import requirements_of, route_of
+from auth0_blueprint.routes.events.security import SecurityEventSchema
 from auth0_blueprint.routes.revocations import RevocationRequestSchema
 from auth0_blueprint.routes.route_row import JSON, Operation, Route
 from auth0_blueprint.settings import Settings
@@ -48,6 +49,11 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
 #: What a schema cannot say by its fields alone.
 _MORE_OF_SCHEMA: dict[type[Schema], dict[str, Any]] = {
     RevocationRequestSchema: {"oneOf": [{"required": [kind]} for kind in KINDS]},
+}
+
+#: What is text, and no JSON.
+_TEXTS: dict[type[Schema], dict[str, Any]] = {
+    SecurityEventSchema: {"type": "string", "description": "the compact serialization of the signed token"},
 }
 
 
@@ -174,6 +180,10 @@ def _headers(status: int) -> dict[str, Any]:
 
 
 def _complete(component: dict[str, Any], schema: type[Schema]) -> None:
+    if schema in _TEXTS:
+        component.clear()
+        component.update(_TEXTS[schema])
+        return
     # apispec's versions differ on whether other members are allowed.
     component["additionalProperties"] = schema().unknown != RAISE
     component.update(_MORE_OF_SCHEMA.get(schema, {}))
