@@ -45,8 +45,10 @@ PUBLIC = {
     "auth0_blueprint.metrics": ["instrument"],
     "auth0_blueprint.settings": ["EffectiveSetting", "Settings", "load_settings"],
     "auth0_blueprint.signals": SIGNALS,
-    "auth0_blueprint.testing": ["ClientCertificate", "DPoPKey", "LocalIssuer", "bearer_client"],
-}
+    "auth0_blueprint.testing": [
+        "ClientCertificate", "DPoPKey", "LocalIssuer", "bearer_client", "cloud_event", "log_record",
+    ],
+}  # fmt: skip
 
 #: Modules that are run, not imported.
 RUN = {"auth0_blueprint.testing.demo"}

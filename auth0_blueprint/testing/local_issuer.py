@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from auth0_blueprint.testing.event_endpoint import EventEndpoint
+from auth0_blueprint.testing.events import LOCAL_CLIENT, LOCAL_USER, EventIssuer
 from auth0_blueprint.testing.json_server import Answer, JSONServer, Request
 from auth0_blueprint.testing.signing_key import UNSIGNED, SigningKey, strangers_key
 from auth0_blueprint.testing.token_endpoint import Client, TokenEndpoint
 
 
-class LocalIssuer:
-    """Issues access tokens as an Auth0 tenant does. Start it with ``with`` or ``start()``.
+class LocalIssuer(EventIssuer):
+    """Issues access tokens, and tells of events, as an Auth0 tenant does. Start it with ``with`` or ``start()``.
 
     Args:
         audience: of its tokens.
@@ -25,6 +27,7 @@ class LocalIssuer:
 
     Attributes:
         fetch_count: how often the key set was requested.
+        event_secret: the secret for Auth0's own events, in `event_settings`.
 
     Example::
 
@@ -40,6 +43,7 @@ class LocalIssuer:
         *,
         profile: Literal["auth0", "rfc9068"] = "auth0",
     ) -> None:
+        super().__init__()
         self.audience = audience
         self.algorithm = algorithm
         self.profile = profile
@@ -51,6 +55,7 @@ class LocalIssuer:
         self._is_out = False
         self._answer_when_out: Answer | None = None
         self._token_endpoint = TokenEndpoint(audience, self.machine_token)
+        self._event_endpoint: EventEndpoint | None = None
         self._server = JSONServer(self._answer)
         self.rotate()
         self._first_keys = dict(self._keys)
@@ -140,6 +145,10 @@ class LocalIssuer:
         """
         return self._token_endpoint.add(client_id, client_secret, claims)
 
+    def sign_events_on_request(self) -> None:
+        """Sign test events for ``flask auth0 events send``, at ``/demo/events``, as the issuer of a demo does."""
+        self._event_endpoint = EventEndpoint(self)
+
     @contextmanager
     def outage(self, status: int | None = 503) -> Iterator[None]:
         """Answer every request with *status* inside the block; with ``None``, hang up without an answer."""
@@ -189,9 +198,9 @@ class LocalIssuer:
         now = int(time.time())
         payload: dict[str, Any] = {
             "iss": self.issuer,
-            "sub": "auth0|local-user",
+            "sub": LOCAL_USER,
             "aud": self.audience,
-            **self._claims_of_profile("local-client"),
+            **self._claims_of_profile(LOCAL_CLIENT),
             "iat": now if expires_in > 0 else int(now + expires_in) - 60,
             "exp": int(now + expires_in),
             **({} if starts_in is None else {"nbf": int(now + starts_in)}),
@@ -240,6 +249,8 @@ class LocalIssuer:
                 return Answer(200, self._metadata)
             case "POST", "/oauth/token":
                 return self._token_endpoint.answer(request)
+            case "POST", "/demo/events" if self._event_endpoint is not None:
+                return self._event_endpoint.answer(request)
         return Answer(404, {"error": "not_found"})
 
     @property
