@@ -125,7 +125,7 @@ def test_of_two_at_once_the_one_that_reaches_further_counts(
         fleet.store.before["append"] = newer
         first.gets(older)
     else:
-        fleet.store.before["append"] = lambda: first.gets(older)
+        fleet.store.before["append"] = lambda: (fleet.clock.move(1), first.gets(older))
         newer()
     fleet.pass_interval(first, second)
     assert not any(process.admits(50) for process in (first, second, fleet.process()))
@@ -214,6 +214,7 @@ def by_admin(process: Receiving) -> object:
         [gets("1", sender="https://other.example/")],
         [gets("1", sender="https://other.example/"), gets("2", after=5)],
         [gets("1", source="auth0")],
+        [gets("1", source="auth0"), gets("2", after=5)],
         [gets("1", type="session-revoked")],
         [gets("1", type="session-revoked"), gets("2", after=5)],
         [gets("1", type="session-revoked"), gets("2", after=5), gets("3", after=6)],
@@ -232,6 +233,13 @@ def test_an_event_lifts_only_what_the_same_sender_did(fleet: Receivers, steps: l
     fleet.clock.move(500)
     assert process.gets(event("enabled", after=300, **ENABLE)) == ["without_effect"]
     assert not process.admits(0)
+
+
+def test_an_event_about_what_an_admin_has_revoked_leaves_it_as_it_is(fleet: Receivers) -> None:
+    process = fleet.process()
+    made = process.revocations.revoke("subject", "s", "left", ADMIN)
+    assert process.gets(event()) == ["without_effect"]
+    assert process.revocations.find("subject", "s") == made
 
 
 def test_a_process_alone_remembers_what_it_handled(fleet: Receivers, monkeypatch: pytest.MonkeyPatch) -> None:
