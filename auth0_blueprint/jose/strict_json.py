@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 MAX_DEPTH = 32
+
+_WHITE_SPACE = re.compile(r"[ \t\n\r]*")
 
 
 class StrictJSONError(ValueError):
@@ -44,6 +47,31 @@ def loads_object(data: bytes) -> dict[str, Any]:
     if "\\" in text or text.count("{") + text.count("[") > MAX_DEPTH:
         _refuse_depth_and_surrogates(value)
     return value
+
+
+def loads_records(data: bytes) -> list[Any]:
+    """Read JSON texts from UTF-8 *data*: one, an array of them, or one after another (JSON lines).
+
+    For records of what other people did: they hold text that users chose, and that some program cut in the middle of a
+    character. So lone surrogates are left in, and depth is limited by the parser alone: a user must not be able to keep
+    the record that tells of them from being read.
+
+    Raises:
+        StrictJSONError: it is anything else; or a member is named twice, or a number is not finite.
+    """
+    try:
+        text = data.decode("utf-8").strip(" \t\n\r")
+        values: list[Any] = []
+        end = 0
+        while not values or end < len(text):
+            value, end = _DECODER.raw_decode(text, end)
+            values.append(value)
+            end = _WHITE_SPACE.match(text, end).end()  # type: ignore[union-attr]
+    except StrictJSONError:
+        raise
+    except (ValueError, RecursionError) as exc:
+        raise StrictJSONError("not JSON") from exc
+    return values[0] if len(values) == 1 and isinstance(values[0], list) else values
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -51,18 +51,18 @@ def form_body(schema: Schema, refusal: type[InvalidRequestError] = InvalidReques
     return _loaded(schema, fields, refusal)
 
 
-def whole_body(refusal: type[InvalidRequestError] = InvalidRequestError) -> bytes:
+def whole_body(refusal: type[InvalidRequestError] = InvalidRequestError, max_bytes: int = MAX_BODY_BYTES) -> bytes:
     """Return the body of the request as it was sent.
 
     Raises:
-        InvalidRequestError: it is larger than a route accepts: a *refusal*.
+        InvalidRequestError: a *refusal*: it is longer than *max_bytes*. No more than that is read.
     """
-    if (request.content_length or 0) > MAX_BODY_BYTES:
+    if (request.content_length or 0) > max_bytes:
         raise refusal("too_large")
     # One byte more shows whether the body is too long: without a Content-Length, reading just stops at the limit.
-    request.max_content_length = MAX_BODY_BYTES + 1
+    request.max_content_length = max_bytes + 1
     body = request.get_data(cache=True, parse_form_data=False)
-    if len(body) > MAX_BODY_BYTES:
+    if len(body) > max_bytes:
         raise refusal("too_large")
     return body
 

@@ -17,6 +17,7 @@ from auth0_blueprint.errors import Auth0Error
 from auth0_blueprint.guards.requirements import Requirement
 from auth0_blueprint.revocation.index import KINDS
 from auth0_blueprint.routes.access import requirements_of, route_of
+from auth0_blueprint.routes.events.auth0 import MAX_RECORDS, Auth0EventsSchema
 from auth0_blueprint.routes.events.security import SecurityEventSchema
 from auth0_blueprint.routes.revocations import RevocationRequestSchema
 from auth0_blueprint.routes.route_row import JSON, Operation, Route
@@ -49,6 +50,7 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
 #: What a schema cannot say by its fields alone.
 _MORE_OF_SCHEMA: dict[type[Schema], dict[str, Any]] = {
     RevocationRequestSchema: {"oneOf": [{"required": [kind]} for kind in KINDS]},
+    Auth0EventsSchema: {"type": ["object", "array"], "items": {"type": "object"}, "maxItems": MAX_RECORDS},
 }
 
 #: What is text, and no JSON.

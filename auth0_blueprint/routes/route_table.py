@@ -171,6 +171,8 @@ ROUTES = (
                 refusals=(
                     EventRefusedError,
                     MissingCredentialsError,
+                    InvalidHeaderError,
+                    AmbiguousHeaderError,
                     UnauthorizedSenderError,
                     RevocationUnavailableError,
                 ),

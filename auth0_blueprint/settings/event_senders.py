@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ EFFECTS = ("revoke", "lift", "ignore")
 #: A shorter secret could be guessed by whoever may send requests.
 MIN_SECRET_CHARACTERS = 32
 MAX_SECRETS = 2
+# It comes after ``Bearer``, where a space or a comma would end it.
+_SECRET = re.compile(r"[!-+\--~]*")
 _TEMPLATE = r"[^{}]*\{sub\}[^{}]*\Z"
 
 
@@ -144,11 +147,11 @@ class EventSecrets(fields.Field[tuple[str, ...]]):
         items = value.split(",") if isinstance(value, str) else value
         texts = [secret_text(item.strip() if isinstance(item, str) else item) for item in _listed(items)]
         if not 1 <= len(texts) <= MAX_SECRETS or not all(
-            text is not None and len(text) >= MIN_SECRET_CHARACTERS and text.isascii() and text.isprintable()
-            for text in texts
+            text is not None and len(text) >= MIN_SECRET_CHARACTERS and _SECRET.fullmatch(text) for text in texts
         ):
             raise ValidationError(
-                f"must be one secret or two, each of at least {MIN_SECRET_CHARACTERS} printable ASCII characters"
+                f"must be one secret or two, each of at least {MIN_SECRET_CHARACTERS} ASCII characters, "
+                "without spaces and commas"
             )
         return tuple(text for text in texts if text is not None)
 

@@ -35,12 +35,17 @@ def handle(source: Source, read: Callable[[], Iterable[Event]]) -> None:
         for event in read():
             _notify_handled(event, app_events().receiver.handle(event))
     except Auth0Error as exc:
-        # Who sends a bad JWT learns no more; the operator does.
-        cause = exc.__cause__ if isinstance(exc.__cause__, EventRefusedError) else exc
-        app_state().counters.count_event_refused(source, cause.reason)
-        logger.warning("refused an event (%s): %s", source, cause.reason)
-        event_refused.send(_app(), source=source, code=exc.code, reason=cause.reason)
+        log_refusal(source, exc)
         raise
+
+
+def log_refusal(source: Source, refusal: Auth0Error) -> None:
+    """Tell that a request, or one of its events, was refused, and count it."""
+    # Who sends a bad JWT learns no more; the operator does.
+    cause = refusal.__cause__ if isinstance(refusal.__cause__, EventRefusedError) else refusal
+    app_state().counters.count_event_refused(source, cause.reason)
+    logger.warning("refused an event (%s): %s", source, cause.reason)
+    event_refused.send(_app(), source=source, code=refusal.code, reason=cause.reason)
 
 
 def _notify_handled(event: Event, outcome: Outcome) -> None:
