@@ -1,4 +1,4 @@
-"""``flask auth0 doctor``: checks settings, issuer and cache, and prints a line for each check."""
+"""``flask auth0 doctor``: checks settings, issuer, senders of events and cache, and prints a line for each check."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from auth0_blueprint.cli.check_cache import examine_cache
+from auth0_blueprint.cli.check_events import examine_events
 from auth0_blueprint.cli.check_issuer import examine_issuer
 from auth0_blueprint.cli.check_settings import examine_app
 from auth0_blueprint.cli.command_errors import Command
@@ -21,7 +22,7 @@ _CHECK_WIDTH = len("discovery")
 @click.command("doctor", cls=Command, short_help="Check settings, issuer, clock and cache.")
 @json_option
 def command(as_json: bool) -> None:
-    """Check settings, DNS, TLS, key set, clock and cache: a line each, with a remedy for each problem.
+    """Check settings, DNS, TLS, key set, clock, senders of events and cache: a line each, with a remedy for problems.
 
     Also works when the app cannot start, and then says why. Exits with 1 if a check fails; with 0 on warnings only.
     """
@@ -43,6 +44,7 @@ def _examine() -> Iterator[Finding]:
         for issuer, url in subject.settings.key_set_urls.items():
             yield from examine_issuer(issuer, url, subject.settings)
     if subject.state is not None and subject.app is not None:
+        yield from examine_events(subject.app, subject.state.settings)
         config: dict[str, Any] = subject.app.config
         yield from examine_cache(subject.state, config)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import requests
@@ -25,16 +26,32 @@ class Answer(NamedTuple):
 
 
 def exchange(
-    method: str, url: str, timeout_seconds: float, *, user_agent: str | None = None, form: dict[str, str] | None = None
+    method: str,
+    url: str,
+    timeout_seconds: float,
+    *,
+    user_agent: str | None = None,
+    form: dict[str, str] | None = None,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Return the answer of *url* itself: redirects are not followed, and netrc files are ignored.
+
+    Args:
+        method: of the request.
+        url: where it goes.
+        timeout_seconds: for the whole exchange.
+        user_agent: who asks; see `DirectSession`.
+        form: the body, as a form.
+        body: the body, if it is no form.
+        headers: of the request, besides ``Accept``.
 
     Raises:
         ExchangeError: there was none in time, or one that is broken or too large.
     """
     try:
         return DirectSession(url, timeout_seconds, user_agent=user_agent).exchange(
-            method, _answer, data=form, headers={"Accept": "application/json"}
+            method, _answer, data=body or form, headers={"Accept": "application/json", **(headers or {})}
         )
     except TimeoutError as exc:
         raise ExchangeError("no complete answer in time") from exc

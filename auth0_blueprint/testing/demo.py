@@ -17,19 +17,30 @@ from typing import Any, NamedTuple
 from flask import Flask
 from werkzeug.serving import make_server
 
+from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.guards.authentication import EXTENSION, app_state
+from auth0_blueprint.settings.event_senders import has_senders
+from auth0_blueprint.testing.events import LOCAL_CLIENT
 from auth0_blueprint.testing.local_issuer import LocalIssuer
 
 _RULE = "-" * 78
 
+_LEAVING_USER = "auth0|leaving-user"
+#: As long as the access tokens: nobody need hurry to try it.
+_LOGOUT_SECONDS = 3600
+
 
 class TrialRequest(NamedTuple):
-    """A GET to try: what it shows, the expected status, its path, and its token, if any."""
+    """A request to try: what it shows, the expected status, its path, and its token, if any.
+
+    It is a GET, or with a form, the POST of that.
+    """
 
     title: str
     status: int
     path: str
     token: str | None
+    form: dict[str, str] | None = None
 
 
 class Demo(NamedTuple):
@@ -68,9 +79,11 @@ def serve(factory: Callable[[dict[str, Any]], Flask], port: int, announce: Calla
         announce: called with what is served, before the first request.
     """
     with LocalIssuer() as issuer:
-        server = make_server("127.0.0.1", port, factory(issuer.settings), threaded=True)
+        issuer.sign_events_on_request()
+        app = factory({**issuer.settings, **issuer.event_settings})
+        server = make_server("127.0.0.1", port, app, threaded=True)
         try:
-            announce(Demo(issuer.issuer, f"http://127.0.0.1:{server.server_port}", _requests(issuer)))
+            announce(Demo(issuer.issuer, f"http://127.0.0.1:{server.server_port}", _requests(issuer, app)))
             server.serve_forever()
         except KeyboardInterrupt:
             pass
@@ -85,12 +98,16 @@ def invitation(demo: Demo) -> Iterator[str]:
     for request in demo.requests:
         header = f" -H 'Authorization: Bearer {request.token}'" if request.token else ""
         yield f"# {request.title}: {request.status}"
-        yield f"curl -i {demo.api}{request.path}{header}"
+        form = "".join(f" --data-urlencode {name}={value}" for name, value in (request.form or {}).items())
+        yield f"curl -i {demo.api}{request.path}{header}{form}"
+    if any(request.form for request in demo.requests):
+        yield "# the logout of another user, sent by this package"
+        yield f"flask auth0 events send --subject 'auth0|somebody' --issuer {demo.issuer} --url {demo.api}"
     yield _RULE
 
 
-def _requests(issuer: LocalIssuer) -> list[TrialRequest]:
-    return [
+def _requests(issuer: LocalIssuer, app: Flask) -> list[TrialRequest]:
+    requests = [
         TrialRequest("no token needed", 200, "/api/public", None),
         TrialRequest("any valid token", 200, "/api/private", issuer.token()),
         TrialRequest("a token with the scope", 200, "/api/private-scoped", issuer.token(scope="read:messages")),
@@ -98,12 +115,38 @@ def _requests(issuer: LocalIssuer) -> list[TrialRequest]:
         TrialRequest("an expired token", 401, "/api/private", issuer.token(expires_in=-3600)),
         TrialRequest("the health of the guard", 200, "/auth/health", None),
     ]
+    return [*requests, *_logout(issuer)] if _takes_logout(app) else requests
+
+
+def _logout(issuer: LocalIssuer) -> list[TrialRequest]:
+    token = issuer.token(sub=_LEAVING_USER)
+    logout = issuer.logout_token(sub=_LEAVING_USER, expires_in=_LOGOUT_SECONDS)
+    return [
+        TrialRequest("a user who is about to log out", 200, "/api/private", token),
+        TrialRequest("the issuer tells of the logout", 200, "/auth/events/logout", None, {"logout_token": logout}),
+        TrialRequest("the same token after that", 401, "/api/private", token),
+    ]
+
+
+def _takes_logout(app: Flask) -> bool:
+    with app.app_context():
+        return LOCAL_CLIENT in app_state().settings.events.logout_client_ids
 
 
 def _factory(name: str) -> Callable[[dict[str, Any]], Flask]:
     """Return a function that imports the app or factory *name*, with the settings in the environment as well."""
 
     def make(settings: dict[str, Any]) -> Flask:
+        try:
+            return attempt(settings)
+        except ConfigurationError as exc:
+            events = has_senders(settings)
+            if not exc.problems.keys() <= set(events):
+                raise
+            # An app that revokes nothing takes no events.
+            return attempt({**settings, **dict.fromkeys(events)})
+
+    def attempt(settings: dict[str, Any]) -> Flask:
         os.environ.update({key: value or "" for key, value in settings.items()})
         module, _, attribute = name.partition(":")
         found: Any = getattr(importlib.import_module(module), attribute or "create_app", None)

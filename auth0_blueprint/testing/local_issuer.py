@@ -172,6 +172,7 @@ class LocalIssuer(EventIssuer):
                 del self._keys[key_id]
             self._removed_keys.clear()
             self._token_endpoint.forget_all()
+            self._event_endpoint = None
             self._is_out = False
             self.fetch_count = 0
 
