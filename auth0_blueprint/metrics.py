@@ -103,11 +103,16 @@ class Collectors:
         self.look_failures: Counter = counter(
             "auth0_revocation_store_look_failures_total", "Syncs with the shared revocations that failed."
         )
+        self._add_events(counter)
+
+    def _add_events(self, counter: Callable[..., Counter]) -> None:
         self.events: Counter = counter(
             "auth0_events_total", "Events handled, by route and outcome.", ["source", "outcome"]
         )
         self.events_refused: Counter = counter(
-            "auth0_events_refused_total", "Requests with events refused, by route and reason.", ["source", "reason"]
+            "auth0_events_refused_total",
+            "Events and requests with events refused, by route and reason.",
+            ["source", "reason"],
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,9 +25,9 @@ ENABLE: dict[str, Any] = {
 }
 
 
-def event(id: str = "e1", *, after: float = 0, **changes: Any) -> Event:
-    """Return what disables the account of ``s``, so many seconds *after* the start of the test, or what else is said."""
-    disabled = Event("security", "https://idp.example/", id, "account-disabled", NOW + after, (REVOKE,))
+def event(event_id: str = "e1", *, after: float = 0, **changes: Any) -> Event:
+    """Return what disables the account of ``s``, so many seconds *after* the start, with *changes*."""
+    disabled = Event("security", "https://idp.example/", event_id, "account-disabled", NOW + after, (REVOKE,))
     return disabled._replace(**changes)
 
 
@@ -39,7 +40,7 @@ class Receiving(Process):
 
     def gets(self, *events: Event) -> list[str]:
         """Return what became of them; ``503`` for those that it could not take."""
-        outcomes = []
+        outcomes = list[str]()
         for one in events:
             try:
                 outcomes.append(self.receiver.handle(one).name)
@@ -79,7 +80,8 @@ def test_an_event_takes_effect_once_in_the_fleet(fleet: Receivers) -> None:
 
 @pytest.mark.parametrize("member", ["source", "sender", "id"])
 def test_events_are_told_apart_by_source_sender_and_id(fleet: Receivers, member: str) -> None:
-    other = event(effects=(Effect("revoke", "subject", "other"),))._replace(**{member: "auth0"})
+    changes: dict[str, Any] = {member: "auth0"}
+    other = event(effects=(Effect("revoke", "subject", "other"),))._replace(**changes)
     assert fleet.process().gets(event(), other) == ["effective", "effective"]
 
 
@@ -91,6 +93,12 @@ def test_what_changes_nothing_is_acknowledged_once(fleet: Receivers) -> None:
         assert process.gets(one._replace(id=f"{number}"), one._replace(id=f"{number}")) == [expected, "repeated"]
 
 
+def meanwhile(heard: list[str], process: Receiving, one: Event, passed: float = 0) -> None:
+    """Have *process* get *one* after so many seconds."""
+    process.fleet.clock.move(passed)
+    heard += process.gets(one)
+
+
 def test_the_same_event_at_once_in_two_processes_is_effective_in_one(fleet: Receivers) -> None:
     """Wherever the other one comes in between."""
     for number, operation in enumerate(["value_of", "look", "append", "take"]):
@@ -98,7 +106,7 @@ def test_the_same_event_at_once_in_two_processes_is_effective_in_one(fleet: Rece
         first.revoke("there is a log")
         first.admits(0), second.admits(0)
         one, heard = event(f"{number}", after=number), list[str]()
-        fleet.store.before[operation] = lambda second=second, one=one, heard=heard: heard.extend(second.gets(one))
+        fleet.store.before[operation] = partial(meanwhile, heard, second, one)
         assert sorted([*first.gets(one), *heard]) == ["effective", "repeated"], operation
         assert not first.admits(number)
         assert not second.admits(number)
@@ -125,7 +133,7 @@ def test_of_two_at_once_the_one_that_reaches_further_counts(
         fleet.store.before["append"] = newer
         first.gets(older)
     else:
-        fleet.store.before["append"] = lambda: (fleet.clock.move(1), first.gets(older))
+        fleet.store.before["append"] = partial(meanwhile, [], first, older, 1)
         newer()
     fleet.pass_interval(first, second)
     assert not any(process.admits(50) for process in (first, second, fleet.process()))
@@ -176,7 +184,7 @@ def test_a_write_that_is_not_confirmed_is_to_be_sent_again(fleet: Receivers) -> 
 
 
 def test_the_store_may_lose_its_marks(fleet: Receivers) -> None:
-    """Of all processes, and all it holds: the revocations, which are written back, say by which event they were made."""
+    """With all that it holds: the revocations, which are written back, say by which event they were made."""
     first, second = fleet.process(), fleet.process()
     assert first.gets(event(), event("2", **ENABLE), event("3", after=5)) == ["effective"] * 3
     fleet.pass_interval(first, second)
