@@ -41,6 +41,8 @@ ROUTES = By("commands/test_command_line_document.py", "test_the_table_of_routes_
 INSPECT = By("commands/test_command_line_document.py", "test_what_is_shown_of_a_token_is_what_is_printed")
 PROXY = By("system/test_behind_a_proxy.py", "test_a_proof_names_the_address_that_the_client_knows")
 INJECTED = By("test_outgoing_network.py", "test_truststore_is_used_where_it_is_injected")
+LOGOUT = By("events/test_event_pages.py", "test_the_lines_on_back_channel_logout_get_the_answers_shown")
+UNIVERSAL = By("events/test_event_pages.py", "test_the_lines_on_universal_logout_get_the_answers_shown")
 RECIPES = By("test_testing_document.py", "test_every_recipe_passes_under_pytest")
 
 #: page, section and language of the blocks that cannot run here; the test that runs them, or why none does.
@@ -55,6 +57,7 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
     ("docs/command-line.md", "routes", "console"): ROUTES,
     ("docs/command-line.md", "token", "console"): "it needs a tenant; test_token_command.py asks a local issuer",
     ("docs/command-line.md", "demo", "console"): "it has tests of its own, in test_demo_command.py",
+    ("docs/how-to/backchannel-logout.md", "Try it", "console"): LOGOUT,
     ("docs/how-to/behind-a-proxy.md", "Several: `ProxyFix` and `TRUSTED_HOSTS`", "nginx"): PROXY,
     ("docs/how-to/outgoing-network.md", "Certificate authorities", "python"): INJECTED,
     ("docs/how-to/redis.md", "Share through Redis", "console"): INSTALLS,
@@ -69,6 +72,8 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
         "javascript",
     ): "it needs a browser; the same is sent by a Python client",
     ("docs/how-to/sockets.md", "Browsers", "javascript"): "it needs a browser; the same is sent by a Python client",
+    ("docs/how-to/universal-logout.md", "Users named by email", "javascript"): "Auth0 runs it, in the tenant",
+    ("docs/how-to/universal-logout.md", "Try it", "console"): UNIVERSAL,
     ("docs/metrics.md", "Several processes", "console"): "test_metrics_of_workers.py starts gunicorn in its own way",
     ("docs/metrics.md", "Alert rules", "yaml"): By("test_metrics.py", "test_every_alert_is_whole"),
     ("docs/mtls.md", "nginx in front of gunicorn", "nginx"): OWN_WAY,

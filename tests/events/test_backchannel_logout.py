@@ -92,11 +92,9 @@ def test_a_logout_that_comes_again_or_late_ends_no_newer_login(
         assert client.get("/auth/me", headers=login).status_code == 200
 
 
+NO_EVENTS: list[Any] = [ABSENT, None, LOGOUT, [LOGOUT], {}, {MARK: {}}, {LOGOUT: None}, {LOGOUT: []}, {LOGOUT: True}]
 NO_LOGOUTS: dict[str, list[dict[str, Any]]] = {
-    "events": [
-        {"events": value}
-        for value in (ABSENT, None, LOGOUT, [LOGOUT], {}, {MARK: {}}, {LOGOUT: None}, {LOGOUT: []}, {LOGOUT: True})
-    ],
+    "events": [{"events": value} for value in NO_EVENTS],
     "subject": [
         {"sub": ABSENT},
         *({"sub": value, "sid": "s-1"} for value in ("", None, 1, [MARK], MARK * 100)),
@@ -114,16 +112,20 @@ def test_a_good_token_that_is_no_good_logout_changes_nothing(
     assert_without_effect(api, issuer, response, caplog.text)
 
 
-@pytest.mark.parametrize("other", ["access token", "ID token"])
-def test_an_access_token_or_id_token_is_no_logout(api: Flask, issuer: LocalIssuer, other: str) -> None:
+OTHERS: list[tuple[dict[str, Any], str]] = [
+    *(({}, "events"), ({"nonce": "n"}, "not_an_event"), ({"scope": "openid"}, "not_an_event")),
+    ({"permissions": []}, "not_an_event"),
+]
+
+
+@pytest.mark.parametrize(("claims", "reason"), OTHERS)
+def test_an_access_token_or_id_token_is_no_logout(
+    api: Flask, issuer: LocalIssuer, claims: dict[str, Any], reason: str
+) -> None:
     """Also one that is for the application: an ID token is for it, and so is an access token for two audiences."""
-    claims = {
-        "aud": CLIENT,
-        "jti": "j",
-        **({"sid": "s-1"} if other == "ID token" else {"aud": [CLIENT, issuer.audience]}),
-    }
-    for more, reason in (({}, "events"), ({"nonce": "n"}, "not_an_event"), ({"scope": "openid"}, "not_an_event")):
-        assert seen(log_out(api.test_client(), issuer.token(**claims, **more))) == bad_event(reason)
+    for audience in (CLIENT, [CLIENT, issuer.audience]):
+        token = issuer.token(aud=audience, jti="j", sid="s-1", **claims)
+        assert seen(log_out(api.test_client(), token)) == bad_event(reason)
     assert in_force(api) == []
 
 

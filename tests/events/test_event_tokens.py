@@ -6,12 +6,14 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import refusals
-from conftest import AppFactory
+from conftest import AppFactory, MovableClock
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from memory_store import MemoryStore
 from refusals import ABSENT, guarded, seen, segment, with_signature
 from sent_tokens import CLIENT, ENDPOINT, KINDS, MARK, Kind, assert_without_effect, in_force, receiver
 
@@ -159,3 +161,40 @@ def test_own_issuers_sign_with_the_algorithms_of_the_settings_and_others_with_an
     takes_it = kind is not KINDS["logout"]
     assert (kind.send(app.test_client(), token).status_code == 204) == takes_it
     assert bool(in_force(app)) == takes_it
+
+
+def on_folder(folder: Path) -> dict[str, Any]:
+    """Return the settings of processes that share in *folder*."""
+    return {"SECRET_KEY": "s", "CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(folder), "AUTH0_SYNC_INTERVAL": 0}
+
+
+@every_kind
+def test_it_binds_every_process_and_a_second_one_acknowledges_it_again(
+    make_app: AppFactory, issuer: LocalIssuer, tmp_path: Path, kind: Kind
+) -> None:
+    first, second = (receiver(make_app, issuer, **on_folder(tmp_path)) for _ in range(2))
+    token, login = kind.mint(issuer), issuer.token(iat=int(time.time()) - 2)
+    views = guarded(second)
+    assert refusals.passes(views, login)
+    answers = [kind.send(app.test_client(), token).status_code for app in (first, second)]
+    assert answers in ([200, 200], [204, 204])
+    assert refusals.answer_to(views, login) == refusals.REVOKED
+    assert in_force(second) == in_force(first)
+
+
+@every_kind
+def test_what_cannot_be_stored_is_not_acknowledged_and_takes_effect_when_it_comes_again(
+    make_app: AppFactory, issuer: LocalIssuer, tmp_path: Path, kind: Kind
+) -> None:
+    clock, store = MovableClock(time.time()), MemoryStore()
+    app = receiver(make_app, issuer, clock=clock, **on_folder(tmp_path))
+    app.extensions["auth0"].store._open_store = lambda: store
+    token, store.is_away = kind.mint(issuer), True
+    response = kind.send(app.test_client(), token)
+    assert (response.status_code, response.get_json()["code"]) == (503, "revocation_unavailable")
+    assert response.headers["Retry-After"] == "1"
+    assert in_force(app) == []
+    store.is_away = False
+    clock.move(31)  # after a failure the store is left alone for a while
+    assert kind.send(app.test_client(), token).status_code in {200, 204}
+    assert len(in_force(app)) == 1

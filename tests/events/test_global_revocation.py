@@ -79,11 +79,12 @@ def test_a_jwt_has_one_effect_whatever_comes_with_it_later(api: Flask, issuer: L
     assert passes(client, issuer.token())
 
 
+NO_SUB_IDS: list[Any] = [{}, {"sub_id": None}, {"sub_id": MARK}, {"sub_id": [MARK]}, {"subject": {}}]
 BAD_BODIES: list[tuple[str, Any]] = [
     *(("not_json", body) for body in (b"", b"{", b"[]", b"null", b'{"sub_id": 1, "sub_id": 1}', b"\xff")),
     ("not_json", b'{"sub_id": ' + b'{"a": ' * 40 + b"1" + b"}" * 41),
     ("too_large", b'{"sub_id": "' + MARK.encode() * 10_000 + b'"}'),
-    *(("sub_id", body) for body in ({}, {"sub_id": None}, {"sub_id": MARK}, {"sub_id": [MARK]}, {"subject": {}})),
+    *(("sub_id", body) for body in NO_SUB_IDS),
     *(("subject", {"sub_id": value}) for value in ({}, {"format": MARK}, {"format": ["email"]}, {"format": "iss_sub"})),
     *(("subject", {"sub_id": {"format": "email", "email": value}}) for value in ("", None, 1, MARK * 100)),
     ("foreign_subject", {"sub_id": {"format": "iss_sub", "iss": f"https://{MARK}/", "sub": USER}}),

@@ -195,11 +195,11 @@ def running_app(
     directory: Path,
     provider: Provider,
     cache: Mapping[str, str] | None = None,
+    workers: int = WORKERS,
     /,
-    number: int = WORKERS,
     **settings: str,
 ) -> Iterator[App]:
-    """Run ``wsgi:app`` under gunicorn with *number* workers, with *settings* from the environment, and *cache* in ``instance/config.py``."""
+    """Run ``wsgi:app`` under gunicorn, with *settings* from the environment, and *cache* in ``instance/config.py``."""
     # Away from the checkout, whose instance/config.py and .env belong to whoever works in it.
     shutil.copy(ROOT / "wsgi.py", directory)
     (directory / "instance").mkdir()
@@ -213,9 +213,9 @@ def running_app(
         "AUTH0_ALGORITHMS": ",".join(ALGORITHMS),
         **settings,
     }
-    arguments = ["--workers", str(number), "--access-logfile", "-", "--access-logformat", "%(p)s"]
+    arguments = ["--workers", str(workers), "--access-logfile", "-", "--access-logformat", "%(p)s"]
     with gunicorn("wsgi:app", directory, environment, *arguments) as (url, process):
-        yield App(url, cast("IO[str]", process.stdout), number)
+        yield App(url, cast("IO[str]", process.stdout), workers)
 
 
 def assert_refused(response: requests.Response, status: int, code: str, error: str, challenge: str) -> None:

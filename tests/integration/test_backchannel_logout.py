@@ -16,6 +16,7 @@ from processes import eventually
 from .conftest import MakeKey
 from .servers import App, Browser, Provider, assert_refused, running_app
 
+WORKERS = 4
 INTERVAL_SECONDS = 1.0
 PATH = "/api/private"
 
@@ -53,7 +54,7 @@ def scene(
     (tmp_path / "app").mkdir()
     with ExitStack() as stack:
         redis = stack.enter_context(empty_redis(tmp_path))
-        app = stack.enter_context(running_app(tmp_path / "app", provider, redis.settings, number=4, **settings))
+        app = stack.enter_context(running_app(tmp_path / "app", provider, redis.settings, WORKERS, **settings))
         provider.start(key, web={**web, "backchannel_logout_uri": f"{app.url}/auth/events/logout"})
         yield Scene(provider, app, web)
 

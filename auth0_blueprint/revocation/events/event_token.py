@@ -93,9 +93,9 @@ class EventTokenVerifier:
         claims = unverified.claims
         # The unverified issuer only decides whether to look for a key, and in which issuer's key set.
         name = claims.get("iss")
-        issuer = self._issuers.get(name) if isinstance(name, str) else None
-        if issuer is None:
+        if not isinstance(name, str) or name not in self._issuers:
             raise EventRefusedError("issuer")
+        issuer = self._issuers[name]
         algorithm = check_header(unverified.header, self._algorithms[name], self._types)
         found = issuer.keys.key_for(unverified.header.get("kid"), algorithm)
         if not algorithm.verify(unverified.signing_input, found.key.public_key, unverified.signature):
