@@ -79,6 +79,18 @@ class Revocation(NamedTuple):
         return self[2:]
 
 
+def joined_reason(known: Revocation, reason: str | None, origin: Origin | None) -> str | None:
+    """Return why a value is revoked for which *known* is in force, and which *origin* revokes for *reason* as well.
+
+    What undoes one of several reasons must not undo the others, so all of them are named.
+    """
+    who, known_who = (None if one is None else (one.source, one.actor) for one in (origin, known.origin))
+    if (known_who, known.reason) == (who, reason):
+        return reason
+    added, earlier = reason or "revoked", (known.reason or "revoked").split("; ")
+    return "; ".join(earlier if len(earlier) > 1 and added in earlier else [*earlier, added])
+
+
 def outranks(entry: Entry, other: Entry) -> bool:
     """Tell whether *entry* counts, rather than *other* about the same: the later; of one moment, the lifting.
 

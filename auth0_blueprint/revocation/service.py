@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import RevocationUnavailableError, RevokedTokenError
-from auth0_blueprint.revocation.index import Origin, Revocation, RevocationIndex, token_digest
-from auth0_blueprint.revocation.joining import joined
+from auth0_blueprint.revocation.index import Origin, Revocation, RevocationIndex, joined_reason, token_digest
 from auth0_blueprint.revocation.previous_log import PreviousLog
 from auth0_blueprint.revocation.shared_set import SharedSet
 from auth0_blueprint.sharing.fleet_sync import FleetSync, FollowUp
@@ -76,8 +75,7 @@ class Revocations:
         on_changed: Callable[[], Callable[[Revocation], None] | None] = lambda: None,
     ) -> None:
         self._index = index
-        #: What this process last heard about a kind and value.
-        self.latest: Callable[[str, str], Revocation | None] = index.latest
+        self.latest: Callable[[str, str], Revocation | None] = index.latest  # also of what was lifted
         self._shared_set = shared_set
         self._fleet_sync = fleet_sync
         self._previous_log = previous_log
@@ -144,8 +142,8 @@ class Revocations:
         """Revoke the tokens issued up to *moment* (Unix time) or now, whichever is earlier.
 
         Returns:
-            the revocation; ``None`` if they were revoked already, or have all expired: nothing was changed then. Its
-            reason ends with ``(among others)`` if tokens were revoked already by somebody else, or for another reason.
+            the revocation; ``None`` if they were revoked already for that reason, or have all expired: nothing was
+            changed then. Of several reasons all are kept, so that what undoes one of them does not undo the others.
 
         Raises:
             RevocationUnavailableError: the store cannot be reached.
@@ -157,12 +155,14 @@ class Revocations:
         if expires_at <= now:
             return None
         self._sync()
+        known = self._index.find(kind, value)
+        if known is not None:
+            reason = joined_reason(known, reason, origin)
+            if reason == known.reason and (known.issued_up_to is None or known.issued_up_to >= issued_up_to):
+                return None
         bound = None if kind == "jti" else issued_up_to
         # As if made at that moment: of two that two processes make at once, the one that reaches further counts.
-        revocation = Revocation(kind, value, bound, expires_at, moment, reason, origin=origin)
-        known = self._index.find(kind, value)
-        counting = revocation if known is None else joined(known, revocation)
-        return None if counting == known else self._change(counting)
+        return self._change(Revocation(kind, value, bound, expires_at, moment, reason, origin=origin))
 
     def newest(self, limit: int, **filters: Any) -> list[Revocation]:
         """Return revocations in force, the newest first: see `RevocationIndex.newest`."""

@@ -243,13 +243,6 @@ def test_an_event_lifts_only_what_the_same_sender_did(fleet: Receivers, steps: l
     assert not process.admits(0)
 
 
-def test_an_event_about_what_an_admin_has_revoked_leaves_it_as_it_is(fleet: Receivers) -> None:
-    process = fleet.process()
-    made = process.revocations.revoke("subject", "s", "left", ADMIN)
-    assert process.gets(event()) == ["without_effect"]
-    assert process.revocations.find("subject", "s") == made
-
-
 def test_a_process_alone_remembers_what_it_handled(fleet: Receivers, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as it may, and for as long as senders repeat."""
     process = fleet.process(is_alone=True)

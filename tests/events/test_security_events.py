@@ -145,22 +145,20 @@ def test_several_members_tell_of_one_event() -> None:
 )
 def test_an_event_happened_when_it_says(times: dict[str, float], occurred_at: float) -> None:
     payload = {name: times[name] for name in times if name == "event_timestamp"}
-    rest = {name: times[name] for name in times if name != "event_timestamp"}
+    rest: dict[str, Any] = {name: times[name] for name in times if name != "event_timestamp"}
     assert read({CAEP + "session-revoked": payload}, **rest).occurred_at == occurred_at
 
 
 MILLISECONDS = 1_615_304_991_643
+NO_EVENTS: list[Any] = [None, [], {}, "session-revoked", 7, {CAEP + "session-revoked": None}]
+NO_EVENTS += [{CAEP + "session-revoked": value} for value in ([], "x", True, [{}])]
 NO_TIMES: list[Any] = [None, "1615304991", True, [AT], {"at": AT}, -1, MILLISECONDS]
 
 
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
-        *(
-            (claims(events), "events")
-            for events in (None, [], {}, "session-revoked", 7, {CAEP + "session-revoked": None})
-        ),
-        *((claims({CAEP + "session-revoked": value}), "events") for value in ([], "x", True, [{}])),
+        *((claims(events), "events") for events in NO_EVENTS),
         (claims({OWN: {}, CAEP + "session-revoked": 1}), "events"),
         *((claims({CAEP + "session-revoked": {"event_timestamp": value}}), "time") for value in NO_TIMES),
         *((claims({CAEP + "session-revoked": {}}, toe=value), "time") for value in NO_TIMES),
