@@ -57,6 +57,10 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
     ("docs/command-line.md", "routes", "console"): ROUTES,
     ("docs/command-line.md", "token", "console"): "it needs a tenant; test_token_command.py asks a local issuer",
     ("docs/command-line.md", "demo", "console"): "it has tests of its own, in test_demo_command.py",
+    ("docs/how-to/auth0-events.md", "Try it", "console"): By(
+        "events/test_auth0_events_page.py", "test_the_curl_lines_get_the_answers_that_the_page_shows"
+    ),
+    ("docs/how-to/auth0-events.md", "Answers, and what Auth0 does next", "console"): "it needs a tenant",
     ("docs/how-to/backchannel-logout.md", "Try it", "console"): LOGOUT,
     ("docs/how-to/behind-a-proxy.md", "Several: `ProxyFix` and `TRUSTED_HOSTS`", "nginx"): PROXY,
     ("docs/how-to/outgoing-network.md", "Certificate authorities", "python"): INJECTED,

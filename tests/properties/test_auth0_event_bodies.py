@@ -1,0 +1,121 @@
+"""Any body for Auth0's events: only documented answers, and no effect but those of good events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from conftest import MovableClock, bearer, put_on_clock
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import event, given
+from hypothesis import strategies as st
+from network_edge import key_set_server
+from refusals import seen
+
+from auth0_blueprint import Auth0Blueprint
+from auth0_blueprint.errors import EventRefusedError
+from auth0_blueprint.revocation.events.cloud_event import EFFECTS
+from auth0_blueprint.revocation.events.log_record import REVOKING_TYPES
+from properties.issuing import AUDIENCE, DOMAIN, NOW
+from properties.strategies import ANY_JSON
+
+SECRET = "a-secret-for-arbitrary-bodies-of-events"
+REFUSALS = {
+    reason: EventRefusedError(reason).description for reason in ("fields", "id", "time", "too_large", "not_json")
+}
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[FlaskClient]:
+    with key_set_server() as server:
+        app = Flask("properties", static_folder=None)
+        app.testing = True  # an unexpected exception comes through as it is
+        app.config.update(AUTH0_DOMAIN=DOMAIN, AUTH0_AUDIENCE=AUDIENCE, AUTH0_JWKS_URL=server.url)
+        app.config.update(AUTH0_EVENT_SECRETS=SECRET)
+        app.register_blueprint(Auth0Blueprint())
+        put_on_clock(app, MovableClock(NOW))
+        yield app.test_client()
+
+
+def _stamps() -> st.SearchStrategy[str]:
+    ages = st.sampled_from([0, 60, 7 * 86_400 - 1, 7 * 86_400 + 1, -300, -301, NOW])
+    odd = st.sampled_from(["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999999999-23:59", "2027-01-15t08:00:60z"])
+    return ages.map(lambda age: datetime.fromtimestamp(NOW - age, UTC).isoformat()) | odd
+
+
+_IDS = st.integers(0, 10**6).map("evt_{}".format)
+_USERS = st.sampled_from(["auth0|ada", "auth0|bob", "", "\ud800", "é"])
+_CONTENTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "user_id": _USERS | ANY_JSON,
+        "id": _USERS | ANY_JSON,
+        "user": st.fixed_dictionaries({"user_id": _USERS}) | ANY_JSON,
+        "blocked": st.booleans() | ANY_JSON,
+    },
+)
+_EVENTS = st.fixed_dictionaries(
+    {"specversion": st.just("1.0")},
+    optional={
+        "id": _IDS | ANY_JSON,
+        "source": st.just("urn:auth0:acme") | ANY_JSON,
+        "type": st.sampled_from([*EFFECTS, "user.created"]) | ANY_JSON,
+        "time": _stamps() | ANY_JSON,
+        "data": st.fixed_dictionaries({"object": _CONTENTS | ANY_JSON}) | ANY_JSON,
+        "a0tenant": st.just("acme") | ANY_JSON,
+        "a0purpose": st.just("test") | ANY_JSON,
+    },
+)
+_DATA = st.fixed_dictionaries(
+    {},
+    optional={
+        "log_id": _IDS | ANY_JSON,
+        "type": st.sampled_from([*REVOKING_TYPES, "s"]) | ANY_JSON,
+        "date": _stamps() | ANY_JSON,
+        "user_id": _USERS | ANY_JSON,
+        "tenant_name": st.just("acme") | ANY_JSON,
+    },
+)
+_RECORDS = _DATA | st.fixed_dictionaries({"log_id": _IDS | ANY_JSON}, optional={"data": _DATA | ANY_JSON})
+_ITEMS = _EVENTS | _RECORDS | ANY_JSON
+_VALUES = _ITEMS | st.lists(_ITEMS, max_size=4) | st.fixed_dictionaries({"logs": st.lists(_ITEMS, max_size=3)})
+_BODIES = (
+    _VALUES.map(lambda value: json.dumps(value).encode())
+    | st.lists(_ITEMS.map(json.dumps), max_size=4).map(lambda lines: "\n".join(lines).encode())
+    | st.binary(max_size=40)
+)
+
+
+@given(_BODIES, st.sampled_from([None, "application/json", "multipart/form-data", "\xe9"]))
+def test_any_body_gets_an_answer_of_the_page(receiver: FlaskClient, body: bytes, media_type: str | None) -> None:
+    response = receiver.post("/auth/events/auth0", data=body, content_type=media_type, headers=bearer(SECRET))
+    event(str(response.status_code))
+    if response.status_code == 204:
+        assert response.data == b""
+        return
+    answer = seen(response)
+    assert (answer.status, answer.body["code"], answer.challenges) == (400, "invalid_request", ())
+    assert answer.body["error_description"] in REFUSALS.values()
+
+
+@given(_ITEMS)
+def test_only_a_good_event_has_an_effect_and_no_other_than_its_own(receiver: FlaskClient, item: Any) -> None:
+    """Said once more, by members: the type has an effect, the time is not out of bounds, somebody is named."""
+    revocations = receiver.application.extensions["auth0"].revocations
+    for found in revocations.newest(100):
+        revocations.lift(found.kind, found.value)
+    receiver.post("/auth/events/auth0", json=item, headers=bearer(SECRET))
+    effects = {(found.kind, found.value) for found in revocations.newest(100)}
+    event(f"{len(effects)} effects")
+    assert len(effects) <= 1
+    for kind, value in effects:
+        record = item["data"] if isinstance(item.get("data"), dict) else item
+        named = item["type"] if "specversion" in item else record["type"]
+        assert named in EFFECTS.keys() | REVOKING_TYPES
+        assert json.dumps(value) in json.dumps(item)
+        assert (kind == "organization") == (named == "organization.deleted")
+        assert item.get("a0purpose") != "test" or "specversion" not in item
