@@ -39,6 +39,7 @@ ASKED = By("test_tutorial.py", "test_the_lines_for_a_tenant_get_a_token_and_an_a
 COMMANDS = By("commands/test_command_line_document.py", "test_what_is_shown_is_what_is_printed")
 ROUTES = By("commands/test_command_line_document.py", "test_the_table_of_routes_is_that_of_the_guide_and_a_route_more")
 INSPECT = By("commands/test_command_line_document.py", "test_what_is_shown_of_a_token_is_what_is_printed")
+EVENTS = By("commands/test_command_line_document.py", "test_what_is_shown_of_events_is_what_is_sent_and_said")
 PROXY = By("system/test_behind_a_proxy.py", "test_a_proof_names_the_address_that_the_client_knows")
 INJECTED = By("test_outgoing_network.py", "test_truststore_is_used_where_it_is_injected")
 LOGOUT = By("events/test_event_pages.py", "test_the_lines_on_back_channel_logout_get_the_answers_shown")
@@ -52,6 +53,7 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
     ("docs/admin.md", "The routes", "console"): CURL,
     ("docs/command-line.md", "What all of them have in common", "console"): "test_command_errors.py has many",
     ("docs/command-line.md", "doctor", "console"): COMMANDS,
+    ("docs/command-line.md", "events", "console"): EVENTS,
     ("docs/command-line.md", "inspect", "console"): INSPECT,
     ("docs/command-line.md", "jwks", "console"): COMMANDS,
     ("docs/command-line.md", "routes", "console"): ROUTES,

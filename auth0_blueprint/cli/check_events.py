@@ -13,8 +13,8 @@ from auth0_blueprint.keysets.fetch import FetchError, fetch
 from auth0_blueprint.keysets.key_set import KeySetError, parse_key_set
 from auth0_blueprint.settings import Settings
 
-_NO_KEYS = "until they can, its events are not taken: check its jwks_url in"
-_NOT_THERE = "have the proxy pass this path to the app; check AUTH0_PUBLIC_URL"
+_NO_KEYS = "events of this sender are refused until its keys can be fetched; check its jwks_url in"
+_NOT_THERE = "have the proxy pass this path to the app, with the same settings there; check AUTH0_PUBLIC_URL"
 
 
 def examine_events(app: Flask, settings: Settings) -> Iterator[Finding]:

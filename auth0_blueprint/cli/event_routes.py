@@ -66,8 +66,7 @@ def own_description(answer: Answer) -> str | None:
     except strict_json.StrictJSONError:
         return None
     said = body.get("error_description", body.get("description"))  # RFC 8935 §2.3 has the latter
-    is_own = "code" in body or "err" in body
-    return said if is_own and isinstance(said, str) and said in _descriptions(Auth0Error) else None
+    return said if isinstance(said, str) and said in _descriptions(Auth0Error) else None
 
 
 def _descriptions(error: type[Auth0Error]) -> set[str]:

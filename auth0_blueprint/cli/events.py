@@ -101,7 +101,7 @@ def _target_of_app(kind: Source, url: str | None) -> _Target:
 def _base(url: str) -> str:
     parts = urlsplit(url)
     if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url))):
-        raise click.BadParameter("must be https, or http on this machine", param_hint="'--url'")
+        raise click.BadParameter("must be https, or http on this machine", param_hint="'--url' or AUTH0_PUBLIC_URL")
     return url.rstrip("/")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from documents import ROOT, python_blocks, run_block
 from flask import Flask
 from flask_smorest import Api
 from programs import command, environment_of
+from servers import served
 
 from auth0_blueprint import requires_scope
 from auth0_blueprint.cli.finding import FAIL, OK, WARN
@@ -56,7 +58,8 @@ def test_the_options_are_those_of_the_command(name: str) -> None:
     documented = re.findall(r"^\| `(--[\w-]+)[^`]*` \|", SECTIONS[name], re.MULTILINE)
     listed = auth0.get_command(click.Context(auth0), name)
     assert listed is not None
-    real = [opt for param in listed.params if isinstance(param, click.Option) for opt in param.opts]
+    commands = [*listed.commands.values()] if isinstance(listed, click.Group) else [listed]
+    real = [opt for one in commands for param in one.params if isinstance(param, click.Option) for opt in param.opts]
     assert sorted(documented) == sorted(opt for opt in real if opt.startswith("--"))
 
 
@@ -160,10 +163,26 @@ def test_the_json_of_the_demo_has_the_members_that_are_shown() -> None:
     assert tuple(document["requests"][0]) == TrialRequest._fields
 
 
+def test_what_is_shown_of_events_is_what_is_sent_and_said(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """To a demo, but for numbers, and without it. The JSON is that of an event of Auth0, at another address."""
+    to_demo, to_tenant = (block.split("\n", 1) for block in blocks("events", "console"))
+    issuer.sign_events_on_request()
+    hearing = make_app(**issuer.event_settings)
+    words = shlex.split(re.sub(r"http://\S+", issuer.issuer, to_demo[0]))[4:]
+    with served(hearing) as url:
+        said = command("events")(make_app(), *words, "--url", url).output
+        printed = json.loads(command("events")(hearing, "send", "--kind", "auth0", "--url", url, "--json").stdout)
+    assert without_numbers(said) == without_numbers(to_demo[1])
+    (shown,) = map(json.loads, blocks("events", "json"))
+    assert printed == {**shown, "url": f"{url}/auth/events/auth0"}
+    tenant = make_app(AUTH0_ISSUER="https://example.eu.auth0.com/", AUTH0_LOGOUT_CLIENT_IDS="a")
+    assert command("events")(tenant, *shlex.split(to_tenant[0])[6:]).stderr == to_tenant[1]
+
+
 def test_every_check_of_the_doctor_is_explained(make_app: AppFactory, tmp_path: Path) -> None:
     """Those of an app that shares without Redis and has an issuer on loopback, and no other status than is said."""
     shared = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "cache"), "AUTH0_CACHE_SECRET": "s" * 32}
-    findings = json.loads(command("doctor", "--json")(make_app(**shared)).stdout)["checks"]
+    findings = json.loads(command("doctor", "--json")(make_app(**shared, AUTH0_LOGOUT_CLIENT_IDS="a")).stdout)["checks"]
     explained = re.findall(r"^\| `([\w ]+)` \| [^|]*\| [^|]*\|$", SECTIONS["doctor"], re.MULTILINE)
     assert [check for check in explained if check not in {"eviction", "proxy", "CAs"}] == [
         found["check"] for found in findings

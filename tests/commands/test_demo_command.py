@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 from documents import ROOT
-from processes import TESTED_PACKAGE, Process, http, running
+from processes import TESTED_PACKAGE, Process, completed, http, running
 
 from auth0_blueprint.testing import LocalIssuer
 from auth0_blueprint.testing.demo_app import create_app
@@ -37,8 +38,10 @@ def demo(
         yield process
 
 
-def status_of(url: str, token: str | None) -> int:
-    return http("GET", url, headers={"Authorization": f"Bearer {token}"} if token else {}).status_code
+def status_of(url: str, token: str | None, logout_token: str | None = None) -> int:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    form = {"logout_token": logout_token} if logout_token else None
+    return http("POST" if form else "GET", url, headers=headers, data=form).status_code
 
 
 @pytest.mark.parametrize("words", [("flask", "auth0", "demo"), ("auth0_blueprint.testing.demo", "wsgi:create_app")])
@@ -46,15 +49,18 @@ def test_its_curl_lines_answer_as_it_says(tmp_path: Path, words: tuple[str, ...]
     """Where there is no app, and with the reference app. Ctrl+C ends it quietly."""
     with demo(tmp_path if words[0] == "flask" else ROOT, "0", words=words) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline().rstrip() for _ in range(15)]
-        promised = [int(line[-3:]) for line in lines if line.startswith("# ")]
-        curls = re.findall(r"^curl -i (\S+)(?: -H 'Authorization: Bearer (\S+)')?$", "\n".join(lines), re.MULTILINE)
-        answered = [status_of(*curl) for curl in curls]
+        lines = [process.stdout.readline().rstrip() for _ in range(23)]
+        promised = [int(line[-3:]) for line in lines if re.match(r"# .*: \d+$", line)]
+        curl = r"^curl -i (\S+)(?: -H 'Authorization: Bearer (\S+)')?(?: --data-urlencode logout_token=(\S+))?$"
+        answered = [status_of(*found) for found in re.findall(curl, "\n".join(lines), re.MULTILINE)]
+        (words_of_event,) = (shlex.split(line) for line in lines if line.startswith("flask "))
+        sent = completed([sys.executable, "-m", *words_of_event], cwd=tmp_path, env={"PATH": "", **TESTED_PACKAGE})
+        assert (sent.returncode, "accepted" in sent.stdout) == (0, True), sent.stderr
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
-    assert promised == answered == [200, 200, 200, 403, 401, 200]
+    assert promised == answered == [200, 200, 200, 403, 401, 200, 200, 200, 401]
 
 
 def test_machines_get_the_same_as_one_json_object(tmp_path: Path) -> None:
@@ -63,9 +69,13 @@ def test_machines_get_the_same_as_one_json_object(tmp_path: Path) -> None:
     with demo(tmp_path, "0", "--json", **others) as process:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
-        answered = [status_of(told["api"] + one["path"], one["token"]) for one in told["requests"]]
+        answered = [
+            status_of(told["api"] + one["path"], one["token"], (one["form"] or {}).get("logout_token"))
+            for one in told["requests"]
+        ]
     assert told.keys() == {"issuer", "api", "requests"}
-    assert told["requests"][0] == {"title": "no token needed", "status": 200, "path": "/api/public", "token": None}
+    first = {"title": "no token needed", "status": 200, "path": "/api/public", "token": None, "form": None}
+    assert told["requests"][0] == first
     assert answered == [one["status"] for one in told["requests"]]
 
 
@@ -82,6 +92,9 @@ def make(**settings):
 def make_with_own():
     return make(AUTH0_ISSUER="https://own.example.com/", AUTH0_AUDIENCE="own")
 
+def make_without_revocation():
+    return make(AUTH0_REVOCATION=False)
+
 def make_bare(settings=None):
     return Flask("bare")
 
@@ -89,9 +102,9 @@ number = 1
 """
 
 
-@pytest.mark.parametrize("name", ["server:app", "server:make"])
+@pytest.mark.parametrize("name", ["server:app", "server:make", "server:make_without_revocation"])
 def test_an_app_and_a_factory_without_a_parameter_read_the_environment(tmp_path: Path, name: str) -> None:
-    """Whatever was there before. An app is imported with the issuer's settings in place."""
+    """Whatever was there before. An app is imported with the issuer's settings in place; it need not take events."""
     (tmp_path / "server.py").write_text(f"{APPS}\napp = make()\n")
     words = ("auth0_blueprint.testing.demo", name)
     with demo(tmp_path, "0", words=words, AUTH0_DOMAIN="own.example.com", AUTH0_AUDIENCE="own") as process:
