@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -134,15 +134,16 @@ class Fleet:
 
         def send() -> None:
             # Another address for each of them, and for each attempt.
-            connections = [_connection(url) for url in self.urls]
-            while True:
-                with lock:
-                    number, one = next(left, (0, None))
-                if one is None:
-                    return
-                if number == len(queue) // 2:
-                    disturbance.start()
-                _send_until_acknowledged(connections, number, one, latencies, statuses)
+            with ExitStack() as stack:
+                connections = [stack.enter_context(closing(_connection(url))) for url in self.urls]
+                while True:
+                    with lock:
+                        number, one = next(left, (0, None))
+                    if one is None:
+                        return
+                    if number == len(queue) // 2:
+                        disturbance.start()
+                    _send_until_acknowledged(connections, number, one, latencies, statuses)
 
         started = time.perf_counter()
         with ThreadPoolExecutor(SENDERS) as threads:
@@ -195,12 +196,11 @@ def _send_until_acknowledged(
 
 def get_json(url: str, path: str, headers: dict[str, str] | None = None, *, body: Any = None) -> Any:
     """Ask for *path*, by POST if there is a *body*; return the answer."""
-    connection = _connection(url)
     method, text = ("GET", None) if body is None else ("POST", json.dumps(body))
-    connection.request(method, path, text, {"Content-Type": "application/json", **(headers or {})})
-    response = connection.getresponse()
-    answer = response.read()
-    connection.close()
+    with closing(_connection(url)) as connection:
+        connection.request(method, path, text, {"Content-Type": "application/json", **(headers or {})})
+        response = connection.getresponse()
+        answer = response.read()
     if response.status != 200:
         raise RuntimeError(f"{path} was answered {response.status}: {answer[:200]!r}")
     return json.loads(answer)
