@@ -14,7 +14,7 @@ token_rejected: NamedSignal = _signals.signal("token-rejected")
 revocation_changed: NamedSignal = _signals.signal("revocation-changed")
 #: ``action``, such as ``revoke``; ``subject`` and ``client_id`` of the admin; ``target``; ``reason``, if given.
 admin_acted: NamedSignal = _signals.signal("admin-acted")
-#: ``source``: which route it came by, such as ``logout``; ``sender``, ``type`` and ``event_id`` of the event;
+#: ``source``: which route it came by, such as ``logout``; ``sent_by``, ``type`` and ``event_id`` of the event;
 #: ``outcome``: ``effective``, ``without_effect`` or ``repeated``; ``effects``: the kind and value of each revocation
 #: that it made or lifted, as a tuple of pairs.
 event_handled: NamedSignal = _signals.signal("event-handled")

@@ -32,7 +32,7 @@ class Host:
         for signal in (event_handled, event_refused):
             signal.connect(self._hear, sender=app)
 
-    def _hear(self, _app: Flask, **said: Any) -> None:
+    def _hear(self, sender: Flask, **said: Any) -> None:
         self.heard.append(said)
 
     def figures(self, name: str) -> dict[tuple[str, ...], float]:
@@ -69,7 +69,7 @@ def test_each_event_is_told_counted_and_logged(
     pushed = host.client.post("/auth/events/security", data=unknown, content_type="application/secevent+jwt")
     assert pushed.status_code == 202
     assert log_out(host.client, issuer.forge(logout)).status_code == 400
-    base = {"source": "logout", "sender": issuer.issuer, "type": "backchannel-logout", "event_id": "j1"}
+    base = {"source": "logout", "sent_by": issuer.issuer, "type": "backchannel-logout", "event_id": "j1"}
     assert host.heard == [
         {**base, "outcome": "effective", "effects": (("subject", "s"),)},
         {**base, "outcome": "repeated", "effects": ()},

@@ -63,7 +63,7 @@ def _notify_handled(event: Event, outcome: Outcome) -> None:
     event_handled.send(
         _app(),
         source=event.source,
-        sender=event.sender,
+        sent_by=event.sender,  # not "sender": what listeners usually call the app
         type=event.type,
         event_id=event.id,
         outcome=outcome.name,
