@@ -50,6 +50,7 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # Who may send events that end tokens: back-channel logout of these applications, transmitters of security events,
 # Auth0's event and log streams (with a secret of 32 characters or more), identity providers with Universal Logout.
 # AUTH0_LOGOUT_CLIENT_IDS = []
+# AUTH0_SESSION_CLAIM = "sid"  # Auth0 keeps it out of access tokens: see docs/how-to/backchannel-logout.md
 # AUTH0_EVENT_TRANSMITTERS = []  # dictionaries with issuer, jwks_url and audience: see docs/how-to/security-events.md
 # AUTH0_EVENT_SECRETS = []
 # AUTH0_GLOBAL_REVOCATION = []  # the same: see docs/how-to/universal-logout.md

@@ -41,6 +41,7 @@ ROUTES = By("commands/test_command_line_document.py", "test_the_table_of_routes_
 INSPECT = By("commands/test_command_line_document.py", "test_what_is_shown_of_a_token_is_what_is_printed")
 EVENTS = By("commands/test_command_line_document.py", "test_what_is_shown_of_events_is_what_is_sent_and_said")
 PROXY = By("system/test_behind_a_proxy.py", "test_a_proof_names_the_address_that_the_client_knows")
+STREAM = By("events/test_security_events_page.py", "test_the_curl_lines_set_up_a_stream")
 INJECTED = By("test_outgoing_network.py", "test_truststore_is_used_where_it_is_injected")
 LOGOUT = By("events/test_event_pages.py", "test_the_lines_on_back_channel_logout_get_the_answers_shown")
 UNIVERSAL = By("events/test_event_pages.py", "test_the_lines_on_universal_logout_get_the_answers_shown")
@@ -64,9 +65,11 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
     ),
     ("docs/how-to/auth0-events.md", "Answers, and what Auth0 does next", "console"): "it needs a tenant",
     ("docs/how-to/backchannel-logout.md", "Try it", "console"): LOGOUT,
+    ("docs/how-to/backchannel-logout.md", "End one session only", "javascript"): "Auth0 runs it, in the tenant",
     ("docs/how-to/behind-a-proxy.md", "Several: `ProxyFix` and `TRUSTED_HOSTS`", "nginx"): PROXY,
     ("docs/how-to/outgoing-network.md", "Certificate authorities", "python"): INJECTED,
     ("docs/how-to/redis.md", "Share through Redis", "console"): INSTALLS,
+    ("docs/how-to/security-events.md", "Set up the stream", "console"): STREAM,
     ("docs/how-to/servers.md", "gunicorn with gevent", "python"): By(
         "fleet/test_gevent_preloaded.py", "test_keys_come_over_tls"
     ),

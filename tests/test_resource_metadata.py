@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
-from conftest import AppFactory, bearer
+from conftest import EVENT_SETTINGS, AppFactory, bearer
 from flask import Blueprint, Flask
 from flask.views import MethodView, View
 from flask_cors import CORS
@@ -163,7 +163,7 @@ class TestDocument:
     @pytest.mark.parametrize("is_on", [True, False])
     def test_the_openapi_document_describes_it_where_it_is(self, make_app: AppFactory, is_on: bool) -> None:
         """At the root, not under the prefix."""
-        app = make_app(AUTH0_OPENAPI=True, AUTH0_RESOURCE_METADATA=is_on)
+        app = make_app(AUTH0_OPENAPI=True, AUTH0_RESOURCE_METADATA=is_on, **EVENT_SETTINGS)
         document = document_of(app)
         assert described(document) == registered(app)
         assert (("GET", WELL_KNOWN) in described(document)) is is_on
@@ -282,7 +282,7 @@ class TestRegistration:
         assert app.test_client().get("/internal/health/live").status_code == 200
 
     def test_a_nested_blueprint_has_it_at_the_root_as_well(self, undescribed: Flask) -> None:
-        undescribed.config["AUTH0_OPENAPI"] = True
+        undescribed.config.update(AUTH0_OPENAPI=True, **EVENT_SETTINGS)
         parent = Blueprint("parent", "parent", url_prefix="/v1")
         parent.register_blueprint(Auth0Blueprint())
         undescribed.register_blueprint(parent)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import AppFactory, bearer
+from conftest import EVENT_SETTINGS, AppFactory, bearer
 from flask import Flask
 from flask.testing import FlaskClient
 from refusals import NO_CREDENTIALS, seen
@@ -25,7 +25,8 @@ ON: dict[str, Any] = {
 OFF = {"openapi": "AUTH0_OPENAPI", "revocation": "AUTH0_REVOCATION", "resource": "AUTH0_RESOURCE_METADATA"}
 BODIES: dict[str, Any] = {"introspect": {"data": {"token": "opaque"}}, "revoke": {"json": {"jti": "revoked"}}}
 
-ROWS = (*ROUTES, RESOURCE_METADATA)
+ROWS = (*(row for row in ROUTES if row.guard != "sender"), RESOURCE_METADATA)
+OF_SENDERS = [row for row in ROUTES if row.guard == "sender"]
 OPEN = [row for row in ROWS if row.guard in {"anyone", "optional"}]
 NAMED: dict[str, Any] = {"ids": lambda row: row.view.__name__}
 every_row = pytest.mark.parametrize("row", ROWS, **NAMED)
@@ -62,14 +63,14 @@ def test_rows_and_routes_are_the_same(whole: Flask) -> None:
     }
     every_method = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
     expected = set()
-    for row in ROWS:
+    for row in (*ROWS, *OF_SENDERS):
         name, methods = f"auth0.{row.view.__name__}", frozenset(row.methods)
         expected |= {(rule_of(row), name, methods), (rule_of(row), f"{name}_other_methods", every_method - methods)}
     assert registered == expected
 
 
 def test_every_operation_is_named_once() -> None:
-    names = [operation.name for row in ROWS for operation in row.operations]
+    names = [operation.name for row in (*ROWS, *OF_SENDERS) for operation in row.operations]
     assert len(set(names)) == len(names)
 
 
@@ -133,3 +134,19 @@ def test_routes_for_admins_are_hidden_without_admin(make_app: AppFactory, issuer
         response = client.open(path_of(row), method=method, headers=everything(issuer))
         is_hidden = response.status_code == 404 and response.get_json()["code"] == "not_found"
         assert is_hidden == (row.guard == "admin_scope")
+
+
+@pytest.mark.parametrize("row", OF_SENDERS, **NAMED)
+def test_routes_for_events_exist_only_if_somebody_may_send_some(
+    make_app: AppFactory, issuer: LocalIssuer, row: Route
+) -> None:
+    """An access token opens none of them, and one sender opens no other's route."""
+    on, off = make_app(**EVENT_SETTINGS), make_app(**ON)
+    for number, setting in enumerate(EVENT_SETTINGS):
+        client = make_app(**{setting: EVENT_SETTINGS[setting]}).test_client()
+        assert (client.get(path_of(row)).status_code == 405) == (OF_SENDERS[number] is row)
+    for headers in ({}, everything(issuer)):
+        assert on.test_client().post(path_of(row), headers=headers).status_code in {400, 401}
+        for method in (*row.methods, "GET", "PATCH", "OPTIONS"):
+            response = off.test_client().open(path_of(row), method=method, headers=headers)
+            assert (response.status_code, response.get_json()["code"]) == (404, "not_found")

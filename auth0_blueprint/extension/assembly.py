@@ -87,7 +87,6 @@ def assemble(
     revocations = _revocations(parts, fleet_sync) if settings.revocation else None
     binding = _binding(parts)
     verifier = _verifier(parts, key_sources, fleet_sync)
-    events = assemble_events(settings, revocations, parts.store, key_sources, partial(_key_source, parts), clock)
     return AppState(
         settings=settings,
         cache=parts.cache,
@@ -101,7 +100,7 @@ def assemble(
         fleet_sync=fleet_sync,
         revocations=revocations,
         counters=parts.counters,
-        events=events,
+        events=assemble_events(settings, revocations, parts.store, key_sources, partial(_key_source, parts), clock),
         clock=clock,
     )
 
@@ -226,7 +225,7 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
     def notify_changed(revocation: Revocation) -> None:
         signals.revocation_changed.send(parts.app, revocation=revocation)
 
-    index = RevocationIndex(parts.clock, settings.events.email_claims)
+    index = RevocationIndex(parts.clock, settings.events.email_claims, settings.events.session_claim or "sid")
     blobs = BlobSigner(settings.cache_secret or "", parts.signer.digest)
     return Revocations(
         index,

@@ -128,7 +128,9 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
             raise
         access_token, user = ANONYMOUS, None
     else:
-        _notify_verified(state, access_token)
+        state.counters.count_verified()
+        if token_verified.receivers:
+            _send_verified(access_token)
     # Written last, when all checks have passed.
     setattr(here, _ATTRIBUTE, (state, access_token, user))  # a RequestState once somebody asks for it
     return access_token
@@ -165,7 +167,9 @@ def verify_token(token: str) -> AccessToken:
     except Auth0Error as exc:
         notify_rejected(exc)
         raise
-    _notify_verified(state, access_token)
+    state.counters.count_verified()
+    if token_verified.receivers:
+        _send_verified(access_token)
     return access_token
 
 
@@ -173,10 +177,8 @@ def _app() -> Flask:
     return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
 
 
-def _notify_verified(state: AppState, access_token: AccessToken) -> None:
-    state.counters.count_verified()
-    if token_verified.receivers:
-        token_verified.send(_app(), access_token=access_token)
+def _send_verified(access_token: AccessToken) -> None:
+    token_verified.send(_app(), access_token=access_token)
 
 
 def notify_rejected(error: Auth0Error) -> None:

@@ -19,7 +19,7 @@ from auth0_blueprint.verification.access_token import AccessToken
 KINDS = ("token", "jti", "subject", "client_id", "session", "organization", "email")
 
 # Where a token names what a kind is about, besides its subject.
-_CLAIMS_OF_KIND = (("client_id", ("client_id", "azp")), ("session", ("sid",)), ("organization", ("org_id",)))
+_CLAIMS_OF_KIND = (("client_id", ("client_id", "azp")), ("organization", ("org_id",)))
 
 #: What expires within the same stretch of time is forgotten together, so that nothing is ever searched for.
 _BUCKET_SECONDS = 600
@@ -53,7 +53,8 @@ class Revocation(NamedTuple):
     """What is revoked, or no longer.
 
     Attributes:
-        kind: ``token``, ``jti``, ``subject``, ``client_id``, ``session`` (``sid``), ``organization`` (``org_id``), or
+        kind: ``token``, ``jti``, ``subject``, ``client_id``, ``session`` (``sid``, or the claim of
+            ``AUTH0_SESSION_CLAIM``), ``organization`` (``org_id``), or
             ``email``: a claim that a sender of events is configured with.
         value: the token's digest, or the claim.
         issued_up_to: the last second (Unix time) whose tokens are revoked; ``None`` for ``token`` and ``jti``.
@@ -115,14 +116,18 @@ class RevocationIndex:
     Args:
         clock: tells the time.
         email_claims: the claims that hold the user's email address, for the kind ``email``.
+        session_claim: the claim that holds the id of the session, for the kind ``session``.
 
     Attributes:
         entries: by kind, then by value; read without a lock.
         in_force: how many are in force, or were until they expired a few minutes ago.
     """
 
-    def __init__(self, clock: Clock = SYSTEM_CLOCK, email_claims: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, clock: Clock = SYSTEM_CLOCK, email_claims: tuple[str, ...] = (), session_claim: str = "sid"
+    ) -> None:
         self._clock = clock
+        self._claims = (*_CLAIMS_OF_KIND, ("session", (session_claim,)))
         self._email_claims = email_claims
         self.entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self.in_force: int = 0
@@ -207,7 +212,7 @@ class RevocationIndex:
             return True
         if any(
             _is_in_force(entries[kind].get(_text(access_token.get(claim))), issued_at)
-            for kind, claims in _CLAIMS_OF_KIND
+            for kind, claims in self._claims
             if entries[kind]
             for claim in claims  # both, where a token names its client twice: neither may hide the other
         ):

@@ -49,7 +49,7 @@ def refuse_if_hidden(route: Route, settings: Settings) -> None:
     """Refuse every request to *route* while *settings* hide it.
 
     Raises:
-        NotFoundError: ``AUTH0_ADMIN`` is off, and *route* is for admins.
+        NotFoundError: ``AUTH0_ADMIN`` is off, and *route* is for admins; or it is for anyone, and is off itself.
     """
     if route.is_hidden(settings):
         raise NotFoundError
@@ -78,7 +78,7 @@ def settings_requirements(view: Any, settings: Settings) -> tuple[Requirement, .
     route = route_of(view)
     if route is None:
         return ()
-    if route.is_hidden(settings) or (route.is_open and not route.is_on(settings)):
+    if route.is_hidden(settings):
         return None
     return requirements_of(route, settings)
 

@@ -16,10 +16,10 @@ JSON, FORM, HEALTH_JSON = "application/json", "application/x-www-form-urlencoded
 
 View = Callable[..., Response]
 
-#: Who may use a route: ``anyone``; ``optional``: anyone, and some tokens show more; ``token``: any valid token;
-#: otherwise the member of `Settings` with the scope that a token needs. Routes for ``admin_scope`` exist only with
-#: ``AUTH0_ADMIN``.
-Guard = Literal["anyone", "optional", "token", "admin_scope", "introspection_scope"]
+#: Who may use a route: ``anyone``; ``sender``: whoever sends events, and proves it by what is sent; ``optional``:
+#: anyone, and some tokens show more; ``token``: any valid token; otherwise the member of `Settings` with the scope that
+#: a token needs. Routes for ``admin_scope`` exist only with ``AUTH0_ADMIN``.
+Guard = Literal["anyone", "sender", "optional", "token", "admin_scope", "introspection_scope"]
 
 
 class Operation(NamedTuple):
@@ -71,13 +71,18 @@ class Route(NamedTuple):
 
     @property
     def is_open(self) -> bool:
-        """Whether requests without a token are answered."""
-        return self.guard in {"anyone", "optional"}
+        """Whether requests without an access token are answered."""
+        return self.guard in {"anyone", "sender", "optional"}
 
     def is_hidden(self, settings: Settings) -> bool:
         """Return whether under *settings* the path answers 404 to everybody, whatever the method."""
-        return self.guard == "admin_scope" and not settings.admin
+        return (self.guard == "admin_scope" and not settings.admin) or (
+            self.is_open and not self._is_switched_on(settings)
+        )
 
     def is_on(self, settings: Settings) -> bool:
         """Return whether under *settings* those who may use the route get an answer."""
-        return not self.is_hidden(settings) and (self.switch is None or bool(attrgetter(self.switch)(settings)))
+        return not self.is_hidden(settings) and self._is_switched_on(settings)
+
+    def _is_switched_on(self, settings: Settings) -> bool:
+        return self.switch is None or bool(attrgetter(self.switch)(settings))

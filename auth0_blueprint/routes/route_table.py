@@ -132,7 +132,7 @@ ROUTES = (
     Route(
         "/events/logout",
         logout,
-        "anyone",
+        "sender",
         (
             Operation(
                 *("logout", "POST", "A user has logged out (OpenID Connect Back-Channel Logout)"),
@@ -147,7 +147,7 @@ ROUTES = (
     Route(
         "/events/security",
         security_event,
-        "anyone",
+        "sender",
         (
             Operation(
                 *("security_event", "POST", "A security event token (RFC 8417), by push (RFC 8935)"),
@@ -162,7 +162,7 @@ ROUTES = (
     Route(
         "/events/auth0",
         auth0_events,
-        "anyone",
+        "sender",
         (
             Operation(
                 *("auth0_events", "POST", "Events or log records of Auth0"),
@@ -183,7 +183,7 @@ ROUTES = (
     Route(
         "/events/global-token-revocation",
         global_token_revocation,
-        "anyone",
+        "sender",
         (
             Operation(
                 *("global_token_revocation", "POST", "An identity provider ends all of a user's tokens"),

@@ -44,12 +44,22 @@ class EventSender(NamedTuple):
 
 
 class EventSettings(NamedTuple):
-    """Who may send events, by route; a route exists only if somebody may."""
+    """Who may send events, by route; a route exists only if somebody may.
+
+    Attributes:
+        session_claim: the claim of access tokens that holds the id of the session, if one was set.
+    """
 
     logout_client_ids: tuple[str, ...] = ()
     transmitters: tuple[EventSender, ...] = ()
     secrets: tuple[str, ...] = ()
     global_revocation: tuple[EventSender, ...] = ()
+    session_claim: str | None = None
+
+    @property
+    def have_senders(self) -> bool:
+        """Whether anybody may send events."""
+        return bool(self.logout_client_ids or self.transmitters or self.secrets or self.global_revocation)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -72,6 +82,7 @@ def event_settings(data: Mapping[str, Any]) -> EventSettings:
         data["AUTH0_EVENT_TRANSMITTERS"],
         data["AUTH0_EVENT_SECRETS"],
         data["AUTH0_GLOBAL_REVOCATION"],
+        data["AUTH0_SESSION_CLAIM"],
     )
 
 

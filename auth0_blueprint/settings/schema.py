@@ -234,6 +234,15 @@ class SettingsSchema(Schema):
             "ends their users' tokens: serves `/auth/events/logout`."
         },
     )
+    AUTH0_SESSION_CLAIM = custom.Text(
+        load_default=None,
+        metadata={
+            "default": "`sid`",
+            "description": "The claim of access tokens that holds the session id. Auth0 keeps `sid` out of them: an "
+            "[Action](how-to/backchannel-logout.md#end-one-session-only) can write another one. If set, a logout that "
+            "names a session ends the tokens of that session only.",
+        },
+    )
     AUTH0_EVENT_TRANSMITTERS = EventSenders(
         load_default=(),
         metadata={

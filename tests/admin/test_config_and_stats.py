@@ -70,6 +70,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_OPENAPI": ("false", False), "AUTH0_PUBLIC_URL": ("https://api.example.com/", "https://api.example.com"),
     "AUTH0_RESOURCE_METADATA": ("true", True), "AUTH0_CLIENT_ID": ("client", "client"),
     "AUTH0_CLIENT_SECRET": (SECRET, "***"), "AUTH0_LOGOUT_CLIENT_IDS": ("web,app", ["web", "app"]),
+    "AUTH0_SESSION_CLAIM": ("https://api/sid", "https://api/sid"),
     "AUTH0_EVENT_TRANSMITTERS": (json.dumps([SENDER]), [SENDER]), "AUTH0_EVENT_SECRETS": (SECRET, "***"),
     "AUTH0_GLOBAL_REVOCATION": (json.dumps(SENDER), [SENDER]),
 }  # fmt: skip

@@ -75,6 +75,19 @@ def test_a_session_ends_for_the_tokens_that_carry_its_sid(api: Flask, issuer: Lo
     assert passes(client, issuer.token(iat=now))
 
 
+def test_with_a_claim_for_the_session_a_logout_ends_that_session_alone(
+    make_app: AppFactory, issuer: LocalIssuer
+) -> None:
+    """Whatever else the logout token names; without ``sid`` it ends all of the user's sessions."""
+    client, now = guarded(receiver(make_app, issuer, AUTH0_SESSION_CLAIM="session_id")), int(time.time())
+    log_out(client, logout_token(issuer, sid="s-1", iat=now))
+    assert answer_to(client, issuer.token(session_id="s-1", iat=now)) == refusals.REVOKED
+    for others in (issuer.token(session_id="s-2"), issuer.token(sid="s-1"), issuer.token()):
+        assert passes(client, others)
+    log_out(client, logout_token(issuer, iat=now))
+    assert answer_to(client, issuer.token(session_id="s-2", iat=now)) == refusals.REVOKED
+
+
 def test_a_logout_that_comes_again_or_late_ends_no_newer_login(
     make_app: AppFactory, issuer: LocalIssuer, clock: MovableClock
 ) -> None:

@@ -153,6 +153,8 @@ def test_a_subject_is_found_in_the_claims_of_tokens(
     assert passes(client, token)
     assert accepted(push(client, signed(idp, told(idp, sub_id=named))))
     assert answer_to(client, token) == REVOKED
+    made = client.get(f"{REVOCATIONS}/jti/t-1", headers=bearer(issuer.token(**ADMIN))).get_json()
+    assert made.get("issued_up_to") is None  # a token with this jti is revoked whenever it was issued
     assert passes(client, issuer.token())
 
 
@@ -160,13 +162,15 @@ def test_an_account_that_is_enabled_again_gets_back_what_the_same_sender_took(
     client: FlaskClient, issuer: LocalIssuer, idp: LocalIssuer
 ) -> None:
     """And nothing else: not what another event, another sender or an admin has revoked."""
-    token = issuer.token(sub="okta|acme|ann")
+    now = int(time.time())
+    token = issuer.token(sub="okta|acme|ann", iat=now - 60)
     disabled, enabled, revoked = RISC + "account-disabled", RISC + "account-enabled", CAEP + "session-revoked"
     ours = {"sub_id": {"format": "iss_sub", "iss": issuer.issuer, "sub": "okta|acme|ann"}}
 
     def after(*events: tuple[LocalIssuer, str]) -> bool:
-        for who, uri in events:
-            assert accepted(push(client, signed(who, told(who, uri, **(ours if who is issuer else {})))))
+        for number, (who, uri) in enumerate(events):
+            event = told(who, uri, iat=now - 9 + number, **(ours if who is issuer else {}))
+            assert accepted(push(client, signed(who, event)))
         is_passed = passes(client, token)
         client.delete(f"{REVOCATIONS}/subject/okta|acme|ann", headers=bearer(issuer.token(**ADMIN)))
         return is_passed
@@ -175,6 +179,7 @@ def test_an_account_that_is_enabled_again_gets_back_what_the_same_sender_took(
     assert not after((idp, disabled), (issuer, enabled))
     assert not after((idp, revoked), (idp, enabled))
     assert not after((idp, revoked), (idp, disabled), (idp, enabled))
+    assert not after((idp, disabled), (idp, revoked), (idp, disabled), (idp, enabled))
     assert not after((idp, disabled), (idp, revoked), (idp, enabled))
     assert not after((issuer, disabled), (idp, disabled), (idp, enabled))
     client.post(REVOCATIONS, json={"subject": "okta|acme|ann"}, headers=bearer(issuer.token(**ADMIN)))
@@ -317,10 +322,16 @@ def test_what_is_no_token_is_refused(client: FlaskClient, body: Any, content_typ
     assert refused(push(client, body, content_type)) == refusal(reason)
 
 
+def test_a_body_that_is_announced_as_huge_is_not_read(client: FlaskClient) -> None:
+    response = client.post(ROUTE, data="a.b.c", content_type=MEDIA_TYPE, environ_overrides={"CONTENT_LENGTH": "9" * 9})
+    assert refused(response) == refusal("too_large")
+
+
 def test_the_text_around_a_token_is_none_of_it(client: FlaskClient, issuer: LocalIssuer) -> None:
     """The media type may be in any case and have parameters; the body is the token alone."""
     event = signed(issuer, told(issuer))
-    assert refused(push(client, event + "\n")) == refusal("malformed")
+    for more in (b"\n", b" ", b"\xff", "ä".encode()):
+        assert refused(push(client, event.encode() + more)) == refusal("malformed")
     assert refused(push(client, f"SET={event}", "application/x-www-form-urlencoded")) == refusal("not_set")
     assert accepted(push(client, event, "Application/SecEvent+JWT; charset=utf-8"))
 

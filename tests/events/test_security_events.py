@@ -120,6 +120,7 @@ def test_a_session_may_be_revoked_by_the_name_that_its_issuer_has_for_it() -> No
     both = (Effect("revoke", "subject", "s-1"), Effect("revoke", "session", "s-1"))
     assert read({CAEP + "session-revoked": {}}, sub_id=subject).effects == both
     assert read({CAEP + "credential-change": {}}, sub_id=subject).effects == both[:1]
+    assert read({CAEP + "session-revoked": {}}, sub_id={"user": ANN}).effects == REVOKED
     behind = EventSender("https://idp.example", "", ("api",), subject_template="okta|acme|{sub}")
     told = claims({CAEP + "session-revoked": {}}, sub_id=subject)
     assert security_event(told, behind, (OURS,)).effects == (Effect("revoke", "subject", "okta|acme|s-1"),)
@@ -151,7 +152,7 @@ def test_an_event_happened_when_it_says(times: dict[str, float], occurred_at: fl
 
 MILLISECONDS = 1_615_304_991_643
 NO_EVENTS: list[Any] = [None, [], {}, "session-revoked", 7, {CAEP + "session-revoked": None}]
-NO_EVENTS += [{CAEP + "session-revoked": value} for value in ([], "x", True, [{}])]
+NO_PAYLOADS: list[Any] = [[], "x", True, [{}]]
 NO_TIMES: list[Any] = [None, "1615304991", True, [AT], {"at": AT}, -1, MILLISECONDS]
 
 
@@ -159,6 +160,7 @@ NO_TIMES: list[Any] = [None, "1615304991", True, [AT], {"at": AT}, -1, MILLISECO
     ("told", "expected"),
     [
         *((claims(events), "events") for events in NO_EVENTS),
+        *((claims({CAEP + "session-revoked": payload}), "events") for payload in NO_PAYLOADS),
         (claims({OWN: {}, CAEP + "session-revoked": 1}), "events"),
         *((claims({CAEP + "session-revoked": {"event_timestamp": value}}), "time") for value in NO_TIMES),
         *((claims({CAEP + "session-revoked": {}}, toe=value), "time") for value in NO_TIMES),

@@ -61,13 +61,15 @@ UNDERSTOOD = [
     (MAILER, email("Ann@Example.COM"), [("email", "ann@example.com")]),
     (SERVICE, JWT_ID, [("jti", "t-1")]),
     (TENANT, iss_sub(OURS, "x" * 1024), [("subject", "x" * 1024)]),
-    (TENANT, {**ANN, "extension": {"a": 1}}, [SUBJECT]),
+    (TENANT, {**ANN, "extension": {"a": 1}, "user": BEN}, [SUBJECT]),
     # §3.2.8
     (MAILER, aliases(ANN, email("ann@example.com"), PHONE), [SUBJECT, ("email", "ann@example.com")]),
     (TENANT, aliases(FOREIGN, ANN, ANN, email("a@b")), [SUBJECT]),
     (TENANT, aliases(iss_sub(OURS, 7), ANN), [SUBJECT]),
     # SSF 1.0 §3.3
     (TENANT, of(user=ANN), [SUBJECT]),
+    (TENANT, {"user": ANN, "device": TABLET}, [SUBJECT]),
+    (TENANT, {"tenant": opaque("org_a")}, [("organization", "org_a")]),
     (MAILER, of(user=aliases(email("a@b"), ANN)), [("email", "a@b"), SUBJECT]),
     (TENANT, of(session=opaque("s-1")), [("session", "s-1")]),
     (SERVICE, of(session=iss_sub(OURS, "s-1")), [("session", "s-1")]),
@@ -85,7 +87,18 @@ def test_a_subject_is_what_tokens_name(sender: EventSender, subject: Any, pairs:
 
 
 MALFORMED: list[Any] = [
-    *(None, 7, "auth0|ann", [], [ANN], {}, {"iss": OURS, "sub": "a"}, {"format": ["iss_sub"]}, {"format": None}),
+    *(
+        None,
+        7,
+        "auth0|ann",
+        [],
+        [ANN],
+        {},
+        {"iss": OURS, "sub": "a"},
+        {"user": 7},
+        {"format": ["iss_sub"]},
+        {"format": None},
+    ),
     *({**ANN, "format": "ISS_SUB"}, {"format": "iss_sub", "iss": OURS}, {"format": "iss_sub", "sub": "a"}),
     *(iss_sub(OURS, value) for value in (None, "", 7, True, ["a"], {"a": 1}, "x" * 1025)),
     *(opaque(value) for value in (None, "", 7, ["a"], "x" * 1025)),

@@ -181,7 +181,8 @@ class World:
         if not self.freezes:
             return self.clock.move(outcome.takes_seconds)
         freeze = self.freezes.pop(0)
-        for name in freeze.clocks:
+        # In a fleet the wall clock never stands still: of a copy it alone says how old it is.
+        for name in {*freeze.clocks, "now"} if self.is_sharing else freeze.clocks:
             setattr(self.clock, name, getattr(self.clock, name) + freeze.seconds)
         return self.disturb()
 
@@ -206,11 +207,11 @@ class World:
         self.publications.append(publication)
         return publication
 
-    def plant(self, key_ids: frozenset[str], seconds_ago: float, given_age: float) -> None:
+    def plant(self, key_ids: frozenset[str], seconds_ago: float) -> None:
         """Let another process share what it has fetched some time ago."""
-        publication = self.note(key_ids, seconds_ago, given_age)
+        publication = self.note(key_ids, seconds_ago)
         self.disturb()
-        self.shared().write(SharedEntry(document(*sorted(key_ids)).decode(), publication.wall, given_age))
+        self.shared().write(SharedEntry(document(*sorted(key_ids)).decode(), publication.wall))
 
     def age(self, publication: Publication) -> float:
         """Return the age that says what may be done with it, by the faster clock."""

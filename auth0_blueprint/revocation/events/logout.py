@@ -14,10 +14,13 @@ LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _KINDS = {"sub": "subject", "sid": "session"}
 
 
-def logout_event(token: EventToken) -> Event:
+def logout_event(token: EventToken, *, session_only: bool = False) -> Event:
     """Return the event that *token* tells of: it revokes what was issued up to ``iat`` to ``sub``, and in ``sid``.
 
-    Both, where both are named, as Auth0 does: access tokens carry no ``sid`` unless an Action writes it.
+    Args:
+        token: verified.
+        session_only: where both are named, as by Auth0, revoke what was issued in the session alone. Access tokens must
+            have its id for that.
 
     Raises:
         EventRefusedError: it is no logout token, or names neither a user nor a session (§2.6).
@@ -28,6 +31,8 @@ def logout_event(token: EventToken) -> Event:
     named = {claim: token.claims[claim] for claim in _KINDS if claim in token.claims}
     if not named or not all(map(_is_name, named.values())):
         raise EventRefusedError("subject")
+    if session_only and "sid" in named:
+        named.pop("sub", None)
     return Event(
         source="logout",
         sender=token.issuer,

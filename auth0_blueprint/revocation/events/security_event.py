@@ -106,7 +106,7 @@ def _effects(
 
 def _as_session(subject: Any, sender: EventSender, issuers: Collection[str]) -> tuple[Pair, ...]:
     """Return the session that an ``opaque`` subject may be (CAEP 1.0 §3.1.2): it does not say whether it is a user."""
-    if subject["format"] != "opaque" or sender.issuer not in issuers:
+    if subject.get("format") != "opaque" or sender.issuer not in issuers:
         return ()
     return subject_effects({"format": "complex", "session": subject}, sender, issuers)
 

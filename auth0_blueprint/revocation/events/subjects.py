@@ -9,6 +9,9 @@ from auth0_blueprint.errors import EventRefusedError
 from auth0_blueprint.revocation.events.event import MAX_VALUE_LENGTH
 from auth0_blueprint.settings.event_senders import EventSender
 
+#: The members of complex subjects that are read.
+_READ = frozenset({"session", "user", "tenant"})
+
 #: The kind of a revocation, and its value.
 Pair = tuple[str, str]
 
@@ -47,7 +50,9 @@ class _Reader(NamedTuple):
     is_exact: bool
 
     def pairs(self, subject: Any) -> tuple[Pair, ...]:
-        if _format(subject) == "complex":
+        # The drafts before SSF 1.0 have no format in complex subjects.
+        is_older = isinstance(subject, dict) and "format" not in subject and not _READ.isdisjoint(subject)
+        if is_older or _format(subject) == "complex":
             return self._complex(subject)
         return self._simple(subject)
 

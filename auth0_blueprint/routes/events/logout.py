@@ -8,6 +8,7 @@ from flask import Response
 from marshmallow import EXCLUDE, Schema, fields
 
 from auth0_blueprint.errors import EventRefusedError
+from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.revocation.events.event import Event
 from auth0_blueprint.revocation.events.logout import logout_event
 from auth0_blueprint.routes.bodies import form_body
@@ -31,4 +32,5 @@ def logout() -> Response:
 
 def _read() -> Iterator[Event]:
     text: str = form_body(LogoutRequestSchema(), EventRefusedError)["logout_token"]
-    yield logout_event(app_events().logout.verify(text))
+    session_only = app_state().settings.events.session_claim is not None
+    yield logout_event(app_events().logout.verify(text), session_only=session_only)
