@@ -371,7 +371,7 @@ class ReplayMemoryUnavailableError(UnavailableError):
 
 
 class InvalidRequestError(Auth0Error):
-    """The request body is not what one of the package's own routes accepts. Names only fields of ours."""
+    """The body or query is not what one of the package's own routes accepts. Names only fields of ours."""
 
     status = 400
     error: ClassVar[str | None] = "invalid_request"
@@ -381,14 +381,28 @@ class InvalidRequestError(Auth0Error):
         "not_form": "The body must be a form, sent as application/x-www-form-urlencoded.",
         "too_large": "The body is larger than this route accepts.",
         "unknown_field": "The body has a field that this route does not know.",
-        "one_of": "The body must have exactly one of token, jti, subject and client_id.",
+        "one_of": (
+            "The body must have exactly one of token, jti, subject, client_id, session, organization and email."
+        ),
         "token": "The field token must be one access token, as a string.",
         "token_not_ours": "The field token must be an access token of this API that is still valid.",
         "jti": "The field jti must be a string of 1 to 1024 characters.",
         "subject": "The field subject must be a string of 1 to 1024 characters.",
         "client_id": "The field client_id must be a string of 1 to 1024 characters.",
+        "session": "The field session must be a string of 1 to 1024 characters.",
+        "organization": "The field organization must be a string of 1 to 1024 characters.",
+        "email": "The field email must be a string of 1 to 1024 characters.",
+        "no_email_claim": "The field email is accepted only if a sender of events is configured with an email_claim.",
         "reason": "The field reason must be a string of at most 500 characters.",
         "token_type_hint": "The field token_type_hint must be given at most once.",
+        "unknown_parameter": "The query has a parameter that this route does not know.",
+        "kind": ("The parameter kind must be one of token, jti, subject, client_id, session, organization and email."),
+        "source": (
+            "The parameter source must be one of admin, command, logout, security, auth0 and global-token-revocation."
+        ),
+        "prefix": "The parameter prefix must be one string of at most 1024 characters.",
+        "cursor": "The parameter cursor must be the next_cursor of an earlier answer.",
+        "limit": "The parameter limit must be a whole number from 1 to 200.",
     }
 
 

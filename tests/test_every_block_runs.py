@@ -40,6 +40,7 @@ COMMANDS = By("commands/test_command_line_document.py", "test_what_is_shown_is_w
 ROUTES = By("commands/test_command_line_document.py", "test_the_table_of_routes_is_that_of_the_guide_and_a_route_more")
 INSPECT = By("commands/test_command_line_document.py", "test_what_is_shown_of_a_token_is_what_is_printed")
 EVENTS = By("commands/test_command_line_document.py", "test_what_is_shown_of_events_is_what_is_sent_and_said")
+REVOKED = By("commands/test_command_line_document.py", "test_what_is_shown_of_revocations_is_what_is_printed")
 PROXY = By("system/test_behind_a_proxy.py", "test_a_proof_names_the_address_that_the_client_knows")
 STREAM = By("events/test_security_events_page.py", "test_the_curl_lines_set_up_a_stream")
 INJECTED = By("test_outgoing_network.py", "test_truststore_is_used_where_it_is_injected")
@@ -57,6 +58,9 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
     ("docs/command-line.md", "events", "console"): EVENTS,
     ("docs/command-line.md", "inspect", "console"): INSPECT,
     ("docs/command-line.md", "jwks", "console"): COMMANDS,
+    ("docs/command-line.md", "revocations", "console"): REVOKED,
+    ("docs/command-line.md", "revoke", "console"): REVOKED,
+    ("docs/command-line.md", "lift", "console"): REVOKED,
     ("docs/command-line.md", "routes", "console"): ROUTES,
     ("docs/command-line.md", "token", "console"): "it needs a tenant; test_token_command.py asks a local issuer",
     ("docs/command-line.md", "demo", "console"): "it has tests of its own, in test_demo_command.py",

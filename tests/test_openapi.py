@@ -134,7 +134,7 @@ def _concrete(error: type[Auth0Error]) -> list[type[Auth0Error]]:
 def test_a_revocation_names_exactly_one_thing_and_claims_may_be_any(document: Document) -> None:
     """What the fields of a schema cannot say; ``/auth/me`` answers all that is in the token."""
     schemas = document["components"]["schemas"]
-    kinds = ("token", "jti", "subject", "client_id")
+    kinds = ("token", "jti", "subject", "client_id", "session", "organization", "email")
     assert schemas["RevocationRequest"]["oneOf"] == [{"required": [kind]} for kind in kinds]
     assert schemas["RevocationRequest"]["additionalProperties"] is False
     assert schemas["Claims"]["additionalProperties"] is True

@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from conftest import MovableClock
@@ -15,7 +16,7 @@ from shared_sources import SECRET
 
 from auth0_blueprint.errors import RevocationUnavailableError
 from auth0_blueprint.revocation.blobs import BlobSigner
-from auth0_blueprint.revocation.index import Revocation
+from auth0_blueprint.revocation.index import Entry, Origin, Revocation
 from auth0_blueprint.revocation.shared_set import RECENT_CHANGES, WRITER_SECONDS
 from auth0_blueprint.sharing.store import StoreError
 
@@ -632,14 +633,18 @@ def test_what_a_later_release_has_written_is_left_to_it(small: RevokerFleet) -> 
     later = [
         signer.sign(json.dumps(rows)).decode()
         for rows in (
-            {"session": [["s", None, soon, small.clock.now]]},
-            {"jti": [["b", None, soon, small.clock.now, None, False, "who"]]},
-            {"jti": [["c", None, soon, small.clock.now]], "session": []},
+            {"device": [["s", None, soon, small.clock.now]]},
+            {"jti": [["b", None, soon, small.clock.now, None, False, None, "more"]]},
+            {"jti": [["d", None, soon, small.clock.now, None, False, ["admin", None, "who", "more"]]]},
+            {"jti": [["c", None, soon, small.clock.now]], "device": []},
         )
     ]
     small.store.plant(*later)
     small.pass_interval(process)
-    assert not any(process.lets_in(token_id) for token_id in "abc")
+    assert not any(process.lets_in(token_id) for token_id in "abcd")
+    assert process.index.find("jti", "d") == Revocation(
+        *("jti", "d", None, soon, soon - 60), origin=Origin("admin", None, "who")
+    )
     small.clock.move(4000)
     for number in range(60):
         publish(process, f"n{number}", seconds=60)
@@ -653,14 +658,44 @@ def test_what_a_later_release_has_written_is_left_to_it(small: RevokerFleet) -> 
 @pytest.mark.parametrize("value", ["plain", "", "ü\U0001f600", 'a"b\\', "\0", "a.b"])
 @pytest.mark.parametrize(("reason", "is_lifted"), [(None, False), (None, True), ("", False), ("why", True)])
 def test_a_change_is_read_as_it_was_written(kind: str, value: str, reason: str | None, is_lifted: bool) -> None:
-    """To the last fraction of a second."""
+    """To the last fraction of a second, and with where it came from, if that is known."""
     signer = BlobSigner(SECRET, FLEET)
-    for issued_up_to in (None, 1_800_000_000):
-        made = Revocation(kind, value, issued_up_to, 1_800_000_000.123456, 1.1e9 / 3, reason, is_lifted)
+    for issued_up_to, origin in ((None, None), (1_800_000_000, Origin("logout", "id", "iss")), (1, Origin("admin"))):
+        made = Revocation(kind, value, issued_up_to, 1_800_000_000.123456, 1.1e9 / 3, reason, is_lifted, origin)
         (blob,) = signer.write("i", [made])
         read = signer.read("i", blob)
         assert read is not None
         assert (read.changes, read.is_understood) == ({kind: [(value, made.entry)]}, True)
+
+
+@pytest.mark.parametrize(
+    ("row", "entry"),
+    [
+        (["v", None, 9, 8], (None, 9, 8, None, False, None)),
+        (["v", 7, 9, 8, "why"], (7, 9, 8, "why", False, None)),
+        (["v", 7, 9, 8, "why", True], (7, 9, 8, "why", True, None)),
+        (["v", 7, 9, 8, None, False, ["admin"]], (7, 9, 8, None, False, Origin("admin"))),
+    ],
+)
+def test_what_an_earlier_release_has_written_is_read(row: list[Any], entry: Entry) -> None:
+    """It knew of no origins."""
+    signer = BlobSigner(SECRET, FLEET)
+    read = signer.read("i", signer._signer("i").sign(json.dumps({"jti": [row]})).decode())
+    assert (read, signer.ignored) == (({"jti": [("v", entry)]}, True), 0)
+
+
+@pytest.mark.parametrize("origin", ["who", {}, 1, [], False])
+def test_what_is_no_origin_is_not_taken_for_one(origin: Any) -> None:
+    """Whoever has the secret has written something else."""
+    signer = BlobSigner(SECRET, FLEET)
+    rows = {"jti": [["v", None, 9, 8, None, False, origin]]}
+    assert signer.read("i", signer._signer("i").sign(json.dumps(rows)).decode()) is None
+
+
+def test_a_change_without_an_origin_is_as_short_as_ever() -> None:
+    """Of most there is nothing but value and times to be stored."""
+    (blob,) = BlobSigner(SECRET, FLEET).write("i", [Revocation("jti", "v", None, 9, 8)])
+    assert blob.startswith('{"jti":[["v",null,9,8]]}.')
 
 
 # Publishing

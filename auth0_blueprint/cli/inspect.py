@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from werkzeug.routing import RequestRedirect
 
 from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
 from auth0_blueprint.cli.finding import WARN, worst
+from auth0_blueprint.cli.given_token import given_token
 from auth0_blueprint.cli.inspection.inspected_token import InspectedToken
 from auth0_blueprint.cli.inspection.mistakes import FoundMistake, mistakes_in
 from auth0_blueprint.cli.inspection.steps import NOT_REACHED, VerificationTrace, trace_verification
@@ -19,18 +19,12 @@ from auth0_blueprint.cli.inspection.unverified import Unverified, bare_token, ta
 from auth0_blueprint.cli.inspection.values import shown_claim
 from auth0_blueprint.cli.output import json_option, mark, print_json, print_lines, printable, table
 from auth0_blueprint.cli.protection import Protection, protection_of
+from auth0_blueprint.cli.revocation_facts import document_of, facts_of
 from auth0_blueprint.errors import UnavailableError
-from auth0_blueprint.guards.authentication import app_state
+from auth0_blueprint.guards.authentication import AppState, app_state
 from auth0_blueprint.guards.route_requirements import scopes_of_app
+from auth0_blueprint.revocation.index import Revocation
 from auth0_blueprint.settings import Settings
-
-_ROOM_AROUND = 1024  # for what is copied along with a token
-# The kernel drops the rest of a longer line (Linux, termios(3): 4096 with its end).
-_TERMINAL_LINE = 4095
-_TOO_LONG_FOR_TERMINAL = (
-    f"A terminal line holds at most {_TERMINAL_LINE} characters, so the end of the token may be missing. "
-    "To solve this, put the token into a file and run flask auth0 inspect < FILE."
-)
 
 
 @click.command("inspect", cls=Command, short_help="Say step by step whether this app would accept a token.")
@@ -49,7 +43,7 @@ def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool
     """
     state = app_state()
     # Several words are one token with its scheme, pasted without quotes.
-    token = bare_token(_given(" ".join(words), state.settings.max_token_bytes))
+    token = bare_token(given_token(" ".join(words), state.settings.max_token_bytes, "inspect"))
     if not token:
         raise click.UsageError("No token: pass it as an argument, or on standard input.")
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -68,27 +62,14 @@ def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool
         content, state.settings, now, trace.error, trace.access_token, requirements, frozenset(scopes)
     )
     mistakes = mistakes_in(inspected)
+    revocations = _revocations_of(state, token, trace)
     if as_json:
-        print_json(_document(content, trace, mistakes))
+        print_json(_document(content, trace, mistakes, revocations))
     else:
         print_lines(_lines(content, trace, mistakes, now))
+        print_lines(_lines_of_revocations(revocations))
     if trace.error is not None:
         raise click.exceptions.Exit(1)
-
-
-def _given(argument: str, max_bytes: int) -> str:
-    if argument not in {"", "-"}:
-        return argument
-    if sys.stdin is None:  # closed: inspect <&-
-        return ""
-    if not argument and sys.stdin.isatty():
-        text = str(click.prompt("Access token", hide_input=True, err=True, type=str))
-        if len(text) >= _TERMINAL_LINE:
-            click.echo(_TOO_LONG_FOR_TERMINAL, err=True)
-        return text
-    # No more than can matter. Any bytes are accepted, to say what is wrong with them.
-    data = sys.stdin.buffer.read(max_bytes + _ROOM_AROUND)
-    return data.decode("utf-8", "surrogateescape")
 
 
 def _enter_request(app: Flask, path: str, method: str) -> None:
@@ -132,7 +113,22 @@ def _verdict(trace: VerificationTrace) -> str:
     return f"{'cannot be decided now' if is_open else 'refused'} ({trace.error.code})"
 
 
-def _document(content: Unverified, trace: VerificationTrace, mistakes: list[FoundMistake]) -> dict[str, Any]:
+def _revocations_of(state: AppState, token: str, trace: VerificationTrace) -> list[Revocation]:
+    """Return the revocations for which the app refuses *token*."""
+    if state.revocations is None or trace.access_token is None:
+        return []
+    return state.revocations.matching(trace.access_token, token)
+
+
+def _lines_of_revocations(revocations: list[Revocation]) -> Iterator[str]:
+    for revocation in revocations:
+        yield ""
+        yield from facts_of(revocation)
+
+
+def _document(
+    content: Unverified, trace: VerificationTrace, mistakes: list[FoundMistake], revocations: list[Revocation]
+) -> dict[str, Any]:
     error = trace.error
     return {
         "accepted": error is None,
@@ -143,6 +139,7 @@ def _document(content: Unverified, trace: VerificationTrace, mistakes: list[Foun
         "claims": content.claims,
         "steps": [{"step": found.check, "status": found.status, "text": found.text} for found in trace.steps],
         "mistakes": [found._asdict() for found in mistakes],
+        "revocations": [document_of(revocation) for revocation in revocations],
     }
 
 

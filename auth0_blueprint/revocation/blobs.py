@@ -22,6 +22,7 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 #: How many changes one blob holds at most.
 MAX_CHANGES = 1000
 _ROW_LENGTH = 7
+_ORIGIN_LENGTH = len(Origin._fields)
 _DEFAULTS = (None, False, None)  # of the last members of an entry, which are left out where they have these
 
 #: The values of each kind, and what is known of them.
@@ -80,12 +81,12 @@ class BlobSigner:
         try:
             rows = json.loads(self._signer(incarnation).unsign(text))
             known = {kind: [(row[0], _entry(row)) for row in rows[kind]] for kind in rows if kind in KINDS}
-            longest = max(map(len, itertools.chain.from_iterable(rows[kind] for kind in known)), default=0)
+            is_known = _are_known(itertools.chain.from_iterable(rows[kind] for kind in known))
         except (BadSignature, ValueError, TypeError, LookupError):
             self._ignore()
             return None
         self._is_logged = False
-        return Blob(known, len(known) == len(rows) and longest <= _ROW_LENGTH)
+        return Blob(known, len(known) == len(rows) and is_known)
 
     def _ignore(self) -> None:
         self.ignored += 1
@@ -110,4 +111,13 @@ def _entry(row: list[Any]) -> Entry:
     """Return the entry of a row that we have written: its defaults are left out."""
     if len(row) < _ROW_LENGTH:
         return cast("Entry", (*row[1:], *_DEFAULTS[len(row) - 4 :]))
-    return cast("Entry", (*row[1 : _ROW_LENGTH - 1], Origin(*row[_ROW_LENGTH - 1][:3])))
+    origin = row[_ROW_LENGTH - 1]
+    if origin is not None and not isinstance(origin, list):
+        raise TypeError("not an origin")
+    return cast("Entry", (*row[1 : _ROW_LENGTH - 1], None if origin is None else Origin(*origin[:_ORIGIN_LENGTH])))
+
+
+def _are_known(rows: Iterable[list[Any]]) -> bool:
+    """Tell whether this release writes all that *rows* have."""
+    whole = [row for row in rows if len(row) >= _ROW_LENGTH]
+    return all(len(row) == _ROW_LENGTH and len(row[-1] or ()) <= _ORIGIN_LENGTH for row in whole)

@@ -17,6 +17,8 @@ from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.verification.access_token import AccessToken
 
 KINDS = ("token", "jti", "subject", "client_id", "session", "organization", "email")
+#: Where a change may come from: an admin, the command line, or an event.
+SOURCES = ("admin", "command", "logout", "security", "auth0", "global-token-revocation")
 
 # Where a token names what a kind is about, besides its subject.
 _CLAIMS_OF_KIND = (("client_id", ("client_id", "azp")), ("organization", ("org_id",)))
@@ -29,10 +31,9 @@ class Origin(NamedTuple):
     """Where a change came from.
 
     Attributes:
-        source: ``admin``, ``command``, or what kind of event: ``logout``, ``security``, ``auth0``,
-            ``global-token-revocation``.
+        source: one of `SOURCES`; a later release may have more.
         event_id: the ``jti`` or ``id`` of the event.
-        actor: who: the subject of the admin's token, or the issuer that sent the event.
+        actor: who: the subject of the admin's token, the user who ran the command, or the issuer that sent the event.
     """
 
     source: str
@@ -47,6 +48,11 @@ Entry = tuple[int | None, float, float, str | None, bool, Origin | None]
 def token_digest(token: str) -> str:
     """Return what names *token*: the SHA-256 of its signing input (RFC 7515 §5.1), whatever follows the last dot."""
     return hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
+
+
+def canonical_value(kind: str, value: str) -> str:
+    """Return *value* as revocations of *kind* have it: email addresses in lower case."""
+    return value.lower() if kind == "email" else value
 
 
 class Revocation(NamedTuple):
@@ -193,11 +199,6 @@ class RevocationIndex:
         entry = self.entries.get(kind, {}).get(value)
         return None if entry is None or entry[4] or entry[1] <= self._clock.time() else Revocation(kind, value, *entry)
 
-    def latest(self, kind: str, value: str) -> Revocation | None:
-        """Return the last change about *value*, also one that lifted its revocation."""
-        entry = self.entries[kind].get(value)
-        return None if entry is None else Revocation(kind, value, *entry)
-
     def is_revoked(self, access_token: AccessToken, digest: Callable[[], str]) -> bool:
         """Tell whether *access_token* is revoked. *digest* returns its `token_digest`; called only if needed."""
         entries = self.entries
@@ -222,6 +223,22 @@ class RevocationIndex:
             _is_in_force(emails.get(_text(access_token.get(claim)).lower()), issued_at) for claim in self._email_claims
         )
 
+    def matching(self, access_token: AccessToken, digest: str) -> list[Revocation]:
+        """Return all for which `is_revoked` refuses *access_token*, whose `token_digest` is *digest*; the newest first.
+
+        For people who ask why: requests ask `is_revoked`, which stops at the first.
+        """
+        named = [("token", digest), ("jti", access_token.token_id), ("subject", access_token.subject)]
+        named += [(kind, access_token.get(claim)) for kind, claims in _CLAIMS_OF_KIND for claim in claims]
+        named += [("email", _text(access_token.get(claim)).lower()) for claim in self._email_claims]
+        issued_at = math.floor(access_token["iat"])
+        found: list[Revocation] = []
+        for kind, value in dict.fromkeys((kind, _text(value)) for kind, value in named):
+            entry = self.entries[kind].get(value)
+            if entry is not None and _is_in_force(entry, None if kind in ("token", "jti") else issued_at):
+                found.append(Revocation(kind, value, *entry))
+        return sorted(found, key=lambda one: one.changed_at, reverse=True)
+
     def newest(
         self,
         limit: int,
@@ -240,6 +257,7 @@ class RevocationIndex:
             prefix: only those whose value begins so.
             before: only those that come after this one in the order: its time of change, kind and value.
         """
+        prefix = prefix if kind is None else canonical_value(kind, prefix)
         found = (
             one
             for one in self

@@ -6,13 +6,21 @@ import logging
 import math
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import RevocationUnavailableError, RevokedTokenError
-from auth0_blueprint.revocation.index import Origin, Revocation, RevocationIndex, joined_reason, token_digest
+from auth0_blueprint.revocation.index import (
+    Origin,
+    Revocation,
+    RevocationIndex,
+    canonical_value,
+    joined_reason,
+    token_digest,
+)
 from auth0_blueprint.revocation.previous_log import PreviousLog
 from auth0_blueprint.revocation.shared_set import SharedSet
+from auth0_blueprint.revocation.status import RevocationStatus
 from auth0_blueprint.sharing.fleet_sync import FleetSync, FollowUp
 from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 from auth0_blueprint.sharing.store import Head, StoreError
@@ -25,21 +33,6 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 RESTORED_SECONDS = 600.0
 #: How long after its start, and how often, a process looks for changes made by processes of an earlier release.
 TAKEOVER_SECONDS, TAKEOVER_INTERVAL_SECONDS = 3600.0, 60.0
-
-
-class RevocationStatus(NamedTuple):
-    """What health and admin endpoints report. ``age_seconds`` is the age of the last successful sync, if any.
-
-    ``was_restored``: the store recently lost revocations, and this process restored those it knew.
-    ``is_loaded``: this process has the whole set.
-    """
-
-    known: int
-    reach: str
-    age_seconds: float | None
-    is_current: bool
-    was_restored: bool
-    is_loaded: bool
 
 
 class Revocations:
@@ -75,7 +68,6 @@ class Revocations:
         on_changed: Callable[[], Callable[[Revocation], None] | None] = lambda: None,
     ) -> None:
         self._index = index
-        self.latest: Callable[[str, str], Revocation | None] = index.latest  # also of what was lifted
         self._shared_set = shared_set
         self._fleet_sync = fleet_sync
         self._previous_log = previous_log
@@ -129,7 +121,7 @@ class Revocations:
         Raises:
             RevocationUnavailableError: the store cannot be reached.
         """
-        now = self._clock.time()
+        value, now = canonical_value(kind, value), self._clock.time()
         issued_up_to = None if kind == "jti" else math.floor(now)
         # A token with that jti may have been issued a little in the future.
         grace_seconds = self._leeway_seconds * (2 if kind == "jti" else 1)
@@ -148,13 +140,13 @@ class Revocations:
         Raises:
             RevocationUnavailableError: the store cannot be reached.
         """
-        now = self._clock.time()
+        value, now = canonical_value(kind, value), self._clock.time()
         moment = min(moment, now)
         issued_up_to = math.floor(moment)
         expires_at = issued_up_to + 1 + self._max_lifetime_seconds + self._leeway_seconds
         if expires_at <= now:
             return None
-        self._sync()
+        self.sync()
         known = self._index.find(kind, value)
         if known is not None:
             reason = joined_reason(known, reason, origin)
@@ -164,15 +156,32 @@ class Revocations:
         # As if made at that moment: of two that two processes make at once, the one that reaches further counts.
         return self._change(Revocation(kind, value, bound, expires_at, moment, reason, origin=origin))
 
+    def sync(self) -> None:
+        """Learn all that was changed so far.
+
+        Raises:
+            RevocationUnavailableError: the store cannot be used now.
+        """
+        if not self._fleet_sync.sync_now() and self._reach() != "process":
+            raise RevocationUnavailableError("not_stored")
+
+    def last_origin(self, kind: str, value: str) -> Origin | None:
+        """Return where the last change about *value* came from, as far as this process knows; also of a lifting."""
+        return self._index.entries[kind].get(canonical_value(kind, value), (None,))[-1]  # type: ignore[return-value]
+
     def newest(self, limit: int, **filters: Any) -> list[Revocation]:
         """Return revocations in force, the newest first: see `RevocationIndex.newest`."""
         self._fleet_sync.sync_now()
         return self._index.newest(limit, **filters)
 
+    def matching(self, access_token: AccessToken, token: str) -> list[Revocation]:
+        """Return the revocations for which *token* is refused, the newest first."""
+        return self._index.matching(access_token, token_digest(token))
+
     def find(self, kind: str, value: str) -> Revocation | None:
         """Return the revocation in force, also if another process made it just now."""
         self._fleet_sync.sync_now()
-        return self._index.find(kind, value)
+        return self._index.find(kind, canonical_value(kind, value))
 
     def lift(
         self,
@@ -192,8 +201,8 @@ class Revocations:
         Raises:
             RevocationUnavailableError: the store cannot be reached.
         """
-        self._sync()
-        found = self._index.find(kind, value)
+        self.sync()
+        found = self._index.find(kind, canonical_value(kind, value))
         if found is None or not may_lift(found):
             return None
         self._change(found._replace(changed_at=self._clock.time(), is_lifted=True, origin=origin))
@@ -229,18 +238,9 @@ class Revocations:
     def _is_out_of_touch(self) -> bool:
         return self._fleet_sync.age_seconds > self._max_stale_seconds and self._reach() != "process"
 
-    def _sync(self) -> None:
-        """Learn all that was changed so far.
-
-        Raises:
-            RevocationUnavailableError: the store cannot be used now.
-        """
-        if not self._fleet_sync.sync_now() and self._reach() != "process":
-            raise RevocationUnavailableError("not_stored")
-
     def _change(self, revocation: Revocation) -> Revocation:
         # Another process, with another clock, may have changed the same one: our change must win.
-        self._sync()
+        self.sync()
         revocation = self._index.successor(revocation)
         # Stored first: nothing is in force here that the fleet does not know.
         if self._reach() != "process":

@@ -15,10 +15,23 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 def notify_admin_acted(action: str, target: str, reason: str | None) -> None:
     """Log what the calling admin did, and send the signal."""
     subject, client_id = current_token.subject, current_token.client_id
+    who = f"admin {ascii(subject)[:300]} (client {ascii(client_id)[:300]})"
+    _notify_acted(who, action, target, reason, subject, client_id)
+
+
+def notify_command_acted(action: str, target: str, reason: str | None, user: str | None) -> None:
+    """Log what *user* did on the command line, and send the signal: without a client, and with *user* as subject."""
+    who = "command line" if user is None else f"command line {ascii(user)[:300]}"
+    _notify_acted(who, action, target, reason, user, None)
+
+
+def _notify_acted(
+    who: str, action: str, target: str, reason: str | None, subject: str | None, client_id: str | None
+) -> None:
     # ascii() escapes whatever could end a line or hide something in it.
     logger.warning(
-        "admin %s (client %s): %s %s%s",
-        *(ascii(text)[:300] for text in (subject, client_id)),
+        "%s: %s %s%s",
+        who,
         action,
         ascii(target)[:600],
         "" if reason is None else f", because {ascii(reason)[:600]}",

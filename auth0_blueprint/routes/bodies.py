@@ -1,4 +1,4 @@
-"""Request and response bodies: JSON and forms, read through marshmallow schemas; answers are ``no-store``."""
+"""Bodies and queries: JSON and forms, read through marshmallow schemas; answers are ``no-store``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from flask import Response, jsonify, request
 from marshmallow import Schema, ValidationError
+from werkzeug.datastructures import MultiDict
 
 from auth0_blueprint.errors import InvalidRequestError
 from auth0_blueprint.jose import strict_json
@@ -47,8 +48,21 @@ def form_body(schema: Schema, refusal: type[InvalidRequestError] = InvalidReques
     if request.mimetype != "application/x-www-form-urlencoded":
         raise refusal("not_form")
     whole_body(refusal)
-    fields = {name: values[0] if len(values) == 1 else values for name, values in request.form.lists()}
-    return _loaded(schema, fields, refusal)
+    return _loaded(schema, _single_values(request.form), refusal)
+
+
+def query(schema: Schema) -> dict[str, Any]:
+    """Return the query of the request in the form of *schema*. A parameter that comes twice is wrong.
+
+    Raises:
+        InvalidRequestError: names the parameter that is wrong.
+    """
+    return _loaded(schema, _single_values(request.args), InvalidRequestError, unknown="unknown_parameter")
+
+
+def _single_values(values: MultiDict[str, str]) -> dict[str, Any]:
+    """Return each name with its value, or with the list of them, which no field accepts."""
+    return {name: found[0] if len(found) == 1 else found for name, found in values.lists()}
 
 
 def whole_body(refusal: type[InvalidRequestError] = InvalidRequestError, max_bytes: int = MAX_BODY_BYTES) -> bytes:
@@ -67,16 +81,22 @@ def whole_body(refusal: type[InvalidRequestError] = InvalidRequestError, max_byt
     return body
 
 
-def _loaded(schema: Schema, members: Mapping[str, Any], refusal: type[InvalidRequestError]) -> dict[str, Any]:
+def _loaded(
+    schema: Schema,
+    members: Mapping[str, Any],
+    refusal: type[InvalidRequestError],
+    *,
+    unknown: str = "unknown_field",
+) -> dict[str, Any]:
     try:
         return cast("dict[str, Any]", schema.load(members))
     except ValidationError as exc:
-        raise refusal(_reason(schema, exc)) from exc
+        raise refusal(_reason(schema, exc, unknown)) from exc
 
 
-def _reason(schema: Schema, exc: ValidationError) -> str:
+def _reason(schema: Schema, exc: ValidationError, unknown: str) -> str:
     """Return the reason for the first wrong field of ours. Names of other fields are never repeated."""
     wrong = [name for name in schema.fields if name in exc.messages_dict]
     if wrong:
         return wrong[0]
-    return "one_of" if "_schema" in exc.messages_dict else "unknown_field"
+    return "one_of" if "_schema" in exc.messages_dict else unknown

@@ -127,6 +127,9 @@ def _described(operation: Operation, route: Route, parameters: list[str], settin
             {"name": name, "in": "path", "required": True, **_PARAMETERS.get(name, {"schema": {"type": "string"}})}
             for name in parameters
         ]
+    if operation.query is not None:
+        # apispec makes a parameter of each field.
+        described.setdefault("parameters", []).append({"in": "query", "schema": operation.query})
     if operation.body is not None:
         described["requestBody"] = {"required": True, "content": {operation.body_type: {"schema": operation.body}}}
     return described

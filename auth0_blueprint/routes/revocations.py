@@ -1,8 +1,7 @@
-"""``/auth/admin/revocations``: revoke a token, or a user's or client's tokens; look a revocation up; lift it."""
+"""``/auth/admin/revocations``: revoke a token, or a user's or client's tokens; list, look up and lift revocations."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -10,17 +9,24 @@ from flask import Response, request, url_for
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from auth0_blueprint.errors import InvalidRequestError, InvalidTokenError, NotFoundError
-from auth0_blueprint.guards.authentication import app_state
-from auth0_blueprint.revocation.index import KINDS, Revocation
+from auth0_blueprint.guards.authentication import app_state, current_token
+from auth0_blueprint.revocation.index import KINDS, Origin, Revocation
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.routes.audit import notify_admin_acted
-from auth0_blueprint.routes.bodies import answer, json_body
+from auth0_blueprint.routes.bodies import answer, json_body, query
+from auth0_blueprint.routes.revocation_pages import (
+    RevocationPageSchema,
+    RevocationQuerySchema,
+    RevocationSchema,
+    members_of,
+    page,
+)
 
 _NAME = validate.Length(min=1, max=1024)
 
 
 class RevocationRequestSchema(Schema):
-    """What to revoke: exactly one of the first four."""
+    """What to revoke: exactly one of the first seven."""
 
     token: fields.String = fields.String(metadata={"description": "an access token of this API that is still valid"})
     jti: fields.String = fields.String(validate=_NAME)
@@ -28,6 +34,16 @@ class RevocationRequestSchema(Schema):
         validate=_NAME, metadata={"description": "`sub`: all tokens issued for it so far"}
     )
     client_id: fields.String = fields.String(validate=_NAME, metadata={"description": "all tokens issued to it so far"})
+    session: fields.String = fields.String(
+        validate=_NAME, metadata={"description": "`sid`: all tokens issued in it so far"}
+    )
+    organization: fields.String = fields.String(
+        validate=_NAME, metadata={"description": "`org_id`: all tokens issued for it so far"}
+    )
+    email: fields.String = fields.String(
+        validate=_NAME,
+        metadata={"description": "all tokens issued for it so far; only if a sender of events has an `email_claim`"},
+    )
     reason: fields.String = fields.String(
         validate=validate.Length(max=500), metadata={"description": "for the audit trail"}
     )
@@ -38,46 +54,64 @@ class RevocationRequestSchema(Schema):
             raise ValidationError("exactly one")
 
 
-class RevocationSchema(Schema):
-    """One revocation."""
-
-    kind: fields.String = fields.String(required=True, validate=validate.OneOf(KINDS))
-    value: fields.String = fields.String(required=True, metadata={"description": "the claim; for a token, its digest"})
-    issued_up_to: fields.Integer = fields.Integer(
-        required=True, allow_none=True, metadata={"description": "Unix time: tokens issued later are not affected"}
-    )
-    expires_at: fields.AwareDateTime = fields.AwareDateTime(
-        required=True, metadata={"description": "when the last token it affects has expired"}
-    )
-    reason: fields.String = fields.String(required=True, allow_none=True)
-    reach: fields.String = fields.String(required=True, validate=validate.OneOf(["process", "machine", "fleet"]))
-
-
-def revoke() -> Response:
-    """Revoke what the body names."""
-    revocations = _revocations()
-    body = json_body(RevocationRequestSchema())
-    reason: str | None = body.pop("reason", None)
-    ((kind, value),) = body.items()
-    if kind == "token":
-        revocation = _revoke_token(revocations, value, reason)
-    else:
-        revocation = revocations.revoke(kind, value, reason)
-    notify_admin_acted("revoke", f"{revocation.kind} {revocation.value}", reason)
-    response = answer(RevocationSchema(), _members(revocation), 201)
-    response.headers["Location"] = _location(revocation)
-    return response
+def list_or_revoke() -> Response:
+    """Return a page of the revocations in force; for POST, revoke what the body names."""
+    return _revoke() if request.method == "POST" else _list()
 
 
 def look_up_or_lift(kind: str, value: str) -> Response:
     """Return the revocation in force; for DELETE, lift it."""
     revocations = _revocations()
     if request.method == "DELETE":
-        revocation = _found(revocations.lift(kind, value))
-        notify_admin_acted("lift", f"{kind} {value}", None)
+        revocation = _found(revocations.lift(kind, value, _origin()))
+        notify_admin_acted("lift", f"{revocation.kind} {revocation.value}", None)
     else:
         revocation = _found(revocations.find(kind, value))
-    return answer(RevocationSchema(), _members(revocation))
+    return answer(RevocationSchema(), members_of(revocation, app_state().reach()))
+
+
+def check_can_match(kind: str) -> None:
+    """Check that a revocation of *kind* can match a token.
+
+    Raises:
+        InvalidRequestError: no setting says which claim holds email addresses.
+    """
+    if kind == "email" and not app_state().settings.events.email_claims:
+        raise InvalidRequestError("no_email_claim")
+
+
+def revoke_token(token: str, reason: str | None, origin: Origin) -> Revocation:
+    """Revoke *token*.
+
+    Raises:
+        InvalidRequestError: it is not a valid access token of this API.
+        UnavailableError: that cannot be told now, or the revocation cannot be stored.
+    """
+    try:
+        access_token = app_state().sequence.prove(token)
+    except InvalidTokenError as exc:
+        raise InvalidRequestError("token_not_ours") from exc
+    return _revocations().revoke_token(access_token, token, reason, origin)
+
+
+def _list() -> Response:
+    parameters = query(RevocationQuerySchema())
+    return answer(RevocationPageSchema(), page(_revocations(), app_state().reach(), **parameters))
+
+
+def _revoke() -> Response:
+    body = json_body(RevocationRequestSchema())
+    reason: str | None = body.pop("reason", None)
+    ((kind, value),) = body.items()
+    check_can_match(kind)
+    if kind == "token":
+        revocation = revoke_token(value, reason, _origin())
+    else:
+        revocation = _revocations().revoke(kind, value, reason, _origin())
+    notify_admin_acted("revoke", f"{revocation.kind} {revocation.value}", reason)
+    response = answer(RevocationSchema(), members_of(revocation, app_state().reach()), 201)
+    response.headers["Location"] = _location(revocation)
+    return response
 
 
 def _revocations() -> Revocations:
@@ -85,12 +119,8 @@ def _revocations() -> Revocations:
     return cast("Revocations", app_state().revocations)
 
 
-def _revoke_token(revocations: Revocations, token: str, reason: str | None) -> Revocation:
-    try:
-        access_token = app_state().sequence.prove(token)
-    except InvalidTokenError as exc:
-        raise InvalidRequestError("token_not_ours") from exc
-    return revocations.revoke_token(access_token, token, reason)
+def _origin() -> Origin:
+    return Origin("admin", actor=current_token.subject)
 
 
 def _found(revocation: Revocation | None) -> Revocation:
@@ -99,17 +129,6 @@ def _found(revocation: Revocation | None) -> Revocation:
     return revocation
 
 
-def _members(revocation: Revocation) -> dict[str, Any]:
-    return {
-        "kind": revocation.kind,
-        "value": revocation.value,
-        "issued_up_to": revocation.issued_up_to,
-        "expires_at": datetime.fromtimestamp(revocation.expires_at, UTC),
-        "reason": revocation.reason,
-        "reach": app_state().reach(),
-    }
-
-
 def _location(revocation: Revocation) -> str:
-    collection = url_for(f"{request.blueprint}.revoke")
+    collection = url_for(f"{request.blueprint}.list_or_revoke")
     return f"{collection}/{revocation.kind}/{quote(revocation.value, safe='')}"

@@ -32,6 +32,7 @@ class Operation(NamedTuple):
         answers: status to schema, for every answer that is not an error; ``None`` for one without a body.
         body: schema of the request.
         body_type: media type of the request.
+        query: schema of the query.
         answer_type: media type of the answers.
         refusals: its errors, apart from those of the guard.
     """
@@ -44,6 +45,7 @@ class Operation(NamedTuple):
     body_type: str = JSON
     answer_type: str = JSON
     refusals: tuple[type[Auth0Error], ...] = ()
+    query: type[Schema] | None = None
 
 
 class Route(NamedTuple):

@@ -27,7 +27,8 @@ from auth0_blueprint.routes.introspection import IntrospectionRequestSchema, Int
 from auth0_blueprint.routes.me import ClaimsSchema, me
 from auth0_blueprint.routes.openapi import DocumentSchema, openapi
 from auth0_blueprint.routes.resource_metadata import ResourceMetadataSchema, resource_metadata
-from auth0_blueprint.routes.revocations import RevocationRequestSchema, RevocationSchema, look_up_or_lift, revoke
+from auth0_blueprint.routes.revocation_pages import RevocationPageSchema, RevocationQuerySchema, RevocationSchema
+from auth0_blueprint.routes.revocations import RevocationRequestSchema, list_or_revoke, look_up_or_lift
 from auth0_blueprint.routes.route_row import FORM, HEALTH_JSON, Operation, Route
 
 ROUTES = (
@@ -103,11 +104,17 @@ ROUTES = (
     ),
     Route(
         "/admin/revocations",
-        revoke,
+        list_or_revoke,
         "admin_scope",
         (
             Operation(
-                *("revoke", "POST", "Revoke a token, or all tokens issued so far for a subject or to a client"),
+                *("list_revocations", "GET", "The revocations in force, the newest first"),
+                {200: RevocationPageSchema},
+                query=RevocationQuerySchema,
+                refusals=(InvalidRequestError,),
+            ),
+            Operation(
+                *("revoke", "POST", "Revoke a token, or all tokens issued so far for a subject, to a client, ..."),
                 {201: RevocationSchema},
                 body=RevocationRequestSchema,
                 refusals=(InvalidRequestError,),

@@ -41,6 +41,7 @@ ROUTES = [
     Route("GET", "/auth/admin/jwks"),
     Route("POST", "/auth/admin/jwks/refresh"),
     Route("GET", "/auth/admin/stats"),
+    Route("GET", REVOCATIONS),
     Route("POST", REVOCATIONS, 201, arguments={"json": {"jti": "revoked-before"}}),
     Route("GET", f"{REVOCATIONS}/jti/revoked-before"),
     Route("DELETE", f"{REVOCATIONS}/jti/revoked-before"),

@@ -19,7 +19,8 @@ MARK = "what-was-sent"
 NOT_JSON = "The body must be a JSON object, sent as application/json."
 NOT_FORM = "The body must be a form, sent as application/x-www-form-urlencoded."
 UNKNOWN_FIELD = "The body has a field that this route does not know."
-ONE_OF = "The body must have exactly one of token, jti, subject and client_id."
+ONE_OF = "The body must have exactly one of token, jti, subject, client_id, session, organization and email."
+NO_EMAIL_CLAIM = "The field email is accepted only if a sender of events is configured with an email_claim."
 TOKEN = "The field token must be one access token, as a string."
 NOT_OURS = "The field token must be an access token of this API that is still valid."
 REASON = "The field reason must be a string of at most 500 characters."
@@ -41,8 +42,9 @@ WRONG_JSON: dict[str, list[Any]] = {
     REASON: [{"jti": "a", "reason": MARK * 50}, {"jti": "a", "reason": 1}, {"jti": "a", "reason": None}],
     **{
         TEXT % name: [{name: value} for value in ("", None, 1, True, 1.5, [MARK], {"a": MARK}, MARK + "x" * 1024)]
-        for name in ("jti", "subject", "client_id")
+        for name in ("jti", "subject", "client_id", "session", "organization", "email")
     },
+    NO_EMAIL_CLAIM: [{"email": MARK}, {"email": "ada@example.com", "reason": MARK}],
 }
 MULTIPART = b'--x\r\nContent-Disposition: form-data; name="token"\r\n\r\na\r\n--x--'
 WRONG_FORMS = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -62,8 +63,10 @@ def test_a_token_is_named_by_the_digest_of_its_signing_input(client: FlaskClient
     body = revoke(client, issuer, token=token, reason="found on a pastebin")
     digest = hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
     assert body.pop("expires_at").startswith(time.strftime("%Y-%m-%dT", time.gmtime(claims_of(token)["exp"])))
+    assert abs(datetime.fromisoformat(body.pop("created_at")).timestamp() - time.time()) < 5
     expected = {"kind": "token", "value": digest, "issued_up_to": None, "reason": "found on a pastebin"}
-    assert body == {**expected, "reach": "process"}
+    origin = {"source": "admin", "event_id": None, "actor": "auth0|admin"}
+    assert body == {**expected, **origin, "reach": "process"}
 
 
 def test_no_other_spelling_of_the_signature_passes(client: FlaskClient, issuer: LocalIssuer) -> None:
@@ -116,6 +119,8 @@ def test_the_same_claims_in_another_header_are_another_token(client: FlaskClient
             [{"azp": "c"}, {"client_id": "c"}, {"client_id": "c", "azp": "x"}, {"client_id": "x", "azp": "c"}],
             [{"azp": "C"}, {"sub": "c"}, {"without": ("azp",)}, {"sub": "c@clients"}],
         ),
+        ({"session": "s"}, [{"sid": "s"}], [{"sid": "S"}, {"sid": ["s"]}, {"sub": "s"}, {}]),
+        ({"organization": "o"}, [{"org_id": "o"}], [{"org_id": "O"}, {"org_name": "o"}, {"sub": "o"}, {}]),
     ],
 )
 def test_a_claim_that_is_revoked_concerns_whoever_holds_it(
@@ -162,7 +167,9 @@ def test_revoking_twice_is_as_good_as_once(client: FlaskClient, issuer: LocalIss
     token = issuer.token()
     first, second = (post_revocation(client, issuer, token=token, reason=reason) for reason in "ab")
     assert (second.status_code, second.headers["Location"]) == (201, first.headers["Location"])
-    assert second.get_json() == {**first.get_json(), "reason": "b"}
+    changed = {name: second.get_json()[name] for name in ("reason", "created_at")}
+    assert (second.get_json(), changed["reason"]) == ({**first.get_json(), **changed}, "b")
+    assert changed["created_at"] > first.get_json()["created_at"]
     client.delete(second.headers["Location"], headers=admin_headers(issuer))
     assert passes(client, token)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import re
 import shlex
 from pathlib import Path
@@ -94,7 +96,7 @@ def inspected(make_app: AppFactory, issuer: LocalIssuer, *words: str) -> Any:
 
 def test_what_is_shown_of_a_token_is_what_is_printed(make_app: AppFactory, issuer: LocalIssuer) -> None:
     """But for numbers, such as ports and times. Every step is shown, in its order."""
-    (block,) = blocks("inspect", "console")
+    block, _ = blocks("inspect", "console")
     line, shown = block.split("\n", 1)
     result = inspected(make_app, issuer, *line.removeprefix('$ echo "$TOKEN" | flask --app messages ').split())
     assert result.exit_code == 1
@@ -108,6 +110,31 @@ def test_the_json_of_a_token_has_the_members_that_are_shown(make_app: AppFactory
     assert shape(shown) == shape(printed)
     assert shown["mistakes"] == printed["mistakes"]
     assert shown["steps"] == printed["steps"][:1]
+
+
+def test_what_is_shown_of_revocations_is_what_is_printed(
+    make_app: AppFactory, issuer: LocalIssuer, tmp_path: Path
+) -> None:
+    """One after the other, but for numbers, the user of the machine and widths that depend on the name."""
+    shared = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "cache"), "SECRET_KEY": "s" * 32}
+    app = make_app(**shared)
+    user = pwd.getpwuid(os.getuid()).pw_name
+
+    def plain(text: str, name: str) -> str:
+        return re.sub(r" +", " ", without_numbers(text.replace(f" {name} ", " WHO ").replace(f" {name}\n", " WHO\n")))
+
+    for name in ("revoke", "revocations", "lift"):
+        (block,) = blocks(name, "console")
+        line, shown = block.split("\n", 1)
+        if name == "lift":
+            (listed,) = map(json.loads, blocks("revocations", "json"))
+            assert shape(listed) == shape(json.loads(command("revocations", "--json")(app).stdout))
+            refused = command("inspect")(app, issuer.token(sub="auth0|ada")).stdout
+            _, of_inspect = blocks("inspect", "console")
+            expected = plain(of_inspect, "auth0|grace").replace(" admin\n", " command\n")
+            assert plain(refused.rpartition("\n\n")[2], user) == expected
+        words = shlex.split(line.removeprefix("$ flask --app messages "))
+        assert plain(app.test_cli_runner().invoke(args=words).stdout, user) == plain(shown, "grace")
 
 
 def test_every_mistake_has_its_row() -> None:

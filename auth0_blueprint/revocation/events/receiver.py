@@ -69,8 +69,7 @@ class EventReceiver:
         return changed is not None
 
     def _has_made(self, origin: Origin, effect: Effect) -> bool:
-        latest = self._revocations.latest(effect.kind, effect.value)
-        return latest is not None and latest.origin == origin
+        return self._revocations.last_origin(effect.kind, effect.value) == origin
 
     def _was_handled(self, name: str) -> bool:
         if name in self._handled:
