@@ -55,6 +55,8 @@ from auth0_blueprint.guards.protect import protect
 from auth0_blueprint.guards.sockets import SocketGuard, recheck_token
 from auth0_blueprint.signals import (
     admin_acted,
+    event_handled,
+    event_refused,
     key_set_refresh_failed,
     key_set_refreshed,
     revocation_changed,
@@ -100,6 +102,8 @@ __all__ = [
     "UserNotFoundError",
     "admin_acted",
     "current_token",
+    "event_handled",
+    "event_refused",
     "get_current_token",
     "has_permission",
     "has_scope",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 from weakref import WeakKeyDictionary
 
 from flask import Flask
@@ -18,6 +18,7 @@ from auth0_blueprint import errors, signals
 from auth0_blueprint.guards.authentication import EXTENSION, AppState
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.key_set import KeySetError
+from auth0_blueprint.revocation.events.event import OutcomeName
 
 try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
@@ -48,6 +49,18 @@ def _codes() -> Iterator[str]:
 
 #: The codes with which a guard refuses a request.
 CODES = (*sorted(set(_codes())), OTHER)
+
+#: Why a request with events was refused.
+EVENT_REASONS = (
+    *errors.EventRefusedError.descriptions,
+    *errors.UnauthorizedSenderError.descriptions,
+    *errors.MissingCredentialsError.descriptions,
+    *errors.InvalidHeaderError.descriptions,
+    *errors.AmbiguousHeaderError.descriptions,
+    *errors.KeySetUnavailableError.descriptions,
+    *errors.RevocationUnavailableError.descriptions,
+    OTHER,
+)
 
 
 class Collectors:
@@ -90,6 +103,17 @@ class Collectors:
         self.look_failures: Counter = counter(
             "auth0_revocation_store_look_failures_total", "Syncs with the shared revocations that failed."
         )
+        self._add_events(counter)
+
+    def _add_events(self, counter: Callable[..., Counter]) -> None:
+        self.events: Counter = counter(
+            "auth0_events_total", "Events handled, by route and outcome.", ["source", "outcome"]
+        )
+        self.events_refused: Counter = counter(
+            "auth0_events_refused_total",
+            "Events and requests with events refused, by route and reason.",
+            ["source", "reason"],
+        )
 
 
 _collectors: WeakKeyDictionary[CollectorRegistry, Collectors] = WeakKeyDictionary()
@@ -129,18 +153,31 @@ class AppMetrics:
     """
 
     def __init__(self, app: Flask, state: AppState, collectors: Collectors) -> None:
-        self._key_sources = state.key_sources
+        senders = () if state.events is None else state.events.key_sources.values()
+        # Where a sender of events is an issuer of access tokens with other keys, the age is that of the latter.
+        self._key_sources = {**{source.issuer: source for source in senders}, **state.key_sources}
         self._revocations = state.revocations
         self._time = state.clock.time
         self._collectors = collectors
         self.count_verified: Callable[[], None] = collectors.verified.inc
         self.count_proven: Callable[[], None] = collectors.cache_misses.inc
         self._rejected = {code: collectors.rejected.labels(code) for code in CODES}
-        self._fetches = {issuer: collectors.fetches.labels(issuer) for issuer in state.key_sources}
+        self._fetches = {issuer: collectors.fetches.labels(issuer) for issuer in self._key_sources}
         self._fetch_failures = {
             (issuer, reason): collectors.fetch_failures.labels(issuer, reason)
-            for issuer in state.key_sources
+            for issuer in self._key_sources
             for reason in REASONS
+        }
+        sources = state.settings.events.sources if state.events is not None else ()
+        self._events = {
+            (source, outcome): collectors.events.labels(source, outcome)
+            for source in sources
+            for outcome in get_args(OutcomeName)
+        }
+        self._events_refused = {
+            (source, reason): collectors.events_refused.labels(source, reason)
+            for source in sources
+            for reason in EVENT_REASONS
         }
         state.counters.count_along(self)
         # blinker holds these weakly, through this object: they are freed with the app.
@@ -160,6 +197,14 @@ class AppMetrics:
     def count_key_fetch_failure(self, issuer: str, code: str, status: int | None) -> None:
         """Count a request for the key set of *issuer* that failed."""
         self._fetch_failures[issuer, reason_of(code, status)].inc()
+
+    def count_event(self, source: str, outcome: str) -> None:
+        """Count an event."""
+        self._events[source, outcome].inc()
+
+    def count_event_refused(self, source: str, reason: str) -> None:
+        """Count a request with events that was refused; a reason that no class above has counts as `OTHER`."""
+        self._events_refused[source, reason if reason in EVENT_REASONS else OTHER].inc()
 
     def _note_key_set(self, _app: Flask, *, issuer: str, **_key_ids: Any) -> None:
         age_seconds = self._key_sources[issuer].status().age_seconds

@@ -15,6 +15,7 @@ from flask import Flask
 from processes import completed
 from servers import served
 
+from auth0_blueprint import event_handled
 from auth0_blueprint.settings.schema import SettingsSchema
 from auth0_blueprint.testing import LocalIssuer
 
@@ -80,7 +81,7 @@ def test_the_page_shows_every_route(make_app: AppFactory) -> None:
 
 
 def test_the_listeners_of_the_page_keep_a_trail(app: Flask, issuer: LocalIssuer) -> None:
-    (block,) = python_blocks(PAGE)
+    block, of_events = python_blocks(PAGE)
     trail: list[str] = []
     kept = run_block(PAGE, block.code, app=app, trail=trail)
     client, headers = app.test_client(), bearer(admin_token(issuer))
@@ -88,6 +89,11 @@ def test_the_listeners_of_the_page_keep_a_trail(app: Flask, issuer: LocalIssuer)
     client.delete("/auth/admin/revocations/jti/x", headers=headers)
     assert trail == ["jti x revoked", "auth0|grace revoke jti x: lost", "jti x lifted", "auth0|grace lift jti x: None"]
     assert callable(kept["keep"])
+    kept = run_block(PAGE, of_events.code, app=app, trail=trail)
+    event_handled.send(
+        app, source="auth0", sent_by="s", type="t", event_id="e", outcome="effective", effects=(("k", "v"),)
+    )
+    assert (trail[-1], callable(kept["end_sessions"])) == ("auth0 t: k v", True)
 
 
 def test_the_line_of_the_audit_trail_is_that_of_the_page(

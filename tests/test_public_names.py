@@ -28,8 +28,8 @@ ERRORS = [
     "UnsupportedAlgorithmError", "UserNotFoundError",
 ]  # fmt: skip
 SIGNALS = [
-    "admin_acted", "key_set_refresh_failed", "key_set_refreshed", "revocation_changed", "token_rejected",
-    "token_verified",
+    "admin_acted", "event_handled", "event_refused", "key_set_refresh_failed", "key_set_refreshed",
+    "revocation_changed", "token_rejected", "token_verified",
 ]  # fmt: skip
 GUARDS_AND_OTHERS = [
     "AccessToken", "Auth0Blueprint", "SocketGuard", "current_token", "get_current_token", "has_permission", "has_scope",

@@ -27,6 +27,12 @@ class Counts(Protocol):
     def count_key_fetch_failure(self, issuer: str, code: str, status: int | None) -> object:
         """Count one that failed, with the *code* and HTTP *status* of its error."""
 
+    def count_event(self, source: str, outcome: str) -> object:
+        """Count an event that came by *source*, and what became of it."""
+
+    def count_event_refused(self, source: str, reason: str) -> object:
+        """Count a request by *source* whose events were refused for *reason*."""
+
 
 class _Counter:
     """Counts by `next` on an `itertools.count`, which no other thread can interrupt, unlike ``+= 1``."""
@@ -57,6 +63,8 @@ class Counters:
         self.count_remembered: Callable[[], int] = self._remembered.add
         self._key_fetches: dict[str, _Counter] = {}
         self._rejected: dict[str, _Counter] = {}
+        self._events: dict[str, dict[str, _Counter]] = {}
+        self._events_refused: dict[str, dict[str, _Counter]] = {}
         self._others: list[Counts] = []
 
     def count_along(self, other: Counts) -> None:
@@ -87,6 +95,28 @@ class Counters:
         for other in self._others:
             other.count_key_fetch_failure(issuer, code, status)
 
+    def count_event(self, source: str, outcome: str) -> None:
+        """Count an event that came by *source*, and what became of it."""
+        _counter(self._events.setdefault(source, {}), outcome).add()
+        for other in self._others:
+            other.count_event(source, outcome)
+
+    def count_event_refused(self, source: str, reason: str) -> None:
+        """Count a request by *source* whose events were refused for *reason*."""
+        _counter(self._events_refused.setdefault(source, {}), reason).add()
+        for other in self._others:
+            other.count_event_refused(source, reason)
+
+    @property
+    def events(self) -> dict[str, dict[str, int]]:
+        """How many events there were, by source and outcome."""
+        return _values(self._events)
+
+    @property
+    def events_refused(self) -> dict[str, dict[str, int]]:
+        """How many requests with events were refused, by source and reason."""
+        return _values(self._events_refused)
+
     @property
     def key_fetches(self) -> dict[str, int]:
         """How often each issuer was asked for its key set; one that never was is not in it."""
@@ -111,6 +141,13 @@ class Counters:
 def _counter(counters: dict[str, _Counter], name: str) -> _Counter:
     # `setdefault` lets no two threads put a counter each, where the counts of one of them would be lost.
     return counters.get(name) or counters.setdefault(name, _Counter())
+
+
+def _values(counters: dict[str, dict[str, _Counter]]) -> dict[str, dict[str, int]]:
+    return {
+        source: {name: counter.value() for name, counter in sorted(of_source.copy().items())}
+        for source, of_source in sorted(counters.copy().items())
+    }
 
 
 def _both(count: Callable[[], object], count_as_well: Callable[[], object]) -> Callable[[], object]:

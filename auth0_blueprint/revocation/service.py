@@ -141,7 +141,8 @@ class Revocations:
             RevocationUnavailableError: the store cannot be reached.
         """
         value, now = canonical_value(kind, value), self._clock.time()
-        issued_up_to = math.floor(min(moment, now))
+        moment = min(moment, now)
+        issued_up_to = math.floor(moment)
         expires_at = issued_up_to + 1 + self._max_lifetime_seconds + self._leeway_seconds
         if expires_at <= now:
             return None
@@ -152,7 +153,8 @@ class Revocations:
             if reason == known.reason and (known.issued_up_to is None or known.issued_up_to >= issued_up_to):
                 return None
         bound = None if kind == "jti" else issued_up_to
-        return self._change(Revocation(kind, value, bound, expires_at, now, reason, origin=origin))
+        # As if made at that moment: of two that two processes make at once, the one that reaches further counts.
+        return self._change(Revocation(kind, value, bound, expires_at, moment, reason, origin=origin))
 
     def sync(self) -> None:
         """Learn all that was changed so far.
@@ -162,6 +164,10 @@ class Revocations:
         """
         if not self._fleet_sync.sync_now() and self._reach() != "process":
             raise RevocationUnavailableError("not_stored")
+
+    def last_origin(self, kind: str, value: str) -> Origin | None:
+        """Return where the last change about *value* came from, as far as this process knows; also of a lifting."""
+        return self._index.entries[kind].get(canonical_value(kind, value), (None,))[-1]  # type: ignore[return-value]
 
     def newest(self, limit: int, **filters: Any) -> list[Revocation]:
         """Return revocations in force, the newest first: see `RevocationIndex.newest`."""

@@ -67,6 +67,15 @@ class KeySetsSchema(Schema):
     key_sets: fields.List[Any] = fields.List(fields.Nested(KeySetSchema), required=True)
 
 
+def _counts(description: str) -> fields.Dict:
+    return fields.Dict(
+        keys=fields.String(),
+        values=fields.Dict(keys=fields.String(), values=fields.Integer()),
+        required=True,
+        metadata={"description": description},
+    )
+
+
 class StatsSchema(Schema):
     """The counters of this process since it started."""
 
@@ -79,6 +88,8 @@ class StatsSchema(Schema):
     revocations: fields.Integer = fields.Integer(
         required=True, metadata={"description": "in force, as far as this process knows"}
     )
+    events: fields.Dict = _counts("events, by route and by what became of them")
+    events_refused: fields.Dict = _counts("requests of senders of events that were refused, by route and reason")
 
 
 def config() -> Response:
@@ -142,6 +153,8 @@ def stats() -> Response:
             "token_cache_hits": state.counters.remembered,
             "key_fetches": sum(state.counters.key_fetches.values()),
             "revocations": revocations,
+            "events": state.counters.events,
+            "events_refused": state.counters.events_refused,
         },
     )
 

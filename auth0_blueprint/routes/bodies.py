@@ -69,7 +69,7 @@ def whole_body(refusal: type[InvalidRequestError] = InvalidRequestError, max_byt
     """Return the body of the request as it was sent.
 
     Raises:
-        InvalidRequestError: it is larger than *max_bytes*: a *refusal*.
+        InvalidRequestError: a *refusal*: it is longer than *max_bytes*. No more than that is read.
     """
     if (request.content_length or 0) > max_bytes:
         raise refusal("too_large")

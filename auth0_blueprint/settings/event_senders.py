@@ -62,6 +62,13 @@ class EventSettings(NamedTuple):
         return bool(self.logout_client_ids or self.transmitters or self.secrets or self.global_revocation)
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """The last parts of the paths of the routes that exist."""
+        senders = (self.logout_client_ids, self.transmitters, self.secrets, self.global_revocation)
+        names = ("logout", "security", "auth0", "global-token-revocation")
+        return tuple(name for name, named in zip(names, senders, strict=True) if named)
+
+    @property
     def email_claims(self) -> tuple[str, ...]:
         """The claims of access tokens that hold email addresses."""
         senders = (*self.transmitters, *self.global_revocation)

@@ -267,9 +267,7 @@ def test_bad_records_keep_no_good_one_from_its_effect(client: FlaskClient, caplo
     assert send(client, batch).status_code == 204
     assert [found(client, value=user) is not None for user in ("first", "last")] == [True, True]
     assert known(client) == 2
-    assert [message.rpartition(": ")[0] for message in caplog.messages] == ["refused an event (auth0)"] * (
-        len(batch) - 2
-    )
+    assert sum(message.startswith("refused an event (auth0): ") for message in caplog.messages) == len(batch) - 2
 
 
 @pytest.mark.parametrize("item", BAD_RECORDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import requests
 from processes import Process, eventually, gunicorn, http, running
@@ -31,7 +32,10 @@ class Provider(ExitStack):
 
     Attributes:
         issuer, jwks_url, token_url: as its discovery document names them.
+        metadata: that document.
     """
+
+    metadata: dict[str, Any]
 
     issuer: str
     jwks_url: str
@@ -42,18 +46,21 @@ class Provider(ExitStack):
         self._client = {"id": "messages-client", "secret": secrets.token_urlsafe(32)}
         self._port = 0
 
-    def start(self, *keys: Key) -> None:
-        """Run with these private *keys*, of which the first of an algorithm signs, and no longer with others."""
+    def start(self, *keys: Key, web: Mapping[str, Any] | None = None) -> None:
+        """Run with these private *keys*, of which the first of an algorithm signs, and no longer with others.
+
+        *web* is the metadata of a client to which users log in.
+        """
         self.close()
         process = self.enter_context(_node("provider.mjs", str(self._port)))
         with cast("IO[str]", process.stdin) as stdin:
-            json.dump({"keys": keys, "client": self._client}, stdin)
+            json.dump({"keys": keys, "client": self._client, "web": web}, stdin)
         lines = iter(cast("IO[str]", process.stdout))
         issuer = next((line.split()[1] for line in lines if line.startswith("issuer ")), None)
         assert issuer is not None, "the provider did not start: standard error says why"
         metadata = http("GET", f"{issuer}.well-known/openid-configuration").json()
         self.issuer, self.jwks_url = metadata["issuer"], metadata["jwks_uri"]
-        self.token_url = metadata["token_endpoint"]
+        self.token_url, self.metadata = metadata["token_endpoint"], metadata
         self._port = urlsplit(self.issuer).port or 0
 
     def access_token(
@@ -72,6 +79,55 @@ class Provider(ExitStack):
         assert body["token_type"] == ("Bearer" if proof is None else "DPoP")
         token: str = body["access_token"]
         return token
+
+
+class Browser(ExitStack):
+    """A user's, with the cookies of the provider.
+
+    Args:
+        provider: where the user logs in.
+        web: the metadata of the client to which.
+    """
+
+    def __init__(self, provider: Provider, web: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._provider, self._web = provider, web
+        self._session = self.enter_context(requests.Session())
+        self._session.trust_env = False
+        self._id_token = ""
+
+    def log_in(self, user: str) -> str:
+        """Log in, or be logged in still; return an access token for the API."""
+        (callback,) = self._web["redirect_uris"]
+        url = self._provider.metadata["authorization_endpoint"]
+        asked = {"response_type": "code", "redirect_uri": callback, "scope": "openid", "login_hint": user}
+        asked |= {"client_id": self._web["client_id"], "resource": f"{AUDIENCE}RS256"}
+        response = self._session.get(url, params=asked, allow_redirects=False, timeout=10)
+        while not (url := response.headers["Location"]).startswith(callback):
+            response = self._session.get(urljoin(response.url, url), allow_redirects=False, timeout=10)
+        (code,) = parse_qs(urlsplit(url).query)["code"]
+        body = http(
+            "POST",
+            self._provider.token_url,
+            auth=(self._web["client_id"], self._web["client_secret"]),
+            data={
+                "grant_type": "authorization_code",
+                "code": code,
+                "redirect_uri": callback,
+                "resource": asked["resource"],
+            },
+        ).json()
+        self._id_token = body["id_token"]
+        token: str = body["access_token"]
+        return token
+
+    def log_out(self) -> None:
+        """Log out at the provider, as the page asks."""
+        url = self._provider.metadata["end_session_endpoint"]
+        page = self._session.get(url, params={"id_token_hint": self._id_token}, timeout=10).text
+        fields = dict(re.findall(r'name="(xsrf)" value="([^"]+)"', page))
+        answer = self._session.post(f"{url}/confirm", data={**fields, "logout": "yes"}, timeout=10)
+        assert answer.ok, answer.text
 
 
 class Proof(NamedTuple):
@@ -97,9 +153,16 @@ class ProofMaker(ExitStack):
 
 
 class App:
-    def __init__(self, url: str, access_log: IO[str]) -> None:
-        self._url = url
+    """The reference app.
+
+    Attributes:
+        url: where it is asked.
+    """
+
+    def __init__(self, url: str, access_log: IO[str], number: int) -> None:
+        self.url = url
         self._access_log = access_log
+        self._number = number
 
     def get(self, path: str, token: str | None = None, proof: str | None = None) -> requests.Response:
         """Ask whichever worker takes the request: by the scheme ``DPoP`` with *proof*, else ``Bearer``."""
@@ -111,21 +174,30 @@ class App:
 
         def has_every_worker_answered() -> bool:
             answers.update([self.ask("GET", path, _credentials(token, proof))])
-            return len(answers) == WORKERS
+            return len(answers) == self._number
 
         eventually(has_every_worker_answered)
         return list(answers.values())
 
     def ask(self, method: str, path: str, headers: dict[str, str]) -> tuple[str, requests.Response]:
         """Return the access log's line, which is the worker's process id, and the response."""
-        response = http(method, self._url + path, headers=headers)
+        response = http(method, self.url + path, headers=headers)
         # One request at a time: its line is the next one.
-        return self._access_log.readline(), response
+        return self.pass_over_line(), response
+
+    def pass_over_line(self) -> str:
+        """Wait for the access log's line for one request, and return it: also for one that somebody else has made."""
+        return self._access_log.readline()
 
 
 @contextmanager
 def running_app(
-    directory: Path, provider: Provider, cache: Mapping[str, str] | None = None, /, **settings: str
+    directory: Path,
+    provider: Provider,
+    cache: Mapping[str, str] | None = None,
+    workers: int = WORKERS,
+    /,
+    **settings: str,
 ) -> Iterator[App]:
     """Run ``wsgi:app`` under gunicorn, with *settings* from the environment, and *cache* in ``instance/config.py``."""
     # Away from the checkout, whose instance/config.py and .env belong to whoever works in it.
@@ -141,9 +213,9 @@ def running_app(
         "AUTH0_ALGORITHMS": ",".join(ALGORITHMS),
         **settings,
     }
-    arguments = ["--workers", str(WORKERS), "--access-logfile", "-", "--access-logformat", "%(p)s"]
+    arguments = ["--workers", str(workers), "--access-logfile", "-", "--access-logformat", "%(p)s"]
     with gunicorn("wsgi:app", directory, environment, *arguments) as (url, process):
-        yield App(url, cast("IO[str]", process.stdout))
+        yield App(url, cast("IO[str]", process.stdout), workers)
 
 
 def assert_refused(response: requests.Response, status: int, code: str, error: str, challenge: str) -> None:

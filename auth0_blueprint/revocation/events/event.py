@@ -7,6 +7,10 @@ from typing import Literal, NamedTuple
 #: The sources of events: the last part of their route's path.
 Source = Literal["logout", "security", "auth0", "global-token-revocation"]
 
+#: What became of an event: its effects, or some of them, are in force now; there was nothing to do; it was handled
+#: before.
+OutcomeName = Literal["effective", "without_effect", "repeated"]
+
 #: Stands for a type of event that is unknown here, in metrics and signals.
 UNKNOWN_TYPE = "unknown"
 
@@ -53,3 +57,15 @@ class Event(NamedTuple):
     type: str
     occurred_at: float
     effects: tuple[Effect, ...] = ()
+
+
+class Outcome(NamedTuple):
+    """What became of an event.
+
+    Attributes:
+        name: in one word.
+        effects: kind and value of each revocation that it made, or lifted, now.
+    """
+
+    name: OutcomeName
+    effects: tuple[tuple[str, str], ...] = ()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from auth0_blueprint.concurrency.after_fork import ProcessLock
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import RevocationUnavailableError
-from auth0_blueprint.revocation.events.event import MAX_EVENT_AGE_SECONDS, Effect, Event
+from auth0_blueprint.revocation.events.event import MAX_EVENT_AGE_SECONDS, Effect, Event, Outcome
 from auth0_blueprint.revocation.index import Origin, Revocation
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.sharing.shared_store import SharedStore
@@ -38,11 +38,11 @@ class EventReceiver:
         self._handled: dict[str, float] = {}
         self._lock = ProcessLock()
 
-    def handle(self, event: Event) -> bool:
-        """Put *event* into force, unless that was done before; return whether it was new.
+    def handle(self, event: Event) -> Outcome:
+        """Put *event* into force, unless that was done before.
 
         Two processes that get the same event at once may both put it into force, which changes nothing twice: its
-        effects reach up to the time of the event. One of them says that it was new.
+        effects reach up to the time of the event. One of them says that it was effective.
 
         Raises:
             RevocationUnavailableError: it could not be stored. Whoever sent it is to send it again.
@@ -50,43 +50,58 @@ class EventReceiver:
         digest = hashlib.sha256(repr((event.source, event.sender, event.id)).encode("utf-8", "surrogatepass"))
         name = f"event:{digest.hexdigest()}"
         if self._was_handled(name):
-            return False
-        for effect in event.effects:
-            self._apply(effect, event)
-        return self._note_handled(name)
-
-    def _apply(self, effect: Effect, event: Event) -> None:
+            return Outcome("repeated")
         origin = Origin(event.source, event.id, event.sender)
+        effects = tuple((effect.kind, effect.value) for effect in event.effects if self._apply(effect, event, origin))
+        if not effects and any(self._has_made(origin, effect) for effect in event.effects):
+            # By another process just now, or before the store lost its marks. The mark is for whoever did it.
+            return Outcome("repeated")
+        if not self._mark_handled(name):
+            return Outcome("repeated")
+        return Outcome("effective" if effects else "without_effect", effects)
+
+    def _apply(self, effect: Effect, event: Event, origin: Origin) -> bool:
+        kind, value = effect.kind, effect.value
         if effect.action == "revoke":
-            self._revocations.revoke_up_to(event.occurred_at, effect.kind, effect.value, event.type, origin)
+            changed = self._revocations.revoke_up_to(event.occurred_at, kind, value, event.type, origin)
         else:
-            self._revocations.lift(effect.kind, effect.value, origin, _may_lift(effect, event))
+            changed = self._revocations.lift(kind, value, origin, _may_lift(effect, event))
+        return changed is not None
+
+    def _has_made(self, origin: Origin, effect: Effect) -> bool:
+        return self._revocations.last_origin(effect.kind, effect.value) == origin
 
     def _was_handled(self, name: str) -> bool:
         if name in self._handled:
             return True
         if self._store.reach() == "process":
             return False
-        return self._stored(lambda: self._store.read(lambda store: store.value_of(name)) is not None)
+        try:
+            return self._store.read(lambda store: store.value_of(name)) is not None
+        except StoreError as exc:
+            raise RevocationUnavailableError("not_stored") from exc
 
-    def _note_handled(self, name: str) -> bool:
+    def _mark_handled(self, name: str) -> bool:
+        """Return whether nobody else has."""
+        is_first_here = self._remember(name)
+        if self._store.reach() == "process":
+            return is_first_here
+        # Of its own for each attempt: a client that sends the command again recognises its own success.
+        attempt = secrets.token_hex(8)
+        try:
+            return self._store.write(lambda store: store.take(name, attempt, KEEP_SECONDS))
+        except StoreError:
+            # All effects are stored, and say by which event they were made.
+            return is_first_here
+
+    def _remember(self, name: str) -> bool:
         now = self._clock.time()
         with self._lock():
             is_new = name not in self._handled
             self._handled[name] = now
             while len(self._handled) > MAX_REMEMBERED or next(iter(self._handled.values())) < now - KEEP_SECONDS:
                 del self._handled[next(iter(self._handled))]
-        if self._store.reach() == "process":
-            return is_new
-        # Of its own for each attempt: a client that sends the command again recognises its own success.
-        attempt = secrets.token_hex(8)
-        return self._stored(lambda: self._store.write(lambda store: store.take(name, attempt, KEEP_SECONDS)))
-
-    def _stored(self, operation: Callable[[], bool]) -> bool:
-        try:
-            return operation()
-        except StoreError as exc:
-            raise RevocationUnavailableError("not_stored") from exc
+        return is_new
 
 
 def _may_lift(effect: Effect, event: Event) -> Callable[[Revocation], bool]:

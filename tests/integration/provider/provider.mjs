@@ -1,6 +1,7 @@
 // An OpenID provider on loopback that gives JWT access tokens to one client (client credentials, RFC 8707).
 //
-// Argument: the port, 0 for a free one. Standard input: {"keys": [private JWKs], "client": {"id", "secret"}}.
+// Argument: the port, 0 for a free one. Standard input: {"keys": [private JWKs], "client": {"id", "secret"}, "web"?}.
+// "web" is the metadata of one more client, to which users log in: whoever login_hint names, without any question.
 // Among several keys of one algorithm the first signs. Once it listens it says "issuer <URL>".
 //
 // A token that is asked for with a DPoP proof is bound to its key (RFC 9449 §5).
@@ -27,7 +28,22 @@ function resourceServer(ctx, indicator) {
   };
 }
 
-const { keys, client } = await json(process.stdin);
+// Stands for the user, who logs in and consents.
+async function logIn(provider, request, response) {
+  const { params } = await provider.interactionDetails(request, response);
+  await provider.interactionFinished(request, response, { login: { accountId: params.login_hint } });
+}
+
+async function grantAll(ctx) {
+  const { client, params, session, provider } = ctx.oidc;
+  const grant = new provider.Grant({ clientId: client.clientId, accountId: session.accountId });
+  grant.addOIDCScope('openid');
+  grant.addResourceScope(params.resource, 'read:messages');
+  await grant.save();
+  return grant;
+}
+
+const { keys, client, web } = await json(process.stdin);
 const server = createServer();
 
 server.listen(Number(process.argv[2]), '127.0.0.1', () => {
@@ -41,15 +57,24 @@ server.listen(Number(process.argv[2]), '127.0.0.1', () => {
       grant_types: ['client_credentials'],
       response_types: [],
       redirect_uris: [],
-    }],
+    }, ...(web ? [web] : [])],
+    loadExistingGrant: grantAll,
+    extraTokenClaims: (ctx) => ({ sid: ctx.oidc.entities.AuthorizationCode?.sid }),
+    interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
+    // Its own goes to no address on loopback.
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options),
     enabledJWA: { dPoPSigningAlgValues: PROOF_ALGORITHMS },
     features: {
+      backchannelLogout: { enabled: true },
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       dPoP: { enabled: true },
       resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer },
     },
   });
-  server.on('request', provider.callback());
+  const answer = provider.callback();
+  server.on('request', (request, response) => (
+    request.url.startsWith('/interaction/') ? logIn(provider, request, response) : answer(request, response)
+  ));
   console.log(`issuer ${issuer}`);
 });
