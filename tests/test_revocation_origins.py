@@ -11,6 +11,7 @@ from fleet_of_revokers import LEEWAY, LIFETIME, RevokerFleet
 from auth0_blueprint.errors import RevocationUnavailableError
 from auth0_blueprint.revocation.events.event import Source
 from auth0_blueprint.revocation.index import KINDS, SOURCES, Origin, Revocation, RevocationIndex
+from auth0_blueprint.revocation.inquiries import matching, newest
 from auth0_blueprint.verification.access_token import AccessToken
 
 EVENT, ADMIN = Origin("security", "e1", "https://idp.example/"), Origin("admin", None, "auth0|grace")
@@ -150,7 +151,7 @@ NAMED = [
 
 def both(index: RevocationIndex, **claims: Any) -> tuple[bool, list[Revocation]]:
     token = AccessToken({**CLAIMS, "iat": 1000, **claims}, {})
-    return index.is_revoked(token, lambda: "digest"), index.matching(token, "digest")
+    return index.is_revoked(token, lambda: "digest"), matching(index, token, "digest")
 
 
 @pytest.mark.parametrize(("kind", "value"), NAMED)
@@ -198,10 +199,10 @@ def test_the_newest_leave_out_what_is_not_in_force() -> None:
     index = RevocationIndex(clock)
     for value, end, changed_at, is_lifted in (("a", 2000, 3, False), ("b", 1500, 5, False), ("c", 2000, 9, True)):
         index.apply("jti", [(value, (None, end, changed_at, None, is_lifted, EVENT))])
-    assert [one.value for one in index.newest(9)] == ["b", "a"]
-    assert [one.value for one in index.newest(1)] == ["b"]
+    assert [one.value for one in newest(index, 9)] == ["b", "a"]
+    assert [one.value for one in newest(index, 1)] == ["b"]
     clock.now = 1500
-    assert [one.value for one in index.newest(9)] == ["a"]
-    assert index.newest(0) == index.newest(9, source="auth0") == index.newest(9, kind="subject") == []
-    assert [one.value for one in index.newest(9, before=(3, "jti", "b"))] == ["a"]
-    assert index.newest(9, before=(3, "jti", "a")) == []
+    assert [one.value for one in newest(index, 9)] == ["a"]
+    assert newest(index, 0) == newest(index, 9, source="auth0") == newest(index, 9, kind="subject") == []
+    assert [one.value for one in newest(index, 9, before=(3, "jti", "b"))] == ["a"]
+    assert newest(index, 9, before=(3, "jti", "a")) == []

@@ -7,7 +7,6 @@ kept small: one tuple for each entry, and no second copy of anything.
 from __future__ import annotations
 
 import hashlib
-import heapq
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -21,8 +20,7 @@ KINDS = ("token", "jti", "subject", "client_id", "session", "organization", "ema
 SOURCES = ("admin", "command", "logout", "security", "auth0", "global-token-revocation")
 
 # Where a token names what a kind is about, besides its subject.
-_CLAIMS_OF_KIND = (("client_id", ("client_id", "azp")), ("organization", ("org_id",)))
-
+_CLAIMS_OF_KIND = {"client_id": ("client_id", "azp"), "organization": ("org_id",)}
 #: What expires within the same stretch of time is forgotten together, so that nothing is ever searched for.
 _BUCKET_SECONDS = 600
 
@@ -125,6 +123,7 @@ class RevocationIndex:
         session_claim: the claim that holds the id of the session, for the kind ``session``.
 
     Attributes:
+        claims, email_claims: where a token names what a kind is about, besides its subject; email addresses apart.
         entries: by kind, then by value; read without a lock.
         in_force: how many are in force, or were until they expired a few minutes ago.
     """
@@ -133,8 +132,8 @@ class RevocationIndex:
         self, clock: Clock = SYSTEM_CLOCK, email_claims: tuple[str, ...] = (), session_claim: str = "sid"
     ) -> None:
         self._clock = clock
-        self._claims = (*_CLAIMS_OF_KIND, ("session", (session_claim,)))
-        self._email_claims = email_claims
+        self.claims: dict[str, tuple[str, ...]] = {**_CLAIMS_OF_KIND, "session": (session_claim,)}
+        self.email_claims: tuple[str, ...] = email_claims
         self.entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self.in_force: int = 0
         # Values by the stretch of time in which they expire, and by kind.
@@ -202,72 +201,27 @@ class RevocationIndex:
     def is_revoked(self, access_token: AccessToken, digest: Callable[[], str]) -> bool:
         """Tell whether *access_token* is revoked. *digest* returns its `token_digest`; called only if needed."""
         entries = self.entries
-        if entries["token"] and _is_in_force(entries["token"].get(digest())):
+        if entries["token"] and is_in_force(entries["token"].get(digest())):
             return True
         token_id = access_token.token_id
-        if token_id is not None and _is_in_force(entries["jti"].get(token_id)):
+        if token_id is not None and is_in_force(entries["jti"].get(token_id)):
             return True
         # Whole seconds, as issuers write them: whatever was issued in the second of the call is revoked as well.
         issued_at = math.floor(access_token["iat"])
-        if _is_in_force(entries["subject"].get(access_token.subject), issued_at):
+        if is_in_force(entries["subject"].get(access_token.subject), issued_at):
             return True
         if any(
-            _is_in_force(entries[kind].get(_text(access_token.get(claim))), issued_at)
-            for kind, claims in self._claims
+            is_in_force(entries[kind].get(text_or_nothing(access_token.get(claim))), issued_at)
+            for kind, claims in self.claims.items()
             if entries[kind]
             for claim in claims  # both, where a token names its client twice: neither may hide the other
         ):
             return True
         emails = entries["email"]
         return bool(emails) and any(
-            _is_in_force(emails.get(_text(access_token.get(claim)).lower()), issued_at) for claim in self._email_claims
+            is_in_force(emails.get(text_or_nothing(access_token.get(claim)).lower()), issued_at)
+            for claim in self.email_claims
         )
-
-    def matching(self, access_token: AccessToken, digest: str) -> list[Revocation]:
-        """Return all for which `is_revoked` refuses *access_token*, whose `token_digest` is *digest*; the newest first.
-
-        For people who ask why: requests ask `is_revoked`, which stops at the first.
-        """
-        named = [("token", digest), ("jti", access_token.token_id), ("subject", access_token.subject)]
-        named += [(kind, access_token.get(claim)) for kind, claims in self._claims for claim in claims]
-        named += [("email", _text(access_token.get(claim)).lower()) for claim in self._email_claims]
-        issued_at = math.floor(access_token["iat"])
-        found: list[Revocation] = []
-        for kind, value in dict.fromkeys((kind, _text(value)) for kind, value in named):
-            entry = self.entries[kind].get(value)
-            if entry is not None and _is_in_force(entry, None if kind in ("token", "jti") else issued_at):
-                found.append(Revocation(kind, value, *entry))
-        return sorted(found, key=lambda one: one.changed_at, reverse=True)
-
-    def newest(
-        self,
-        limit: int,
-        *,
-        kind: str | None = None,
-        source: str | None = None,
-        prefix: str = "",
-        before: tuple[float, str, str] | None = None,
-    ) -> list[Revocation]:
-        """Return at most *limit* revocations that are in force, the newest first.
-
-        Args:
-            limit: how many.
-            kind: only these.
-            source: only those that came from there.
-            prefix: only those whose value begins so.
-            before: only those that come after this one in the order: its time of change, kind and value.
-        """
-        prefix = prefix if kind is None else canonical_value(kind, prefix)
-        found = (
-            one
-            for one in self
-            if not one.is_lifted
-            and kind in (None, one.kind)
-            and (source is None or (one.origin is not None and one.origin.source == source))
-            and one.value.startswith(prefix)
-            and (before is None or (one.changed_at, one.kind, one.value) < before)
-        )
-        return heapq.nlargest(limit, found, key=lambda one: (one.changed_at, one.kind, one.value))
 
     def forget_expired(self) -> None:
         """Let go of what no token can match any more, and has not for up to ten minutes."""
@@ -291,11 +245,13 @@ class RevocationIndex:
         self._expiring.setdefault(bucket, {}).setdefault(kind, []).append(value)
 
 
-def _is_in_force(entry: Entry | None, issued_at: int | None = None) -> bool:
+def is_in_force(entry: Entry | None, issued_at: int | None = None) -> bool:
+    """Return whether *entry* revokes a token issued at *issued_at* (Unix time); ``None``: whenever it was issued."""
     if entry is None or entry[4]:
         return False
     return entry[0] is None or issued_at is None or issued_at <= entry[0]
 
 
-def _text(value: object) -> str:
+def text_or_nothing(value: object) -> str:
+    """Return *value*, a claim, if it is text."""
     return value if isinstance(value, str) else ""  # which nothing is revoked under

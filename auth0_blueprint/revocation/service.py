@@ -18,6 +18,7 @@ from auth0_blueprint.revocation.index import (
     joined_reason,
     token_digest,
 )
+from auth0_blueprint.revocation.inquiries import last_origin, matching, newest
 from auth0_blueprint.revocation.previous_log import PreviousLog
 from auth0_blueprint.revocation.shared_set import SharedSet
 from auth0_blueprint.revocation.status import RevocationStatus
@@ -141,8 +142,7 @@ class Revocations:
             RevocationUnavailableError: the store cannot be reached.
         """
         value, now = canonical_value(kind, value), self._clock.time()
-        moment = min(moment, now)
-        issued_up_to = math.floor(moment)
+        issued_up_to = math.floor(moment := min(moment, now))
         expires_at = issued_up_to + 1 + self._max_lifetime_seconds + self._leeway_seconds
         if expires_at <= now:
             return None
@@ -166,17 +166,17 @@ class Revocations:
             raise RevocationUnavailableError("not_stored")
 
     def last_origin(self, kind: str, value: str) -> Origin | None:
-        """Return where the last change about *value* came from, as far as this process knows; also of a lifting."""
-        return self._index.entries[kind].get(canonical_value(kind, value), (None,))[-1]  # type: ignore[return-value]
+        """Return where the last change about *value* came from, a lifting too, as far as this process knows."""
+        return last_origin(self._index, kind, value)
 
     def newest(self, limit: int, **filters: Any) -> list[Revocation]:
-        """Return revocations in force, the newest first: see `RevocationIndex.newest`."""
+        """Return revocations in force, the newest first: see `inquiries.newest`."""
         self._fleet_sync.sync_now()
-        return self._index.newest(limit, **filters)
+        return newest(self._index, limit, **filters)
 
     def matching(self, access_token: AccessToken, token: str) -> list[Revocation]:
         """Return the revocations for which *token* is refused, the newest first."""
-        return self._index.matching(access_token, token_digest(token))
+        return matching(self._index, access_token, token_digest(token))
 
     def find(self, kind: str, value: str) -> Revocation | None:
         """Return the revocation in force, also if another process made it just now."""

@@ -64,19 +64,26 @@ def test_an_email_address_names_whoever_has_it_in_the_claim(api: Flask, issuer: 
     assert passes(client, issuer.token(email="eve@example.com", iat=int(time.time()) - 1))
 
 
-def test_an_unknown_user_is_acknowledged(api: Flask, issuer: LocalIssuer, okta: LocalIssuer) -> None:
+def test_an_unknown_user_is_acknowledged(api: Flask, okta: LocalIssuer) -> None:
     """Access tokens are all that an API knows of its users."""
-    assert revoke(api.test_client(), sender_jwt(okta), **iss_sub(issuer, "auth0|nobody")).status_code == 204
+    assert revoke(api.test_client(), sender_jwt(okta), **iss_sub(okta, "00u-nobody")).status_code == 204
 
 
 def test_a_jwt_has_one_effect_whatever_comes_with_it_later(api: Flask, issuer: LocalIssuer, okta: LocalIssuer) -> None:
     """Whoever has seen it cannot use it against another user."""
     client, jwt = guarded(api), sender_jwt(okta)
-    assert revoke(client, jwt, **iss_sub(issuer, "auth0|ada")).status_code == 204
+    assert revoke(client, jwt, **iss_sub(okta, "00u-ada")).status_code == 204
     before = in_force(api)
-    assert revoke(client, jwt, **iss_sub(issuer, USER)).status_code == 204
+    assert revoke(client, jwt, **iss_sub(okta, "00u-eve")).status_code == 204
     assert in_force(api) == before
-    assert passes(client, issuer.token())
+    assert passes(client, issuer.token(sub="okta|acme|00u-eve"))
+
+
+def test_a_provider_ends_nobodys_tokens_but_its_own_users(api: Flask, issuer: LocalIssuer, okta: LocalIssuer) -> None:
+    """Not those of the tenant's other users, although their issuer is one of ours."""
+    response = revoke(api.test_client(), sender_jwt(okta), **iss_sub(issuer, USER))
+    assert seen(response) == bad_event("foreign_subject")
+    assert_without_effect(api, issuer, response, "")
 
 
 NO_SUB_IDS: list[Any] = [{}, {"sub_id": None}, {"sub_id": MARK}, {"sub_id": [MARK]}, {"subject": {}}]

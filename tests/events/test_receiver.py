@@ -86,10 +86,11 @@ def test_events_are_told_apart_by_source_sender_and_id(fleet: Receivers, member:
 
 
 def test_what_changes_nothing_is_acknowledged_once(fleet: Receivers) -> None:
-    """No effect, nothing to lift, revoked already, and older than any token that is alive."""
+    """Nothing to lift, revoked already, and older than any token that is alive. Without effects nothing is remembered."""
     process = fleet.process()
-    for number, one in enumerate([event(effects=()), event(**ENABLE), event(after=-1e6), event("2"), event("3")]):
-        expected = "effective" if number == 3 else "without_effect"
+    assert process.gets(event(effects=()), event(effects=())) == ["without_effect"] * 2
+    for number, one in enumerate([event(**ENABLE), event(after=-1e6), event("2"), event("3")]):
+        expected = "effective" if number == 2 else "without_effect"
         assert process.gets(one._replace(id=f"{number}"), one._replace(id=f"{number}")) == [expected, "repeated"]
 
 
@@ -246,13 +247,13 @@ def test_an_event_lifts_only_what_the_same_sender_did(fleet: Receivers, steps: l
 def test_a_process_alone_remembers_what_it_handled(fleet: Receivers, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as it may, and for as long as senders repeat."""
     process = fleet.process(is_alone=True)
-    assert process.gets(event(effects=()), event(effects=())) == ["without_effect", "repeated"]
+    assert process.gets(event(**ENABLE), event(**ENABLE)) == ["without_effect", "repeated"]
     fleet.clock.move(8 * 86_400)
-    process.gets(event("2", effects=()))
-    assert process.gets(event(effects=())) == ["without_effect"]
+    process.gets(event("2", **ENABLE))
+    assert process.gets(event(**ENABLE)) == ["without_effect"]
     monkeypatch.setattr("auth0_blueprint.revocation.events.receiver.MAX_REMEMBERED", 3)
-    process.gets(*(event(f"n{number}", effects=()) for number in range(10)))
-    assert process.gets(*(event(f"n{number}", effects=()) for number in (9, 8, 7, 6))) == [
+    process.gets(*(event(f"n{number}", **ENABLE) for number in range(10)))
+    assert process.gets(*(event(f"n{number}", **ENABLE) for number in (9, 8, 7, 6))) == [
         *["repeated"] * 3,
         "without_effect",
     ]

@@ -57,7 +57,7 @@ _FAILS = st.builds(Outcome, _FAILURES, key_ids=st.none(), takes_seconds=_TAKES)
 #: No two of them, and no sums of the moves, meet at a limit, where rounding would decide.
 _AGES = st.sampled_from([1.1, 3.15, 100.2, 450.25, 1000.3, MAX_STALE - 99.65, MAX_STALE + 99.4, 50_000.45])
 _COPIES = st.builds(copied, _KEY_SETS, _AGES, _TAKES)
-_OUTCOMES = st.builds(published, _KEY_SETS, _TAKES) | _COPIES | _FAILS
+_OUTCOMES = st.builds(published, _KEY_SETS, _TAKES) | _FAILS
 _AROUND_THE_LIMITS = (COOLDOWN - 0.5, SURELY_DUE, MAX_STALE - 600, MAX_STALE - 0.5, MAX_STALE + 0.5)
 _MOVES = st.sampled_from([0.5, 1.0, 2.0, 5.0, 90.0, 299.0, 301.0, 430.0, *_AROUND_THE_LIMITS])
 _FREEZES = st.builds(
@@ -331,6 +331,10 @@ class OneProcessMachine(KeySourceMachine):
     @rule(copies=st.lists(_COPIES, min_size=1, max_size=3))
     def an_edge_answers_next_with(self, copies: list[Outcome]) -> None:
         self.world.copies = copies
+
+    @rule(copy=_COPIES)
+    def an_edge_answers_from_now_on_with(self, copy: Outcome) -> None:
+        self.world.outcome = copy
 
     @invariant()
     def it_says_why_the_last_attempt_failed(self) -> None:

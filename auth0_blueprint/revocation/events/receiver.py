@@ -18,7 +18,7 @@ from auth0_blueprint.sharing.store import StoreError
 #: Some clocks are behind, and an event may be a little older than that when it has been handled.
 KEEP_SECONDS = MAX_EVENT_AGE_SECONDS + 3600
 #: How many handled events a process remembers; of more than that, the store alone knows.
-MAX_REMEMBERED = 100_000
+MAX_REMEMBERED = 20_000
 
 
 class EventReceiver:
@@ -47,6 +47,8 @@ class EventReceiver:
         Raises:
             RevocationUnavailableError: it could not be stored. Whoever sent it is to send it again.
         """
+        if not event.effects:
+            return Outcome("without_effect")  # and so nothing to remember: a stream of logs is full of these
         digest = hashlib.sha256(repr((event.source, event.sender, event.id)).encode("utf-8", "surrogatepass"))
         name = f"event:{digest.hexdigest()}"
         if self._was_handled(name):

@@ -83,10 +83,14 @@ class _Reader(NamedTuple):
         return self.sender.issuer in self.issuers or self.sender.subject_template is not None
 
     def _sub(self, issuer: str, subject: str) -> str:
-        if issuer in self.issuers:
+        """Return the ``sub`` that access tokens have.
+
+        Whose users have a template may name no others: an identity provider is not trusted with those of the rest.
+        """
+        template, sender = self.sender.subject_template, self.sender.issuer
+        if issuer in self.issuers and (template is None or sender in self.issuers):
             return subject
-        template = self.sender.subject_template
-        if issuer != self.sender.issuer or template is None:
+        if issuer != sender or template is None:
             raise EventRefusedError("foreign_subject")
         return template.replace("{sub}", subject)
 

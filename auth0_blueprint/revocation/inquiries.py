@@ -1,0 +1,71 @@
+"""What people ask of the revocations that a process knows. Requests ask the index itself, which stops at the first."""
+
+from __future__ import annotations
+
+import heapq
+import math
+
+from auth0_blueprint.revocation.index import (
+    Origin,
+    Revocation,
+    RevocationIndex,
+    canonical_value,
+    is_in_force,
+    text_or_nothing,
+)
+from auth0_blueprint.verification.access_token import AccessToken
+
+
+def matching(index: RevocationIndex, access_token: AccessToken, digest: str) -> list[Revocation]:
+    """Return all for which *index* refuses *access_token*, whose `token_digest` is *digest*; the newest first.
+
+    For people who ask why: requests ask `is_revoked`, which stops at the first.
+    """
+    named = [("token", digest), ("jti", access_token.token_id), ("subject", access_token.subject)]
+    named += [(kind, access_token.get(claim)) for kind, claims in index.claims.items() for claim in claims]
+    named += [("email", text_or_nothing(access_token.get(claim)).lower()) for claim in index.email_claims]
+    issued_at = math.floor(access_token["iat"])
+    found: list[Revocation] = []
+    for kind, value in dict.fromkeys((kind, text_or_nothing(value)) for kind, value in named):
+        entry = index.entries[kind].get(value)
+        if entry is not None and is_in_force(entry, None if kind in ("token", "jti") else issued_at):
+            found.append(Revocation(kind, value, *entry))
+    return sorted(found, key=lambda one: one.changed_at, reverse=True)
+
+
+def newest(
+    index: RevocationIndex,
+    limit: int,
+    *,
+    kind: str | None = None,
+    source: str | None = None,
+    prefix: str = "",
+    before: tuple[float, str, str] | None = None,
+) -> list[Revocation]:
+    """Return at most *limit* revocations that are in force, the newest first.
+
+    Args:
+        index: what this process knows.
+        limit: how many.
+        kind: only these.
+        source: only those that came from there.
+        prefix: only those whose value begins so.
+        before: only those that come after this one in the order: its time of change, kind and value.
+    """
+    prefix = prefix if kind is None else canonical_value(kind, prefix)
+    found = (
+        one
+        for one in index
+        if not one.is_lifted
+        and kind in (None, one.kind)
+        and (source is None or (one.origin is not None and one.origin.source == source))
+        and one.value.startswith(prefix)
+        and (before is None or (one.changed_at, one.kind, one.value) < before)
+    )
+    return heapq.nlargest(limit, found, key=lambda one: (one.changed_at, one.kind, one.value))
+
+
+def last_origin(index: RevocationIndex, kind: str, value: str) -> Origin | None:
+    """Return where the last change about *value* came from, be it a lifting."""
+    entry = index.entries[kind].get(canonical_value(kind, value))
+    return None if entry is None else entry[5]
