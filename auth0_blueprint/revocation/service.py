@@ -167,7 +167,7 @@ class Revocations:
 
     def last_origin(self, kind: str, value: str) -> Origin | None:
         """Return where the last change about *value* came from, as far as this process knows; also of a lifting."""
-        return self._index.entries[kind].get(canonical_value(kind, value), (None,))[-1]  # type: ignore[return-value]
+        return self._index.entries[kind].get(canonical_value(kind, value), (None,))[-1]
 
     def newest(self, limit: int, **filters: Any) -> list[Revocation]:
         """Return revocations in force, the newest first: see `RevocationIndex.newest`."""
