@@ -30,7 +30,7 @@ _SENDER = {"issuer": "https://idp.example/", "jwks_url": "https://idp.example/jw
 EVENT_SETTINGS: dict[str, Any] = {
     "AUTH0_LOGOUT_CLIENT_IDS": ["web"],
     "AUTH0_EVENT_TRANSMITTERS": [_SENDER],
-    "AUTH0_EVENT_SECRETS": ["a secret of the webhooks, long enough"],
+    "AUTH0_EVENT_SECRETS": ["a-secret-of-the-webhooks-long-enough"],
     "AUTH0_GLOBAL_REVOCATION": [_SENDER],
 }
 

@@ -91,7 +91,7 @@ def test_the_entry_point_of_flask_loads_the_commands() -> None:
     assert isinstance(group, click.Group)
     assert group.name == "auth0"
     names = group.list_commands(click.Context(group))
-    assert names == ["demo", "doctor", "inspect", "jwks", "routes", "token"]
+    assert names == ["demo", "doctor", "events", "inspect", "jwks", "routes", "token"]
     assert all(group.get_command(click.Context(group), name) is not None for name in names)
 
 

@@ -229,7 +229,7 @@ class RevocationIndex:
         For people who ask why: requests ask `is_revoked`, which stops at the first.
         """
         named = [("token", digest), ("jti", access_token.token_id), ("subject", access_token.subject)]
-        named += [(kind, access_token.get(claim)) for kind, claims in _CLAIMS_OF_KIND for claim in claims]
+        named += [(kind, access_token.get(claim)) for kind, claims in self._claims for claim in claims]
         named += [("email", _text(access_token.get(claim)).lower()) for claim in self._email_claims]
         issued_at = math.floor(access_token["iat"])
         found: list[Revocation] = []

@@ -24,7 +24,7 @@ REVOKING_TYPES = frozenset(
 
 def is_log_record(item: object) -> bool:
     """Return whether *item* of a request's body says that it is a record, be it a good one or not."""
-    return isinstance(item, dict) and ("log_id" in item or "log_id" in _record_of(item))
+    return isinstance(item, dict) and "log_id" in item
 
 
 def read_log_record(item: dict[str, Any], now: float) -> Event:
@@ -39,8 +39,9 @@ def read_log_record(item: dict[str, Any], now: float) -> Event:
     Raises:
         EventRefusedError: something is missing, or is not of the right type.
     """
-    record = _record_of(item)
-    log_id = id_at(item if "log_id" in item else record, "log_id")
+    data = item.get("data")
+    record = data if isinstance(data, dict) else item
+    log_id = id_at(item, "log_id")
     name = text_at(record, "type")
     sender = text_at(record, "tenant_name") if "tenant_name" in record else NO_TENANT
     moment = unix_time(record.get("date"), now)
@@ -48,8 +49,3 @@ def read_log_record(item: dict[str, Any], now: float) -> Event:
     if name in REVOKING_TYPES and not is_too_old(moment, now):
         effects = (Effect("revoke", "subject", text_at(record, "user_id")),)
     return Event("auth0", sender, log_id, name if name in REVOKING_TYPES else UNKNOWN_TYPE, moment, effects)
-
-
-def _record_of(item: dict[str, Any]) -> dict[str, Any]:
-    record = item.get("data")
-    return record if isinstance(record, dict) else item
