@@ -292,9 +292,7 @@ class RevocationIndex:
 
 
 def _is_in_force(entry: Entry | None, issued_at: int | None = None) -> bool:
-    if entry is None or entry[4]:
-        return False
-    return entry[0] is None or issued_at is None or issued_at <= entry[0]
+    return not (entry is None or entry[4]) and (entry[0] is None or issued_at is None or issued_at <= entry[0])
 
 
 def _text(value: object) -> str:
