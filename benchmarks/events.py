@@ -247,6 +247,7 @@ class Run(NamedTuple):
         return [
             Target("events lost", self.messages - len(self.effective), 0),
             Target("events effective more than once", sum(count > 1 for count in self.effective.values()), 0),
+            Target("copies not recognized as such", abs(self.copies - self.counted["repeated"]), 0),
             Target("events that the counters have too many or too few", abs(self._miscounted), 0),
             Target("old tokens that a process accepts", self.old.total() - self.old["token_revoked"], 0),
             Target("new tokens that a process refuses", self.new.total() - self.new["passes"], 0),

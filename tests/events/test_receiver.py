@@ -86,7 +86,7 @@ def test_events_are_told_apart_by_source_sender_and_id(fleet: Receivers, member:
 
 
 def test_what_changes_nothing_is_acknowledged_once(fleet: Receivers) -> None:
-    """Nothing to lift, revoked already, and older than any token that is alive. Without effects nothing is remembered."""
+    """Nothing to lift, revoked already, older than any token. What has no effects is not even remembered."""
     process = fleet.process()
     assert process.gets(event(effects=()), event(effects=())) == ["without_effect"] * 2
     for number, one in enumerate([event(**ENABLE), event(after=-1e6), event("2"), event("3")]):

@@ -34,7 +34,7 @@ class Scene:
         return all(answer.status_code == 401 for answer in self.app.get_from_every_worker(PATH, token))
 
 
-@pytest.fixture(params=[False, True], ids=["sub", "sub and sid"])
+@pytest.fixture(params=[False, True], ids=["user", "session"])
 def scene(
     request: pytest.FixtureRequest, rotating_provider: Provider, make_key: MakeKey, tmp_path: Path
 ) -> Iterator[Scene]:
@@ -49,6 +49,7 @@ def scene(
         "AUTH0_LOGOUT_CLIENT_IDS": "web-app",
         "AUTH0_CACHE_SECRET": secrets.token_urlsafe(32),
         "AUTH0_SYNC_INTERVAL": str(INTERVAL_SECONDS),
+        **({"AUTH0_SESSION_CLAIM": "sid"} if request.param else {}),
     }
     provider.start(key)
     (tmp_path / "app").mkdir()
@@ -60,19 +61,21 @@ def scene(
 
 
 def test_who_logs_out_is_refused_by_every_worker_and_passes_after_a_new_login(scene: Scene) -> None:
-    """Within the sync interval, and nobody else with them."""
-    with Browser(scene.provider, scene.web) as ada, Browser(scene.provider, scene.web) as grace:
-        old, other = ada.log_in("auth0|ada"), grace.log_in("auth0|grace")
+    """Within the sync interval, and nobody else; in another session too, unless tokens say of which they are."""
+    by_session = scene.web["backchannel_logout_session_required"]
+    with ExitStack() as stack:
+        ada, at_work, grace = (stack.enter_context(Browser(scene.provider, scene.web)) for _ in range(3))
+        old, elsewhere, other = ada.log_in("auth0|ada"), at_work.log_in("auth0|ada"), grace.log_in("auth0|grace")
         claims = jwt.decode(old, options={"verify_signature": False})
-        assert (claims["sub"], "sid" in claims) == ("auth0|ada", scene.web["backchannel_logout_session_required"])
-        assert scene.passes(old)
-        assert scene.passes(other)
+        assert (claims["sub"], "sid" in claims) == ("auth0|ada", by_session)
+        assert all(map(scene.passes, (old, elsewhere, other)))
         ada.log_out()
         scene.app.pass_over_line()  # for the request of the provider
         eventually(lambda: scene.is_refused(old), INTERVAL_SECONDS + 1)
         for refusal in scene.app.get_from_every_worker(PATH, old):
             assert_refused(refusal, 401, "token_revoked", "invalid_token", 'Bearer realm="api", %s')
         assert scene.passes(other)
+        assert scene.passes(elsewhere) == by_session
         # A token of the same second is refused as well.
         eventually(lambda: scene.passes(ada.log_in("auth0|ada")))
         assert scene.is_refused(old)
