@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from flask import Flask
 
-from auth0_blueprint.cli.event_routes import SETTINGS, own_description, paths_of, senders_of
+from auth0_blueprint.cli.event_routes import own_description, paths_of, senders_of
 from auth0_blueprint.cli.exchange import ExchangeError, exchange
 from auth0_blueprint.cli.finding import FAIL, OK, WARN, Finding
 from auth0_blueprint.keysets.fetch import FetchError, fetch
 from auth0_blueprint.keysets.key_set import KeySetError, parse_key_set
 from auth0_blueprint.settings import Settings
+from auth0_blueprint.settings.event_senders import SETTINGS
 
 _NO_KEYS = "events of this sender are refused until its keys can be fetched; check its jwks_url in"
 _NOT_THERE = "have the proxy pass this path to the app, with the same settings there; check AUTH0_PUBLIC_URL"

@@ -11,12 +11,12 @@ import click
 from flask import Flask, current_app
 
 from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
-from auth0_blueprint.cli.event_routes import SETTINGS, own_description, paths_of, senders_of
+from auth0_blueprint.cli.event_routes import own_description, paths_of, senders_of
 from auth0_blueprint.cli.exchange import Answer, ExchangeError, exchange
 from auth0_blueprint.cli.output import json_option, print_json, print_lines
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.jose import strict_json
-from auth0_blueprint.revocation.events.event import Source
+from auth0_blueprint.settings.event_senders import SETTINGS, Source
 from auth0_blueprint.settings.loopback import is_loopback
 from auth0_blueprint.testing.events import cloud_event
 

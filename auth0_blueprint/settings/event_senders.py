@@ -6,12 +6,21 @@ import json
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from auth0_blueprint.settings.fields import IssuerURL, KeySetURL, Text, TextList, secret_text
 
+#: The sources of events: the last part of their route's path.
+Source = Literal["logout", "security", "auth0", "global-token-revocation"]
+#: The setting that names the senders of each source, and so turns its route on.
+SETTINGS: Mapping[Source, str] = {
+    "logout": "AUTH0_LOGOUT_CLIENT_IDS",
+    "security": "AUTH0_EVENT_TRANSMITTERS",
+    "auth0": "AUTH0_EVENT_SECRETS",
+    "global-token-revocation": "AUTH0_GLOBAL_REVOCATION",
+}
 #: What an event may do: end the subject's tokens; make an earlier event of the same sender undone; nothing.
 EFFECTS = ("revoke", "lift", "ignore")
 #: A shorter secret could be guessed by whoever may send requests.
@@ -57,16 +66,10 @@ class EventSettings(NamedTuple):
     session_claim: str | None = None
 
     @property
-    def have_senders(self) -> bool:
-        """Whether anybody may send events."""
-        return bool(self.logout_client_ids or self.transmitters or self.secrets or self.global_revocation)
-
-    @property
     def sources(self) -> tuple[str, ...]:
-        """The last parts of the paths of the routes that exist."""
+        """Those whose routes exist."""
         senders = (self.logout_client_ids, self.transmitters, self.secrets, self.global_revocation)
-        names = ("logout", "security", "auth0", "global-token-revocation")
-        return tuple(name for name, named in zip(names, senders, strict=True) if named)
+        return tuple(source for source, named in zip(SETTINGS, senders, strict=True) if named)
 
     @property
     def email_claims(self) -> tuple[str, ...]:
@@ -93,10 +96,9 @@ def shown(value: Any) -> Any:
     return [{**sender._asdict(), "effects": dict(sender.effects)} for sender in value]
 
 
-def has_senders(data: Mapping[str, Any]) -> list[str]:
+def sender_settings(data: Mapping[str, Any]) -> list[str]:
     """Return the names of the settings in *data* that name a sender."""
-    names = ("AUTH0_LOGOUT_CLIENT_IDS", "AUTH0_EVENT_TRANSMITTERS", "AUTH0_EVENT_SECRETS", "AUTH0_GLOBAL_REVOCATION")
-    return [name for name in names if data.get(name)]
+    return [name for name in SETTINGS.values() if data.get(name)]
 
 
 class _SenderSchema(Schema):
