@@ -12,7 +12,7 @@ from auth0_blueprint.errors import RevocationUnavailableError
 from auth0_blueprint.revocation.index import KINDS, SOURCES, Origin, Revocation, RevocationIndex
 from auth0_blueprint.revocation.inquiries import matching, newest
 from auth0_blueprint.routes.route_table import ROUTES
-from auth0_blueprint.settings.event_senders import SETTINGS, Source
+from auth0_blueprint.settings.event_sources import SETTINGS, Source
 from auth0_blueprint.verification.access_token import AccessToken
 
 EVENT, ADMIN = Origin("security", "e1", "https://idp.example/"), Origin("admin", None, "auth0|grace")

@@ -12,7 +12,7 @@ from auth0_blueprint.cli.finding import FAIL, OK, WARN, Finding
 from auth0_blueprint.keysets.fetch import FetchError, fetch
 from auth0_blueprint.keysets.key_set import KeySetError, parse_key_set
 from auth0_blueprint.settings import Settings
-from auth0_blueprint.settings.event_senders import SETTINGS
+from auth0_blueprint.settings.event_sources import SETTINGS
 
 _NO_KEYS = "events of this sender are refused until its keys can be fetched; check its jwks_url in"
 _NOT_THERE = "let the proxy pass this path to the app, which must have the same settings; check AUTH0_PUBLIC_URL"

@@ -12,7 +12,7 @@ from auth0_blueprint.errors import Auth0Error
 from auth0_blueprint.jose import strict_json
 from auth0_blueprint.routes.access import route_of
 from auth0_blueprint.settings import Settings
-from auth0_blueprint.settings.event_senders import SETTINGS, Source
+from auth0_blueprint.settings.event_sources import SETTINGS, Source
 
 _BELOW_PREFIX = "/events/"
 

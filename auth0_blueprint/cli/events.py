@@ -16,7 +16,7 @@ from auth0_blueprint.cli.exchange import Answer, ExchangeError, exchange
 from auth0_blueprint.cli.output import json_option, print_json, print_lines
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.jose import strict_json
-from auth0_blueprint.settings.event_senders import SETTINGS, Source
+from auth0_blueprint.settings.event_sources import SETTINGS, Source
 from auth0_blueprint.settings.loopback import is_loopback
 from auth0_blueprint.testing.events import cloud_event
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, get_args
 
 from auth0_blueprint.concurrency.after_fork import ProcessLock
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
-from auth0_blueprint.settings.event_senders import Source
+from auth0_blueprint.settings.event_sources import Source
 from auth0_blueprint.verification.access_token import AccessToken
 
 KINDS = ("token", "jti", "subject", "client_id", "session", "organization", "email")

@@ -6,21 +6,13 @@ import json
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
+from auth0_blueprint.settings.event_sources import SETTINGS
 from auth0_blueprint.settings.fields import IssuerURL, KeySetURL, Text, TextList, secret_text
 
-#: The sources of events: the last part of their route's path.
-Source = Literal["logout", "security", "auth0", "global-token-revocation"]
-#: The setting that names the senders of each source, and so turns its route on.
-SETTINGS: Mapping[Source, str] = {
-    "logout": "AUTH0_LOGOUT_CLIENT_IDS",
-    "security": "AUTH0_EVENT_TRANSMITTERS",
-    "auth0": "AUTH0_EVENT_SECRETS",
-    "global-token-revocation": "AUTH0_GLOBAL_REVOCATION",
-}
 #: What an event may do: end the subject's tokens; make an earlier event of the same sender undone; nothing.
 EFFECTS = ("revoke", "lift", "ignore")
 #: A shorter secret could be guessed by whoever may send requests.
@@ -94,11 +86,6 @@ def shown(value: Any) -> Any:
     if not isinstance(value, tuple) or not all(isinstance(item, EventSender) for item in value):
         return value
     return [{**sender._asdict(), "effects": dict(sender.effects)} for sender in value]
-
-
-def sender_settings(data: Mapping[str, Any]) -> list[str]:
-    """Return the names of the settings in *data* that name a sender."""
-    return [name for name in SETTINGS.values() if data.get(name)]
 
 
 class _SenderSchema(Schema):

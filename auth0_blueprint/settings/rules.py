@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from auth0_blueprint.settings.event_senders import sender_settings
+from auth0_blueprint.settings.event_sources import sender_settings
 from auth0_blueprint.settings.resource_identifier import resource_identifier
 
 

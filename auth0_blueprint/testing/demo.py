@@ -19,7 +19,7 @@ from werkzeug.serving import make_server
 
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.guards.authentication import EXTENSION, app_state
-from auth0_blueprint.settings.event_senders import sender_settings
+from auth0_blueprint.settings.event_sources import sender_settings
 from auth0_blueprint.testing.events import LOCAL_CLIENT
 from auth0_blueprint.testing.local_issuer import LocalIssuer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from auth0_blueprint.settings.event_senders import Source
+from auth0_blueprint.settings.event_sources import Source
 
 #: What became of an event: its effects, or some of them, are in force now; there was nothing to do; it was handled
 #: before.

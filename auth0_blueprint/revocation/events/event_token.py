@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import EventRefusedError, InvalidTokenError
 from auth0_blueprint.jose import jws
-from auth0_blueprint.revocation.events.event import MAX_EVENT_AGE_SECONDS
-from auth0_blueprint.revocation.events.members import id_at
+from auth0_blueprint.revocation.events.event import MAX_EVENT_AGE_SECONDS, MAX_EVENT_ID_LENGTH
 from auth0_blueprint.verification.access_token import is_unix_time
 from auth0_blueprint.verification.claims import is_for
 from auth0_blueprint.verification.header import algorithms_named, check_header
@@ -105,7 +104,9 @@ class EventTokenVerifier:
             raise EventRefusedError("audience")
         if not claims.keys().isdisjoint(_CLAIMS_OF_OTHERS):
             raise EventRefusedError("not_an_event")
-        id_at(claims, "jti")
+        event_id = claims.get("jti")
+        if not isinstance(event_id, str) or not 1 <= len(event_id) <= MAX_EVENT_ID_LENGTH:
+            raise EventRefusedError("id")
         self._check_times(claims)
         return EventToken(name, claims)
 

@@ -86,27 +86,22 @@ class _Reader(NamedTuple):
         return self.sender.issuer in self.issuers or self.sender.subject_template is not None
 
     def _sub(self, issuer: str, subject: str) -> str:
-        """Return the ``sub`` that access tokens have."""
-        if self._may_name_what_is_of(issuer):
+        """Return the ``sub`` that access tokens have.
+
+        Whose users have a template may name no others: an identity provider is not trusted with those of the rest.
+        """
+        template, sender = self.sender.subject_template, self.sender.issuer
+        if issuer in self.issuers and (template is None or sender in self.issuers):
             return subject
-        template = self.sender.subject_template
-        if issuer != self.sender.issuer or template is None:
+        if issuer != sender or template is None:
             raise EventRefusedError("foreign_subject")
         return template.replace("{sub}", subject)
 
     def _of_issuer(self, subject: Any, name: str) -> str:
         issuer, value = _text(subject, "iss"), _text(subject, name)
-        if not self._may_name_what_is_of(issuer):
+        if issuer not in self.issuers:
             raise EventRefusedError("foreign_subject")
         return value
-
-    def _may_name_what_is_of(self, issuer: str) -> bool:
-        """Return whether *issuer* is one of access tokens, and the sender is trusted with all of its users.
-
-        One whose users have a template is not: it is the identity provider of some of them.
-        """
-        is_provider = self.sender.subject_template is not None and self.sender.issuer not in self.issuers
-        return issuer in self.issuers and not is_provider
 
     def _aliases(self, subject: Any) -> tuple[Pair, ...]:
         identifiers = subject.get("identifiers")
