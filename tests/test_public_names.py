@@ -20,7 +20,8 @@ import auth0_blueprint
 ERRORS = [
     "AmbiguousHeaderError", "Auth0Error", "AuthenticationError", "AuthorizationError", "BindingMismatchError",
     "ConfigurationError", "EventRefusedError", "ExpiredTokenError", "InsufficientClaimsError",
-    "InsufficientPermissionsError", "InsufficientScopeError", "InsufficientUserAuthenticationError", "InvalidClaimsError", "InvalidHeaderError",
+    "InsufficientPermissionsError", "InsufficientScopeError", "InsufficientUserAuthenticationError",
+    "InvalidClaimsError", "InvalidHeaderError",
     "InvalidProofError", "InvalidRequestError", "InvalidSignatureError", "InvalidTokenError",
     "KeySetUnavailableError", "MalformedTokenError", "MethodNotAllowedError", "MissingCredentialsError",
     "NotFoundError", "RateLimitedError", "ReplayMemoryUnavailableError", "RevocationUnavailableError",

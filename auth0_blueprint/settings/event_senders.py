@@ -88,6 +88,11 @@ def shown(value: Any) -> Any:
     return [{**sender._asdict(), "effects": dict(sender.effects)} for sender in value]
 
 
+def has_senders(data: Mapping[str, Any]) -> list[str]:
+    """Return the names of the settings in *data* that name a sender."""
+    return [name for name in SETTINGS.values() if data.get(name)]
+
+
 class _SenderSchema(Schema):
     issuer = IssuerURL(required=True)
     jwks_url = KeySetURL(required=True)

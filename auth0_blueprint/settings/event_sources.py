@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 #: The sources of events: the last part of their route's path.
 Source = Literal["logout", "security", "auth0", "global-token-revocation"]
@@ -14,8 +14,3 @@ SETTINGS: Mapping[Source, str] = {
     "auth0": "AUTH0_EVENT_SECRETS",
     "global-token-revocation": "AUTH0_GLOBAL_REVOCATION",
 }
-
-
-def sender_settings(data: Mapping[str, Any]) -> list[str]:
-    """Return the names of the settings in *data* that name a sender."""
-    return [name for name in SETTINGS.values() if data.get(name)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from auth0_blueprint.settings.event_sources import sender_settings
+from auth0_blueprint.settings.event_senders import has_senders
 from auth0_blueprint.settings.resource_identifier import resource_identifier
 
 
@@ -79,7 +79,7 @@ def _resource_problems(data: dict[str, Any]) -> dict[str, str]:
 def _event_problems(data: dict[str, Any]) -> dict[str, str]:
     if data.get("AUTH0_REVOCATION", True):
         return {}
-    return dict.fromkeys(sender_settings(data), "needs AUTH0_REVOCATION, which is false: events could have no effect")
+    return dict.fromkeys(has_senders(data), "needs AUTH0_REVOCATION, which is false: events could have no effect")
 
 
 def issuers_of(data: dict[str, Any]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from werkzeug.serving import make_server
 
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.guards.authentication import EXTENSION, app_state
-from auth0_blueprint.settings.event_sources import sender_settings
+from auth0_blueprint.settings.event_senders import has_senders
 from auth0_blueprint.testing.events import LOCAL_CLIENT
 from auth0_blueprint.testing.local_issuer import LocalIssuer
 
@@ -140,7 +140,7 @@ def _factory(name: str) -> Callable[[dict[str, Any]], Flask]:
         try:
             return attempt(settings)
         except ConfigurationError as exc:
-            events = sender_settings(settings)
+            events = has_senders(settings)
             if not exc.problems.keys() <= set(events):
                 raise
             # An app that revokes nothing takes no events.
