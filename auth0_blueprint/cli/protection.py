@@ -26,12 +26,14 @@ from auth0_blueprint.guards.route_requirements import (
     requirements_of,
     scopes_of,
 )
-from auth0_blueprint.routes.access import settings_requirements
+from auth0_blueprint.routes.access import route_of, settings_requirements
 from auth0_blueprint.settings import Settings
 
 T = TypeVar("T")
 
 GUARDED, OPTIONAL, PUBLIC, STATIC, NONE = "guarded", "optional", "public", "static", "none"
+#: A route of ours for those who send events, and prove it by what they send.
+SENDER = "sender"
 #: An ``OPTIONS`` that Flask answers by itself; `routes` leaves it out.
 AUTOMATIC = "automatic"
 
@@ -43,7 +45,7 @@ class Protection(NamedTuple):
     """What a route requires of a request before its view answers.
 
     Attributes:
-        guard: ``guarded``, ``optional``, ``public``, ``static``, ``automatic`` or ``none``.
+        guard: ``guarded``, ``optional``, ``public``, ``sender``, ``static``, ``automatic`` or ``none``.
         requirements: what is required, in the order of the checks; only where it is ``guarded``.
     """
 
@@ -78,7 +80,8 @@ def _open_as(app: Flask, rule: Rule, view: Any, method: str) -> str:
     if method == "OPTIONS" and has_automatic_options(rule):
         return AUTOMATIC
     if is_marked_public(view, method):
-        return PUBLIC
+        route = route_of(view)
+        return SENDER if route is not None and route.guard == "sender" else PUBLIC
     return STATIC if is_static(app, rule) else NONE
 
 

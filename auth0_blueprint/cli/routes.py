@@ -51,9 +51,9 @@ class Row(NamedTuple):
 def command(strict: bool, as_json: bool) -> None:
     """Show each route of this app and what guards it. Sends no requests.
 
-    GUARD is what the guards require of the token, or "optional", "public", "static", or "-" for none. Guards that a
-    view calls inside itself, where they check nothing, are named below the table, and so are parameters of views that
-    their routes do not fill.
+    GUARD is what the guards require of the token, or "optional", "public", "sender" (of events), "static", or "-" for
+    none. Guards that a view calls inside itself, where they check nothing, are named below the table, and so are
+    parameters of views that their routes do not fill.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     rows = sorted(_rows(app, app_state().settings), key=lambda row: (row.path, row.methods))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from auth0_blueprint.cli.command_errors import CommandError
 from auth0_blueprint.cli.finding import FAIL, OK, WARN, Finding
-from auth0_blueprint.cli.protection import AUTOMATIC, NONE, OPTIONAL, PUBLIC, STATIC, Protection
+from auth0_blueprint.cli.protection import AUTOMATIC, NONE, OPTIONAL, PUBLIC, SENDER, STATIC, Protection
 from auth0_blueprint.errors import (
     Auth0Error,
     BindingMismatchError,
@@ -58,6 +58,7 @@ REQUIREMENT = "demand"
 _NOTHING: dict[str, str] = {
     OPTIONAL: "nothing: the route also accepts requests without a token",
     PUBLIC: "nothing: the view is marked @public",
+    SENDER: "nothing: the route is for senders of events, and takes no access token",
     STATIC: "nothing: one of Flask's own static files",
     AUTOMATIC: "nothing: Flask answers OPTIONS by itself",
     NONE: "nothing: no guard of this route requires anything",
