@@ -12,6 +12,7 @@ from auth0_blueprint.errors import (
     BindingMismatchError,
     ConfigurationError,
     ExpiredTokenError,
+    InsufficientAuthorizationDetailsError,
     InsufficientClaimsError,
     InsufficientPermissionsError,
     InsufficientScopeError,
@@ -51,6 +52,12 @@ from auth0_blueprint.guards.decorators import (
     requires_recent_login,
     requires_scope,
 )
+from auth0_blueprint.guards.delegation import (
+    has_actor,
+    has_authorization_details,
+    requires_actor,
+    requires_authorization_details,
+)
 from auth0_blueprint.guards.protect import protect
 from auth0_blueprint.guards.sockets import SocketGuard, recheck_token
 from auth0_blueprint.signals import (
@@ -64,17 +71,21 @@ from auth0_blueprint.signals import (
     token_verified,
 )
 from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.token_parts import Actor, AuthorizationDetail
 
 __all__ = [
     "AccessToken",
+    "Actor",
     "AmbiguousHeaderError",
     "Auth0Blueprint",
     "Auth0Error",
     "AuthenticationError",
+    "AuthorizationDetail",
     "AuthorizationError",
     "BindingMismatchError",
     "ConfigurationError",
     "ExpiredTokenError",
+    "InsufficientAuthorizationDetailsError",
     "InsufficientClaimsError",
     "InsufficientPermissionsError",
     "InsufficientScopeError",
@@ -105,6 +116,8 @@ __all__ = [
     "event_handled",
     "event_refused",
     "get_current_token",
+    "has_actor",
+    "has_authorization_details",
     "has_permission",
     "has_scope",
     "headers_for",
@@ -114,7 +127,9 @@ __all__ = [
     "public",
     "recheck_token",
     "requires_acr",
+    "requires_actor",
     "requires_auth",
+    "requires_authorization_details",
     "requires_claim",
     "requires_organization",
     "requires_permission",
