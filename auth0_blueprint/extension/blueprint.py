@@ -135,7 +135,7 @@ def _answer(error: Auth0Error) -> Response:
 
 
 def _extend_json(app: Flask) -> None:
-    """Let ``jsonify`` take access tokens, what is in them, and proxies to them. Other JSON providers take ``dict()``."""
+    """Let ``jsonify`` take access tokens, what is in them, and proxies. Other JSON providers take ``dict()``."""
     provider = app.json
     if not isinstance(provider, DefaultJSONProvider):
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Mapping
+from decimal import InvalidOperation
 from typing import Any
 
 from marshmallow import Schema, ValidationError
@@ -12,7 +13,7 @@ from marshmallow import Schema, ValidationError
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 #: What code raises at values that it was not written for. Such a value must not become a 500.
-_SURPRISED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_SURPRISED = (AttributeError, InvalidOperation, LookupError, TypeError, ValueError)
 
 
 def passes(check: Callable[[Any], object], what: str, value: Any) -> bool:
