@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 from conftest import bearer
+from documents import ROOT, python_blocks, run_block
 from flask import Blueprint, Flask, jsonify
 from flask.views import MethodView
 from marshmallow import EXCLUDE, Schema, fields, validate
@@ -392,6 +393,46 @@ class TestComposition:
         app.get("/")(requires_actor("agent")(lambda: "seen"))
         response = app.test_client().get("/", headers=bearer(issuer.token(act={"sub": "mallory"})))
         assert (response.status_code, response.get_json()) == (403, ["mallory"])
+
+
+class TestPage:
+    PAGE = ROOT / "docs" / "how-to" / "delegation.md"
+
+    @pytest.mark.parametrize(
+        ("agreed", "asked", "status"),
+        [
+            *(({}, {}, 201), ({"amount": "12.5"}, {}, 201), ({}, {"amount": "12.51"}, 403), ({}, {"amount": "x"}, 400)),
+            *(
+                ({"currency": "USD"}, {"currency": "USD"}, 403),
+                ({"type": "other"}, {}, 403),
+                ({"amount": "0"}, {}, 403),
+            ),
+        ],
+    )
+    def test_its_app_pays_what_was_agreed_and_says_so(
+        self, issuer: LocalIssuer, agreed: Claims, asked: Claims, status: int
+    ) -> None:
+        app = run_block(self.PAGE, next(python_blocks(self.PAGE)).code)["create_app"](issuer.settings)
+        payment = {"amount": "12.50", "currency": "EUR", "creditor": "Ada"}
+        detail = {"type": "payment_initiation", **payment, **agreed}
+        headers = bearer(issuer.token(scope="pay", authorization_details=[detail]))
+        response = app.test_client().post("/payments", json={**payment, **asked}, headers=headers)
+        assert response.status_code == status
+        if status == 403:
+            (challenge,) = response.headers.getlist("WWW-Authenticate")
+            shown = " ".join(
+                self.PAGE.read_text(encoding="utf-8").split("WWW-Authenticate: ")[1].split("```")[0].split()
+            )
+            assert challenge in {shown, shown.replace('scope="pay", ', "")}
+
+    def test_its_app_knows_the_agent(self, issuer: LocalIssuer) -> None:
+        app = run_block(self.PAGE, next(python_blocks(self.PAGE)).code)["create_app"](issuer.settings)
+        answers = [
+            app.test_client().get("/calendar", headers=bearer(issuer.token(scope="read:calendar", act={"sub": name})))
+            for name in ("calendar-agent", "mallory")
+        ]
+        assert [one.status_code for one in answers] == [200, 403]
+        assert answers[0].get_json() == {"of": "auth0|local-user", "read_by": "calendar-agent"}
 
 
 def test_delegated_tokens_are_counted(app: Flask, issuer: LocalIssuer) -> None:

@@ -80,12 +80,9 @@ def test_who_acts_for_an_admin_is_told(
 ) -> None:
     """The current actor, beside the admin in whose name it acts."""
     heard = listen(admin_acted, operator)
-    claims = {
-        "scope": "manage:auth0",
-        "permissions": ["manage:auth0"],
-        "act": {"sub": "agent", "act": {"sub": "first"}},
-    }
-    operator.post(REVOCATIONS, json={"subject": "s"}, headers=bearer(issuer.token(**claims)))
+    act, rights = {"sub": "agent", "act": {"sub": "first"}}, ["manage:auth0"]
+    token = issuer.token(scope="manage:auth0", permissions=rights, act=act)
+    operator.post(REVOCATIONS, json={"subject": "s"}, headers=bearer(token))
     assert [(entry["subject"], entry["actor"]) for entry in heard] == [("auth0|local-user", "agent")]
     assert "admin 'auth0|local-user' (client 'local-client', actor 'agent'): revoke 'subject s'" in caplog.messages
 
