@@ -15,6 +15,7 @@ from documents import ROOT, python_blocks, run_block
 from flask import Blueprint, Flask, jsonify
 from flask.views import MethodView
 from marshmallow import EXCLUDE, Schema, fields, validate
+from prometheus_client import CollectorRegistry
 from refusals import Answer, chain_of, forbidden, seen
 
 from auth0_blueprint import (
@@ -33,7 +34,9 @@ from auth0_blueprint import (
     requires_auth,
     requires_authorization_details,
     requires_scope,
+    verify_token,
 )
+from auth0_blueprint.metrics import instrument
 from auth0_blueprint.testing import LocalIssuer
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -436,10 +439,15 @@ class TestPage:
 
 
 def test_delegated_tokens_are_counted(app: Flask, issuer: LocalIssuer) -> None:
-    """In requests, whether remembered or not."""
+    """In requests, whether remembered or not, and by `verify_token`; no label says whose they are."""
+    registry = CollectorRegistry()
+    instrument(app, registry=registry)
     app.get("/")(requires_auth(lambda: "seen"))
-    for claims in ({}, {"act": {"sub": "agent"}}, {"act": {"sub": "agent"}}):
-        answer_to_root = app.test_client().get("/", headers=bearer(issuer.token(**Claims(claims))))
-        assert answer_to_root.status_code == ADMITTED
+    delegated = issuer.token(act={"sub": "agent"})
+    for token in (issuer.token(), delegated, delegated):
+        assert app.test_client().get("/", headers=bearer(token)).status_code == ADMITTED
+    with app.app_context():
+        verify_token(delegated)
     counters = app.extensions["auth0"].counters
-    assert (counters.verified, counters.delegated) == (3, 2)
+    assert (counters.verified, counters.delegated) == (4, 3)
+    assert registry.get_sample_value("auth0_tokens_delegated_total") == 3
