@@ -14,7 +14,7 @@ from conftest import bearer
 from documents import ROOT, python_blocks, run_block
 from flask import Blueprint, Flask, jsonify
 from flask.views import MethodView
-from marshmallow import EXCLUDE, Schema, fields, validate
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 from prometheus_client import CollectorRegistry
 from refusals import Answer, chain_of, forbidden, seen
 
@@ -206,6 +206,12 @@ class Transfer(Schema):
     actions = fields.List(fields.String())
 
 
+class Careless(Transfer):
+    @post_load
+    def _only_with_reference(self, data: Claims, **_: object) -> Claims:
+        return {"reference": data["actions"][1]}
+
+
 class Lenient(Schema):
     class Meta:
         unknown = EXCLUDE
@@ -254,7 +260,7 @@ DETAILS: Cases = [
     # A check that raises does not pass, and the next detail is looked at all the same.
     *(
         ({"check": raising(error)}, [PAYMENT], False)
-        for error in (KeyError("x"), TypeError(), ValueError(), IndexError())
+        for error in (ValidationError("x"), KeyError("x"), TypeError(), ValueError(), IndexError())
     ),
     *(({"check": lambda one: one["reference"] == "r"}, [PAYMENT, {**PAYMENT, "reference": "r"}], True),),
     *(({"check": lambda one: Decimal(one["amount"]) < 99}, [{**PAYMENT, "amount": "much"}], False),),
@@ -263,6 +269,8 @@ DETAILS: Cases = [
     *(({"schema": schema}, [PAYMENT], True) for schema in (Transfer, Transfer(), Lenient)),
     *(({"schema": Transfer}, [{**PAYMENT, **odd}], False) for odd in ({"amount": "0"}, {"amount": "x"}, {"more": 1})),
     ({"schema": Transfer}, [{"type": "payment"}, PAYMENT], True),
+    ({"schema": Careless}, [PAYMENT], False),
+    ({"schema": Careless}, [PAYMENT, {**PAYMENT, "actions": ["a", "b"]}], True),
     ({"schema": Lenient}, [{**PAYMENT, "more": 1}], True),
     *(({"schema": Transfer, "check": lambda one: one["amount"] <= Decimal("12.5")}, [PAYMENT], True),),
     *(({"schema": Transfer, "check": lambda one: one["amount"] < Decimal("12.5")}, [PAYMENT], False),),
