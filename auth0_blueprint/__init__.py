@@ -13,6 +13,7 @@ from auth0_blueprint.errors import (
     ConfigurationError,
     EventRefusedError,
     ExpiredTokenError,
+    InsufficientAuthorizationDetailsError,
     InsufficientClaimsError,
     InsufficientPermissionsError,
     InsufficientScopeError,
@@ -53,6 +54,12 @@ from auth0_blueprint.guards.decorators import (
     requires_recent_login,
     requires_scope,
 )
+from auth0_blueprint.guards.delegation import (
+    has_actor,
+    has_authorization_details,
+    requires_actor,
+    requires_authorization_details,
+)
 from auth0_blueprint.guards.protect import protect
 from auth0_blueprint.guards.sockets import SocketGuard, recheck_token
 from auth0_blueprint.signals import (
@@ -66,18 +73,22 @@ from auth0_blueprint.signals import (
     token_verified,
 )
 from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.token_parts import Actor, AuthorizationDetail
 
 __all__ = [
     "AccessToken",
+    "Actor",
     "AmbiguousHeaderError",
     "Auth0Blueprint",
     "Auth0Error",
     "AuthenticationError",
+    "AuthorizationDetail",
     "AuthorizationError",
     "BindingMismatchError",
     "ConfigurationError",
     "EventRefusedError",
     "ExpiredTokenError",
+    "InsufficientAuthorizationDetailsError",
     "InsufficientClaimsError",
     "InsufficientPermissionsError",
     "InsufficientScopeError",
@@ -109,6 +120,8 @@ __all__ = [
     "event_handled",
     "event_refused",
     "get_current_token",
+    "has_actor",
+    "has_authorization_details",
     "has_permission",
     "has_scope",
     "headers_for",
@@ -118,7 +131,9 @@ __all__ = [
     "public",
     "recheck_token",
     "requires_acr",
+    "requires_actor",
     "requires_auth",
+    "requires_authorization_details",
     "requires_claim",
     "requires_organization",
     "requires_permission",

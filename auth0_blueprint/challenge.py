@@ -6,6 +6,7 @@ from auth0_blueprint.errors import (
     Auth0Error,
     AuthenticationError,
     AuthorizationError,
+    InsufficientAuthorizationDetailsError,
     InsufficientUserAuthenticationError,
     MethodNotAllowedError,
 )
@@ -62,6 +63,8 @@ def _challenge(scheme: str, realm: str, error: Auth0Error | None, resource_metad
             parameters["scope"] = " ".join(error.scope)
     if isinstance(error, InsufficientUserAuthenticationError):
         parameters.update(_step_up(error))
+    if isinstance(error, InsufficientAuthorizationDetailsError) and error.types:
+        parameters["authorization_details_types"] = " ".join(error.types)
     if scheme == "DPoP":
         parameters["algs"] = " ".join(PROOF_ALGORITHMS)
     if resource_metadata is not None:

@@ -24,7 +24,8 @@
     ├── AuthorizationError                           403
     │   ├── InsufficientScopeError                   403  insufficient_scope
     │   ├── InsufficientPermissionsError             403  insufficient_permissions
-    │   └── InsufficientClaimsError                  403  insufficient_claims
+    │   ├── InsufficientClaimsError                  403  insufficient_claims
+    │   └── InsufficientAuthorizationDetailsError    403  insufficient_authorization_details
     ├── UnavailableError                             503
     │   ├── KeySetUnavailableError                   503  key_set_unavailable
     │   ├── RevocationUnavailableError               503  revocation_unavailable
@@ -217,6 +218,9 @@ class InvalidClaimsError(InvalidTokenError):
         "permissions": "The permissions of the access token are not a list of strings.",
         "identifier": "An identifier in the access token is not a string.",
         "organization": "The access token is not for an organization that this API accepts.",
+        "actor": "An actor in the access token is not an object whose subject is a string.",
+        "actors": "The access token names more actors than this API accepts.",
+        "authorization_details": "The authorization details of the access token are not a list of objects with a type.",
         "event": "The token is an event, not an access token.",
         "app": "The access token was rejected by a rule of this API.",
     }
@@ -324,7 +328,28 @@ class InsufficientClaimsError(AuthorizationError):
     descriptions: ClassVar[dict[str, str]] = {
         "insufficient_claims": "The access token lacks a claim value that this route requires.",
         "organization": "The access token is not for an organization that this route accepts.",
+        "actor": "The access token names no actor that this route accepts.",
     }
+
+
+class InsufficientAuthorizationDetailsError(AuthorizationError):
+    """No authorization details of the required type authorize this (RFC 9396 §9).
+
+    The error code is the one of the Internet-Draft *OAuth 2.0 RAR Metadata and Error Signaling*.
+
+    Attributes:
+        types: the types of authorization details that the route requires.
+    """
+
+    code = "insufficient_authorization_details"
+    error: ClassVar[str | None] = "insufficient_authorization_details"
+    descriptions: ClassVar[dict[str, str]] = {
+        "insufficient_authorization_details": ("The access token lacks authorization details that this route requires.")
+    }
+
+    def __init__(self, reason: str | None = None, *, scope: tuple[str, ...] = (), types: tuple[str, ...] = ()) -> None:
+        self.types = types
+        super().__init__(reason, scope=scope)
 
 
 class UnavailableError(Auth0Error):

@@ -71,6 +71,9 @@ class Collectors:
         self.verified: Counter = counter(
             "auth0_tokens_verified_total", "Access tokens accepted, in requests and by verify_token."
         )
+        self.delegated: Counter = counter(
+            "auth0_tokens_delegated_total", "Access tokens accepted that an actor uses on behalf of their subject."
+        )
         self.rejected: Counter = counter(
             "auth0_tokens_rejected_total", "Requests and verify_token calls refused, by error code.", ["code"]
         )
@@ -160,6 +163,7 @@ class AppMetrics:
         self._time = state.clock.time
         self._collectors = collectors
         self.count_verified: Callable[[], None] = collectors.verified.inc
+        self.count_delegated: Callable[[], None] = collectors.delegated.inc
         self.count_proven: Callable[[], None] = collectors.cache_misses.inc
         self._rejected = {code: collectors.rejected.labels(code) for code in CODES}
         self._fetches = {issuer: collectors.fetches.labels(issuer) for issuer in self._key_sources}

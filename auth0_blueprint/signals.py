@@ -12,7 +12,8 @@ token_verified: NamedSignal = _signals.signal("token-verified")
 token_rejected: NamedSignal = _signals.signal("token-rejected")
 #: ``revocation``: the :class:`~auth0_blueprint.revocation.index.Revocation` that this process has made or learned of.
 revocation_changed: NamedSignal = _signals.signal("revocation-changed")
-#: ``action``, such as ``revoke``; ``subject`` and ``client_id`` of the admin; ``target``; ``reason``, if given.
+#: ``action``, such as ``revoke``; ``subject`` and ``client_id`` of the admin; ``actor``: the subject of the actor who
+#: acts on behalf of the admin, else ``None``; ``target``; ``reason``, if given.
 admin_acted: NamedSignal = _signals.signal("admin-acted")
 #: ``source``: which route it came by, such as ``logout``; ``sent_by``, ``type`` and ``event_id`` of the event;
 #: ``outcome``: ``effective``, ``without_effect`` or ``repeated``; ``effects``: the kind and value of each revocation

@@ -121,6 +121,9 @@ BAD_TIME = invalid_claims("A time in the access token is missing or not a valid 
 BAD_NUMBER = invalid_claims("The access token contains a number that is out of range.")
 TOO_LONG_LIVED = invalid_claims("The access token is valid for longer than this API accepts.")
 BAD_SCOPE = invalid_claims("The scope of the access token is neither a string nor a list of strings.")
+BAD_ACTOR = invalid_claims("An actor in the access token is not an object whose subject is a string.")
+TOO_MANY_ACTORS = invalid_claims("The access token names more actors than this API accepts.")
+BAD_DETAILS = invalid_claims("The authorization details of the access token are not a list of objects with a type.")
 BAD_PERMISSIONS = invalid_claims("The permissions of the access token are not a list of strings.")
 BAD_IDENTIFIER = invalid_claims("An identifier in the access token is not a string.")
 OTHER_ORGANIZATION = invalid_claims("The access token is not for an organization that this API accepts.")
@@ -240,3 +243,11 @@ def with_member(members: dict[str, Any], name: str, text: str) -> bytes:
     """Return *members* as JSON, with *text* as it is for the value of *name*: also what is no JSON value."""
     others = json.dumps({key: value for key, value in members.items() if key != name})
     return f'{others[:-1]}, "{name}": {text}}}'.encode()
+
+
+def chain_of(count: int, innermost: Any = ABSENT) -> Any:
+    """Return an ``act`` claim with *count* actors, and *innermost* inside the last of them."""
+    act = innermost
+    for number in reversed(range(count)):
+        act = {"sub": f"actor-{number}"} | ({} if act is ABSENT else {"act": act})
+    return act

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -143,6 +144,8 @@ def test_the_challenge_names_every_scope_that_the_route_needs(app: Flask, issuer
         *((TypeError, requires_claim, arguments, {}) for arguments in (("tier",), ("tier", ["gold"]), ("", "gold"))),
         *((TypeError, requires_claim, (lambda: None, 1), {}), (TypeError, requires_auth, (), {"optional": "yes"})),
         (TypeError, requires_claim, ("tier",), {"check": "gold"}),
+        # What it returns is true of everybody.
+        (TypeError, requires_claim, ("tier",), {"check": asyncio.sleep}),
         *((TypeError, requires_auth, (view,), {}) for view in ("yes", MethodView)),
     ],
 )

@@ -122,7 +122,7 @@ def test_every_error_of_our_own_routes_is_described_somewhere(document: Document
         for method in operations if not path.startswith("/auth/health") else ():
             said |= set().union(*_codes(document, path, method).values())
     assert "MethodNotAllowed" in document["components"]["responses"]
-    of_guards = {"insufficient_claims", "insufficient_user_authentication"}
+    of_guards = {"insufficient_authorization_details", "insufficient_claims", "insufficient_user_authentication"}
     assert said == {error.code for error in _concrete(Auth0Error)} - of_guards
 
 

@@ -19,7 +19,8 @@ import auth0_blueprint
 
 ERRORS = [
     "AmbiguousHeaderError", "Auth0Error", "AuthenticationError", "AuthorizationError", "BindingMismatchError",
-    "ConfigurationError", "EventRefusedError", "ExpiredTokenError", "InsufficientClaimsError",
+    "ConfigurationError", "EventRefusedError", "ExpiredTokenError",
+    "InsufficientAuthorizationDetailsError", "InsufficientClaimsError",
     "InsufficientPermissionsError", "InsufficientScopeError", "InsufficientUserAuthenticationError",
     "InvalidClaimsError", "InvalidHeaderError",
     "InvalidProofError", "InvalidRequestError", "InvalidSignatureError", "InvalidTokenError",
@@ -33,8 +34,10 @@ SIGNALS = [
     "revocation_changed", "token_rejected", "token_verified",
 ]  # fmt: skip
 GUARDS_AND_OTHERS = [
-    "AccessToken", "Auth0Blueprint", "SocketGuard", "current_token", "get_current_token", "has_permission", "has_scope",
-    "headers_for", "protect", "public", "recheck_token", "requires_acr", "requires_auth", "requires_claim",
+    "AccessToken", "Actor", "Auth0Blueprint", "AuthorizationDetail", "SocketGuard", "current_token",
+    "get_current_token", "has_actor", "has_authorization_details", "has_permission", "has_scope", "headers_for",
+    "protect", "public", "recheck_token", "requires_acr", "requires_actor", "requires_auth",
+    "requires_authorization_details", "requires_claim",
     "requires_organization", "requires_permission", "requires_recent_login", "requires_scope", "response_body",
     "verify_token",
 ]  # fmt: skip

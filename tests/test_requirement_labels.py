@@ -21,6 +21,8 @@ TWO = ("read:a", "read:b")
         (requirements.claim_requirement("https://example.com/tier", ("gold",), None), "claim https://example.com/tier"),
         (requirements.organization_requirement(("org_1", "org_2")), "organization org_1 or org_2"),
         (requirements.acr_requirement(("mfa", "phr"), claim="acr"), "acr value mfa or phr"),
+        (requirements.actor_requirement(("agent-1", "agent-2"), None), "actor agent-1 or agent-2"),
+        (requirements.authorization_details_requirement("payment", bool, None), "authorization details payment"),
         (requirements.recent_login_requirement(1, claim="auth_time"), "login in the last 1 s"),
     ],
 )

@@ -25,6 +25,7 @@ from auth0_blueprint.routes.openapi import check_extra_is_installed
 from auth0_blueprint.settings import Settings, load_settings
 from auth0_blueprint.settings.resource_identifier import metadata_path, metadata_url
 from auth0_blueprint.verification.access_token import AccessToken
+from auth0_blueprint.verification.token_parts import TokenPart
 
 
 class Auth0Blueprint(Blueprint):
@@ -134,7 +135,7 @@ def _answer(error: Auth0Error) -> Response:
 
 
 def _extend_json(app: Flask) -> None:
-    """Let ``jsonify`` take access tokens, and proxies to them. With other JSON providers, use ``dict(token)``."""
+    """Let ``jsonify`` take access tokens, what is in them, and proxies. Other JSON providers take ``dict()``."""
     provider = app.json
     if not isinstance(provider, DefaultJSONProvider):
         return
@@ -143,6 +144,6 @@ def _extend_json(app: Flask) -> None:
     def with_access_tokens(value: Any) -> Any:
         if isinstance(value, LocalProxy):
             return value._get_current_object()
-        return value.claims if isinstance(value, AccessToken) else default(value)
+        return dict(value) if isinstance(value, (AccessToken, TokenPart)) else default(value)
 
     provider.default = with_access_tokens

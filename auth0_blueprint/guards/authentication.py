@@ -129,6 +129,8 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
         access_token, user = ANONYMOUS, None
     else:
         state.counters.count_verified()
+        if access_token.is_delegated:
+            state.counters.count_delegated()
         if token_verified.receivers:
             token_verified.send(_app(), access_token=access_token)
     # Written last, when all checks have passed.
@@ -168,6 +170,8 @@ def verify_token(token: str) -> AccessToken:
         notify_rejected(exc)
         raise
     state.counters.count_verified()
+    if access_token.is_delegated:
+        state.counters.count_delegated()
     if token_verified.receivers:
         token_verified.send(_app(), access_token=access_token)
     return access_token
@@ -177,10 +181,17 @@ def _app() -> Flask:
     return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
 
 
-def notify_rejected(error: Auth0Error) -> None:
-    """Log and count a refused token or request, send the signal, and let the client finish sending its body."""
+def notify_rejected(error: Auth0Error, access_token: AccessToken | None = None) -> None:
+    """Log and count a refused token or request, send the signal, and let the client finish sending its body.
+
+    Args:
+        error: the refusal.
+        access_token: the verified token, if it is one that may not do what was asked. Its actor is logged, escaped.
+    """
     app_state().counters.count_rejected(error.code)
-    logger.info("refused: %s (%s)", error.code, error.reason)
+    actor = None if access_token is None else access_token.actor
+    acting = "" if actor is None else f", actor {ascii(actor.subject)[:300]}"
+    logger.info("refused: %s (%s)%s", error.code, error.reason, acting)
     token_rejected.send(_app(), code=error.code, reason=error.reason)
     read_body_after_refusal()
 

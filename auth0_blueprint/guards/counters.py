@@ -15,6 +15,9 @@ class Counts(Protocol):
     def count_verified(self) -> object:
         """Count a request, or a call of `verify_token`, whose token was accepted."""
 
+    def count_delegated(self) -> object:
+        """Count one of those whose token names an actor (RFC 8693 §4.1)."""
+
     def count_proven(self) -> object:
         """Count a token that was good, and not in the token cache."""
 
@@ -58,6 +61,7 @@ class Counters:
         self._verified = _Counter()
         #: Counts a request, or a call of `verify_token`, whose token was accepted.
         self.count_verified: Callable[[], object] = self._verified.add
+        self._delegated = _Counter()
         self._remembered = _Counter()
         #: Counts a token that was in the token cache.
         self.count_remembered: Callable[[], int] = self._remembered.add
@@ -72,6 +76,12 @@ class Counters:
         self._others.append(other)
         # Every request counts this: while nobody counts along, it costs nothing more.
         self.count_verified = _both(self.count_verified, other.count_verified)
+
+    def count_delegated(self) -> None:
+        """Count one of those whose token names an actor."""
+        self._delegated.add()
+        for other in self._others:
+            other.count_delegated()
 
     def count_proven(self) -> None:
         """Let the others count a token that was good, and not in the token cache."""
@@ -131,6 +141,11 @@ class Counters:
     def verified(self) -> int:
         """How many were accepted."""
         return self._verified.value()
+
+    @property
+    def delegated(self) -> int:
+        """How many of those were used by an actor."""
+        return self._delegated.value()
 
     @property
     def rejected(self) -> dict[str, int]:

@@ -122,7 +122,7 @@ def requires_scope(*scopes: str, any_of: bool = False, **unknown: Never) -> Guar
         unknown: nothing else; other packages take the scope under a keyword.
     """
     refuse_keywords("requires_scope", unknown)
-    return _requiring(scope_requirement(scopes, any_of=any_of), "requires_scope", "ask has_scope()")
+    return requiring(scope_requirement(scopes, any_of=any_of), "requires_scope", "ask has_scope()")
 
 
 def requires_permission(*permissions: str, any_of: bool = False, **unknown: Never) -> Guard:
@@ -134,7 +134,7 @@ def requires_permission(*permissions: str, any_of: bool = False, **unknown: Neve
         unknown: nothing else; other packages take the permission under a keyword.
     """
     refuse_keywords("requires_permission", unknown)
-    return _requiring(permission_requirement(permissions, any_of=any_of), "requires_permission", "ask has_permission()")
+    return requiring(permission_requirement(permissions, any_of=any_of), "requires_permission", "ask has_permission()")
 
 
 def requires_claim(name: str, *allowed: Any, check: Callable[[Any], object] | None = None) -> Guard:
@@ -146,7 +146,7 @@ def requires_claim(name: str, *allowed: Any, check: Callable[[Any], object] | No
             ``True`` is not ``1``.
         check: called with the value; a true answer admits too.
     """
-    return _requiring(claim_requirement(name, allowed, check), "requires_claim", f"read current_token.get({name!r})")
+    return requiring(claim_requirement(name, allowed, check), "requires_claim", f"read current_token.get({name!r})")
 
 
 def requires_organization(*ids: str) -> Guard:
@@ -155,7 +155,7 @@ def requires_organization(*ids: str) -> Guard:
     Args:
         ids: ids of organizations (``org_...``), not names, one each.
     """
-    return _requiring(organization_requirement(ids), "requires_organization", "compare current_token.organization_id")
+    return requiring(organization_requirement(ids), "requires_organization", "compare current_token.organization_id")
 
 
 def requires_acr(*values: str, claim: str = "acr") -> Guard:
@@ -165,7 +165,7 @@ def requires_acr(*values: str, claim: str = "acr") -> Guard:
         values: authentication context class references, best first, one each.
         claim: the claim that holds it. Auth0 writes no ``acr`` into access tokens; an Action can set a claim of yours.
     """
-    return _requiring(acr_requirement(values, claim=claim), "requires_acr", f"read current_token.get({claim!r})")
+    return requiring(acr_requirement(values, claim=claim), "requires_acr", f"read current_token.get({claim!r})")
 
 
 def requires_recent_login(max_age: int, *, claim: str = "auth_time") -> Guard:
@@ -177,7 +177,7 @@ def requires_recent_login(max_age: int, *, claim: str = "auth_time") -> Guard:
             claim of yours.
     """
     requirement = recent_login_requirement(max_age, claim=claim)
-    return _requiring(requirement, "requires_recent_login", f"read current_token.get({claim!r})")
+    return requiring(requirement, "requires_recent_login", f"read current_token.get({claim!r})")
 
 
 def has_scope(*scopes: str, **unknown: Never) -> bool:
@@ -210,11 +210,13 @@ def admit(requirement: Requirement) -> None:
     clock = SYSTEM_CLOCK if requirement.max_age_seconds is None else app_state().clock
     if not requirement.is_met_by(access_token, clock):
         error = requirement.refusal(requirements_of_route())
-        notify_rejected(error)
+        notify_rejected(error, access_token)
         raise error
 
 
-def _requiring(requirement: Requirement, name: str, question: str) -> Guard:
+def requiring(requirement: Requirement, name: str, question: str) -> Guard:
+    """Return the guard *name* for *requirement*; *question* is what to do inside a view instead."""
+
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         return _guarded(function, lambda: admit(requirement), requirement)
 

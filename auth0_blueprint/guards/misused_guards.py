@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 
 from flask import Flask
 
-from auth0_blueprint.guards import decorators
+from auth0_blueprint.guards import decorators, delegation
 from auth0_blueprint.guards.decorators import layers_of
 
-_FACTORIES = {name: function for name, function in vars(decorators).items() if name.startswith("requires_")}
+_PUBLIC = {**vars(decorators), **vars(delegation)}
+_FACTORIES = {name: function for name, function in _PUBLIC.items() if name.startswith("requires_")}
 _NAMES = {id(function): name for name, function in _FACTORIES.items()}
 _PACKAGE = "auth0_blueprint"
 #: Functions that take the truth of what they are given.
@@ -54,7 +55,7 @@ class MisusedGuard(NamedTuple):
     def remedy(self) -> str:
         """What to do, as a sentence."""
         question = self.name.replace("requires_", "has_")
-        inside = f"{question}()" if hasattr(decorators, question) else "current_token"
+        inside = f"{question}()" if question in _PUBLIC else "current_token"
         return f"put @{self.name} below the route decorator, or ask {inside} inside the view"
 
 

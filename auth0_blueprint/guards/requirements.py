@@ -1,4 +1,4 @@
-"""What a guard requires of a verified token, as data: scopes, permissions, claims, an organization, a login.
+"""What a guard requires of a verified token, as data: scopes, claims, a login, an actor, authorization details.
 
 A `Requirement` is a value: its kind, the values it names, and whether one of them is enough. It is evaluated in one
 place, `Requirement.is_met_by`; ``flask auth0 routes``, ``inspect`` and the challenge read the value. Scopes and
@@ -7,25 +7,26 @@ permissions are two kinds, and are never merged.
 
 from __future__ import annotations
 
-import enum
-import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from marshmallow import Schema
+
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import (
     Auth0Error,
+    InsufficientAuthorizationDetailsError,
     InsufficientClaimsError,
     InsufficientPermissionsError,
     InsufficientScopeError,
     InsufficientUserAuthenticationError,
     MissingCredentialsError,
 )
-from auth0_blueprint.settings.fields import is_organization_id, is_scope_token
+from auth0_blueprint.guards.app_checks import fits, is_same_json, passes
+from auth0_blueprint.guards.arguments import check_actors, check_claim, check_function, check_names, schema_of
+from auth0_blueprint.settings.fields import is_organization_id
 from auth0_blueprint.verification.access_token import AccessToken, is_unix_time
-
-logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,13 +35,16 @@ class Requirement:
 
     Attributes:
         kind: ``token`` (any valid one), ``jwt_required`` (the same, by flask-jwt-extended), ``scope``, ``permission``,
-            ``claim``, ``organization``, ``acr`` or ``recent_login``.
+            ``claim``, ``organization``, ``acr``, ``recent_login``, ``actor`` or ``authorization_details``.
         values: what is required by name, in the order in which it was given: scopes, permissions, claim values,
-            organization ids or authentication context class references.
+            organization ids, authentication context class references, subjects of actors or a type of details.
         any_of: whether one of the values is enough.
         claim: the name of the claim, for the kinds ``claim``, ``acr`` and ``recent_login``.
-        check: a function of the app's own that may accept other values of the claim, for the kind ``claim``.
+        check: a function of the app's own: for the kind ``claim`` it may accept other values, for
+            ``authorization_details`` it has to accept one.
         max_age_seconds: how long ago the login may have been, for the kind ``recent_login``.
+        issuer: who knows the actor by its subject; ``None`` is the issuer of the token. For the kind ``actor``.
+        schema: what a detail must fit, for the kind ``authorization_details``.
     """
 
     kind: str
@@ -49,6 +53,8 @@ class Requirement:
     claim: str = ""
     check: Callable[[Any], object] | None = None
     max_age_seconds: int | None = None
+    issuer: str | None = None
+    schema: Schema | None = None
 
     def is_met_by(self, access_token: AccessToken, clock: Clock = SYSTEM_CLOCK) -> bool:
         """Tell whether *access_token* has what is required, now by *clock*."""
@@ -78,11 +84,19 @@ class Requirement:
         """The authentication context class references of which one is required, for the challenge (RFC 9470 §3)."""
         return self.values if self.kind == "acr" else ()
 
+    @property
+    def detail_types(self) -> tuple[str, ...]:
+        """The required types of authorization details, for the challenge."""
+        return self.values if self.kind == "authorization_details" else ()
+
     def refusal(self, others: Iterable[Requirement]) -> Auth0Error:
         """Return the error for a token that does not meet this requirement. It names what *others* need as well."""
         requirements = (*others, self)
         scope = tuple(dict.fromkeys(scope for requirement in requirements for scope in requirement.scopes))
         reason = _KINDS[self.kind].reason
+        if self.error is InsufficientAuthorizationDetailsError:
+            types = tuple(dict.fromkeys(name for requirement in requirements for name in requirement.detail_types))
+            return InsufficientAuthorizationDetailsError(reason, scope=scope, types=types)
         if self.error is not InsufficientUserAuthenticationError:
             return self.error(reason, scope=scope)
         ages = [one.max_age_seconds for one in requirements if one.max_age_seconds is not None]
@@ -109,13 +123,13 @@ ANY_TOKEN, JWT_REQUIRED = Requirement("token"), Requirement("jwt_required")
 
 def scope_requirement(scopes: tuple[str, ...], *, any_of: bool = False) -> Requirement:
     """Require every (or any) one of *scopes* in the ``scope`` claim."""
-    _check_names("scope", scopes, any_of)
+    check_names("scope", scopes, any_of)
     return Requirement("scope", scopes, any_of)
 
 
 def permission_requirement(permissions: tuple[str, ...], *, any_of: bool = False) -> Requirement:
     """Require every (or any) one of *permissions* in the ``permissions`` claim."""
-    _check_names("permission", permissions, any_of)
+    check_names("permission", permissions, any_of)
     return Requirement("permission", permissions, any_of)
 
 
@@ -125,8 +139,7 @@ def claim_requirement(name: str, allowed: tuple[Any, ...], check: Callable[[Any]
         raise TypeError("The first argument names a claim.")
     if not allowed and check is None:
         raise TypeError(f"Name the accepted values of the claim {name!r}, or give check=.")
-    if check is not None and not callable(check):
-        raise TypeError("check= takes a function of the claim's value.")
+    check_function(check, "the claim's value")
     if any(isinstance(value, (list, tuple, set, frozenset)) for value in allowed):
         raise TypeError("Give the allowed values one by one, not as a list; for whole lists, use check=.")
     return Requirement("claim", allowed, claim=name, check=check)
@@ -146,8 +159,8 @@ def organization_requirement(ids: tuple[str, ...]) -> Requirement:
 
 def acr_requirement(values: tuple[str, ...], *, claim: str) -> Requirement:
     """Require that *claim* is one of the authentication context class references *values* (RFC 9470 §3)."""
-    _check_names("acr value", values, any_of=True)
-    _check_claim(claim)
+    check_names("acr value", values, any_of=True)
+    check_claim(claim)
     return Requirement("acr", tuple(dict.fromkeys(values)), claim=claim)
 
 
@@ -158,8 +171,23 @@ def recent_login_requirement(max_age_seconds: int, *, claim: str) -> Requirement
     if max_age_seconds < 1:
         # RFC 9470 knows 0, for a login with this very request. No token can show that: clients would log in for ever.
         raise ValueError("max_age= must be at least 1: by the time its token arrives, every login is some time ago.")
-    _check_claim(claim)
+    check_claim(claim)
     return Requirement("recent_login", claim=claim, max_age_seconds=max_age_seconds)
+
+
+def actor_requirement(ids: tuple[str, ...], issuer: str | None) -> Requirement:
+    """Require that the current actor is one of *ids*, as *issuer* knows them (RFC 8693 §4.1)."""
+    check_actors(ids, issuer)
+    return Requirement("actor", ids, issuer=issuer)
+
+
+def authorization_details_requirement(
+    name: str, check: Callable[[Any], object] | None, schema: Schema | type[Schema] | None
+) -> Requirement:
+    """Require a detail of the type *name* that fits *schema* and *check* (RFC 9396)."""
+    check_names("type of authorization details", (name,), any_of=True)
+    check_function(check, "one of the authorization details")
+    return Requirement("authorization_details", (name,), check=check, schema=schema_of(schema))
 
 
 def _is_verified(_requirement: Requirement, access_token: AccessToken, _clock: Clock) -> bool:
@@ -179,9 +207,9 @@ def _has_claim(requirement: Requirement, access_token: AccessToken, _clock: Cloc
         return False
     value = access_token[requirement.claim]
     candidates = [value, *value] if isinstance(value, list) else [value]
-    if any(_is_same_json(candidate, one) for candidate in candidates for one in requirement.values):
+    if any(is_same_json(candidate, one) for candidate in candidates for one in requirement.values):
         return True
-    return requirement.check is not None and _passes(requirement.check, requirement.claim, value)
+    return requirement.check is not None and passes(requirement.check, f"claim {requirement.claim!r}", value)
 
 
 def _is_of_organization(requirement: Requirement, access_token: AccessToken, _clock: Clock) -> bool:
@@ -198,6 +226,23 @@ def _has_recent_login(requirement: Requirement, access_token: AccessToken, clock
     # By the issuer's clock, which may be ahead of ours as far as the verifier lets `iat` be.
     latest = max(now, access_token["iat"])
     return is_unix_time(auth_time) and now - (requirement.max_age_seconds or 0) <= auth_time <= latest
+
+
+def _has_actor(requirement: Requirement, access_token: AccessToken, _clock: Clock) -> bool:
+    actor = access_token.actor
+    if actor is None or actor.subject not in requirement.values:
+        return False
+    # RFC 8693 §4.1: it may take both to say who it is. Another issuer may give the same subject to somebody else.
+    issuer = access_token.issuer if actor.issuer is None else actor.issuer
+    return issuer == (access_token.issuer if requirement.issuer is None else requirement.issuer)
+
+
+def _has_authorization_details(requirement: Requirement, access_token: AccessToken, _clock: Clock) -> bool:
+    return any(
+        fits(detail, requirement.label, requirement.schema, requirement.check)
+        for detail in access_token.authorization_details
+        if detail.type in requirement.values
+    )
 
 
 def _named(noun: str) -> Callable[[Requirement], str]:
@@ -219,6 +264,10 @@ _KINDS: dict[str, _Kind] = {
         lambda requirement: f"login in the last {requirement.max_age_seconds} s",
         "max_age",
     ),
+    "actor": _Kind(_has_actor, InsufficientClaimsError, _named("actor"), "actor"),
+    "authorization_details": _Kind(
+        _has_authorization_details, InsufficientAuthorizationDetailsError, _named("authorization details")
+    ),
 }
 
 
@@ -226,42 +275,3 @@ def _acr_values_for_all(requirements: Iterable[Requirement]) -> tuple[str, ...]:
     """Return the values that meet every requirement for a kind of login, in the order of the first."""
     first, *others = [requirement.acr_values for requirement in requirements if requirement.acr_values] or [()]
     return tuple(value for value in first if all(value in other for other in others))
-
-
-def _check_claim(name: object) -> None:
-    if not isinstance(name, str) or not name:
-        raise TypeError("claim= names a claim.")
-
-
-def _passes(check: Callable[[Any], object], name: str, value: Any) -> bool:
-    try:
-        return bool(check(value))
-    except (TypeError, ValueError, LookupError, AttributeError) as exc:
-        # A value the check was not written for must not become a 500.
-        logger.warning("the check of claim %r raised %s: token refused", name, type(exc).__name__)
-        return False
-
-
-def _check_names(noun: str, values: tuple[str, ...], any_of: object) -> None:
-    if not values:
-        raise TypeError(f"Name at least one {noun}.")
-    if not isinstance(any_of, bool):
-        raise TypeError("any_of= takes True or False.")
-    for value in values:
-        if not isinstance(value, str):
-            # Only a member of an enum that is text itself, such as enum.StrEnum, is a string.
-            remedy = " Give its .value." if isinstance(value, enum.Enum) else ""
-            raise TypeError(f"Give each {noun} as a string of its own, not as {type(value).__name__}.{remedy}")
-        if not is_scope_token(value):
-            raise ValueError(f"{value!r} is not a valid {noun}: give each one separately, without spaces or quotes.")
-
-
-def _is_same_json(left: Any, right: Any) -> bool:
-    """Compare as JSON does: ``True`` is not ``1``, at any depth."""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_is_same_json(left[name], right[name]) for name in left)
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(_is_same_json, left, right))
-    return bool(left == right)

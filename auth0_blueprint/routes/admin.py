@@ -80,6 +80,9 @@ class StatsSchema(Schema):
     """The counters of this process since it started."""
 
     verified: fields.Integer = fields.Integer(required=True)
+    delegated: fields.Integer = fields.Integer(
+        required=True, metadata={"description": "those of them that an actor uses on behalf of the subject"}
+    )
     rejected: fields.Dict = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     token_cache_hits: fields.Integer = fields.Integer(
         required=True, metadata={"description": "tokens that were remembered, and so not verified again"}
@@ -149,6 +152,7 @@ def stats() -> Response:
         StatsSchema(),
         {
             "verified": state.counters.verified,
+            "delegated": state.counters.delegated,
             "rejected": state.counters.rejected,
             "token_cache_hits": state.counters.remembered,
             "key_fetches": sum(state.counters.key_fetches.values()),

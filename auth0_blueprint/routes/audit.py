@@ -14,19 +14,26 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 def notify_admin_acted(action: str, target: str, reason: str | None) -> None:
     """Log what the calling admin did, and send the signal."""
-    subject, client_id = current_token.subject, current_token.client_id
-    who = f"admin {ascii(subject)[:300]} (client {ascii(client_id)[:300]})"
-    _notify_acted(who, action, target, reason, subject, client_id)
+    subject, client_id, actor = current_token.subject, current_token.client_id, current_token.actor
+    acting = "" if actor is None else f", actor {ascii(actor.subject)[:300]}"
+    who = f"admin {ascii(subject)[:300]} (client {ascii(client_id)[:300]}{acting})"
+    _notify_acted(who, action, target, reason, subject, client_id, None if actor is None else actor.subject)
 
 
 def notify_command_acted(action: str, target: str, reason: str | None, user: str | None) -> None:
     """Log what *user* did on the command line, and send the signal: without a client, and with *user* as subject."""
     who = "command line" if user is None else f"command line {ascii(user)[:300]}"
-    _notify_acted(who, action, target, reason, user, None)
+    _notify_acted(who, action, target, reason, user, None, None)
 
 
 def _notify_acted(
-    who: str, action: str, target: str, reason: str | None, subject: str | None, client_id: str | None
+    who: str,
+    action: str,
+    target: str,
+    reason: str | None,
+    subject: str | None,
+    client_id: str | None,
+    actor: str | None,
 ) -> None:
     # ascii() escapes whatever could end a line or hide something in it.
     logger.warning(
@@ -41,6 +48,7 @@ def _notify_acted(
         action=action,
         subject=subject,
         client_id=client_id,
+        actor=actor,
         target=target,
         reason=reason,
     )

@@ -43,6 +43,10 @@ class IntrospectionSchema(Schema):
     acr: fields.Raw = fields.Raw(metadata={"description": "how the user logged in (RFC 9470 §6.2)"})
     auth_time: fields.Raw = fields.Raw(metadata={"description": "when the user logged in, as Unix time in seconds"})
     cnf: fields.Raw = fields.Raw(metadata={"description": "what the token is bound to (RFC 7800)"})
+    act: fields.Raw = fields.Raw(metadata={"description": "who acts on behalf of the subject (RFC 8693 §4.1)"})
+    authorization_details: fields.Raw = fields.Raw(
+        metadata={"description": "what exactly was authorized, a list of objects (RFC 9396 §9.2)"}
+    )
 
     @post_dump
     def _without_absent_claims(self, data: dict[str, Any], **_: object) -> dict[str, Any]:

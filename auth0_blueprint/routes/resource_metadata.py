@@ -8,7 +8,7 @@ from flask import Flask, Response, current_app
 from marshmallow import Schema, fields
 
 from auth0_blueprint.guards.authentication import app_state
-from auth0_blueprint.guards.route_requirements import scopes_of_app
+from auth0_blueprint.guards.route_requirements import detail_types_of_app, scopes_of_app
 from auth0_blueprint.jose.algorithms import PROOF_ALGORITHMS
 from auth0_blueprint.routes.bodies import answer
 
@@ -24,6 +24,9 @@ class ResourceMetadataSchema(Schema):
     tls_client_certificate_bound_access_tokens: fields.Boolean = fields.Boolean()
     scopes_supported: fields.List[Any] = fields.List(
         fields.String(), metadata={"description": "the scopes that the guards of the routes require"}
+    )
+    authorization_details_types_supported: fields.List[Any] = fields.List(
+        fields.String(), metadata={"description": "the types of authorization details that the guards require"}
     )
 
 
@@ -44,4 +47,6 @@ def resource_metadata() -> Response:
     # RFC 9728 §3.2: a member without values is left out.
     if scopes := scopes_of_app(app):
         metadata["scopes_supported"] = scopes
+    if types := detail_types_of_app(app):
+        metadata["authorization_details_types_supported"] = types
     return answer(ResourceMetadataSchema(), metadata)

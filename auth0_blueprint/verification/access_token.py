@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeGuard
 
+from auth0_blueprint.verification.token_parts import Actor, AuthorizationDetail, actors_in, copied, copied_members
+
 #: 9999-12-31T23:59:59Z, the last second that `datetime` knows.
 MAX_UNIX_TIME = 253_402_300_799
 
@@ -25,18 +27,20 @@ class AccessToken(Mapping[str, Any]):
 
     Only the verifier creates one. Lists and objects inside are returned as copies, so that changes by a view stay with
     that view. An anonymous request (``requires_auth(optional=True)``) has an empty, falsy one: it has no
-    scopes or permissions, ``client_id``, ``token_id``, ``organization_id`` and ``confirmation`` are ``None``, and what
-    every verified token has (``subject``, ``issuer``, ``audience``, ``issued_at``, ``expires_at``) raises
-    ``RuntimeError``.
+    scopes, permissions, actors or authorization details; ``client_id``, ``token_id``, ``organization_id``,
+    ``confirmation`` and ``actor`` are ``None``; and what every verified token has (``subject``, ``issuer``,
+    ``audience``, ``issued_at``, ``expires_at``) raises ``RuntimeError``.
     """
 
-    __slots__ = ("_claims", "_digest", "_header", "is_bound", "permissions", "scopes")
+    __slots__ = ("_claims", "_digest", "_header", "is_bound", "is_delegated", "permissions", "scopes")
 
     _claims: Mapping[str, Any]
     _digest: bytes
     _header: Mapping[str, Any]
     #: Whether the token is bound to a key or certificate in any way (``cnf``, RFC 7800).
     is_bound: bool
+    #: Whether somebody acts on behalf of the subject (``act``, RFC 8693 §4.1).
+    is_delegated: bool
     #: Values of the ``scope`` claim (RFC 8693 §4.2).
     scopes: frozenset[str]
     #: Values of Auth0's RBAC claim ``permissions``. Never merged with the scopes.
@@ -54,6 +58,7 @@ class AccessToken(Mapping[str, Any]):
         _set_claims(self, claims)
         _set_header(self, header)
         _set_is_bound(self, "cnf" in claims)
+        _set_is_delegated(self, "act" in claims)
         _set_scopes(self, scopes)
         _set_permissions(self, permissions)
         _set_digest(self, digest)
@@ -74,7 +79,7 @@ class AccessToken(Mapping[str, Any]):
         raise TypeError("An AccessToken is verified for this process only. To pass its claims on, use .claims.")
 
     def __getitem__(self, name: str) -> Any:
-        return _copied(self._claims[name])
+        return copied(self._claims[name])
 
     def __contains__(self, name: object) -> bool:
         return name in self._claims
@@ -112,12 +117,12 @@ class AccessToken(Mapping[str, Any]):
     @property
     def claims(self) -> dict[str, Any]:
         """All claims, as a new plain dict."""
-        return _copied_members(self._claims)
+        return copied_members(self._claims)
 
     @property
     def header(self) -> dict[str, Any]:
         """The JOSE header, as a new plain dict."""
-        return _copied_members(self._header)
+        return copied_members(self._header)
 
     @property
     def subject(self) -> str:
@@ -165,6 +170,24 @@ class AccessToken(Mapping[str, Any]):
         """``cnf`` (RFC 7800): what the token is bound to."""
         return self.get("cnf")
 
+    @property
+    def actor(self) -> Actor | None:
+        """Who acts on behalf of the subject now: the outermost ``act`` (RFC 8693 §4.1), or ``None``.
+
+        Compare its ``subject``. This is the only actor to decide by.
+        """
+        return next(actors_in(self._claims.get("act")), None)
+
+    @property
+    def delegation_chain(self) -> tuple[Actor, ...]:
+        """Every actor in ``act``: the current one first, then those before it, which are for information only."""
+        return tuple(actors_in(self._claims.get("act")))
+
+    @property
+    def authorization_details(self) -> tuple[AuthorizationDetail, ...]:
+        """``authorization_details`` (RFC 9396 §9.1): what exactly was authorized, in the order of the token."""
+        return tuple(map(AuthorizationDetail, self._claims.get("authorization_details", ())))
+
     def _text(self, name: str) -> str | None:
         value = self._claims.get(name)
         return None if value is None else str(value)
@@ -179,20 +202,8 @@ class AccessToken(Mapping[str, Any]):
 
 
 # These bypass __setattr__; object.__setattr__ takes five times as long.
-_set_claims, _set_digest, _set_header, _set_is_bound, _set_permissions, _set_scopes = (
+_set_claims, _set_digest, _set_header, _set_is_bound, _set_is_delegated, _set_permissions, _set_scopes = (
     vars(AccessToken)[name].__set__ for name in AccessToken.__slots__
 )
 
 ANONYMOUS = AccessToken({}, {})
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return _copied_members(value)
-    if isinstance(value, list):
-        return [_copied(item) for item in value]
-    return value
-
-
-def _copied_members(members: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _copied(value) for name, value in members.items()}

@@ -12,6 +12,8 @@ _CLAIMS_OF_PROFILE = {"any": (), "auth0": ("azp",), "rfc9068": ("client_id", "jt
 _NO_SCOPE = frozenset({""})  # the value between two spaces
 #: How the types of events begin that are known here: of logout (OIDC Back-Channel Logout 1.0 §2.4), CAEP, RISC and SSF.
 EVENT_TYPES = ("http://schemas.openid.net/event/", "https://schemas.openid.net/secevent/")
+#: How many actors a token may name, the current one included. Auth0 nests up to five.
+MAX_ACTORS = 10
 _IDENTIFIERS = ("jti", "client_id", "azp", "org_id")
 
 
@@ -46,9 +48,7 @@ class ClaimsChecker:
         for name in self._required_claims:
             if name not in claims:
                 raise InvalidClaimsError("missing_claim")
-        for name in _IDENTIFIERS:
-            if name in claims and not isinstance(claims[name], str):
-                raise InvalidClaimsError("identifier")
+        _check_optional(claims)
         if self._organizations and claims.get("org_id") not in self._organizations:
             raise InvalidClaimsError("organization")
         scopes, permissions = _scopes(claims.get("scope", "")), _permissions(claims.get("permissions", []))
@@ -94,6 +94,40 @@ def _are_texts(values: Any) -> bool:
         if not isinstance(value, str):
             return False
     return True
+
+
+def _check_optional(claims: dict[str, Any]) -> None:
+    for name in _IDENTIFIERS:
+        if name in claims and not isinstance(claims[name], str):
+            raise InvalidClaimsError("identifier")
+    if "act" in claims:
+        _check_actors(claims["act"])
+    if "authorization_details" in claims:
+        _check_details(claims["authorization_details"])
+
+
+def _check_actors(act: Any) -> None:
+    """Refuse an *act* that is not an object with a subject, or has one inside that is not (RFC 8693 §4.1)."""
+    for _ in range(MAX_ACTORS):
+        if not isinstance(act, dict) or not _is_name(act.get("sub")) or not isinstance(act.get("iss", ""), str):
+            raise InvalidClaimsError("actor")
+        if "act" not in act:
+            return
+        act = act["act"]
+    raise InvalidClaimsError("actors")
+
+
+def _check_details(details: Any) -> None:
+    """Refuse *details* that are not a list of objects with a type (RFC 9396 §2)."""
+    if not isinstance(details, list):
+        raise InvalidClaimsError("authorization_details")
+    for detail in details:
+        if not isinstance(detail, dict) or not _is_name(detail.get("type")):
+            raise InvalidClaimsError("authorization_details")
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 def _scopes(scope: Any) -> frozenset[str]:

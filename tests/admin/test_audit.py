@@ -50,7 +50,14 @@ def test_each_action_is_announced_and_logged(
         ("refresh", f"key set of {issuer.issuer}", None),
     ]
     assert heard == [
-        {"subject": "auth0|admin", "client_id": "ops", "action": action, "target": target, "reason": reason}
+        {
+            "subject": "auth0|admin",
+            "client_id": "ops",
+            "actor": None,
+            "action": action,
+            "target": target,
+            "reason": reason,
+        }
         for action, target, reason in done
     ]
     assert [line for line in caplog.messages if line.startswith("admin ")] == [
@@ -68,13 +75,26 @@ def test_a_refusal_is_no_action(operator: FlaskClient, issuer: LocalIssuer, capl
     assert (heard, "admin " in caplog.text) == ([], False)
 
 
-@pytest.mark.parametrize("where", ["subject", "reason", "sub", "azp"])
+def test_who_acts_for_an_admin_is_told(
+    operator: FlaskClient, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The current actor, beside the admin in whose name it acts."""
+    heard = listen(admin_acted, operator)
+    act, rights = {"sub": "agent", "act": {"sub": "first"}}, ["manage:auth0"]
+    token = issuer.token(scope="manage:auth0", permissions=rights, act=act)
+    operator.post(REVOCATIONS, json={"subject": "s"}, headers=bearer(token))
+    assert [(entry["subject"], entry["actor"]) for entry in heard] == [("auth0|local-user", "agent")]
+    assert "admin 'auth0|local-user' (client 'local-client', actor 'agent'): revoke 'subject s'" in caplog.messages
+
+
+@pytest.mark.parametrize("where", ["subject", "reason", "sub", "azp", "act"])
 def test_no_value_can_forge_a_line(
     operator: FlaskClient, issuer: LocalIssuer, caplog: pytest.LogCaptureFixture, where: str
 ) -> None:
     """Line ends and escape codes are escaped, wherever they come from."""
     caplog.set_level("DEBUG")
     who: dict[str, Any] = {where: HOSTILE} if where in {"sub", "azp"} else {}
+    who |= {"act": {"sub": HOSTILE}} if where == "act" else {}
     members = {"subject": "s", "reason": "r"} | ({} if who else {where: HOSTILE})
     headers = bearer(issuer.token(scope="manage:auth0", permissions=["manage:auth0"], **who))
     made = operator.post(REVOCATIONS, json=members, headers=headers)

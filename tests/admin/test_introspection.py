@@ -62,6 +62,8 @@ def test_members_that_a_token_lacks_are_absent(client: FlaskClient, issuer: Loca
         ({"active": False, "token_type": "x"}, {"active": True, "token_type": "Bearer"}),
         ({"cnf": {"jkt": "k"}}, {"cnf": {"jkt": "k"}, "token_type": "DPoP"}),
         ({"cnf": {"x5t#S256": "k"}}, {"cnf": {"x5t#S256": "k"}, "token_type": "Bearer"}),
+        ({"act": {"sub": "a", "act": {"sub": "b"}}}, {"act": {"sub": "a", "act": {"sub": "b"}}}),
+        ({"authorization_details": [{"type": "a", "n": [1]}]}, {"authorization_details": [{"type": "a", "n": [1]}]}),
         *(({"cnf": "odd"}, {"cnf": "odd", "token_type": "Bearer"}), ({"cnf": None}, {"cnf": None})),
     ],
 )

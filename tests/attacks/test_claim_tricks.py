@@ -10,7 +10,18 @@ import pytest
 import refusals
 from conftest import AppFactory, bearer
 from flask import Flask
-from refusals import ABSENT, Answer, answer_to, answer_unread, forbidden, guarded, seen, with_claims, with_text
+from refusals import (
+    ABSENT,
+    Answer,
+    answer_to,
+    answer_unread,
+    chain_of,
+    forbidden,
+    guarded,
+    seen,
+    with_claims,
+    with_text,
+)
 
 from auth0_blueprint import requires_permission, requires_scope
 from auth0_blueprint.testing import LocalIssuer
@@ -32,6 +43,19 @@ REFUSED: list[tuple[str, Answer, list[Any]]] = [
     ("scope", refusals.BAD_SCOPE, [1, 0, True, None, {}, {"a": 1}, [1], ["a", {}], [["a"]]]),
     ("permissions", refusals.BAD_PERMISSIONS, ["admin", "a", 1, True, None, {}, {"admin": 1}]),
     ("permissions", refusals.BAD_PERMISSIONS, [[1], ["admin", {}], [["admin"]]]),
+    # Also of those who acted before: what a token says is true in all its parts, or it is not taken.
+    ("act", refusals.BAD_ACTOR, [None, "agent", 1, True, [], {}, ["agent"], [{"sub": "agent"}]]),
+    ("act", refusals.BAD_ACTOR, [{"sub": sub} for sub in (None, "", 0, True, ["agent"], {"sub": "agent"})]),
+    ("act", refusals.BAD_ACTOR, [{"act": {"sub": "agent"}}, {"sub": "agent", "iss": None}, {"sub": "agent", "iss": 1}]),
+    ("act", refusals.BAD_ACTOR, [chain_of(count, inner) for count in (1, 9) for inner in (None, "x", {}, {"sub": 1})]),
+    ("act", refusals.TOO_MANY_ACTORS, [chain_of(10, {}), chain_of(10, None), chain_of(11), chain_of(25)]),
+    ("authorization_details", refusals.BAD_DETAILS, [None, "", "[]", 1, True, {}, {"type": "a"}, ["a"], [None], [[]]]),
+    ("authorization_details", refusals.BAD_DETAILS, [[{}], [{"type": "a"}, {}], [{"Type": "a"}], [{"type": "a"}, 1]]),
+    (
+        "authorization_details",
+        refusals.BAD_DETAILS,
+        [[{"type": None}], [{"type": ""}], [{"type": 1}], [{"type": ["a"]}]],
+    ),
     ("cnf", refusals.BOUND, ["", "jkt", {}, [], None, 0, False, {"unknown": "x"}]),
     ("cnf", refusals.BOUND, [{"jkt": None}, {"jkt": "x"}, {"x5t#S256": "x"}, {"jwk": {}}]),
 ]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from conftest import AppFactory, bearer
 from flask import Flask
-from refusals import by_hand, claims_of, header_of, segment
+from refusals import by_hand, chain_of, claims_of, header_of, segment
 from servers import RawServer, respond
 
 from auth0_blueprint import Auth0Blueprint, errors
@@ -145,6 +145,9 @@ REFUSALS: list[tuple[str, str, Mint]] = [
     ("claims", "missing_claim", with_claims(without=("tier",))),
     ("claims", "identifier", with_claims(azp=1)),
     ("claims", "organization", with_claims(org_id="org_b")),
+    ("claims", "actor", with_claims(act={})),
+    ("claims", "actors", with_claims(act=chain_of(11))),
+    ("claims", "authorization_details", with_claims(authorization_details={})),
     ("claims", "event", with_claims(events={"http://schemas.openid.net/event/backchannel-logout": {}})),
     ("claims", "scope", with_claims(scope=1)),
     ("claims", "permissions", with_claims(permissions="x")),

@@ -64,14 +64,24 @@ class Provider(ExitStack):
         self._port = urlsplit(self.issuer).port or 0
 
     def access_token(
-        self, algorithm: str = "RS256", *, audience: str = AUDIENCE, scope: str | None = None, proof: str | None = None
+        self,
+        algorithm: str = "RS256",
+        *,
+        audience: str = AUDIENCE,
+        scope: str | None = None,
+        proof: str | None = None,
+        **asked: object,
     ) -> str:
-        """Return an access token of the client, as the token endpoint gives it: with *proof* a bound one."""
+        """Return an access token of the client, as the token endpoint gives it: with *proof* a bound one.
+
+        *asked* are further parameters, as JSON: ``act`` and ``authorization_details``.
+        """
         response = http(
             "POST",
             self.token_url,
             auth=(self._client["id"], self._client["secret"]),
-            data={"grant_type": "client_credentials", "resource": f"{audience}{algorithm}", "scope": scope},
+            data={"grant_type": "client_credentials", "resource": f"{audience}{algorithm}", "scope": scope}
+            | {name: json.dumps(value) for name, value in asked.items()},
             headers={"DPoP": proof},
         )
         response.raise_for_status()

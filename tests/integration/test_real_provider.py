@@ -7,10 +7,14 @@ from pathlib import Path
 import jwt
 import pytest
 import requests
+from flask import Flask, Response, jsonify
 from processes import eventually
+from werkzeug.test import TestResponse
+
+from auth0_blueprint import Auth0Blueprint, current_token, requires_actor, requires_authorization_details
 
 from .conftest import MakeKey
-from .servers import ALGORITHMS, FRONT_END, App, Provider, assert_refused, running_app
+from .servers import ALGORITHMS, AUDIENCE, FRONT_END, App, Provider, assert_refused, running_app
 
 CHALLENGE = 'Bearer realm="api", %s'
 
@@ -35,6 +39,30 @@ def test_a_token_without_the_scope_is_refused(provider: Provider, reference_app:
 def test_a_token_for_another_audience_is_refused(provider: Provider, reference_app: App) -> None:
     response = reference_app.get("/api/private", provider.access_token(audience="https://other.example/"))
     assert_refused(response, 401, "invalid_claims", "invalid_token", CHALLENGE)
+
+
+def test_actors_and_authorization_details_are_those_that_the_provider_wrote(provider: Provider) -> None:
+    """The provider's own rich authorization requests (RFC 9396), and an ``act`` that a claim of its own says."""
+    app = Flask("guarded")
+    app.config.update(AUTH0_ISSUER=provider.issuer, AUTH0_JWKS_URL=provider.jwks_url, AUTH0_AUDIENCE=AUDIENCE)
+    app.register_blueprint(Auth0Blueprint())
+
+    @app.post("/payments")
+    @requires_actor("agent")
+    @requires_authorization_details("payment_initiation", lambda agreed: agreed["amount"] < 50)
+    def pay() -> Response:
+        return jsonify([current_token.delegation_chain, current_token.authorization_details])
+
+    def answer_to(actor: str, amount: int) -> TestResponse:
+        act, details = {"sub": actor, "act": {"sub": "first"}}, [{"type": "payment_initiation", "amount": amount}]
+        token = provider.access_token(act=act, authorization_details=details)
+        return app.test_client().post("/payments", headers={"Authorization": f"Bearer {token}"})
+
+    paid = answer_to("agent", 45)
+    chain, details = [{"sub": "agent"}, {"sub": "first"}], [{"type": "payment_initiation", "amount": 45}]
+    assert (paid.status_code, paid.get_json()) == (200, [chain, details])
+    codes = [(answer.get_json() or {})["code"] for answer in (answer_to("agent", 50), answer_to("first", 45))]
+    assert codes == ["insufficient_authorization_details", "insufficient_claims"]
 
 
 def test_every_worker_verifies(provider: Provider, reference_app: App) -> None:

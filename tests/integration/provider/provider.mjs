@@ -6,6 +6,9 @@
 //
 // A token that is asked for with a DPoP proof is bound to its key (RFC 9449 §5).
 //
+// A token that is asked for with authorization_details of the type payment_initiation has them (RFC 9396), and one that
+// is asked for with "act", a JSON object, has that claim.
+//
 // The resource indicator https://host/ALG asks for a token for the audience https://host/, signed with ALG.
 
 import { createServer } from 'node:http';
@@ -55,11 +58,15 @@ server.listen(Number(process.argv[2]), '127.0.0.1', () => {
       client_id: client.id,
       client_secret: client.secret,
       grant_types: ['client_credentials'],
+      authorization_details_types: ['payment_initiation'],
       response_types: [],
       redirect_uris: [],
     }, ...(web ? [web] : [])],
     loadExistingGrant: grantAll,
-    extraTokenClaims: (ctx) => ({ sid: ctx.oidc.entities.AuthorizationCode?.sid }),
+    extraTokenClaims: ({ oidc }) => ({
+      sid: oidc.entities.AuthorizationCode?.sid,
+      act: oidc.body?.act && JSON.parse(oidc.body.act),
+    }),
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     // Its own goes to no address on loopback.
     fetch: (url, { dispatcher, ...options }) => fetch(url, options),
@@ -69,6 +76,11 @@ server.listen(Number(process.argv[2]), '127.0.0.1', () => {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       dPoP: { enabled: true },
+      richAuthorizationRequests: {
+        enabled: true,
+        types: { payment_initiation: { validate() {} } },
+        authorizationDetailsForAccessToken: ({ oidc }) => JSON.parse(oidc.params.authorization_details),
+      },
       resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer },
     },
   });
