@@ -146,7 +146,12 @@ class TestTokens:
         """So that the time does not tell the old from the new."""
         app, tried = make(AUTH0_SIGNING_SECRET=[SECRET, OLD], AUTH0_TOKEN_CACHE_SIZE=0), list[bytes]()
         real = HMACAlgorithm.verify
-        monkeypatch.setattr(HMACAlgorithm, "verify", lambda *args: tried.append(args[2]) or real(*args))
+
+        def noted(self: HMACAlgorithm, message: bytes, secret: bytes, signature: bytes) -> bool:
+            tried.append(secret)
+            return real(self, message, secret, signature)
+
+        monkeypatch.setattr(HMACAlgorithm, "verify", noted)
         with app.app_context():
             for secret in (SECRET, OLD):
                 verified(token_by(secret))
