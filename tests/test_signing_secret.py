@@ -221,7 +221,9 @@ class TestSettings:
         ],
     )
     def test_what_is_no_secret_is_refused(self, value: Any) -> None:
-        assert problems(AUTH0_SIGNING_SECRET=value).keys() == {"AUTH0_SIGNING_SECRET"}
+        found = problems(AUTH0_SIGNING_SECRET=value)
+        assert found.keys() == {"AUTH0_SIGNING_SECRET"}
+        assert "must be one secret or two, each of at least 32 bytes" in found["AUTH0_SIGNING_SECRET"]
 
     @pytest.mark.parametrize("is_old", [False, True])
     @pytest.mark.parametrize("wrap", [lambda value: value, lambda value: [SECRET, value]])

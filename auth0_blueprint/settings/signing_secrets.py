@@ -65,6 +65,8 @@ def _is_public(value: Any) -> bool:
         secret = _secret(value)
     except ValidationError:
         return False
+    if not secret:  # PyJWT refuses that as well
+        return False
     try:
         HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
     except InvalidKeyError:
