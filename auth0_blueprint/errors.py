@@ -247,6 +247,7 @@ class BindingMismatchError(InvalidTokenError):
         "not_bound": "The access token is not bound to a key and cannot be used with the DPoP scheme.",
         "proof_beside_bearer": "A DPoP proof requires the DPoP scheme; it cannot accompany a bearer token.",
         "proof_required": "This API accepts only DPoP-bound access tokens.",
+        "certificate_required": "This API accepts only access tokens that are bound to a client certificate.",
         "other_key": "The access token is bound to a different key than the one in the DPoP proof.",
     }
 

@@ -94,7 +94,7 @@ class SimulatedIssuer:
         if (key_id, key.fingerprint) in self._proven or key_id in self.withdrawn:
             return
         signature = self._keys.signing_key(key_id).sign(_SIGNING_INPUT)
-        if not ALGORITHM.verify(_SIGNING_INPUT, key.public_key, signature):
+        if not ALGORITHM.verify(_SIGNING_INPUT, key.material, signature):
             raise AssertionError("a process took the wrong key")
         self._proven.add((key_id, key.fingerprint))
 

@@ -13,6 +13,7 @@ CORS_ORIGINS = ["http://localhost:3000"]
 
 # What a token must look like.
 # AUTH0_ALGORITHMS = ["RS256"]
+# AUTH0_SIGNING_SECRET = None  # for HS256; better set in the environment: see docs/how-to/hs256.md
 # AUTH0_LEEWAY = 5  # seconds
 # AUTH0_TOKEN_PROFILE = "any"  # "any", "auth0" or "rfc9068"
 # AUTH0_REQUIRED_CLAIMS = []
@@ -74,6 +75,7 @@ CORS_ORIGINS = ["http://localhost:3000"]
 
 # Where to find the client certificate, for tokens bound to one: see docs/mtls.md.
 # AUTH0_MTLS_CERT = None  # "header:X-SSL-Client-Cert from unix"
+# AUTH0_MTLS = "allowed"  # or "required": no other tokens
 
 # Only for `flask auth0 token`. Better set in the environment, because a running API needs neither.
 # AUTH0_CLIENT_ID = None

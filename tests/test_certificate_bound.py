@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from refusals import Answer, guarded, mismatch, seen
 from werkzeug.test import TestResponse
 
-from auth0_blueprint import BindingMismatchError, verify_token
+from auth0_blueprint import BindingMismatchError, ConfigurationError, verify_token
 from auth0_blueprint.testing import LocalIssuer
 
 API = "https://api.example.com"
@@ -25,6 +25,7 @@ ALGS = 'algs="ES256 RS256 PS256 EdDSA Ed25519"'
 NOT_BOUND = mismatch("The access token is not bound to a key and cannot be used with the DPoP scheme.")
 PROOF_BESIDE_BEARER = mismatch("A DPoP proof requires the DPoP scheme; it cannot accompany a bearer token.")
 PROOF_REQUIRED = mismatch("This API accepts only DPoP-bound access tokens.")
+CERTIFICATE_REQUIRED = mismatch("This API accepts only access tokens that are bound to a client certificate.")
 PASSED = Answer(200, (), {"subject": "auth0|local-user"}, cache_control=None)
 
 #: ``AUTH0_MTLS_CERT``, and what the test client has to put where then.
@@ -205,3 +206,68 @@ def test_operators_may_have_bound_tokens(make_app: AppFactory, issuer: LocalIssu
     # RFC 8705 §3 has them sent as Bearer, and names no type of its own.
     assert (body["active"], body["cnf"], body["token_type"]) == (True, BINDING, "Bearer")
     assert seen(introspect({})) == refusals.NO_CERTIFICATE
+
+
+class TestRequired:
+    """``AUTH0_MTLS=required``: no token without a certificate, whoever sends it and however."""
+
+    @pytest.mark.parametrize(
+        "cnf", [None, {"jkt": KEY_HOLDER.thumbprint}, {**BINDING, "jkt": "a"}, {}, "a", {"kid": "a"}]
+    )
+    @pytest.mark.parametrize("scheme", SCHEMES)
+    def test_every_other_token_is_refused(
+        self, make_app: AppFactory, issuer: LocalIssuer, cnf: Any, scheme: str
+    ) -> None:
+        """Also with the certificate that would prove a binding, and with a proof."""
+        client = serve(make_app, AUTH0_MTLS="required")
+        token = issuer.token(**({} if cnf is None else {"cnf": cnf}))
+        for shown, proof in ((None, None), (SHOWN, None), (SHOWN, lambda path: "any")):
+            assert ask(client, token, scheme, shown, proof) == CERTIFICATE_REQUIRED
+
+    @pytest.mark.parametrize("scheme", SCHEMES)
+    def test_a_bound_token_passes_with_its_certificate_only(
+        self, make_app: AppFactory, token: str, scheme: str
+    ) -> None:
+        client = serve(make_app, AUTH0_MTLS="required")
+        assert ask(client, token, scheme, SHOWN) == PASSED
+        assert ask(client, token, scheme) == refusals.NO_CERTIFICATE
+        other = SOURCES[SERVER](OTHER.escaped_pem)
+        assert ask(client, token, scheme, other) == refusals.OTHER_CERTIFICATE
+
+    def test_a_remembered_token_is_refused_again(self, make_app: AppFactory, issuer: LocalIssuer) -> None:
+        client, token = serve(make_app, AUTH0_MTLS="required"), issuer.token()
+        assert [ask(client, token) for _ in range(2)] == [CERTIFICATE_REQUIRED] * 2
+
+    @pytest.mark.parametrize(("cnf", "reason"), [(None, "certificate_required"), (BINDING, "sender_constrained")])
+    def test_outside_of_a_request_no_token_passes(
+        self, make_app: AppFactory, issuer: LocalIssuer, cnf: Any, reason: str
+    ) -> None:
+        """There is no connection whose certificate could prove anything."""
+        app = make_app(AUTH0_MTLS_CERT=SERVER, AUTH0_MTLS="required")
+        with app.app_context(), pytest.raises(BindingMismatchError) as caught:
+            verify_token(issuer.token(**({} if cnf is None else {"cnf": cnf})))
+        assert caught.value.reason == reason
+
+    @pytest.mark.parametrize(
+        ("settings", "text"),
+        [
+            ({}, "needs AUTH0_MTLS_CERT"),
+            ({"AUTH0_MTLS_CERT": SERVER, "AUTH0_DPOP": "required"}, "never to both"),
+            ({"AUTH0_MTLS_CERT": SERVER, "AUTH0_DPOP": "allowed"}, "never to both"),
+        ],
+    )
+    def test_what_would_refuse_every_token_is_refused_at_startup(
+        self, make_app: AppFactory, settings: dict[str, str], text: str
+    ) -> None:
+        with pytest.raises(ConfigurationError, match=text) as caught:
+            make_app(AUTH0_PUBLIC_URL=API, AUTH0_MTLS="required", **settings)
+        assert caught.value.problems.keys() == {"AUTH0_MTLS"}
+
+    def test_clients_and_inspectors_are_told(self, make_app: AppFactory, issuer: LocalIssuer, token: str) -> None:
+        """The metadata says that such tokens are taken (RFC 9728 §2); it knows no word for required."""
+        app = make_app(AUTH0_MTLS_CERT=SERVER, AUTH0_MTLS="required", AUTH0_RESOURCE_METADATA=True)
+        document = app.test_client().get("/.well-known/oauth-protected-resource").get_json()
+        assert document["tls_client_certificate_bound_access_tokens"] is True
+        for text, status, said in ((issuer.token(), 1, "no certificate: The token is"), (token, 0, "with its proof")):
+            result = app.test_cli_runner().invoke(args=["auth0", "inspect", "-"], input=text)
+            assert (result.exit_code, said in result.output) == (status, True), result.output

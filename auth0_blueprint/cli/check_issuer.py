@@ -16,6 +16,7 @@ from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.keysets.fetch import FetchError, fetch
 from auth0_blueprint.keysets.key_set import KeySet, KeySetError, parse_key_set
 from auth0_blueprint.settings import Settings
+from auth0_blueprint.verification.secret_keys import NO_KEY_SET
 
 _NO_KEY_SET = "check AUTH0_DOMAIN: this is not the key set of an issuer"
 _UNUSABLE = "have the issuer publish public signing keys: RSA of 2048 bits or more, EC (P-256, P-384, P-521) or Ed25519"
@@ -24,8 +25,12 @@ _UNUSABLE = "have the issuer publish public signing keys: RSA of 2048 bits or mo
 _INACCURACY_SECONDS = 1.0
 
 
-def examine_issuer(issuer: str, url: str, settings: Settings) -> Iterator[Finding]:
-    """Yield the findings about *issuer*, whose key set is at *url*. Skips checks that can no longer succeed."""
+def examine_issuer(issuer: str, url: str | None, settings: Settings) -> Iterator[Finding]:
+    """Yield the findings about *issuer*, whose key set is at *url*, or has none. Skips checks that cannot succeed."""
+    if url is None:
+        yield Finding("key set", OK, NO_KEY_SET, issuer=issuer)
+        yield from (found._replace(issuer=issuer) for found in _discovery_and_clock(issuer, url, settings))
+        return
     for found in examine_network(url, settings):
         yield found._replace(issuer=issuer)
         if found.status == FAIL:
@@ -79,19 +84,20 @@ def _remedy_for(error: FetchError, user_agent: str) -> str:
     return "try again; if it persists, check https://status.auth0.com, the firewall and the proxy"
 
 
-def _discovery_and_clock(issuer: str, url: str, settings: Settings) -> Iterator[Finding]:
+def _discovery_and_clock(issuer: str, url: str | None, settings: Settings) -> Iterator[Finding]:
     """Yield both findings from one answer: even an error has a Date header."""
     address = f"{issuer.removesuffix('/')}/.well-known/openid-configuration"
     try:
         answer = exchange("GET", address, settings.jwks_timeout_seconds, user_agent=settings.jwks_user_agent)
     except ExchangeError as exc:
-        yield Finding("discovery", WARN, f"{exc} from {address}", "nothing to do as long as the key set can be fetched")
+        condition = "as long as the key set can be fetched" if url else "here: tokens are verified without the network"
+        yield Finding("discovery", WARN, f"{exc} from {address}", f"nothing to do {condition}")
         return
     yield _discovery(answer, issuer, url)
     yield _clock(answer, issuer, settings)
 
 
-def _discovery(answer: Answer, issuer: str, url: str) -> Finding:
+def _discovery(answer: Answer, issuer: str, url: str | None) -> Finding:
     if answer.status != 200:
         return Finding(
             "discovery", OK, f"{issuer} has no discovery document (HTTP status {answer.status}): nothing to compare"
@@ -103,6 +109,8 @@ def _discovery(answer: Answer, issuer: str, url: str) -> Finding:
     if document.get("issuer") != issuer:
         text = f"the issuer calls itself {printable(str(document.get('issuer')))[:200]}, not {issuer}"
         return Finding("discovery", FAIL, text, "set AUTH0_DOMAIN or AUTH0_ISSUER to the iss of the tokens")
+    if url is None:
+        return Finding("discovery", OK, f"{issuer} names the same issuer")
     if document.get("jwks_uri") != url:
         text = f"the issuer publishes its keys at {printable(str(document.get('jwks_uri')))[:200]}, not at {url}"
         return Finding("discovery", WARN, text, "unset AUTH0_JWKS_URL, or set it to that URL")

@@ -41,8 +41,8 @@ def _examine() -> Iterator[Finding]:
     subject = examine_app()
     yield from subject.findings
     if subject.settings is not None:
-        for issuer, url in subject.settings.key_set_urls.items():
-            yield from examine_issuer(issuer, url, subject.settings)
+        for issuer in subject.settings.issuers:
+            yield from examine_issuer(issuer, subject.settings.key_set_urls.get(issuer), subject.settings)
     if subject.state is not None and subject.app is not None:
         yield from examine_events(subject.app, subject.state.settings)
         config: dict[str, Any] = subject.app.config

@@ -11,7 +11,8 @@ from auth0_blueprint.cli.command_errors import Command, with_app
 from auth0_blueprint.cli.output import json_option, print_json, print_lines, printable, table
 from auth0_blueprint.errors import KeySetUnavailableError
 from auth0_blueprint.guards.authentication import app_state
-from auth0_blueprint.routes.admin import KeySetsSchema, key_set_report
+from auth0_blueprint.routes.admin import KeySetsSchema, key_set_report, key_sets_document
+from auth0_blueprint.verification.secret_keys import NO_KEY_SET
 
 
 @click.command("jwks", cls=Command, short_help="Show the key sets as this app sees them.")
@@ -20,7 +21,8 @@ from auth0_blueprint.routes.admin import KeySetsSchema, key_set_report
 def command(as_json: bool) -> None:
     """Show the issuer's key set as this app sees it; with several domains, one for each.
 
-    It comes from the shared cache if that has a fresh one, else from the issuer.
+    It comes from the shared cache if that has a fresh one, else from the issuer. With
+    AUTH0_SIGNING_SECRET there is none.
 
     Exits with 1 if any issuer has no usable key set.
     """
@@ -33,11 +35,11 @@ def command(as_json: bool) -> None:
         except KeySetUnavailableError:  # the report says why
             are_all_usable = False
         reports.append(key_set_report(state, issuer))
-    document = cast("dict[str, Any]", KeySetsSchema().dump({"key_sets": reports}))
+    document = cast("dict[str, Any]", KeySetsSchema().dump(key_sets_document(reports)))
     if as_json:
         print_json(document)
     else:
-        print_lines(_lines(document["key_sets"]))
+        print_lines(_lines(document["key_sets"]) if reports else [NO_KEY_SET])
     if not are_all_usable:
         raise click.exceptions.Exit(1)
 

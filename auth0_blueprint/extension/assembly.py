@@ -48,6 +48,7 @@ from auth0_blueprint.sharing.fleet_sync import FleetSync
 from auth0_blueprint.sharing.shared_cache import Outage, SharedCache
 from auth0_blueprint.sharing.shared_store import SharedStore
 from auth0_blueprint.sharing.signed_cache import SignedCache
+from auth0_blueprint.verification.secret_keys import secret_keys_of
 from auth0_blueprint.verification.sequence import Step, VerificationSequence
 from auth0_blueprint.verification.token_cache import TokenCache
 from auth0_blueprint.verification.verifier import Verifier
@@ -172,7 +173,7 @@ def _fleet_sync(parts: _CommonParts, key_sources: Mapping[str, KeySource]) -> Fl
 def _verifier(parts: _CommonParts, key_sources: Mapping[str, KeySource], fleet_sync: FleetSync) -> Verifier:
     return Verifier(
         parts.settings,
-        key_sources,
+        secret_keys_of(parts.settings) or key_sources,
         clock=parts.clock,
         remembered=parts.token_cache,
         sync_if_due=fleet_sync.sync_if_due,
@@ -191,9 +192,8 @@ def _binding(parts: _CommonParts) -> Binding:
     settings, clock = parts.settings, parts.clock
     source = None if settings.mtls_cert is None else certificate_source(settings.mtls_cert)
     if settings.dpop == "disabled":
-        return Binding(certificate_source=source)
-    is_denying = settings.revocation_on_error == "deny"
-    replay_memory = ReplayMemory(parts.store, is_denying=is_denying, clock=clock)
+        return Binding(certificate_source=source, is_certificate_required=settings.mtls == "required")
+    replay_memory = ReplayMemory(parts.store, is_denying=settings.revocation_on_error == "deny", clock=clock)
     proofs = ProofChecker(replay_memory, clock=clock)
     trusted_hosts = parts.app.config.get("TRUSTED_HOSTS") or []
 

@@ -46,7 +46,7 @@ class VerificationKey(NamedTuple):
         key_type: ``kty``.
         curve: ``crv``, for EC and OKP keys.
         algorithm: the one that ``alg`` restricts the key to; without it the key serves every algorithm of its type.
-        public_key: an object of ``cryptography``.
+        material: what `Algorithm.verify` needs: a public key of ``cryptography``; for HS256, `SharedSecrets`.
         fingerprint: SHA-256 of the SubjectPublicKeyInfo; equal for equal keys.
     """
 
@@ -54,13 +54,13 @@ class VerificationKey(NamedTuple):
     key_type: str
     curve: str | None
     algorithm: Algorithm | None
-    public_key: Any
+    material: Any
     fingerprint: str
 
     @property
     def thumbprint(self) -> str:
         """The JWK thumbprint (RFC 7638 §3), with SHA-256, as base64url."""
-        jwk = _WRITERS[self.key_type](self.public_key, as_dict=True)
+        jwk = _WRITERS[self.key_type](self.material, as_dict=True)
         required = {name: jwk[name] for name in ("kty", "crv", *_PUBLIC_NUMBERS[self.key_type]) if name in jwk}
         text = json.dumps(required, separators=(",", ":"), sort_keys=True)
         return base64url.encode(hashlib.sha256(text.encode()).digest())

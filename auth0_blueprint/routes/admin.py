@@ -19,6 +19,7 @@ from auth0_blueprint.routes.audit import notify_admin_acted
 from auth0_blueprint.routes.bodies import answer
 from auth0_blueprint.routes.health import KeySetStateSchema, key_set_check
 from auth0_blueprint.sharing.store import StoreError
+from auth0_blueprint.verification.secret_keys import NO_KEY_SET
 
 REFRESH_INTERVAL_SECONDS = 5.0
 
@@ -62,9 +63,10 @@ class KeySetSchema(KeySetStateSchema):
 
 
 class KeySetsSchema(Schema):
-    """The key sets of all issuers."""
+    """The key sets of all issuers. With ``AUTH0_SIGNING_SECRET`` there are none, and a note says so."""
 
     key_sets: fields.List[Any] = fields.List(fields.Nested(KeySetSchema), required=True)
+    note: fields.String = fields.String()
 
 
 def _counts(description: str) -> fields.Dict:
@@ -103,16 +105,23 @@ def config() -> Response:
 def jwks() -> Response:
     """Return the key sets that this process has; fetches nothing."""
     state = app_state()
-    return answer(KeySetsSchema(), {"key_sets": [key_set_report(state, issuer) for issuer in state.key_sources]})
+    return answer(KeySetsSchema(), key_sets_document([key_set_report(state, issuer) for issuer in state.key_sources]))
+
+
+def key_sets_document(reports: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return *reports*, one for each key set, as `KeySetsSchema` describes them."""
+    return {"key_sets": reports, **({} if reports else {"note": NO_KEY_SET})}
 
 
 def refresh() -> Response:
-    """Fetch every key set now, in all processes.
+    """Fetch every key set now, in all processes. Where there is none this only says so.
 
     Raises:
         KeySetUnavailableError: one could not be fetched. The others are in force all the same.
     """
     state = app_state()
+    if not state.key_sources:
+        return jwks()
     _limit_rate(state)
     failure: KeySetUnavailableError | None = None
     for issuer, outcome in _fetched_now(state).items():

@@ -14,6 +14,7 @@ from auth0_blueprint.keysets.snapshot import KeySourceStatus
 from auth0_blueprint.routes.access import holds
 from auth0_blueprint.sharing.reach import NOT_SHARED, WITHHELD, is_lost_between_processes
 from auth0_blueprint.sharing.shared_store import OperationStatus
+from auth0_blueprint.verification.secret_keys import NO_KEY_SET
 
 MAX_WAIT_SECONDS = 1.0
 OUT_OF_TOUCH = (
@@ -77,6 +78,7 @@ class ChecksSchema(Schema):
     """The checks behind the status."""
 
     key_sets: fields.List[Any] = fields.List(fields.Nested(KeySetCheckSchema), required=True)
+    note: fields.String = fields.String(metadata={"description": "why there is no key set"})
     cache: fields.Nested = fields.Nested(CacheCheckSchema, required=True)
     revocations: fields.Nested = fields.Nested(RevocationsCheckSchema, required=True, allow_none=True)
 
@@ -109,6 +111,7 @@ def health() -> Response:
     if _may_see_details(state):
         body["checks"] = {
             "key_sets": [key_set_check(key_set) for key_set in key_sets],
+            **({} if key_sets else {"note": NO_KEY_SET}),
             "cache": cache,
             "revocations": revocations,
         }
@@ -145,7 +148,7 @@ def _status_of(key_set: KeySourceStatus) -> str:
 
 
 def _worst(*statuses: str) -> str:
-    return max(statuses, key=("pass", "warn", "fail").index)
+    return max(statuses, key=("pass", "warn", "fail").index, default="pass")
 
 
 def key_set_check(key_set: KeySourceStatus) -> dict[str, Any]:

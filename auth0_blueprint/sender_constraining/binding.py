@@ -7,6 +7,8 @@
     ``x5t#S256``               ``Bearer`` or ``DPoP``, over mutual TLS         `client_certificate`
     anything else              refused, in every mode
 
+``AUTH0_DPOP=required`` leaves only the second row, ``AUTH0_MTLS=required`` only the third.
+
 Nothing is downgraded: a bound token is never accepted as a bearer token, nor a bearer token as bound.
 """
 
@@ -36,6 +38,8 @@ class Binding:
             if ``AUTH0_DPOP`` is disabled.
         certificate_source: where client certificates are found; ``None`` without ``AUTH0_MTLS_CERT``.
         is_proof_required: whether tokens without a DPoP proof are refused.
+        is_certificate_required: whether tokens that are bound to no certificate are refused, also outside of a
+            request.
 
     Attributes:
         takes_dpop_scheme: whether ``Authorization: DPoP ...`` is accepted.
@@ -47,10 +51,12 @@ class Binding:
         check_proof: Callable[[Mapping[str, Any], str, Any], None] | None = None,
         certificate_source: CertificateSource | None = None,
         is_proof_required: bool = False,
+        is_certificate_required: bool = False,
     ) -> None:
         self._check_proof = check_proof
         self._certificate_source = certificate_source
         self.is_proof_required = is_proof_required
+        self._is_certificate_required = is_certificate_required
         # Auth0's clients send certificate-bound tokens with this scheme as well, without a proof.
         self.takes_dpop_scheme: bool = check_proof is not None or certificate_source is not None
 
@@ -77,6 +83,8 @@ class Binding:
             ReplayMemoryUnavailableError: earlier use of the proof cannot be checked.
         """
         environ = presentation.environ
+        if self._is_certificate_required and not _is_bound_to_certificate(access_token):
+            raise BindingMismatchError("certificate_required")
         if environ is None:
             if access_token.is_bound:
                 raise BindingMismatchError
@@ -99,3 +107,8 @@ class Binding:
             raise BindingMismatchError("sender_constrained")
         else:
             raise BindingMismatchError("not_bound")  # a plain token by the DPoP scheme
+
+
+def _is_bound_to_certificate(access_token: AccessToken) -> bool:
+    confirmation = access_token.confirmation
+    return isinstance(confirmation, dict) and confirmation.keys() == {CERTIFICATE_THUMBPRINT}

@@ -112,7 +112,7 @@ class ProofChecker:
         # An ordinary comparison: nothing here is secret, all of it is in the request.
         if confirmation != {THUMBPRINT: read.thumbprint}:
             raise BindingMismatchError("other_key")
-        if not read.algorithm.verify(unverified.signing_input, read.key.public_key, unverified.signature):
+        if not read.algorithm.verify(unverified.signing_input, read.key.material, unverified.signature):
             raise InvalidProofError("signature")
         # Only now: a token is bound to this key, and the sender holds it.
         if known is None:

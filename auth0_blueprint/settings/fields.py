@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from marshmallow import ValidationError, fields
 
-from auth0_blueprint.jose.algorithms import ALGORITHMS
+from auth0_blueprint.jose.algorithms import ALGORITHMS, HS256
 from auth0_blueprint.settings.certificate_source import certificate_source
 from auth0_blueprint.settings.loopback import is_loopback
 
@@ -129,15 +129,16 @@ class Domains(TextList):
 
 
 class Algorithms(TextList):
-    """Names of asymmetric signature algorithms."""
+    """Names of asymmetric signature algorithms, or HS256 alone; `rules` say when."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> tuple[str, ...]:
         names = super()._deserialize(value, attr, data, **kwargs)
-        if not set(names) <= ALGORITHMS.keys():
+        if not set(names) <= ALGORITHMS.keys() and names != (HS256.name,):
             raise ValidationError(
-                f"must be among {', '.join(ALGORITHMS)}: symmetric algorithms and none are unsafe here"
+                f"must be among {', '.join(ALGORITHMS)}; or HS256 alone, with AUTH0_SIGNING_SECRET: other symmetric "
+                "algorithms and none are unsafe here"
             )
         return names
 

@@ -17,9 +17,11 @@ from marshmallow import Schema, ValidationError
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.settings import fields as custom
 from auth0_blueprint.settings.event_senders import EventSettings, event_settings, shown
+from auth0_blueprint.settings.loose_settings import loose_settings
 from auth0_blueprint.settings.resource_identifier import resource_identifier
 from auth0_blueprint.settings.rules import issuers_of
 from auth0_blueprint.settings.schema import SettingsSchema
+from auth0_blueprint.settings.signing_secrets import algorithms_of
 from auth0_blueprint.settings.typos import log_probable_typos
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
@@ -37,8 +39,12 @@ class EffectiveSetting(NamedTuple):
 class Settings:
     """The effective settings. Later changes to ``app.config`` have no effect."""
 
-    #: Each issuer, with the URL of its key set. The first issuer names what processes share: see `assembly`.
+    #: The issuers whose tokens are accepted. The first one names what processes share: see `assembly`.
+    issuers: tuple[str, ...]
+    #: Each issuer that has a key set, with its URL: all of them, or none with signing secrets.
     key_set_urls: Mapping[str, str]
+    #: HS256: one secret, or two while one replaces the other.
+    signing_secrets: tuple[bytes, ...] = field(repr=False)
     audience: tuple[str, ...]
     algorithms: tuple[str, ...]
     leeway_seconds: float
@@ -71,6 +77,8 @@ class Settings:
     events: EventSettings = field(repr=False)
     #: For `certificate_source`.
     mtls_cert: str | None
+    #: ``allowed`` or ``required``.
+    mtls: str
     #: ``disabled``, ``allowed`` or ``required``.
     dpop: str
     openapi: bool
@@ -88,13 +96,10 @@ class Settings:
     #: The claim that says who the caller is, for flask-jwt-extended; every token must have it.
     identity_claim: str = "sub"
 
-    @property
-    def issuers(self) -> tuple[str, ...]:
-        """The issuers whose tokens are accepted, in the order of ``AUTH0_DOMAIN``."""
-        return tuple(self.key_set_urls)
-
 
 def _key_set_urls(data: dict[str, Any]) -> dict[str, str]:
+    if data["AUTH0_SIGNING_SECRET"]:
+        return {}
     return {
         issuer: data["AUTH0_JWKS_URL"] or f"{issuer.removesuffix('/')}/.well-known/jwks.json"
         for issuer in issuers_of(data)
@@ -139,7 +144,8 @@ def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None =
         _settings(data, _sources(schema, config, environ)),
         sharing_limit=_sharing_limit(data["AUTH0_CACHE_SECRET"], secret),
     )
-    _warn_about_loose_settings(settings)
+    for warning in loose_settings(data, settings.issuers, settings.resource):
+        logger.warning("%s", warning)
     if settings.sharing_limit == "machine":
         name = "AUTH0_CACHE_SECRET" if "AUTH0_CACHE_SECRET" in raw else "SECRET_KEY"
         logger.warning(
@@ -184,7 +190,12 @@ def _sources(schema: Schema, config: Mapping[str, Any], environ: Mapping[str, st
 def _effective(
     data: dict[str, Any], sources: dict[str, str], key_set_urls: dict[str, str]
 ) -> tuple[EffectiveSetting, ...]:
-    values = {**data, "AUTH0_ISSUER": _one_or_all(key_set_urls), "AUTH0_JWKS_URL": _one_or_all(key_set_urls.values())}
+    values = {
+        **data,
+        "AUTH0_ISSUER": _one_or_all(issuers_of(data)),
+        "AUTH0_JWKS_URL": _one_or_all(key_set_urls.values()),
+        "AUTH0_ALGORITHMS": algorithms_of(data),
+    }
     secret = {key for key, found in SettingsSchema().fields.items() if found.metadata.get("secret")}
     return tuple(
         EffectiveSetting(key, "***" if key in secret and value else shown(value), sources.get(key, "default"))
@@ -192,18 +203,20 @@ def _effective(
     )
 
 
-def _one_or_all(texts: Iterable[str]) -> str | list[str]:
-    """Return the only value as a string, as it may be set, or all of them."""
+def _one_or_all(texts: Iterable[str]) -> str | list[str] | None:
+    """Return the only value as a string, as it may be set, or all of them; ``None`` if there is none."""
     values = list(texts)
-    return values if len(values) > 1 else values[0]
+    return values if len(values) > 1 else next(iter(values), None)
 
 
 def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
     key_set_urls = _key_set_urls(data)
     return Settings(
+        issuers=issuers_of(data),
         key_set_urls=MappingProxyType(key_set_urls),
+        signing_secrets=data["AUTH0_SIGNING_SECRET"],
         audience=data["AUTH0_AUDIENCE"],
-        algorithms=data["AUTH0_ALGORITHMS"],
+        algorithms=algorithms_of(data),
         leeway_seconds=data["AUTH0_LEEWAY"],
         token_profile=data["AUTH0_TOKEN_PROFILE"],
         required_claims=data["AUTH0_REQUIRED_CLAIMS"],
@@ -224,6 +237,7 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         introspection_scope=data["AUTH0_INTROSPECTION_SCOPE"],
         events=event_settings(data),
         mtls_cert=data["AUTH0_MTLS_CERT"],
+        mtls=data["AUTH0_MTLS"],
         dpop=data["AUTH0_DPOP"],
         openapi=data["AUTH0_OPENAPI"],
         public_url=data["AUTH0_PUBLIC_URL"],
@@ -276,22 +290,3 @@ def _with_hint(
         hint = f"{problems['AUTH0_AUDIENCE']}; {others[0]} is set: rename it to AUTH0_AUDIENCE"
         return {**problems, "AUTH0_AUDIENCE": hint}
     return problems
-
-
-def _warn_about_loose_settings(settings: Settings) -> None:
-    if not settings.admin_rbac:
-        logger.warning("AUTH0_ADMIN_RBAC is false: any client that may request %s is an admin", settings.admin_scope)
-    if not settings.revocation:
-        logger.warning("AUTH0_REVOCATION is false: a stolen token stays valid until it expires")
-    if settings.health_details == "always":
-        logger.warning("AUTH0_HEALTH_DETAILS is always: anyone can see the details in /auth/health")
-    if settings.jwks_cooldown_seconds < 1:
-        logger.warning("AUTH0_JWKS_COOLDOWN is under 1 s: anyone who sends random key ids makes this API call Auth0")
-    if settings.resource is not None and settings.resource not in settings.audience:
-        logger.warning(
-            "AUTH0_RESOURCE_METADATA names the resource %s, which is not in AUTH0_AUDIENCE: the tokens that "
-            "clients request for it (RFC 8707) are not accepted here",
-            settings.resource,
-        )
-    if any(f"{issuer}api/v2/" in settings.audience for issuer in settings.issuers):
-        logger.warning("AUTH0_AUDIENCE contains Auth0's Management API: its tokens are for Auth0, not for this API")

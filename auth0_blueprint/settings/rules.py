@@ -6,6 +6,7 @@ from typing import Any
 
 from auth0_blueprint.settings.event_senders import has_senders
 from auth0_blueprint.settings.resource_identifier import resource_identifier
+from auth0_blueprint.settings.signing_secrets import signing_secret_problems
 
 
 def problems_between(data: dict[str, Any], trusted_hosts: Any) -> dict[str, str]:
@@ -14,8 +15,10 @@ def problems_between(data: dict[str, Any], trusted_hosts: Any) -> dict[str, str]
         **_issuer_problems(data),
         **_time_problems(data),
         **_host_problems(data, trusted_hosts),
+        **_certificate_problems(data),
         **_resource_problems(data),
         **_event_problems(data),
+        **signing_secret_problems(data),
     }
 
 
@@ -63,6 +66,20 @@ def _host_problems(data: dict[str, Any], trusted_hosts: Any) -> dict[str, str]:
     return {
         "AUTH0_DPOP": "needs AUTH0_PUBLIC_URL, or Flask's TRUSTED_HOSTS: without one any Host header would be trusted"
     }
+
+
+def _certificate_problems(data: dict[str, Any]) -> dict[str, str]:
+    if data.get("AUTH0_MTLS") != "required":
+        return {}
+    if "AUTH0_MTLS_CERT" in data and data["AUTH0_MTLS_CERT"] is None:
+        return {"AUTH0_MTLS": "needs AUTH0_MTLS_CERT, which says where the client certificate is"}
+    if data.get("AUTH0_DPOP", "disabled") != "disabled":
+        # With both required every token would be refused; with DPoP allowed, every one that is bound to a key.
+        return {
+            "AUTH0_MTLS": "must be allowed unless AUTH0_DPOP is disabled: a token is bound to a certificate or to a "
+            "DPoP key, never to both"
+        }
+    return {}
 
 
 def _resource_problems(data: dict[str, Any]) -> dict[str, str]:

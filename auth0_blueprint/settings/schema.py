@@ -7,48 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validates_schema
 
 from auth0_blueprint.settings import fields as custom
+from auth0_blueprint.settings.described_fields import byte_size as _bytes
+from auth0_blueprint.settings.described_fields import choice as _choice
+from auth0_blueprint.settings.described_fields import number as _range
+from auth0_blueprint.settings.described_fields import seconds as _seconds
+from auth0_blueprint.settings.described_fields import switch as _switch
 from auth0_blueprint.settings.event_senders import EventSecrets, EventSenders
 from auth0_blueprint.settings.rules import problems_between
+from auth0_blueprint.settings.signing_secrets import SigningSecrets
 from auth0_blueprint.settings.user_agent import DEFAULT_USER_AGENT
-
-
-def _range(field: type[fields.Number[Any]], unit: str, default: float, limits: tuple[float, float], text: str) -> Any:
-    wrong = f"must be a number of {unit} from {limits[0]:g} to {limits[1]:.0f}"
-    return field(
-        load_default=default,
-        validate=validate.Range(min=limits[0], max=limits[1], error=wrong),
-        error_messages={"invalid": wrong, "special": wrong},
-        metadata={"unit": unit, "limits": limits, "description": text},
-    )
-
-
-def _seconds(default: float, minimum: float, maximum: float, description: str) -> Any:
-    return _range(fields.Float, "seconds", default, (minimum, maximum), description)
-
-
-def _bytes(default: int, minimum: int, maximum: int, description: str) -> Any:
-    return _range(fields.Integer, "bytes", default, (minimum, maximum), description)
-
-
-def _switch(default: bool, description: str) -> fields.Boolean:
-    return fields.Boolean(
-        load_default=default,
-        error_messages={"invalid": "must be true or false"},
-        metadata={"description": description},
-    )
-
-
-def _choice(default: str, choices: tuple[str, ...], description: str) -> fields.String:
-    wrong = f"must be one of {', '.join(choices)}"
-    return fields.String(
-        load_default=default,
-        validate=validate.OneOf(choices, error=wrong),
-        error_messages={"invalid": wrong},
-        metadata={"choices": choices, "description": description},
-    )
 
 
 class SettingsSchema(Schema):
@@ -88,10 +58,21 @@ class SettingsSchema(Schema):
         },
     )
     AUTH0_ALGORITHMS = custom.Algorithms(
-        load_default=("RS256",),
+        load_default=None,
         metadata={
+            "default": "`RS256`, or `HS256` with `AUTH0_SIGNING_SECRET`",
             "description": "Accepted signature algorithms: RS, PS or ES with 256, 384 or 512, and EdDSA or Ed25519 "
-            "(two names for one algorithm). `none` and HS* are refused."
+            "(two names for one algorithm). `HS256` only alone, with `AUTH0_SIGNING_SECRET`; `none` and other HS* are "
+            "refused.",
+        },
+    )
+    AUTH0_SIGNING_SECRET = SigningSecrets(
+        load_default=(),
+        metadata={
+            "secret": True,
+            "description": "The signing secret of an API whose tokens Auth0 signs with [HS256](how-to/hs256.md): 32 "
+            "bytes or more, or two secrets while one replaces the other. The app then has no key set, and refuses "
+            "tokens signed in any other way.",
         },
     )
     AUTH0_LEEWAY = _seconds(5, 0, 300, "Clock tolerance for `exp`, `nbf` and `iat`.")
@@ -213,6 +194,12 @@ class SettingsSchema(Schema):
             "description": "Where the client certificate for certificate-bound tokens is: `header:NAME from PEERS` "
             "from a proxy, or `environ:KEY` from the server: see [mtls.md](mtls.md). Unset: such tokens are refused."
         },
+    )
+    AUTH0_MTLS = _choice(
+        "allowed",
+        ("allowed", "required"),
+        "Certificate-bound tokens (RFC 8705): `allowed` beside others, or `required`: every other token is refused. "
+        "`required` needs `AUTH0_MTLS_CERT`, and `AUTH0_DPOP=disabled`.",
     )
     AUTH0_OPENAPI = _switch(False, "Serves `/auth/openapi.json` (extra `openapi`).")
     AUTH0_PUBLIC_URL = custom.PublicURL(

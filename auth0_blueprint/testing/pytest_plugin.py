@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def auth0_issuer_options() -> dict[str, Any]:
-    """Override this to set the arguments of ``auth0_issuer``: ``audience``, ``algorithm``, ``profile``."""
+    """Override this to set the arguments of ``auth0_issuer``: those of `LocalIssuer`, such as ``algorithm``."""
     return {}
 
 

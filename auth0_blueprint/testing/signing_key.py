@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from functools import cache
 from typing import Any, NamedTuple, Self
 
@@ -13,15 +14,17 @@ from jwt.algorithms import OKPAlgorithm, get_default_algorithms
 _JWS = PyJWS()
 _JWS.register_algorithm("Ed25519", OKPAlgorithm())  # RFC 9864: another name of EdDSA
 
+#: Its keys are secrets, which nobody publishes.
+HS256 = "HS256"
 _CURVES: dict[str, Any] = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
 
 
 class SigningKey(NamedTuple):
-    """A private key, and the one algorithm that it signs with.
+    """A private key or a secret, and the one algorithm that it signs with.
 
     Attributes:
-        algorithm: RS, PS or ES with 256, 384 or 512, EdDSA or Ed25519.
-        private_key: an object of ``cryptography``.
+        algorithm: RS, PS or ES with 256, 384 or 512, EdDSA or Ed25519; or HS256.
+        private_key: an object of ``cryptography``; the secret for HS256.
     """
 
     algorithm: str
@@ -30,6 +33,8 @@ class SigningKey(NamedTuple):
     @classmethod
     def make(cls, algorithm: str) -> Self:
         """Generate a key for *algorithm*."""
+        if algorithm == HS256:
+            return cls(algorithm, secrets.token_urlsafe(32).encode())
         if algorithm in _CURVES:
             return cls(algorithm, ec.generate_private_key(_CURVES[algorithm]()))
         if algorithm in {"EdDSA", "Ed25519"}:

@@ -6,16 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from auth0_blueprint.errors import MalformedTokenError, UnsupportedAlgorithmError
-from auth0_blueprint.jose.algorithms import ALGORITHMS, Algorithm
+from auth0_blueprint.jose.algorithms import ALGORITHMS, HS256, Algorithm
 from auth0_blueprint.jose.jwk import is_key_id
 
 _TWINS = {"EdDSA", "Ed25519"}
+_KNOWN = {**ALGORITHMS, HS256.name: HS256}
 
 
 def algorithms_named(names: Iterable[str]) -> dict[str, Algorithm]:
     """Return the algorithms with these *names*, under each name that they have."""
     found = set(names)
-    return {name: ALGORITHMS[name] for name in (found | _TWINS if _TWINS & found else found)}
+    return {name: _KNOWN[name] for name in (found | _TWINS if _TWINS & found else found)}
 
 
 def check_header(

@@ -3,7 +3,7 @@
 1. size, shape, strict JSON (`jws`)                          no key is looked up before 3 is done
 2. algorithm, key id, header extensions, type (`header`)
 3. the issuer it claims to be from
-4. the key (`keysets.source`), 5. the signature
+4. the key (`keysets.source`, or `secret_keys`), 5. the signature
 6. the claims (`claims`)
 
 What may still refuse a proven token, such as a revocation or a binding, is the rest of the `sequence`. A token that has
@@ -25,7 +25,7 @@ from auth0_blueprint.errors import (
 )
 from auth0_blueprint.jose import jws
 from auth0_blueprint.jose.algorithms import Algorithm
-from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
+from auth0_blueprint.keysets.snapshot import FoundKey
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.claims import ClaimsChecker, times_of
@@ -45,6 +45,15 @@ _TYPES_OF_PROFILE = {
 }
 
 
+class Keys(Protocol):
+    """The keys of one issuer, as they are at one moment."""
+
+    @property
+    def generation(self) -> int:
+        """Rises when key material changes: a remembered token is proven again then."""
+        ...
+
+
 class KeyFinder(Protocol):
     """Where the verification keys of one issuer come from."""
 
@@ -56,8 +65,8 @@ class KeyFinder(Protocol):
         """Return the key if it is cached; never waits."""
         ...
 
-    def snapshot(self) -> Snapshot:
-        """Return the key set that `key_for` would search; may wait for a fetch, within the usual limits."""
+    def snapshot(self) -> Keys:
+        """Return the keys that `key_for` would search; may wait for a fetch, within the usual limits."""
         ...
 
 
@@ -149,7 +158,7 @@ class Verifier:
             self._sync_if_due()
         find_key = keys.cached_key if cached_only else keys.key_for
         found = find_key(unverified.header.get("kid"), algorithm)
-        if not algorithm.verify(unverified.signing_input, found.key.public_key, unverified.signature):
+        if not algorithm.verify(unverified.signing_input, found.key.material, unverified.signature):
             raise InvalidSignatureError
         # Only now, so that nobody but the issuer can decide what is remembered.
         if known is None:

@@ -67,6 +67,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_ADMIN": ("true", True), "AUTH0_ADMIN_SCOPE": ("manage:auth0", "manage:auth0"),
     "AUTH0_INTROSPECTION_SCOPE": ("i:t", "i:t"), "AUTH0_ADMIN_RBAC": ("false", False),
     "AUTH0_DPOP": ("allowed", "allowed"), "AUTH0_MTLS_CERT": ("environ:SSL_CLIENT_CERT", "environ:SSL_CLIENT_CERT"),
+    "AUTH0_MTLS": ("allowed", "allowed"),
     "AUTH0_OPENAPI": ("false", False), "AUTH0_PUBLIC_URL": ("https://api.example.com/", "https://api.example.com"),
     "AUTH0_RESOURCE_METADATA": ("true", True), "AUTH0_CLIENT_ID": ("client", "client"),
     "AUTH0_CLIENT_SECRET": (SECRET, "***"), "AUTH0_LOGOUT_CLIENT_IDS": ("web,app", ["web", "app"]),
@@ -79,7 +80,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
 @pytest.mark.parametrize("source", ["app.config", "environment"])
 def test_what_is_set_says_where(make_operator: MakeClient, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     """And its value as it is in force, not as it was written."""
-    who_issues = {"AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL"}
+    who_issues = {"AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL", "AUTH0_SIGNING_SECRET"}
     assert VALUES.keys() | who_issues == set(SettingsSchema().fields)
     config: dict[str, Any] = dict.fromkeys(VALUES)
     for key, (text, _) in VALUES.items():

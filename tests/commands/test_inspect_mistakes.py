@@ -13,7 +13,12 @@ from refusals import by_hand, header_of, segment
 from auth0_blueprint.cli.inspection.inspected_token import InspectedToken
 from auth0_blueprint.cli.inspection.mistakes import MISTAKES, FoundMistake, mistakes_in
 from auth0_blueprint.cli.inspection.unverified import take_apart
-from auth0_blueprint.errors import InvalidSignatureError, UnknownKeyError, UnsupportedAlgorithmError
+from auth0_blueprint.errors import (
+    BindingMismatchError,
+    InvalidSignatureError,
+    UnknownKeyError,
+    UnsupportedAlgorithmError,
+)
 from auth0_blueprint.guards.requirements import Requirement
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
@@ -67,6 +72,7 @@ SCOPES: dict[str, Any] = {"scopes": frozenset({"read:messages", "write:messages"
 ORGANIZATION = having(AUTH0_ORGANIZATION="org_a")
 DPOP = having(AUTH0_DPOP="allowed", AUTH0_PUBLIC_URL=API)
 CERTIFICATE = having(AUTH0_MTLS_CERT="environ:SSL_CLIENT_CERT")
+SECRET = having(AUTH0_SIGNING_SECRET="a-secret-of-the-api-that-is-long-enough")
 CUSTOM = having(AUTH0_DOMAIN="login.example.com")
 AN_HOUR = having(AUTH0_MAX_TOKEN_LIFETIME=3600)
 UNSUPPORTED = {"error": UnsupportedAlgorithmError()}
@@ -119,6 +125,10 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     *[("cut off", token, {}, TRUNCATED) for whole in WHOLE for token in (whole[:-1], f"{whole}x", f"{whole}=")],
     ("HS256", token_of(alg="HS256", signature=bytes(32)), {}, "signed with a shared secret"),
     ("HS256", token_of(alg="HS512", signature=bytes(64)), {}, "signed with a shared secret"),
+    ("no secret", token_of(), {"error": UnsupportedAlgorithmError(), **SECRET}, 'signed with "RS256"'),
+    ("no secret", token_of(alg="HS384"), {"error": UnsupportedAlgorithmError(), **SECRET}, "for HS256 only"),
+    ("other secret", token_of(alg="HS256"), {"error": InvalidSignatureError(), **SECRET}, "with another secret"),
+    ("no certificate", token_of(), {"error": BindingMismatchError("certificate_required")}, "AUTH0_MTLS is required"),
     ("unknown key", token_of(kid="old"), {"error": UnknownKeyError()}, 'no key that fits kid "old"'),
     (
         "unknown key",

@@ -40,7 +40,7 @@ def test_any_document_yields_exactly_the_keys_that_the_contract_allows(document:
             if key is None:
                 assert verdict.may_choose_none(key_id, name)
             else:
-                assert verdict.may_choose(key_id, name, numbers_of(key.public_key))
+                assert verdict.may_choose(key_id, name, numbers_of(key.material))
 
 
 @SLOW

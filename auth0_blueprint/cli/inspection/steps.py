@@ -29,6 +29,7 @@ from auth0_blueprint.errors import (
 from auth0_blueprint.guards.authentication import AppState
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.credentials import BEARER, DPOP
+from auth0_blueprint.verification.secret_keys import NO_KEY_SET
 from auth0_blueprint.verification.sequence import Presentation
 
 P = ParamSpec("P")
@@ -162,9 +163,10 @@ def _in_words(protection: Protection | None) -> list[str]:
 
 def _texts(state: AppState) -> dict[str, str]:
     """Return each step and what to say if it has passed, honest about what this process can know of revocations."""
-    texts = PROOF_STEPS | {step.name: _PASSED.get(step.name, "passed") for step in state.sequence.steps}
+    proof = PROOF_STEPS if state.key_sources else PROOF_STEPS | {"key": NO_KEY_SET}
+    texts = proof | {step.name: _PASSED.get(step.name, "passed") for step in state.sequence.steps}
     if state.revocations is None:
-        return PROOF_STEPS | {"revocation": "not checked: AUTH0_REVOCATION is off"} | texts
+        return proof | {"revocation": "not checked: AUTH0_REVOCATION is off"} | texts
     if state.reach() == "process":
         texts["revocation"] = "none known here: without a shared cache, revocations of other processes are unknown"
     return texts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auth0_blueprint.cli.inspection.inspected_token import InspectedToken, Mistake
 from auth0_blueprint.cli.inspection.values import shown
-from auth0_blueprint.errors import UnsupportedAlgorithmError
+from auth0_blueprint.errors import BindingMismatchError, InvalidSignatureError, UnsupportedAlgorithmError
 from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.sender_constraining.client_certificate import THUMBPRINT as CERTIFICATE_THUMBPRINT
 from auth0_blueprint.sender_constraining.dpop import THUMBPRINT as KEY_THUMBPRINT
@@ -14,9 +14,21 @@ from auth0_blueprint.verification.access_token import is_unix_time
 def _other_algorithm(inspected: InspectedToken) -> str | None:
     algorithm = inspected.header.get("alg")
     is_other = isinstance(inspected.error, UnsupportedAlgorithmError) and isinstance(algorithm, str)
-    if not is_other or algorithm not in ALGORITHMS:
+    if not is_other or algorithm not in ALGORITHMS or inspected.settings.signing_secrets:
         return None
     return f"The token is signed with {algorithm}, but AUTH0_ALGORITHMS is {','.join(inspected.settings.algorithms)}."
+
+
+def _other_than_the_secret(inspected: InspectedToken) -> str | None:
+    if not inspected.settings.signing_secrets or not isinstance(inspected.error, UnsupportedAlgorithmError):
+        return None
+    return f"The token is signed with {shown(inspected.header.get('alg'))}, but AUTH0_SIGNING_SECRET is for HS256 only."
+
+
+def _other_secret(inspected: InspectedToken) -> str | None:
+    if not inspected.settings.signing_secrets or not isinstance(inspected.error, InvalidSignatureError):
+        return None
+    return "The token is signed with another secret than AUTH0_SIGNING_SECRET, or was changed."
 
 
 def _key_binding(inspected: InspectedToken) -> str | None:
@@ -29,6 +41,12 @@ def _certificate_binding(inspected: InspectedToken) -> str | None:
     if inspected.settings.mtls_cert is not None or not _is_bound_by(inspected, CERTIFICATE_THUMBPRINT):
         return None
     return "The token is bound to a client certificate, but AUTH0_MTLS_CERT is not set."
+
+
+def _no_certificate(inspected: InspectedToken) -> str | None:
+    if not isinstance(inspected.error, BindingMismatchError) or inspected.error.reason != "certificate_required":
+        return None
+    return "The token is not bound to a client certificate, but AUTH0_MTLS is required."
 
 
 def _is_bound_by(inspected: InspectedToken, member: str) -> bool:
@@ -75,11 +93,26 @@ MISTAKES: tuple[Mistake, ...] = (
         _other_algorithm,
         "Set the signing algorithm of the API in Auth0 to one of AUTH0_ALGORITHMS, or add that of the token.",
     ),
+    Mistake(
+        "no secret",
+        _other_than_the_secret,
+        "Set the signing algorithm of the API in Auth0 to HS256, or unset AUTH0_SIGNING_SECRET.",
+    ),
+    Mistake(
+        "other secret",
+        _other_secret,
+        "Set AUTH0_SIGNING_SECRET to the signing secret of the API in Auth0, not to the secret of an application.",
+    ),
     Mistake("DPoP", _key_binding, "Set AUTH0_DPOP to allowed, or have the client request a bearer token."),
     Mistake(
         "client certificate",
         _certificate_binding,
         "Set AUTH0_MTLS_CERT, or have the client request a token without its certificate.",
+    ),
+    Mistake(
+        "no certificate",
+        _no_certificate,
+        "Turn on sender-constraining by mTLS for the API in Auth0, or set AUTH0_MTLS to allowed.",
     ),
     Mistake(
         "lifetime",

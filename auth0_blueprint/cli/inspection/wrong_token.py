@@ -79,7 +79,7 @@ def _cut_off(inspected: InspectedToken) -> str | None:
 
 
 def _hmac(inspected: InspectedToken) -> str | None:
-    if not str(inspected.header.get("alg")).startswith("HS"):
+    if not str(inspected.header.get("alg")).startswith("HS") or inspected.settings.signing_secrets:
         return None
     return "The token is signed with a shared secret (HS256 or similar), not with a key that the issuer publishes."
 
@@ -115,7 +115,7 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake("opaque", _opaque, "Request the token with AUTH0_AUDIENCE as the audience."),
     Mistake("encrypted", _encrypted, "Turn off JSON Web Encryption for the API in Auth0."),
     Mistake("cut off", _cut_off, "Copy the whole token again: three parts separated by two dots."),
-    Mistake("HS256", _hmac, "Set the signing algorithm of the API, or of the application, to RS256 in Auth0."),
+    Mistake("HS256", _hmac, "Set the signing algorithm of the API to RS256 in Auth0, or set AUTH0_SIGNING_SECRET."),
     Mistake("unknown key", _unknown_key, "Get a new token, and compare its kid with those in flask auth0 jwks."),
     Mistake("no key id", _no_key_id, "Have the issuer put the kid of its key into the header, as Auth0 does."),
 )

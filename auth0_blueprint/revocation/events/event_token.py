@@ -98,7 +98,7 @@ class EventTokenVerifier:
         issuer = self._issuers[name]
         algorithm = check_header(unverified.header, self._algorithms[name], self._types)
         found = issuer.keys.key_for(unverified.header.get("kid"), algorithm)
-        if not algorithm.verify(unverified.signing_input, found.key.public_key, unverified.signature):
+        if not algorithm.verify(unverified.signing_input, found.key.material, unverified.signature):
             raise EventRefusedError("signature")
         if not is_for(issuer.audience, claims.get("aud")):
             raise EventRefusedError("audience")

@@ -37,7 +37,7 @@ def _read() -> Iterator[Event]:
     token = _sender_token()  # first: nobody else learns anything about bodies
     subject: dict[str, Any] = json_body(GlobalRevocationSchema(), EventRefusedError)["sub_id"]
     settings = app_state().settings
-    yield global_revocation_event(token, subject, settings.events.global_revocation, settings.key_set_urls)
+    yield global_revocation_event(token, subject, settings.events.global_revocation, settings.issuers)
 
 
 def _sender_token() -> EventToken:
