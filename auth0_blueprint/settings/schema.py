@@ -10,6 +10,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
 from auth0_blueprint.settings import fields as custom
+from auth0_blueprint.settings.decryption_keys import decryption_keys
 from auth0_blueprint.settings.event_senders import EventSecrets, EventSenders
 from auth0_blueprint.settings.rules import problems_between
 from auth0_blueprint.settings.user_agent import DEFAULT_USER_AGENT
@@ -213,6 +214,13 @@ class SettingsSchema(Schema):
             "description": "Where the client certificate for certificate-bound tokens is: `header:NAME from PEERS` "
             "from a proxy, or `environ:KEY` from the server: see [mtls.md](mtls.md). Unset: such tokens are refused."
         },
+    )
+    AUTH0_DECRYPTION_KEYS = decryption_keys()
+    AUTH0_ENCRYPTION = _choice(
+        "allowed",
+        ("allowed", "required"),
+        "Whether tokens must be encrypted. `allowed`: signed ones are accepted as well; `required`: they are refused. "
+        "Needs `AUTH0_DECRYPTION_KEYS`.",
     )
     AUTH0_OPENAPI = _switch(False, "Serves `/auth/openapi.json` (extra `openapi`).")
     AUTH0_PUBLIC_URL = custom.PublicURL(

@@ -30,7 +30,7 @@ class AccessToken(Mapping[str, Any]):
     ``RuntimeError``.
     """
 
-    __slots__ = ("_claims", "_digest", "_header", "is_bound", "permissions", "scopes")
+    __slots__ = ("_claims", "_digest", "_header", "is_bound", "permissions", "scopes", "signing_digest")
 
     _claims: Mapping[str, Any]
     _digest: bytes
@@ -41,6 +41,8 @@ class AccessToken(Mapping[str, Any]):
     scopes: frozenset[str]
     #: Values of Auth0's RBAC claim ``permissions``. Never merged with the scopes.
     permissions: frozenset[str]
+    #: Of a token that came encrypted: SHA-256 of the signing input inside, by which it is revoked.
+    signing_digest: str | None
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class AccessToken(Mapping[str, Any]):
         scopes: frozenset[str] = frozenset(),
         permissions: frozenset[str] = frozenset(),
         digest: bytes = b"",
+        signing_digest: str | None = None,
     ) -> None:
         _set_claims(self, claims)
         _set_header(self, header)
@@ -57,6 +60,7 @@ class AccessToken(Mapping[str, Any]):
         _set_scopes(self, scopes)
         _set_permissions(self, permissions)
         _set_digest(self, digest)
+        _set_signing_digest(self, signing_digest)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"an access token is immutable: cannot set {name!r}")
@@ -179,7 +183,7 @@ class AccessToken(Mapping[str, Any]):
 
 
 # These bypass __setattr__; object.__setattr__ takes five times as long.
-_set_claims, _set_digest, _set_header, _set_is_bound, _set_permissions, _set_scopes = (
+_set_claims, _set_digest, _set_header, _set_is_bound, _set_permissions, _set_scopes, _set_signing_digest = (
     vars(AccessToken)[name].__set__ for name in AccessToken.__slots__
 )
 
