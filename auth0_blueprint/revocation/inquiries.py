@@ -17,9 +17,10 @@ from auth0_blueprint.verification.access_token import AccessToken
 
 
 def matching(index: RevocationIndex, access_token: AccessToken, digest: str) -> list[Revocation]:
-    """Return all for which *index* refuses *access_token*, whose `token_digest` is *digest* if it came in clear; newest first.
+    """Return all for which *index* refuses *access_token*; the newest first.
 
-    For people who ask why: requests ask `is_revoked`, which stops at the first.
+    *digest* is the `token_digest` of one that was not encrypted. For people who ask why: requests ask `is_revoked`,
+    which stops at the first.
     """
     named = [
         ("token", access_token.signing_digest or digest),
