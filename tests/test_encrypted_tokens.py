@@ -148,10 +148,13 @@ def header_twice(issuer: LocalIssuer, key: EncryptionKey) -> str:
     return key.encrypt_under(header, issuer.token())
 
 
+ALGORITHMS_OF_OTHERS: list[Any] = ["RSA-OAEP", "RSA1_5", "dir", "A256KW", "none", "", 7, ["x"]]
+ENCRYPTIONS_OF_OTHERS: list[Any] = ["A192GCM", "A192CBC-HS384", "a256gcm", "", 7, {}]
+
 #: Refused before any operation with the private key.
 CHEAP: dict[str, Mint] = {
-    **{f"alg {alg}": with_headers(alg=alg) for alg in ("RSA-OAEP", "RSA1_5", "dir", "A256KW", "none", "", 7, ["x"])},
-    **{f"enc {enc}": with_headers(enc=enc) for enc in ("A192GCM", "A192CBC-HS384", "a256gcm", "", 7, {})},
+    **{f"alg {alg}": with_headers(alg=alg) for alg in ALGORITHMS_OF_OTHERS},
+    **{f"enc {enc}": with_headers(enc=enc) for enc in ENCRYPTIONS_OF_OTHERS},
     "no alg": with_headers(alg=None),
     "no enc": with_headers(enc=None),
     "zip": with_headers(zip="DEF"),
@@ -356,9 +359,10 @@ def test_operators_may_use_encrypted_tokens(make_app: AppFactory, issuer: LocalI
     """Introspection and health read them as well, and the settings show no key."""
     client, rights = make_app(**key.settings).test_client(), ["introspect:tokens", "manage:auth0"]
     headers = bearer(issuer.token(encrypted_for=key, scope=" ".join(rights), permissions=rights))
-    told = client.post("/auth/introspect", data={"token": issuer.token(encrypted_for=key)}, headers=headers)
-    assert (told.json["active"], told.json["sub"]) == (True, "auth0|local-user")
-    assert "checks" in client.get("/auth/health", headers=headers).json
+    asked = {"token": issuer.token(encrypted_for=key)}
+    told = client.post("/auth/introspect", data=asked, headers=headers).get_json()
+    assert (told["active"], told["sub"]) == (True, "auth0|local-user")
+    assert "checks" in client.get("/auth/health", headers=headers).get_json()
     config = client.get("/auth/admin/config", headers=headers)
     assert config.status_code == 200
     assert "PRIVATE" not in config.text
@@ -379,7 +383,8 @@ def test_a_proof_is_for_the_token_as_presented(make_app: AppFactory, issuer: Loc
 
 def pem_of(private_key: Any, encryption: Any = None) -> str:
     encryption = encryption or NoEncryption()
-    return private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode()
+    pem: bytes = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    return pem.decode()
 
 
 class TestSettings:
@@ -393,7 +398,7 @@ class TestSettings:
         self, issuer: LocalIssuer, key: EncryptionKey, other_key: EncryptionKey, path: Path
     ) -> None:
         pem, other = key.pem, other_key.pem
-        forms: list[tuple[Any, list[str | None]]] = [
+        forms: list[tuple[Any, list[Any]]] = [
             *((form, [None]) for form in (pem, pem.encode(), pem.replace("\n", "\\n"), path, str(path), [path])),
             *((form, [None, None]) for form in (pem + other, [pem, other], (str(path), other), f"{path}, {path}")),
             *((form, ["a"]) for form in ({"a": pem}, {"a": path}, [{"a": pem}], json.dumps({"a": str(path)}))),

@@ -6,8 +6,9 @@ used, which they publish; as tokens all of them are refused. Tokens made whole b
 
 from __future__ import annotations
 
+import hashlib
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from conftest import AppFactory
@@ -24,25 +25,16 @@ class Vector(NamedTuple):
     iv: bytes
     ciphertext: bytes
     tag: bytes
-    plaintext: bytes
+    digest: str
 
     def decrypt(self) -> bytes | None:
         return CONTENT_ENCRYPTIONS[self.enc].decrypt(self.key, self.iv, self.ciphertext, self.tag, self.header)
 
 
-def vector(enc: str, key: bytes, header: bytes, iv: str, ciphertext: str, tag: str, plaintext: str) -> Vector:
-    return Vector(enc, key, header, unsegment(iv), unsegment(ciphertext), unsegment(tag), plaintext.encode())
+def vector(enc: str, key: bytes, header: bytes, iv: str, ciphertext: str, tag: str, digest: str) -> Vector:
+    return Vector(enc, key, header, unsegment(iv), unsegment(ciphertext), unsegment(tag), digest)
 
 
-LOTR = (
-    "You can trust us to stick with you through thick and thin–to the bitter end. And you can trust us to keep any "
-    "secret of yours–closer than you keep it yourself. But you cannot trust us to let you face trouble alone, and go "
-    "off without a word. We are your friends, Frodo."
-)
-KERCKHOFFS = (
-    "A cipher system must not be required to be secret, and it must be able to fall into the hands of the enemy "
-    "without inconvenience"
-)
 SECOND_PRINCIPLE = b"The second principle of Auguste Kerckhoffs"
 IV_OF_7518 = "GvOMLcK5b_3YZpQJI0G8BA"
 KEY_OF_A1 = bytes.fromhex("b1a1f480548fe1733fb403ff6b9ad4f68a076e5b702e22692f82cb2e7aea40fc")
@@ -65,15 +57,15 @@ VECTORS = {
         "A256GCM", KEY_OF_A1, header(alg="RSA-OAEP", enc="A256GCM"), "48V1_ALb6US04U3b",
         "5eym8TW_c8SuK0ltJ3rpYIzOeDQz7TALvtu6UG9oMo4vpzs9tX_EFShS8iB7j6jiSdiwkIr3ajwQzaBtQD_A",
         "XFBoMYUZodetZdvTiFvSkQ",
-        "The true sign of intelligence is not knowledge but imagination.",
+        "20e890cd07f2a02d44f91a7fa617de11",
     ),
     "RFC 7516 A.2": vector(
         "A128CBC-HS256", KEY_OF_A2, header(alg="RSA1_5", enc="A128CBC-HS256"), IV_OF_A2, CIPHERTEXT_OF_A2,
-        "9hH0vgRfYgPnAHOd8stkvw", "Live long and prosper.",
+        "9hH0vgRfYgPnAHOd8stkvw", "db72b9416b642541db49327281f95910",
     ),
     "RFC 7516 A.3": vector(
         "A128CBC-HS256", KEY_OF_A2, header(alg="A128KW", enc="A128CBC-HS256"), IV_OF_A2, CIPHERTEXT_OF_A2,
-        "U0m_YmjN04DJvceFICbCVQ", "Live long and prosper.",
+        "U0m_YmjN04DJvceFICbCVQ", "db72b9416b642541db49327281f95910",
     ),
     "RFC 7518 B.3": vector(
         "A256CBC-HS512", bytes(range(64)), SECOND_PRINCIPLE, IV_OF_7518,
@@ -83,7 +75,7 @@ VECTORS = {
             "a3b75e662a2594410ae496b2e2e6609e31e6e02cc837f053d21f37ff4f51950bbe2638d09dd7a4930930806d0703b1f6"
         )),
         segment(bytes.fromhex("4dd3b4c088a7f45c216839645b2012bf2e6269a8c56a816dbc1b267761955bc5")),
-        KERCKHOFFS,
+        "44fad17a8e82571a64b234e94377d08a",
     ),
     "RFC 7520 5.2": vector(
         "A256GCM", unsegment("mYMfsggkTAm0TbvtlFh2hyoXnbEzJQjMxmgLN3d8xXA"),
@@ -92,7 +84,7 @@ VECTORS = {
         "aRdhYtEMRBvBWbEwP7ua1DRfvaOjgZv6Ifa3brcAM64d8p5lhhNcizPersuhw5f-pGYzseva-TUaL8iWnctc-sSwy7SQmRkfhDjwbz0fz6kF"
         "ovEgj64X1I5s7E6GLp5fnbYGLa1QUiML7Cc2GxgvI7zqWo0YIEc7aCflLG1-8BboVWFdZKLK9vNoycrYHumwzKluLWEbSVmaPpOslY2n525D"
         "xDfWaVFUfKQxMF56vn4B9QMpWAbnypNimbM8zVOw",
-        "UCGiqJxhBI3IFVdPalHHvA", LOTR,
+        "UCGiqJxhBI3IFVdPalHHvA", "f5c3e318a8c09ba078afdf853fcbb871",
     ),
     "RFC 7520 5.4": vector(
         "A128GCM", unsegment("Nou2ueKlP70ZXDbq9UrRwg"),
@@ -102,26 +94,28 @@ VECTORS = {
         "ta9Mn5B7cCBoJKB0IgEnj_qfo1hIi-uEkUpOZ8aLTZGHfpl05jMwbKkTe2yK3mjF6SBAsgicQDVCkcY9BLluzx1RmC3ORXaM0JaHPB93YcdS"
         "DGgpgBWMVrNU1ErkjcMqMoT_wtCex3w03XdLkjXIuEr2hWgeP-nkUZTPU9EoGSPj6fAS-bSz87RCPrxZdj_iVyC6QWcqAu07WNhjzJEPc4jV"
         "ntRJ6K53NgPQ5p99l3Z408OUqj4ioYezbS6vTPlQ",
-        "WuGzxmcreYjpHGJoa17EBg", LOTR,
+        "WuGzxmcreYjpHGJoa17EBg", "f5c3e318a8c09ba078afdf853fcbb871",
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", VECTORS)
 def test_the_content_is_decrypted(name: str) -> None:
+    """The digest is the beginning of the SHA-256 of the published plaintext."""
     found = VECTORS[name]
-    assert found.decrypt() == found.plaintext
+    assert hashlib.sha256(found.decrypt() or b"").hexdigest()[:32] == found.digest
 
 
 @pytest.mark.parametrize("part", ["key", "header", "iv", "ciphertext", "tag"])
 @pytest.mark.parametrize("name", VECTORS)
 def test_with_any_bit_of_a_part_changed_it_is_not(name: str, part: str) -> None:
     found = VECTORS[name]
-    data: bytes = getattr(found, part)
+    data: Any = getattr(found, part)
     for number in range(len(data)):
-        changed = bytearray(data)
+        changed: Any = bytearray(data)
         changed[number] ^= 1 << number % 8
-        assert found._replace(**{part: bytes(changed)}).decrypt() is None
+        other: Any = {part: bytes(changed)}
+        assert found._replace(**other).decrypt() is None
 
 
 @pytest.mark.parametrize("name", [name for name in VECTORS if "7518" not in name])  # that one has no header
