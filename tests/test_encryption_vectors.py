@@ -7,11 +7,15 @@ used, which they publish; as tokens all of them are refused. Tokens made whole b
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from typing import Any, NamedTuple
 
 import pytest
 from conftest import AppFactory
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
 from refusals import UNDECRYPTABLE, answer_to, guarded, segment, unsegment
 
 from auth0_blueprint.jose.jwe import CONTENT_ENCRYPTIONS
@@ -124,3 +128,26 @@ def test_as_a_token_it_is_refused(make_app: AppFactory, name: str) -> None:
     parts = (bytes(256), found.iv, found.ciphertext, found.tag)
     token = ".".join([found.header.decode(), *map(segment, parts)])
     assert answer_to(guarded(make_app(**key.settings)), token) == UNDECRYPTABLE
+
+
+def sealed(padded: bytes) -> Vector:
+    """Return *padded* as it stands, encrypted by A256CBC-HS512 with a right tag."""
+    key, iv = bytes(range(64)), bytes(16)
+    encryptor = Cipher(AES(key[32:]), CBC(iv)).encryptor()
+    ciphertext = encryptor.update(padded) + encryptor.finalize()
+    tag = hmac.digest(key[:32], b"h" + iv + ciphertext + (8).to_bytes(8, "big"), "sha512")[:32]
+    return Vector("A256CBC-HS512", key, b"h", iv, ciphertext, tag, "")
+
+
+@pytest.mark.parametrize(
+    ("padded", "plaintext"),
+    [
+        (b"x" * 15 + b"\1", b"x" * 15),
+        (b"\x10" * 16, b""),
+        (b"x" * 16 + b"\x10" * 16, b"x" * 16),
+        *((padded, None) for padded in (b"x" * 15 + b"\0", b"\x11" * 32, b"x" * 14 + b"\1\2", b"x" * 15 + b"\x10")),
+    ],
+)
+def test_the_padding_is_that_of_pkcs_7(padded: bytes, plaintext: bytes | None) -> None:
+    """Whoever can write the tag can write the padding as well."""
+    assert sealed(padded).decrypt() == plaintext

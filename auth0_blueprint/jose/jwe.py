@@ -9,10 +9,10 @@ with a random one and fails at the content, like a token whose content was chang
 
 from __future__ import annotations
 
-import hmac
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hmac import compare_digest
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -23,12 +23,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
-from cryptography.hazmat.primitives.padding import PKCS7
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from auth0_blueprint.jose import base64url, strict_json
 from auth0_blueprint.jose.jwk import is_key_id
 
 _AES_BLOCK_BYTES = 16
+#: By the length of the key, in bytes, of HMAC with it in AES-CBC (RFC 7518 §5.2.3 and §5.2.5).
+_HASHES = {16: SHA256(), 32: SHA512()}
 
 
 class JWEError(ValueError):
@@ -84,16 +86,16 @@ def _decrypt_gcm(key: bytes, iv: bytes, ciphertext: bytes, tag: bytes, header: b
 def _decrypt_cbc(key: bytes, iv: bytes, ciphertext: bytes, tag: bytes, header: bytes) -> bytes | None:
     """Decrypt AES-CBC with HMAC (RFC 7518 §5.2.2.2): the tag first, in constant time, and only then the padding."""
     half = len(key) // 2
-    header_bits = (8 * len(header)).to_bytes(8, "big")
-    digest = hmac.digest(key[:half], header + iv + ciphertext + header_bits, "sha512" if half == 32 else "sha256")
-    if not hmac.compare_digest(digest[:half], tag):
+    digest = HMAC(key[:half], _HASHES[half])  # half as fast by name, as Python's own takes it
+    digest.update(header + iv + ciphertext + (8 * len(header)).to_bytes(8, "big"))
+    if not compare_digest(digest.finalize()[:half], tag):
         return None
-    decryptor, unpadder = Cipher(AES(key[half:]), CBC(iv)).decryptor(), PKCS7(8 * _AES_BLOCK_BYTES).unpadder()
+    decryptor = Cipher(AES(key[half:]), CBC(iv)).decryptor()
     padded = decryptor.update(ciphertext) + decryptor.finalize()
-    try:
-        return unpadder.update(padded) + unpadder.finalize()
-    except ValueError:
-        return None
+    # PKCS #7 (RFC 5652 §6.3). Not in constant time: the tag has shown that whoever encrypted it wrote the padding.
+    length = padded[-1]
+    is_padding = 1 <= length <= _AES_BLOCK_BYTES and padded.endswith(bytes([length]) * length)
+    return padded[:-length] if is_padding else None
 
 
 #: From the ``enc`` of a header to what it means.
