@@ -143,12 +143,14 @@ class InvalidTokenError(AuthenticationError):
 
 
 class MalformedTokenError(InvalidTokenError):
-    """The token is not a well-formed JWS access token (RFC 7515 §7.1, RFC 8725 §3)."""
+    """The token is not a well-formed access token (RFC 7515 §7.1, RFC 7516 §7.1, RFC 8725 §3)."""
 
     code = "token_malformed"
     descriptions: ClassVar[dict[str, str]] = {
         "too_long": "The access token is longer than this API accepts.",
         "encrypted": "The access token is encrypted; this API accepts only signed access tokens.",
+        "not_encrypted": "The access token is not encrypted; this API accepts only encrypted access tokens.",
+        "undecryptable": "The access token cannot be decrypted, or is not encrypted in a form that this API accepts.",
         "opaque": "The access token is not a JWT; request it with this API's audience.",
         "not_base64url": "The access token does not consist of three base64url segments.",
         "header_not_json": "The header of the access token is not an acceptable JSON object.",

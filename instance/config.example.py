@@ -77,6 +77,10 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_MTLS_CERT = None  # "header:X-SSL-Client-Cert from unix"
 # AUTH0_MTLS = "allowed"  # or "required": no other tokens
 
+# Private keys for encrypted access tokens, and whether tokens must be encrypted: see docs/how-to/encrypted-tokens.md.
+# AUTH0_DECRYPTION_KEYS = None  # "/run/secrets/auth0-api.pem"
+# AUTH0_ENCRYPTION = "allowed"  # or "required"
+
 # Only for `flask auth0 token`. Better set in the environment, because a running API needs neither.
 # AUTH0_CLIENT_ID = None
 # AUTH0_CLIENT_SECRET = None

@@ -46,6 +46,7 @@ STREAM = By("events/test_security_events_page.py", "test_the_curl_lines_set_up_a
 INJECTED = By("test_outgoing_network.py", "test_truststore_is_used_where_it_is_injected")
 LOGOUT = By("events/test_event_pages.py", "test_the_lines_on_back_channel_logout_get_the_answers_shown")
 UNIVERSAL = By("events/test_event_pages.py", "test_the_lines_on_universal_logout_get_the_answers_shown")
+DECRYPTED = By("test_encrypted_tokens_page.py", "test_the_key_of_the_page_decrypts_in_the_app_of_the_page")
 RECIPES = By("test_testing_document.py", "test_every_recipe_passes_under_pytest")
 
 #: page, section and language of the blocks that cannot run here; the test that runs them, or why none does.
@@ -71,6 +72,8 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
     ("docs/how-to/backchannel-logout.md", "Try it", "console"): LOGOUT,
     ("docs/how-to/backchannel-logout.md", "End one session only", "javascript"): "Auth0 runs it, in the tenant",
     ("docs/how-to/behind-a-proxy.md", "Several: `ProxyFix` and `TRUSTED_HOSTS`", "nginx"): PROXY,
+    ("docs/how-to/encrypted-tokens.md", "Make a key", "console"): DECRYPTED,
+    ("docs/how-to/encrypted-tokens.md", "In the app", "python"): DECRYPTED,
     ("docs/how-to/outgoing-network.md", "Certificate authorities", "python"): INJECTED,
     ("docs/how-to/redis.md", "Share through Redis", "console"): INSTALLS,
     ("docs/how-to/security-events.md", "Set up the stream", "console"): STREAM,

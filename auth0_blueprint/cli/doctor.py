@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from auth0_blueprint.cli.check_cache import examine_cache
+from auth0_blueprint.cli.check_encryption import examine_encryption
 from auth0_blueprint.cli.check_events import examine_events
 from auth0_blueprint.cli.check_issuer import examine_issuer
 from auth0_blueprint.cli.check_settings import examine_app
@@ -41,6 +42,7 @@ def _examine() -> Iterator[Finding]:
     subject = examine_app()
     yield from subject.findings
     if subject.settings is not None:
+        yield from examine_encryption(subject.settings)
         for issuer in subject.settings.issuers:
             yield from examine_issuer(issuer, subject.settings.key_set_urls.get(issuer), subject.settings)
     if subject.state is not None and subject.app is not None:

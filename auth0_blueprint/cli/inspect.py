@@ -12,10 +12,11 @@ from werkzeug.routing import RequestRedirect
 from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
 from auth0_blueprint.cli.finding import WARN, worst
 from auth0_blueprint.cli.given_token import given_token
+from auth0_blueprint.cli.inspection.decryption import Content, open_and_take_apart
 from auth0_blueprint.cli.inspection.inspected_token import InspectedToken
 from auth0_blueprint.cli.inspection.mistakes import FoundMistake, mistakes_in
 from auth0_blueprint.cli.inspection.steps import NOT_REACHED, VerificationTrace, trace_verification
-from auth0_blueprint.cli.inspection.unverified import Unverified, bare_token, take_apart
+from auth0_blueprint.cli.inspection.unverified import bare_token
 from auth0_blueprint.cli.inspection.values import shown_claim
 from auth0_blueprint.cli.output import json_option, mark, print_json, print_lines, printable, table
 from auth0_blueprint.cli.protection import Protection, protection_of
@@ -51,7 +52,7 @@ def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool
     protection = None if path is None else _protection_of_route(app, state.settings)
     requirements = () if protection is None else protection.requirements
     now = state.clock.time()
-    content = take_apart(token, state.settings.max_token_bytes)
+    content = open_and_take_apart(token, state.settings)
     trace = trace_verification(state, token, request.environ, protection)
     scopes = (
         scopes_of_app(app)
@@ -59,7 +60,7 @@ def command(words: tuple[str, ...], path: str | None, method: str, as_json: bool
         else [scope for requirement in requirements for scope in requirement.scopes]
     )
     inspected = InspectedToken(
-        content, state.settings, now, trace.error, trace.access_token, requirements, frozenset(scopes)
+        content.signed, state.settings, now, trace.error, trace.access_token, requirements, frozenset(scopes)
     )
     mistakes = mistakes_in(inspected)
     revocations = _revocations_of(state, token, trace)
@@ -127,7 +128,7 @@ def _lines_of_revocations(revocations: list[Revocation]) -> Iterator[str]:
 
 
 def _document(
-    content: Unverified, trace: VerificationTrace, mistakes: list[FoundMistake], revocations: list[Revocation]
+    content: Content, trace: VerificationTrace, mistakes: list[FoundMistake], revocations: list[Revocation]
 ) -> dict[str, Any]:
     error = trace.error
     return {
@@ -135,21 +136,25 @@ def _document(
         "code": None if error is None else error.code,
         "reason": None if error is None else error.reason,
         "signed": trace.is_signed,
-        "header": content.header,
-        "claims": content.claims,
+        **({} if content.encryption is None else {"encryption": content.encryption}),
+        "header": content.signed.header,
+        "claims": content.signed.claims,
         "steps": [{"step": found.check, "status": found.status, "text": found.text} for found in trace.steps],
         "mistakes": [found._asdict() for found in mistakes],
         "revocations": [document_of(revocation) for revocation in revocations],
     }
 
 
-def _lines(content: Unverified, trace: VerificationTrace, mistakes: list[FoundMistake], now: float) -> Iterator[str]:
+def _lines(content: Content, trace: VerificationTrace, mistakes: list[FoundMistake], now: float) -> Iterator[str]:
     trust = "signed by the issuer" if trace.is_signed else "UNVERIFIED, anyone could have written this"
-    for title, members in (("Header", content.header), ("Claims", content.claims)):
+    parts = [("Header", content.signed.header, trust), ("Claims", content.signed.claims, trust)]
+    if content.encryption is not None:
+        parts.insert(0, ("Encryption", content.encryption, "decrypted with a key of this app; not signed"))
+    for title, members, origin in parts:
         if members is None:
             yield f"{title}: cannot be decoded"
         else:
-            yield f"{title}: {trust}"
+            yield f"{title}: {origin}"
             rows = [(f"  {printable(name)}", shown_claim(name, value, now)) for name, value in members.items()]
             yield from table(rows)
         yield ""

@@ -202,9 +202,12 @@ class RevocationIndex:
         return None if entry is None or entry[4] or entry[1] <= self._clock.time() else Revocation(kind, value, *entry)
 
     def is_revoked(self, access_token: AccessToken, digest: Callable[[], str]) -> bool:
-        """Tell whether *access_token* is revoked. *digest* returns its `token_digest`; called only if needed."""
+        """Tell whether *access_token* is revoked.
+
+        *digest* returns the `token_digest` of one that was not encrypted; called only if needed.
+        """
         entries = self.entries
-        if entries["token"] and is_in_force(entries["token"].get(digest())):
+        if entries["token"] and is_in_force(entries["token"].get(access_token.signing_digest or digest())):
             return True
         token_id = access_token.token_id
         if token_id is not None and is_in_force(entries["jti"].get(token_id)):

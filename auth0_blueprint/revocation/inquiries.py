@@ -17,11 +17,16 @@ from auth0_blueprint.verification.access_token import AccessToken
 
 
 def matching(index: RevocationIndex, access_token: AccessToken, digest: str) -> list[Revocation]:
-    """Return all for which *index* refuses *access_token*, whose `token_digest` is *digest*; the newest first.
+    """Return all for which *index* refuses *access_token*; the newest first.
 
-    For people who ask why: requests ask `is_revoked`, which stops at the first.
+    *digest* is the `token_digest` of one that was not encrypted. For people who ask why: requests ask `is_revoked`,
+    which stops at the first.
     """
-    named = [("token", digest), ("jti", access_token.token_id), ("subject", access_token.subject)]
+    named = [
+        ("token", access_token.signing_digest or digest),
+        ("jti", access_token.token_id),
+        ("subject", access_token.subject),
+    ]
     named += [(kind, access_token.get(claim)) for kind, claims in index.claims.items() for claim in claims]
     named += [("email", text_or_nothing(access_token.get(claim)).lower()) for claim in index.email_claims]
     issued_at = math.floor(access_token["iat"])

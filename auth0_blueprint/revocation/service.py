@@ -112,9 +112,9 @@ class Revocations:
         Raises:
             RevocationUnavailableError: it could not be stored.
         """
-        expires_at = access_token["exp"] + self._leeway_seconds
-        now = self._clock.time()
-        return self._change(Revocation("token", token_digest(token), None, expires_at, now, reason, origin=origin))
+        now, expires_at = self._clock.time(), access_token["exp"] + self._leeway_seconds
+        digest = access_token.signing_digest or token_digest(token)  # of one that came encrypted, the token inside
+        return self._change(Revocation("token", digest, None, expires_at, now, reason, origin=origin))
 
     def revoke(self, kind: str, value: str, reason: str | None, origin: Origin | None = None) -> Revocation:
         """Revoke the tokens with a ``jti``, or those issued so far for whatever else *kind* names.

@@ -16,6 +16,7 @@ from marshmallow import Schema, ValidationError
 
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.settings import fields as custom
+from auth0_blueprint.settings.decryption_keys import Encryption, encryption_settings
 from auth0_blueprint.settings.event_senders import EventSettings, event_settings, shown
 from auth0_blueprint.settings.loose_settings import loose_settings
 from auth0_blueprint.settings.resource_identifier import resource_identifier
@@ -85,6 +86,7 @@ class Settings:
     public_url: str | None
     #: The resource identifier, where `AUTH0_RESOURCE_METADATA` is on.
     resource: str | None
+    encryption: Encryption = field(repr=False)
     cache_secret: str | None = field(repr=False)
     #: Only the command line uses these two.
     client_id: str | None
@@ -242,6 +244,7 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         openapi=data["AUTH0_OPENAPI"],
         public_url=data["AUTH0_PUBLIC_URL"],
         resource=_resource(data),
+        encryption=encryption_settings(data),
         cache_secret=data["AUTH0_CACHE_SECRET"],
         client_id=data["AUTH0_CLIENT_ID"],
         client_secret=data["AUTH0_CLIENT_SECRET"],

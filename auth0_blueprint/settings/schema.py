@@ -10,6 +10,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validates_schema
 
 from auth0_blueprint.settings import fields as custom
+from auth0_blueprint.settings.decryption_keys import decryption_keys
 from auth0_blueprint.settings.described_fields import byte_size as _bytes
 from auth0_blueprint.settings.described_fields import choice as _choice
 from auth0_blueprint.settings.described_fields import number as _range
@@ -200,6 +201,13 @@ class SettingsSchema(Schema):
         ("allowed", "required"),
         "Certificate-bound tokens (RFC 8705): `allowed` beside others, or `required`: every other token is refused. "
         "`required` needs `AUTH0_MTLS_CERT`, and `AUTH0_DPOP=disabled`.",
+    )
+    AUTH0_DECRYPTION_KEYS = decryption_keys()
+    AUTH0_ENCRYPTION = _choice(
+        "allowed",
+        ("allowed", "required"),
+        "Whether tokens must be encrypted. `allowed`: signed ones are accepted as well; `required`: they are refused. "
+        "Needs `AUTH0_DECRYPTION_KEYS`.",
     )
     AUTH0_OPENAPI = _switch(False, "Serves `/auth/openapi.json` (extra `openapi`).")
     AUTH0_PUBLIC_URL = custom.PublicURL(

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from auth0_blueprint.testing.encryption_key import EncryptionKey
 from auth0_blueprint.testing.event_endpoint import EventEndpoint
 from auth0_blueprint.testing.events import LOCAL_CLIENT, LOCAL_USER, EventIssuer
 from auth0_blueprint.testing.json_server import Answer, JSONServer, Request
@@ -208,6 +209,7 @@ class LocalIssuer(EventIssuer):
         starts_in: float | None = None,
         headers: dict[str, Any] | None = None,
         without: tuple[str, ...] = (),
+        encrypted_for: EncryptionKey | None = None,
         **claims: Any,
     ) -> str:
         """Mint an access token of a user.
@@ -218,6 +220,7 @@ class LocalIssuer(EventIssuer):
             starts_in: seconds from now to its ``nbf``; by default it has none.
             headers: members to add to, or replace in, the JOSE header.
             without: claims to leave out.
+            encrypted_for: the key of the API to encrypt the token for; by default it is only signed.
             claims: to add to, or replace in, those of the profile.
         """
         now = int(time.time())
@@ -236,7 +239,8 @@ class LocalIssuer(EventIssuer):
         key_id = key_id or self.key_ids[-1]
         token_type = "at+jwt" if self.profile == "rfc9068" else "JWT"
         key_header = {} if self.algorithm == HS256 else {"kid": key_id}
-        return self._key(key_id).sign(payload, {"typ": token_type, **key_header, **(headers or {})})
+        signed = self._key(key_id).sign(payload, {"typ": token_type, **key_header, **(headers or {})})
+        return signed if encrypted_for is None else encrypted_for.encrypt(signed)
 
     def machine_token(self, client_id: str = "local-machine", **token: Any) -> str:
         """Mint what a machine gets for its client credentials. Takes the arguments of `token`."""

@@ -32,7 +32,7 @@ class AccessToken(Mapping[str, Any]):
     ``audience``, ``issued_at``, ``expires_at``) raises ``RuntimeError``.
     """
 
-    __slots__ = ("_claims", "_digest", "_header", "is_bound", "is_delegated", "permissions", "scopes")
+    __slots__ = ("_claims", "_digest", "_header", "is_bound", "is_delegated", "permissions", "scopes", "signing_digest")
 
     _claims: Mapping[str, Any]
     _digest: bytes
@@ -45,6 +45,8 @@ class AccessToken(Mapping[str, Any]):
     scopes: frozenset[str]
     #: Values of Auth0's RBAC claim ``permissions``. Never merged with the scopes.
     permissions: frozenset[str]
+    #: Of a token that came encrypted: SHA-256 of the signing input inside, by which it is revoked.
+    signing_digest: str | None
 
     def __init__(
         self,
@@ -54,6 +56,7 @@ class AccessToken(Mapping[str, Any]):
         scopes: frozenset[str] = frozenset(),
         permissions: frozenset[str] = frozenset(),
         digest: bytes = b"",
+        signing_digest: str | None = None,
     ) -> None:
         _set_claims(self, claims)
         _set_header(self, header)
@@ -62,6 +65,7 @@ class AccessToken(Mapping[str, Any]):
         _set_scopes(self, scopes)
         _set_permissions(self, permissions)
         _set_digest(self, digest)
+        _set_signing_digest(self, signing_digest)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"an access token is immutable: cannot set {name!r}")
@@ -202,8 +206,15 @@ class AccessToken(Mapping[str, Any]):
 
 
 # These bypass __setattr__; object.__setattr__ takes five times as long.
-_set_claims, _set_digest, _set_header, _set_is_bound, _set_is_delegated, _set_permissions, _set_scopes = (
-    vars(AccessToken)[name].__set__ for name in AccessToken.__slots__
-)
+(
+    _set_claims,
+    _set_digest,
+    _set_header,
+    _set_is_bound,
+    _set_is_delegated,
+    _set_permissions,
+    _set_scopes,
+    _set_signing_digest,
+) = (vars(AccessToken)[name].__set__ for name in AccessToken.__slots__)
 
 ANONYMOUS = AccessToken({}, {})

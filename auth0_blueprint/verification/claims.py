@@ -30,8 +30,12 @@ class ClaimsChecker:
         self._identity_claim = settings.identity_claim
         self._required_claims = (*_CLAIMS_OF_PROFILE[settings.token_profile], *settings.required_claims)
 
-    def check(self, claims: dict[str, Any], header: dict[str, Any], digest: bytes) -> AccessToken:
+    def check(
+        self, claims: dict[str, Any], header: dict[str, Any], digest: bytes, signing_digest: str | None = None
+    ) -> AccessToken:
         """Return the access token with these *claims* and this JOSE *header*, whose text has this *digest*.
+
+        *signing_digest* is for a token that came encrypted.
 
         Raises:
             InvalidClaimsError: a claim is missing, ill-typed, or not acceptable.
@@ -52,7 +56,9 @@ class ClaimsChecker:
         if self._organizations and claims.get("org_id") not in self._organizations:
             raise InvalidClaimsError("organization")
         scopes, permissions = _scopes(claims.get("scope", "")), _permissions(claims.get("permissions", []))
-        return AccessToken(claims, header, scopes=scopes, permissions=permissions, digest=digest)
+        return AccessToken(
+            claims, header, scopes=scopes, permissions=permissions, digest=digest, signing_digest=signing_digest
+        )
 
 
 def is_for(accepted: frozenset[str], audience: Any) -> bool:

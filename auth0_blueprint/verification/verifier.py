@@ -1,5 +1,6 @@
 """Token text to `AccessToken`, or a refusal: what makes a token valid, cheapest check first.
 
+0. an encrypted token is decrypted (`encryption`), and the one inside goes on
 1. size, shape, strict JSON (`jws`)                          no key is looked up before 3 is done
 2. algorithm, key id, header extensions, type (`header`)
 3. the issuer it claims to be from
@@ -7,12 +8,13 @@
 6. the claims (`claims`)
 
 What may still refuse a proven token, such as a revocation or a binding, is the rest of the `sequence`. A token that has
-passed before is remembered (`token_cache`): 1 to 3, 5 and the unchanging part of 6 are then decided; the key set and
+passed before is remembered (`token_cache`): 0 to 3, 5 and the unchanging part of 6 are then decided; the key set and
 the times are checked again.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -29,6 +31,7 @@ from auth0_blueprint.keysets.snapshot import FoundKey
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.claims import ClaimsChecker, times_of
+from auth0_blueprint.verification.encryption import open_token
 from auth0_blueprint.verification.header import algorithms_named, check_header
 from auth0_blueprint.verification.token_cache import RememberedToken, TokenCache, digest_of
 
@@ -107,6 +110,7 @@ class Verifier:
         self._on_proven = on_proven
         self._time = clock.time
         self._max_bytes = settings.max_token_bytes
+        self._encryption = settings.encryption
         self._algorithms = algorithms_named(settings.algorithms)
         self._types = _TYPES_OF_PROFILE[settings.token_profile]
         self._check_claims = ClaimsChecker(settings).check
@@ -145,10 +149,15 @@ class Verifier:
         return known.access_token
 
     def _prove_anew(self, token: bytes, digest: bytes = b"", *, cached_only: bool = False) -> RememberedToken:
+        opened = open_token(token, self._max_bytes, self._encryption) if self._encryption.keys else None
+        if opened is not None:
+            token, digest = opened.inner, b""
         header_segment = token.partition(b".")[0]
         known = self._known_headers.get(header_segment)
         unverified = jws.parse(token, self._max_bytes, known.header if known else None)
         algorithm = known.algorithm if known else check_header(unverified.header, self._algorithms, self._types)
+        if opened is not None:
+            opened.check_repeated(unverified.claims)
         # The unverified issuer only decides whether to look for a key, and in which issuer's key set.
         issuer = unverified.claims.get("iss")
         keys = self._keys.get(issuer) if isinstance(issuer, str) else None
@@ -163,7 +172,10 @@ class Verifier:
         # Only now, so that nobody but the issuer can decide what is remembered.
         if known is None:
             self._remember_header(header_segment, _KnownHeader(unverified.header, algorithm))
-        access_token = self._check_claims(unverified.claims, unverified.header, digest or digest_of(token))
+        signing_digest = None if opened is None else hashlib.sha256(unverified.signing_input).hexdigest()
+        access_token = self._check_claims(
+            unverified.claims, unverified.header, digest or digest_of(token), signing_digest
+        )
         proven = RememberedToken(access_token, *times_of(unverified.claims), found.generation, keys)
         self._check_time(proven)
         if proven.expires_at - proven.issued_at > self._max_lifetime_seconds:

@@ -230,11 +230,11 @@ def test_no_other_token_is_accused(token: str, options: dict[str, Any]) -> None:
 
 
 def test_every_mistake_is_tried() -> None:
-    """And has a name of its own. Two take a route: see the command."""
+    """And has a name of its own. Two take a route, and two a key: see the command."""
     tried = {name for name, *_ in CASES}
     names = [mistake.name for mistake in MISTAKES]
     assert len(set(names)) == len(names)
-    assert set(names) - tried == {"permission as scope", "not granted"}
+    assert set(names) - tried == {"permission as scope", "not granted", "undecryptable", "not encrypted"}
 
 
 def test_a_token_of_the_issuer_shows_no_mistake(issuer: LocalIssuer) -> None:

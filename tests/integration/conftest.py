@@ -36,7 +36,7 @@ def installed_provider() -> None:
     """Skip what needs the provider where it is not installed."""
     if shutil.which("node") is None:
         pytest.skip("the real provider needs node: install Node.js 20 or later")
-    if not all((PROVIDER / "node_modules" / name).is_dir() for name in ("oidc-provider", "dpop")):
+    if not all((PROVIDER / "node_modules" / name).is_dir() for name in ("oidc-provider", "dpop", "jose")):
         pytest.skip("the real provider is not installed: run npm ci --prefix tests/integration/provider")
 
 

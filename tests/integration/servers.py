@@ -46,15 +46,16 @@ class Provider(ExitStack):
         self._client = {"id": "messages-client", "secret": secrets.token_urlsafe(32)}
         self._port = 0
 
-    def start(self, *keys: Key, web: Mapping[str, Any] | None = None) -> None:
+    def start(self, *keys: Key, web: Mapping[str, Any] | None = None, encryption_key: str | None = None) -> None:
         """Run with these private *keys*, of which the first of an algorithm signs, and no longer with others.
 
-        *web* is the metadata of a client to which users log in.
+        *web* is the metadata of a client to which users log in, *encryption_key* the public key of the API.
         """
         self.close()
         process = self.enter_context(_node("provider.mjs", str(self._port)))
         with cast("IO[str]", process.stdin) as stdin:
-            json.dump({"keys": keys, "client": self._client, "web": web}, stdin)
+            given = {"keys": keys, "client": self._client, "web": web, "encryption_key": encryption_key}
+            json.dump(given, stdin)
         lines = iter(cast("IO[str]", process.stdout))
         issuer = next((line.split()[1] for line in lines if line.startswith("issuer ")), None)
         assert issuer is not None, "the provider did not start: standard error says why"
@@ -160,6 +161,20 @@ class ProofMaker(ExitStack):
         print(json.dumps(question), file=self._stdin, flush=True)
         answer = json.loads(self._stdout.readline())
         return Proof(answer["proof"], answer["thumbprint"])
+
+
+class Encrypter(ExitStack):
+    """npm's `jose`."""
+
+    def __enter__(self) -> Self:
+        process = self.enter_context(_node("jwe.mjs"))
+        self._stdin, self._stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+        self.callback(self._stdin.close)
+        return self
+
+    def encrypt(self, text: str, public_key: str, header: Mapping[str, Any]) -> str:
+        print(json.dumps({"text": text, "header": header, "key": public_key}), file=self._stdin, flush=True)
+        return self._stdout.readline().strip()
 
 
 class App:

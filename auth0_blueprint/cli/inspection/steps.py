@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from auth0_blueprint.cli.command_errors import CommandError
 from auth0_blueprint.cli.finding import FAIL, OK, WARN, Finding
+from auth0_blueprint.cli.inspection.decryption import cause_of
 from auth0_blueprint.cli.protection import AUTOMATIC, NONE, OPTIONAL, PUBLIC, SENDER, STATIC, Protection
 from auth0_blueprint.errors import (
     Auth0Error,
@@ -47,6 +48,8 @@ PROOF_STEPS: dict[str, str] = {
     "claims": "audience, subject and the other claims are acceptable",
     "times": "valid now, and not for too long",
 }
+#: The first step, where the app has keys for encrypted tokens.
+_DECRYPTION = "decryption"
 #: What to say of the steps of the app's sequence.
 _PASSED: dict[str, str] = {
     "revocation": "not revoked",
@@ -77,6 +80,8 @@ _STEP_OF_ERROR: dict[type[Auth0Error], str] = {
     UserNotFoundError: "rules",
 }
 _STEP_OF_REASON: dict[tuple[type[Auth0Error], str], str] = {
+    (MalformedTokenError, "not_encrypted"): _DECRYPTION,
+    (MalformedTokenError, "undecryptable"): _DECRYPTION,
     (MalformedTokenError, "key_id"): "header",
     (MalformedTokenError, "critical_extension"): "header",
     (MalformedTokenError, "type"): "header",
@@ -135,11 +140,11 @@ def trace_verification(
     except Auth0Error as exc:
         unreached = [Finding(REQUIREMENT, NOT_REACHED, text) for text in _in_words(protection)]
         return VerificationTrace(
-            [*_steps_until(step or step_of(exc), exc, _texts(state)), *unreached], access_token, exc
+            [*_steps_until(step or step_of(exc), exc, _texts(state, token)), *unreached], access_token, exc
         )
     steps = [
         Finding(name, WARN if proofs.get(name) else OK, proofs.get(name) or text)
-        for name, text in _texts(state).items()
+        for name, text in _texts(state, token).items()
     ]
     required, error = _requirements(protection, access_token)
     return VerificationTrace([*steps, *required], access_token, error)
@@ -161,9 +166,11 @@ def _in_words(protection: Protection | None) -> list[str]:
     return [requirement.label for requirement in protection.requirements] or [_NOTHING[protection.guard]]
 
 
-def _texts(state: AppState) -> dict[str, str]:
+def _texts(state: AppState, token: str) -> dict[str, str]:
     """Return each step and what to say if it has passed, honest about what this process can know of revocations."""
-    proof = PROOF_STEPS if state.key_sources else PROOF_STEPS | {"key": NO_KEY_SET}
+    proof = _decryption_step(state, token) | PROOF_STEPS
+    if not state.key_sources:
+        proof |= {"key": NO_KEY_SET}
     texts = proof | {step.name: _PASSED.get(step.name, "passed") for step in state.sequence.steps}
     if state.revocations is None:
         return proof | {"revocation": "not checked: AUTH0_REVOCATION is off"} | texts
@@ -172,13 +179,23 @@ def _texts(state: AppState) -> dict[str, str]:
     return texts
 
 
+def _decryption_step(state: AppState, token: str) -> dict[str, str]:
+    settings = state.settings
+    if not settings.encryption.keys or len(token.encode("utf-8", "surrogatepass")) > settings.max_token_bytes:
+        return {}
+    is_encrypted = token.count(".") == 4
+    return {_DECRYPTION: "decrypted with a key of this app" if is_encrypted else "not encrypted, which is accepted"}
+
+
 def _steps_until(last: str, error: Auth0Error, texts: dict[str, str]) -> Iterator[Finding]:
     names = list(texts)
     for index, name in enumerate(names):
         if index < names.index(last):
             yield Finding(name, OK, texts[name])
         else:
-            yield Finding(name, FAIL, error.description) if name == last else Finding(name, NOT_REACHED, "not reached")
+            is_last = name == last
+            text = (cause_of(error) or error.description) if is_last else "not reached"
+            yield Finding(name, FAIL if is_last else NOT_REACHED, text)
 
 
 def _scheme_for(access_token: AccessToken, state: AppState) -> str:

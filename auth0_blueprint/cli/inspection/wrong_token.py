@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from auth0_blueprint.cli.inspection.decryption import cause_of
 from auth0_blueprint.cli.inspection.inspected_token import InspectedToken, Mistake
 from auth0_blueprint.cli.inspection.values import shown
 from auth0_blueprint.errors import UnknownKeyError
@@ -57,9 +58,21 @@ def _opaque(inspected: InspectedToken) -> str | None:
 
 
 def _encrypted(inspected: InspectedToken) -> str | None:
-    if "enc" not in inspected.header or _is_opaque_to_clients(inspected):
+    if "enc" not in inspected.header or _is_opaque_to_clients(inspected) or inspected.settings.encryption.keys:
         return None
-    return "The token is encrypted (JWE)."
+    return "The token is encrypted (JWE), and this app has no key for it."
+
+
+def _undecryptable(inspected: InspectedToken) -> str | None:
+    if _is_opaque_to_clients(inspected):
+        return None
+    return cause_of(inspected.error)
+
+
+def _not_encrypted(inspected: InspectedToken) -> str | None:
+    if inspected.error is None or inspected.error.reason != "not_encrypted":
+        return None
+    return "The token is signed only, and AUTH0_ENCRYPTION is required."
 
 
 def _is_opaque_to_clients(inspected: InspectedToken) -> bool:
@@ -113,7 +126,13 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake("line break", _line_break, "Send it in one piece."),
     Mistake("refresh token", _refresh_token, "Send the access token that came with it."),
     Mistake("opaque", _opaque, "Request the token with AUTH0_AUDIENCE as the audience."),
-    Mistake("encrypted", _encrypted, "Turn off JSON Web Encryption for the API in Auth0."),
+    Mistake(
+        "encrypted", _encrypted, "Set AUTH0_DECRYPTION_KEYS, or turn off JSON Web Encryption for the API in Auth0."
+    ),
+    Mistake(
+        "undecryptable", _undecryptable, "Compare key and algorithm of the API in Auth0 with AUTH0_DECRYPTION_KEYS."
+    ),
+    Mistake("not encrypted", _not_encrypted, "Turn on JSON Web Encryption for the API in Auth0, or get a new token."),
     Mistake("cut off", _cut_off, "Copy the whole token again: three parts separated by two dots."),
     Mistake("HS256", _hmac, "Set the signing algorithm of the API to RS256 in Auth0, or set AUTH0_SIGNING_SECRET."),
     Mistake("unknown key", _unknown_key, "Get a new token, and compare its kid with those in flask auth0 jwks."),

@@ -1,6 +1,7 @@
 // An OpenID provider on loopback that gives JWT access tokens to one client (client credentials, RFC 8707).
 //
-// Argument: the port, 0 for a free one. Standard input: {"keys": [private JWKs], "client": {"id", "secret"}, "web"?}.
+// Argument: the port, 0 for a free one. Standard input: {"keys": [private JWKs], "client": {"id", "secret"}, "web"?,
+// "encryption_key"?}.
 // "web" is the metadata of one more client, to which users log in: whoever login_hint names, without any question.
 // Among several keys of one algorithm the first signs. Once it listens it says "issuer <URL>".
 //
@@ -9,8 +10,10 @@
 // A token that is asked for with authorization_details of the type payment_initiation has them (RFC 9396), and one that
 // is asked for with "act", a JSON object, has that claim.
 //
-// The resource indicator https://host/ALG asks for a token for the audience https://host/, signed with ALG.
+// The resource indicator https://host/ALG asks for a token for the audience https://host/, signed with ALG; and
+// https://host/ALG/RSA-OAEP-256/ENC for one that is encrypted in that way for "encryption_key", a public key in PEM.
 
+import { createPublicKey } from 'node:crypto';
 import { createServer } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { Provider, errors } from 'oidc-provider';
@@ -20,14 +23,14 @@ const PROOF_ALGORITHMS = ['ES256', 'RS256', 'PS256', 'Ed25519', 'EdDSA'];
 
 function resourceServer(ctx, indicator) {
   const { origin, pathname } = new URL(indicator);
-  const alg = pathname.slice(1);
+  const [alg, encryptionAlg, enc] = pathname.slice(1).split('/');
   if (!ALGORITHMS.includes(alg)) throw new errors.InvalidTarget();
   return {
     audience: `${origin}/`,
     scope: 'read:messages write:messages',
     accessTokenFormat: 'jwt',
     accessTokenTTL: 300,
-    jwt: { sign: { alg } },
+    jwt: { sign: { alg }, ...(enc ? { encrypt: { alg: encryptionAlg, enc, key: createPublicKey(encryptionKey) } } : {}) },
   };
 }
 
@@ -46,7 +49,7 @@ async function grantAll(ctx) {
   return grant;
 }
 
-const { keys, client, web } = await json(process.stdin);
+const { keys, client, web, encryption_key: encryptionKey } = await json(process.stdin);
 const server = createServer();
 
 server.listen(Number(process.argv[2]), '127.0.0.1', () => {
