@@ -23,7 +23,9 @@ def matching(index: RevocationIndex, access_token: AccessToken, digest: str) -> 
     """
     named = [("token", digest), ("jti", access_token.token_id), ("subject", access_token.subject)]
     named += [(kind, access_token.get(claim)) for kind, claims in index.claims.items() for claim in claims]
-    named += [("email", canonical_value("email", text_or_nothing(access_token.get(claim)))) for claim in index.email_claims]
+    named += [
+        ("email", canonical_value("email", text_or_nothing(access_token.get(claim)))) for claim in index.email_claims
+    ]
     issued_at = math.floor(access_token["iat"])
     found: list[Revocation] = []
     for kind, value in dict.fromkeys((kind, text_or_nothing(value)) for kind, value in named):

@@ -108,10 +108,14 @@ class _SenderSchema(Schema):
     jwks_url = KeySetURL(required=True)
     audience = TextList(required=True)
     effects = fields.Dict(
-        keys=fields.String(validate=validate.Length(min=1)), values=fields.String(validate=validate.OneOf(EFFECTS)), load_default=dict
+        keys=fields.String(validate=validate.Length(min=1)),
+        values=fields.String(validate=validate.OneOf(EFFECTS)),
+        load_default=dict,
     )
     email_claim = Text(load_default=None, validate=validate.Length(min=1))
-    subject_template = Text(load_default=None, validate=validate.Regexp(_TEMPLATE, error="must contain {{sub}} once, and no other braces"))
+    subject_template = Text(
+        load_default=None, validate=validate.Regexp(_TEMPLATE, error="must contain {{sub}} once, and no other braces")
+    )
 
     @post_load
     def _sender(self, data: dict[str, Any], **_: object) -> EventSender:

@@ -66,12 +66,14 @@ UNDERSTOOD = [
     (MAILER, aliases(ANN, email("ann@example.com"), PHONE), [SUBJECT, ("email", "ann@example.com")]),
     (TENANT, aliases(FOREIGN, ANN, ANN, email("a@b")), [SUBJECT]),
     (TENANT, aliases(iss_sub(OURS, 7), ANN), [SUBJECT]),
+    (TENANT, aliases({"format": "account", "uri": "acct:a@b"}, ANN), [SUBJECT]),
     # SSF 1.0 §3.3
     (TENANT, of(user=ANN), [SUBJECT]),
     (TENANT, {"user": ANN, "device": TABLET}, [SUBJECT]),
     (TENANT, {"tenant": opaque("org_a")}, [("organization", "org_a")]),
     (MAILER, of(user=aliases(email("a@b"), ANN)), [("email", "a@b"), SUBJECT]),
     (TENANT, of(session=opaque("s-1")), [("session", "s-1")]),
+    (TENANT, {"session": opaque("s-1")}, [("session", "s-1")]),
     (SERVICE, of(session=iss_sub(OURS, "s-1")), [("session", "s-1")]),
     (TENANT, of(session=opaque("s-1"), user=FOREIGN, tenant=opaque("org_a")), [("session", "s-1")]),
     (BEHIND, of(session=opaque("of the idp"), user=iss_sub(IDP, "00u1")), [("subject", "okta|acme|00u1")]),
@@ -112,6 +114,9 @@ MALFORMED: list[Any] = [
     *({"format": "saml_assertion_id", "issuer": OURS, "assertion_id": "a"}, email("ann@example.com")),
     *(aliases(), aliases(PHONE), aliases(aliases(ANN)), aliases(ANN, aliases(ANN)), aliases(7), aliases(ANN, {})),
     *({"format": "aliases"}, {"format": "aliases", "identifiers": {"0": ANN}}),
+    # Members of one format do not make another of that name.
+    *({**aliases(ANN), "format": "account"}, of(session={**iss_sub(OURS, "s"), "format": "email"})),
+    *(of(session={**opaque("s"), "format": name}) for name in ("email", "uri")),
     # What no token can name, or more than one user would have to log in anew
     *(
         of(),

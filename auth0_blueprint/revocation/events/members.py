@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from auth0_blueprint.errors import EventRefusedError
-from auth0_blueprint.revocation.events.event import MAX_EVENT_ID_LENGTH
-
-#: As long as the admin route takes them.
-MAX_VALUE_LENGTH = 1024
+from auth0_blueprint.revocation.events.event import MAX_EVENT_ID_LENGTH, MAX_VALUE_LENGTH
 
 
 def text_at(members: object, *path: str, reason: str = "fields", max_length: int = MAX_VALUE_LENGTH) -> str:

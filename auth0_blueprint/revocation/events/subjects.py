@@ -10,9 +10,6 @@ from auth0_blueprint.revocation.events.event import MAX_VALUE_LENGTH
 from auth0_blueprint.revocation.index import canonical_value
 from auth0_blueprint.settings.event_senders import EventSender
 
-#: The members of complex subjects that are read.
-_READ = frozenset({"session", "user", "tenant"})
-
 #: The kind of a revocation, and its value.
 Pair = tuple[str, str]
 
@@ -52,7 +49,7 @@ class _Reader(NamedTuple):
 
     def pairs(self, subject: Any) -> tuple[Pair, ...]:
         # The drafts before SSF 1.0 have no format in complex subjects.
-        is_older = isinstance(subject, dict) and "format" not in subject and not _READ.isdisjoint(subject)
+        is_older = isinstance(subject, dict) and "format" not in subject
         if is_older or _format(subject) == "complex":
             return self._complex(subject)
         return self._simple(subject)
@@ -109,7 +106,7 @@ class _Reader(NamedTuple):
         identifiers = subject.get("identifiers")
         if not isinstance(identifiers, list) or any(_format(one) == "aliases" for one in identifiers):
             raise EventRefusedError("subject")  # RFC 9493 §3.2.8: not nested
-        refused, found = ["subject"], list[Pair]()
+        refused, found = list[str](), list[Pair]()
         for identifier in identifiers:
             try:
                 found.append(self._one(identifier))
