@@ -108,7 +108,7 @@ MIN_SECRET_BYTES = 32
 _OTHER_NAMES = {"AUTH0_AUDIENCE": ("API_ID",), "AUTH0_CACHE_SECRET": ("SECRET_KEY",)}
 #: Names that others have for the audience. They are not read.
 _NAMES_OF_OTHERS = ("API_AUDIENCE", "API_IDENTIFIER", "AUTH0_API_AUDIENCE", "AUTH0_API_IDENTIFIER")
-_USER_INFO = re.compile(r"//[^/\s]*@")
+_USER_INFO = re.compile(r"//\S*@")
 _WHO_ISSUES = ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL")
 
 

@@ -55,6 +55,14 @@ def test_a_wrong_sender_is_named_and_nothing_of_it_is_shown(
     assert MARK not in f"{caught.value!r} {caught.value}"
 
 
+@pytest.mark.parametrize("password", [MARK, f"{MARK}/{MARK}@{MARK}"])
+def test_an_error_shows_no_password_in_a_url(make_app: AppFactory, password: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        make_app(AUTH0_JWKS_URL=f"https://user:{password}@idp.example/jwks")
+    assert "AUTH0_JWKS_URL: must be an https URL" in str(caught.value)
+    assert MARK not in str(caught.value)
+
+
 def test_no_text_that_is_made_of_the_settings_has_the_secret(make_app: AppFactory) -> None:
     state = make_app(**EVENT_SETTINGS).extensions["auth0"]
     (secret,) = EVENT_SETTINGS["AUTH0_EVENT_SECRETS"]
@@ -70,7 +78,7 @@ def test_made_up_events_of_a_sender_whose_keys_do_not_come_hold_few_threads(
     make_app: AppFactory, issuer: LocalIssuer
 ) -> None:
     """Whoever finds no place is told at once to come again; access tokens with a new key still find theirs."""
-    answers: queue.Queue[refusals.Answer] = queue.Queue()
+    answers: queue.Queue[tuple[refusals.Answer, bool]] = queue.Queue()
     with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
         sender = {**SENDER, "jwks_url": f"http://127.0.0.1:{silent.getsockname()[1]}/jwks"}
         app = make_app(AUTH0_EVENT_TRANSMITTERS=[sender], AUTH0_JWKS_MAX_WAITING=4)
@@ -80,12 +88,12 @@ def test_made_up_events_of_a_sender_whose_keys_do_not_come_hold_few_threads(
 
         def push() -> None:
             answer = app.test_client().post("/auth/events/security", data=made_up, content_type=SET)
-            answers.put(seen(answer))
+            answers.put((seen(answer), int(answer.headers["Retry-After"]) >= 1))
 
         threads = [threading.Thread(target=push) for _ in range(8)]
         for thread in threads:
             thread.start()
-        assert [answers.get(timeout=1.5) for _ in threads[2:]] == [refusals.KEY_SET_UNAVAILABLE] * 6
+        assert [answers.get(timeout=1.5) for _ in threads[2:]] == [(refusals.KEY_SET_UNAVAILABLE, True)] * 6
         issuer.rotate()
         assert passes(client, issuer.token())
         assert [thread.is_alive() for thread in threads].count(True) == 2
