@@ -143,6 +143,7 @@ def test_what_is_malformed_or_unknown_is_refused(subject: Any) -> None:
         (TENANT, iss_sub(OURS.rstrip("/"), "auth0|ann"), "foreign_subject"),
         (TENANT, iss_sub(IDP, "00u1"), "foreign_subject"),
         (BEHIND, FOREIGN, "foreign_subject"),
+        (BEHIND, iss_sub("https://a.example", "00u1"), "foreign_subject"),
         (BEHIND, ANN, "foreign_subject"),
         (SERVICE, iss_sub(SERVICE.issuer, "a"), "foreign_subject"),
         (TENANT, {**JWT_ID, "iss": IDP}, "foreign_subject"),
