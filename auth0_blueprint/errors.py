@@ -217,7 +217,7 @@ class InvalidClaimsError(InvalidTokenError):
         "permissions": "The permissions of the access token are not a list of strings.",
         "identifier": "An identifier in the access token is not a string.",
         "organization": "The access token is not for an organization that this API accepts.",
-        "event": "The token tells of an event; it is not an access token.",
+        "event": "The token is an event, not an access token.",
         "app": "The access token was rejected by a rule of this API.",
     }
 
@@ -248,11 +248,11 @@ class BindingMismatchError(InvalidTokenError):
 
 
 class UnauthorizedSenderError(InvalidTokenError):
-    """Whoever sends an event does not prove to be one of the configured senders."""
+    """The request does not prove that it comes from a configured sender of events."""
 
     code = "unauthorized_sender"
     descriptions: ClassVar[dict[str, str]] = {
-        "secret": "The secret in the Authorization header is not one that this API expects.",
+        "secret": "The secret in the Authorization header is wrong.",
         "jwt": "The JWT in the Authorization header does not prove who sends the event.",
     }
 
@@ -410,29 +410,29 @@ class EventRefusedError(InvalidRequestError):
     """What was sent to one of the routes for events is not an event from a configured sender."""
 
     descriptions: ClassVar[dict[str, str]] = {
-        "not_form": "The request must have a form with exactly one logout_token.",
+        "not_form": "The body must be a form, sent as application/x-www-form-urlencoded.",
         "logout_token": "The form must have the field logout_token exactly once.",
-        "not_json": "The body of the request must be JSON, and an acceptable one.",
+        "not_json": "The body must be well-formed, unambiguous JSON.",
         "sub_id": "The field sub_id must be a subject identifier, as a JSON object.",
-        "not_set": "The request must have a security event token, and the media type application/secevent+jwt.",
-        "too_large": "The body of the request is larger than this API accepts.",
+        "not_set": "The body must be a security event token, sent as application/secevent+jwt.",
+        "too_large": "The event or its body is larger than this API accepts.",
         "malformed": "The event is not a well-formed signed JWT.",
         "encrypted": "The event is encrypted; this API accepts only signed events.",
-        "type": "The type of the token is not the one of such an event.",
+        "type": "The type of the token is not that of such an event.",
         "algorithm": "The event is signed with an algorithm this API does not accept.",
         "unknown_key": "The event is signed with a key that its issuer does not publish.",
         "signature": "The signature of the event is not valid.",
-        "issuer": "The event was issued by nobody whom this API accepts events from.",
+        "issuer": "The issuer of the event is not one that this API accepts events from.",
         "audience": "The event was issued for another audience.",
         "time": "A time in the event is missing, not a valid number, or in the future.",
         "too_old": "The event is too old.",
-        "expired": "The event expired.",
+        "expired": "The event has expired.",
         "id": "The identifier of the event must be a string of 1 to 256 characters.",
         "not_an_event": "The token is not an event; it looks like an access token or an ID token.",
-        "events": "The events in the token are not an acceptable JSON object.",
-        "subject": "The event names its subject in no way that this API understands.",
+        "events": "The events claim of the token does not contain an acceptable event.",
+        "subject": "The event does not name its subject in a way that this API understands.",
         "foreign_subject": "The event is about a user of another issuer.",
-        "fields": "The event lacks something, or has something that is not of the right type.",
+        "fields": "A member of the event is missing, or has the wrong type.",
     }
 
 

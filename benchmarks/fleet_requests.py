@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from pathlib import Path
 from socket import socket
@@ -63,6 +64,18 @@ def hang(fleet: Workers, key_set_server: KeySetServer, *, is_on: bool) -> Answer
     return answers
 
 
+def flood_and_hang(fleet: Workers, key_set_server: KeySetServer, *, is_on: bool) -> Answers:
+    """Send good tokens while others send as fast as they can: random key ids while the issuer hangs, or good tokens."""
+    good = key_set_server.issuer.token()
+    others = forged_tokens(key_set_server.issuer) if is_on else cycle([good])
+    key_set_server.behave = key_set_server.publish_after(SECONDS) if is_on else key_set_server.publish
+    with ThreadPoolExecutor(1) as background:
+        flood = background.submit(fleet.load, for_a_while(others), clients=2 * CLIENTS)
+        answers = fleet.load_while(lambda: not flood.done(), good, clients=CLIENTS)
+    key_set_server.behave = key_set_server.publish
+    return answers
+
+
 def compare(what: str, run: Callable[..., Answers], rounds: int, settings: dict[str, str]) -> bool:
     """Print p99 and the slowest, with and without; tell whether they keep to what is promised."""
     program = redis_server_program()
@@ -96,6 +109,12 @@ if __name__ == "__main__":
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     results = [
         compare("random key ids", flood, number, {}),
+        compare(
+            "random key ids while the issuer hangs, half of the threads may wait",
+            flood_and_hang,
+            number,
+            {"AUTH0_JWKS_MAX_WAITING": "4", "AUTH0_JWKS_COOLDOWN": "3"},
+        ),
         compare("a refresh that hangs", hang, number, {"AUTH0_JWKS_TTL": "60", "AUTH0_JWKS_REFRESH_AHEAD": "59"}),
     ]
     sys.exit(0 if all(results) else 1)

@@ -19,12 +19,13 @@ import auth0_blueprint
 
 ERRORS = [
     "AmbiguousHeaderError", "Auth0Error", "AuthenticationError", "AuthorizationError", "BindingMismatchError",
-    "ConfigurationError", "ExpiredTokenError", "InsufficientClaimsError", "InsufficientPermissionsError",
-    "InsufficientScopeError", "InsufficientUserAuthenticationError", "InvalidClaimsError", "InvalidHeaderError",
+    "ConfigurationError", "EventRefusedError", "ExpiredTokenError", "InsufficientClaimsError",
+    "InsufficientPermissionsError", "InsufficientScopeError", "InsufficientUserAuthenticationError",
+    "InvalidClaimsError", "InvalidHeaderError",
     "InvalidProofError", "InvalidRequestError", "InvalidSignatureError", "InvalidTokenError",
     "KeySetUnavailableError", "MalformedTokenError", "MethodNotAllowedError", "MissingCredentialsError",
     "NotFoundError", "RateLimitedError", "ReplayMemoryUnavailableError", "RevocationUnavailableError",
-    "RevokedTokenError", "TokenNotYetValidError", "UnavailableError", "UnknownKeyError",
+    "RevokedTokenError", "TokenNotYetValidError", "UnauthorizedSenderError", "UnavailableError", "UnknownKeyError",
     "UnsupportedAlgorithmError", "UserNotFoundError",
 ]  # fmt: skip
 SIGNALS = [

@@ -9,9 +9,10 @@ from conftest import MovableClock
 from fleet_of_revokers import LEEWAY, LIFETIME, RevokerFleet
 
 from auth0_blueprint.errors import RevocationUnavailableError
-from auth0_blueprint.revocation.events.event import Source
 from auth0_blueprint.revocation.index import KINDS, SOURCES, Origin, Revocation, RevocationIndex
 from auth0_blueprint.revocation.inquiries import matching, newest
+from auth0_blueprint.routes.route_table import ROUTES
+from auth0_blueprint.settings.event_sources import SETTINGS, Source
 from auth0_blueprint.verification.access_token import AccessToken
 
 EVENT, ADMIN = Origin("security", "e1", "https://idp.example/"), Origin("admin", None, "auth0|grace")
@@ -23,7 +24,8 @@ def fleet(clock: MovableClock) -> RevokerFleet:
 
 
 def test_every_route_for_events_is_a_source() -> None:
-    assert set(SOURCES) == {"admin", "command", *get_args(Source)}
+    paths = {route.path.partition("/events/")[2] for route in ROUTES} - {""}
+    assert paths == set(SETTINGS) == set(get_args(Source)) == set(SOURCES) - {"admin", "command"}
 
 
 # Revoking up to the time of an event

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 
 from flask import Flask
 
-from auth0_blueprint.cli.event_routes import SETTINGS, own_description, paths_of, senders_of
+from auth0_blueprint.cli.event_routes import own_description, paths_of, senders_of
 from auth0_blueprint.cli.exchange import ExchangeError, exchange
 from auth0_blueprint.cli.finding import FAIL, OK, WARN, Finding
 from auth0_blueprint.keysets.fetch import FetchError, fetch
 from auth0_blueprint.keysets.key_set import KeySetError, parse_key_set
 from auth0_blueprint.settings import Settings
+from auth0_blueprint.settings.event_sources import SETTINGS
 
 _NO_KEYS = "events of this sender are refused until its keys can be fetched; check its jwks_url in"
-_NOT_THERE = "have the proxy pass this path to the app, with the same settings there; check AUTH0_PUBLIC_URL"
+_NOT_THERE = "let the proxy pass this path to the app, which must have the same settings; check AUTH0_PUBLIC_URL"
 
 
 def examine_events(app: Flask, settings: Settings) -> Iterator[Finding]:
@@ -22,7 +23,7 @@ def examine_events(app: Flask, settings: Settings) -> Iterator[Finding]:
     paths = paths_of(app, settings)
     yield from _senders(settings)
     if paths and settings.public_url is None:
-        text = "not tried whether senders reach the routes for events: AUTH0_PUBLIC_URL is not set"
+        text = "routes for events not tested: AUTH0_PUBLIC_URL is not set"
         yield Finding("events", OK, text)
     elif settings.public_url is not None:
         for path in paths.values():
@@ -62,8 +63,8 @@ def _route(url: str, settings: Settings) -> Finding:
         remedy = "start the app; check AUTH0_PUBLIC_URL, and whether this machine can connect to it"
         return Finding("events", WARN, f"{exc} from {url}", remedy)
     if answer.status in {400, 401} and own_description(answer) is not None:
-        return Finding("events", OK, f"{url} is there, and refuses what is no event")
+        return Finding("events", OK, f"{url} answers, and refuses what is not an event")
     if answer.status == 404:
         return Finding("events", WARN, f"{url} does not exist (HTTP status 404)", _NOT_THERE)
-    text = f"{url} has another answer than that of this package (HTTP status {answer.status})"
+    text = f"something other than this package answers at {url} (HTTP status {answer.status})"
     return Finding("events", WARN, text, _NOT_THERE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from flask import Flask
@@ -10,17 +10,10 @@ from flask import Flask
 from auth0_blueprint.cli.exchange import Answer
 from auth0_blueprint.errors import Auth0Error
 from auth0_blueprint.jose import strict_json
-from auth0_blueprint.revocation.events.event import Source
 from auth0_blueprint.routes.access import route_of
 from auth0_blueprint.settings import Settings
+from auth0_blueprint.settings.event_sources import SETTINGS, Source
 
-#: The setting that names the senders of a kind of events, and so turns its route on.
-SETTINGS: Mapping[Source, str] = {
-    "logout": "AUTH0_LOGOUT_CLIENT_IDS",
-    "security": "AUTH0_EVENT_TRANSMITTERS",
-    "auth0": "AUTH0_EVENT_SECRETS",
-    "global-token-revocation": "AUTH0_GLOBAL_REVOCATION",
-}
 _BELOW_PREFIX = "/events/"
 
 

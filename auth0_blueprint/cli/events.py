@@ -11,12 +11,12 @@ import click
 from flask import Flask, current_app
 
 from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
-from auth0_blueprint.cli.event_routes import SETTINGS, own_description, paths_of, senders_of
+from auth0_blueprint.cli.event_routes import own_description, paths_of, senders_of
 from auth0_blueprint.cli.exchange import Answer, ExchangeError, exchange
 from auth0_blueprint.cli.output import json_option, print_json, print_lines
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.jose import strict_json
-from auth0_blueprint.revocation.events.event import Source
+from auth0_blueprint.settings.event_sources import SETTINGS, Source
 from auth0_blueprint.settings.loopback import is_loopback
 from auth0_blueprint.testing.events import cloud_event
 
@@ -43,7 +43,7 @@ class _Target(NamedTuple):
 
 @click.group("events", short_help="Send the app a test event.")
 def command() -> None:
-    """Try out the routes that are told of logouts, blocked users and other events."""
+    """Test the routes that receive logouts, blocked users and other events."""
 
 
 @command.command("send", cls=Command, short_help="Post a test event to the app.")
@@ -53,7 +53,7 @@ def command() -> None:
 @click.option("--issuer", metavar="URL", help="The local issuer of flask auth0 demo; then no app of yours is loaded.")
 @json_option
 def send(kind: Source, subject: str, url: str | None, issuer: str | None, as_json: bool) -> None:
-    """Post a test event to the app, and say what its answer means. Exits with 1 unless the app takes the event.
+    """Post a test event to the app, and say what its answer means. Exits with 1 unless the app accepts it.
 
     An event of kind auth0 carries the secret in AUTH0_EVENT_SECRETS, is marked as a test, and has no effect: it can
     be sent to a deployed app. The other kinds are signed, and take effect. Only a local issuer signs them on request:
@@ -68,7 +68,7 @@ def send(kind: Source, subject: str, url: str | None, issuer: str | None, as_jso
     try:
         answer = exchange("POST", target.url, _TIMEOUT_SECONDS, **_request(kind, subject, target))
     except ExchangeError as exc:
-        raise CommandError(f"{target.url} has not answered: {exc}.") from exc
+        raise CommandError(f"{target.url} did not answer: {exc}.") from exc
     is_accepted = answer.status // 100 == 2
     text = _accepted(kind) if is_accepted else _refused(kind, answer)
     if as_json:
@@ -84,7 +84,7 @@ def _target_of_app(kind: Source, url: str | None) -> _Target:
     settings = app_state().settings
     path = paths_of(app, settings).get(kind)
     if path is None:
-        raise CommandError(f"This app takes no such events. To solve this, set {SETTINGS[kind]}.")
+        raise CommandError(f"This app does not accept such events. To solve this, set {SETTINGS[kind]}.")
     target = f"{_base(url or settings.public_url or _DEFAULT_URL)}{path}"
     if kind == "auth0":
         return _Target(target, secret=settings.events.secrets[0])
@@ -156,13 +156,13 @@ def _signed(kind: Source, subject: str, issuer: str, audience: str | None) -> st
 def _accepted(kind: Source) -> str:
     if kind == "auth0":
         return "accepted: route and secret work; an event that is marked as a test has no effect"
-    return "accepted: the tokens that the user has got so far are refused from now on"
+    return "accepted: the tokens issued to the user so far are refused from now on"
 
 
 def _refused(kind: Source, answer: Answer) -> str:
     said = own_description(answer)
     if answer.status == 503 and said is not None:
-        return f"not taken now: {said} A real sender would repeat it; see flask auth0 doctor"
+        return f"not accepted now: {said} A real sender would repeat it; see flask auth0 doctor"
     if answer.status == 401 and said is not None and kind == "auth0":
         return "refused: the app there has another secret; compare AUTH0_EVENT_SECRETS"
     if answer.status in {400, 401} and said is not None:

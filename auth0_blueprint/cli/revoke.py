@@ -12,7 +12,7 @@ from auth0_blueprint.cli.revocation_facts import facts_of
 from auth0_blueprint.cli.shared_revocations import check_text, origin_of_command, shared_revocations
 from auth0_blueprint.errors import InvalidRequestError
 from auth0_blueprint.guards.authentication import app_state
-from auth0_blueprint.revocation.index import KINDS
+from auth0_blueprint.revocation.index import KINDS, MAX_REASON_LENGTH, MAX_VALUE_LENGTH
 from auth0_blueprint.routes.audit import notify_command_acted
 from auth0_blueprint.routes.revocations import check_can_match, revoke_token
 
@@ -41,8 +41,8 @@ def command(kind: str, value: str, reason: str | None) -> None:
         if value != "-":
             raise click.UsageError('A token is read from standard input: use "-" for VALUE.')
         value = bare_token(given_token("", max_token_bytes, "revoke token -"))
-    check_text(value, max_token_bytes if kind == "token" else 1024, "'VALUE'")
-    check_text(reason or "", 500, "'--reason'")
+    check_text(value, max_token_bytes if kind == "token" else MAX_VALUE_LENGTH, "'VALUE'")
+    check_text(reason or "", MAX_REASON_LENGTH, "'--reason'")
     if not value:
         raise click.BadParameter("must not be empty.", param_hint="'VALUE'")
     origin = origin_of_command()

@@ -43,7 +43,7 @@ def assemble_events(
         make_key_source: makes the keys of another issuer, given its identifier and the URL of its key set.
         clock: tells the time.
     """
-    if revocations is None or not settings.events.have_senders:
+    if revocations is None or not settings.events.sources:
         return None
     made: dict[str, KeySource] = {}
     places = Places(max(1, settings.jwks_max_waiting // 2))

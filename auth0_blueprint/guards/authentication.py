@@ -130,7 +130,7 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
     else:
         state.counters.count_verified()
         if token_verified.receivers:
-            _send_verified(access_token)
+            token_verified.send(_app(), access_token=access_token)
     # Written last, when all checks have passed.
     setattr(here, _ATTRIBUTE, (state, access_token, user))  # a RequestState once somebody asks for it
     return access_token
@@ -169,16 +169,12 @@ def verify_token(token: str) -> AccessToken:
         raise
     state.counters.count_verified()
     if token_verified.receivers:
-        _send_verified(access_token)
+        token_verified.send(_app(), access_token=access_token)
     return access_token
 
 
 def _app() -> Flask:
     return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
-
-
-def _send_verified(access_token: AccessToken) -> None:
-    token_verified.send(_app(), access_token=access_token)
 
 
 def notify_rejected(error: Auth0Error) -> None:

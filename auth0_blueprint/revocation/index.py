@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from auth0_blueprint.concurrency.after_fork import ProcessLock
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
+from auth0_blueprint.settings.event_sources import Source
 from auth0_blueprint.verification.access_token import AccessToken
 
 KINDS = ("token", "jti", "subject", "client_id", "session", "organization", "email")
 #: Where a change may come from: an admin, the command line, or an event.
-SOURCES = ("admin", "command", "logout", "security", "auth0", "global-token-revocation")
+SOURCES = ("admin", "command", *get_args(Source))
+#: What a revocation is about, as a ``sub`` or ``sid``, must not be longer; nor the reason that a person gives.
+MAX_VALUE_LENGTH, MAX_REASON_LENGTH = 1024, 500
 
 # Where a token names what a kind is about, besides its subject.
 _CLAIMS_OF_KIND = {"client_id": ("client_id", "azp"), "organization": ("org_id",)}
@@ -63,8 +66,8 @@ class Revocation(NamedTuple):
 
     Attributes:
         kind: ``token``, ``jti``, ``subject``, ``client_id``, ``session`` (``sid``, or the claim of
-            ``AUTH0_SESSION_CLAIM``), ``organization`` (``org_id``), or
-            ``email``: a claim that a sender of events is configured with.
+            ``AUTH0_SESSION_CLAIM``), ``organization`` (``org_id``), or ``email`` (the claim that a sender of events is
+            configured with).
         value: the token's digest, or the claim.
         issued_up_to: the last second (Unix time) whose tokens are revoked; ``None`` for ``token`` and ``jti``.
         expires_at: when the last token that it could match has expired, in Unix time.
@@ -215,13 +218,13 @@ class RevocationIndex:
         issued_at = math.floor(access_token["iat"])
         if is_in_force(entries["subject"].get(access_token.subject), issued_at):
             return True
-        if any(
-            is_in_force(entries[kind].get(text_or_nothing(access_token.get(claim))), issued_at)
-            for kind, claims in self.claims.items()
-            if entries[kind]
-            for claim in claims  # both, where a token names its client twice: neither may hide the other
-        ):
-            return True
+        for kind, claims in self.claims.items():
+            known = entries[kind]
+            # Both, where a token names its client twice: neither may hide the other.
+            if known and any(
+                is_in_force(known.get(text_or_nothing(access_token.get(claim))), issued_at) for claim in claims
+            ):
+                return True
         emails = entries["email"]
         return bool(emails) and any(
             is_in_force(emails.get(canonical_value("email", text_or_nothing(access_token.get(claim)))), issued_at)

@@ -11,7 +11,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 from auth0_blueprint.jose import base64url, strict_json
-from auth0_blueprint.revocation.index import KINDS, SOURCES, Revocation
+from auth0_blueprint.revocation.index import KINDS, MAX_VALUE_LENGTH, SOURCES, Revocation
 from auth0_blueprint.revocation.service import Revocations
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
@@ -80,7 +80,7 @@ class RevocationQuerySchema(Schema):
     kind: fields.String = fields.String(validate=validate.OneOf(KINDS))
     source: fields.String = fields.String(validate=validate.OneOf(SOURCES))
     prefix: fields.String = fields.String(
-        validate=validate.Length(max=1024), metadata={"description": "only values that begin with it"}
+        validate=validate.Length(max=MAX_VALUE_LENGTH), metadata={"description": "only values that begin with it"}
     )
     cursor: Cursor = Cursor(metadata={"description": "the `next_cursor` of the page before"})
     limit: PageSize = PageSize(load_default=DEFAULT_LIMIT, validate=validate.Range(1, MAX_LIMIT))

@@ -10,7 +10,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from auth0_blueprint.errors import InvalidRequestError, InvalidTokenError, NotFoundError
 from auth0_blueprint.guards.authentication import app_state, current_token
-from auth0_blueprint.revocation.index import KINDS, Origin, Revocation
+from auth0_blueprint.revocation.index import KINDS, MAX_REASON_LENGTH, MAX_VALUE_LENGTH, Origin, Revocation
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.routes.audit import notify_admin_acted
 from auth0_blueprint.routes.bodies import answer, json_body, query
@@ -22,7 +22,7 @@ from auth0_blueprint.routes.revocation_pages import (
     page,
 )
 
-_NAME = validate.Length(min=1, max=1024)
+_NAME = validate.Length(min=1, max=MAX_VALUE_LENGTH)
 
 
 class RevocationRequestSchema(Schema):
@@ -45,7 +45,7 @@ class RevocationRequestSchema(Schema):
         metadata={"description": "all tokens issued for it so far; only if a sender of events has an `email_claim`"},
     )
     reason: fields.String = fields.String(
-        validate=validate.Length(max=500), metadata={"description": "for the audit trail"}
+        validate=validate.Length(max=MAX_REASON_LENGTH), metadata={"description": "for the audit trail"}
     )
 
     @validates_schema

@@ -31,6 +31,16 @@ from auth0_blueprint.routes.revocation_pages import RevocationPageSchema, Revoca
 from auth0_blueprint.routes.revocations import RevocationRequestSchema, list_or_revoke, look_up_or_lift
 from auth0_blueprint.routes.route_row import FORM, HEALTH_JSON, Operation, Route
 
+#: Of the routes for events whose senders prove themselves in the ``Authorization`` header.
+_WITH_CREDENTIALS = (
+    EventRefusedError,
+    MissingCredentialsError,
+    InvalidHeaderError,
+    AmbiguousHeaderError,
+    UnauthorizedSenderError,
+    RevocationUnavailableError,
+)
+
 ROUTES = (
     Route(
         "/health",
@@ -175,14 +185,7 @@ ROUTES = (
                 *("auth0_events", "POST", "Events or log records of Auth0"),
                 {204: None},
                 body=Auth0EventsSchema,
-                refusals=(
-                    EventRefusedError,
-                    MissingCredentialsError,
-                    InvalidHeaderError,
-                    AmbiguousHeaderError,
-                    UnauthorizedSenderError,
-                    RevocationUnavailableError,
-                ),
+                refusals=_WITH_CREDENTIALS,
             ),
         ),
         switch="events.secrets",
@@ -196,15 +199,7 @@ ROUTES = (
                 *("global_token_revocation", "POST", "An identity provider ends all of a user's tokens"),
                 {204: None},
                 body=GlobalRevocationSchema,
-                refusals=(
-                    EventRefusedError,
-                    MissingCredentialsError,
-                    InvalidHeaderError,
-                    AmbiguousHeaderError,
-                    UnauthorizedSenderError,
-                    KeySetUnavailableError,
-                    RevocationUnavailableError,
-                ),
+                refusals=(*_WITH_CREDENTIALS, KeySetUnavailableError),
             ),
         ),
         switch="events.global_revocation",

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
+from auth0_blueprint.settings.event_sources import SETTINGS
 from auth0_blueprint.settings.fields import IssuerURL, KeySetURL, Text, TextList, secret_text
 
 #: What an event may do: end the subject's tokens; make an earlier event of the same sender undone; nothing.
@@ -61,16 +62,10 @@ class EventSettings(NamedTuple):
         return f"<EventSettings for {', '.join(self.sources) or 'nobody'}>"
 
     @property
-    def have_senders(self) -> bool:
-        """Whether anybody may send events."""
-        return bool(self.logout_client_ids or self.transmitters or self.secrets or self.global_revocation)
-
-    @property
     def sources(self) -> tuple[str, ...]:
-        """The last parts of the paths of the routes that exist."""
+        """Those whose routes exist."""
         senders = (self.logout_client_ids, self.transmitters, self.secrets, self.global_revocation)
-        names = ("logout", "security", "auth0", "global-token-revocation")
-        return tuple(name for name, named in zip(names, senders, strict=True) if named)
+        return tuple(source for source, named in zip(SETTINGS, senders, strict=True) if named)
 
     @property
     def email_claims(self) -> tuple[str, ...]:
@@ -99,8 +94,7 @@ def shown(value: Any) -> Any:
 
 def has_senders(data: Mapping[str, Any]) -> list[str]:
     """Return the names of the settings in *data* that name a sender."""
-    names = ("AUTH0_LOGOUT_CLIENT_IDS", "AUTH0_EVENT_TRANSMITTERS", "AUTH0_EVENT_SECRETS", "AUTH0_GLOBAL_REVOCATION")
-    return [name for name in names if data.get(name)]
+    return [name for name in SETTINGS.values() if data.get(name)]
 
 
 class _SenderSchema(Schema):

@@ -49,7 +49,7 @@ def test_a_signed_event_ends_the_tokens_of_its_subject(
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines() == [
         f"{url}/auth/events/{kind}: HTTP status {SIGNED[kind]}",
-        "accepted: the tokens that the user has got so far are refused from now on",
+        "accepted: the tokens issued to the user so far are refused from now on",
     ]
     assert (status(hearing, token), status(hearing, others)) == (401, 200)
 
@@ -122,7 +122,7 @@ def test_an_app_that_cannot_store_the_event_is_one_to_send_it_to_again(hearing: 
     server = RawServer(respond("503 Service Unavailable", body))
     with in_background(server):
         result = send(hearing, "--url", f"http://127.0.0.1:{server.server_address[1]}")
-    assert f"not taken now: {said} A real sender would repeat it" in result.stdout
+    assert f"not accepted now: {said} A real sender would repeat it" in result.stdout
 
 
 def unused_url() -> str:
@@ -133,9 +133,9 @@ def unused_url() -> str:
 @pytest.mark.parametrize(
     ("settings", "words", "exit_code", "text"),
     [
-        ({}, [], 1, "This app takes no such events. To solve this, set AUTH0_LOGOUT_CLIENT_IDS."),
+        ({}, [], 1, "This app does not accept such events. To solve this, set AUTH0_LOGOUT_CLIENT_IDS."),
         ({}, ["--kind", "security"], 1, "set AUTH0_EVENT_TRANSMITTERS."),
-        ({"AUTH0_EVENT_SECRETS": "s" * 32}, ["--kind", "auth0", "--url", unused_url()], 1, "has not answered"),
+        ({"AUTH0_EVENT_SECRETS": "s" * 32}, ["--kind", "auth0", "--url", unused_url()], 1, "did not answer"),
         ({"AUTH0_LOGOUT_CLIENT_IDS": "a"}, ["--url", "http://api.example.com"], 2, "must be https, or http on this"),
         ({}, ["--issuer", "https://example.eu.auth0.com/"], 2, "must be that of flask auth0 demo, on this machine"),
         ({}, ["--issuer", unused_url()], 1, "it is not the issuer of a running flask auth0 demo"),

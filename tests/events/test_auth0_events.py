@@ -340,7 +340,7 @@ def test_the_largest_body_is_read(client: FlaskClient) -> None:
     assert known(client) == 1
 
 
-WRONG = invalid_token("unauthorized_sender", "The secret in the Authorization header is not one that this API expects.")
+WRONG = invalid_token("unauthorized_sender", "The secret in the Authorization header is wrong.")
 
 
 @pytest.mark.parametrize("secret", [SECRET, NEXT_SECRET])

@@ -45,7 +45,7 @@ NOT_STORED = {
     "code": "revocation_unavailable",
     "error_description": "Revocations cannot be changed right now.",
 }
-EVENT = invalid_claims("The token tells of an event; it is not an access token.")
+EVENT = invalid_claims("The token is an event, not an access token.")
 
 
 @pytest.fixture(scope="module")

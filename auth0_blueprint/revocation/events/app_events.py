@@ -1,4 +1,4 @@
-"""What one app has for events: who may send which, and what handles them."""
+"""The parts of one app that handle events."""
 
 from __future__ import annotations
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-#: The sources of events: the last part of their route's path.
-Source = Literal["logout", "security", "auth0", "global-token-revocation"]
+from auth0_blueprint.settings.event_sources import Source
 
 #: What became of an event: its effects, or some of them, are in force now; there was nothing to do; it was handled
 #: before.
@@ -18,8 +17,6 @@ UNKNOWN_TYPE = "unknown"
 MAX_EVENT_AGE_SECONDS = 7 * 86_400
 #: An ``id`` or ``jti`` must not be longer.
 MAX_EVENT_ID_LENGTH = 256
-#: What an event is about, as a ``sub`` or ``sid``, must not be longer.
-MAX_VALUE_LENGTH = 1024
 
 
 class Effect(NamedTuple):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from auth0_blueprint.errors import EventRefusedError
-from auth0_blueprint.revocation.events.event import MAX_VALUE_LENGTH, Effect, Event
+from auth0_blueprint.revocation.events.event import Effect, Event
 from auth0_blueprint.revocation.events.event_token import EventToken
+from auth0_blueprint.revocation.events.members import text_at
 
 #: The member of ``events`` that makes a token a logout token (§2.4).
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -28,8 +27,8 @@ def logout_event(token: EventToken, *, session_only: bool = False) -> Event:
     events = token.claims.get("events")
     if not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict):
         raise EventRefusedError("events")
-    named = {claim: token.claims[claim] for claim in _KINDS if claim in token.claims}
-    if not named or not all(map(_is_name, named.values())):
+    named = {claim: text_at(token.claims, claim, reason="subject") for claim in _KINDS if claim in token.claims}
+    if not named:
         raise EventRefusedError("subject")
     if session_only and "sid" in named:
         named.pop("sub", None)
@@ -41,7 +40,3 @@ def logout_event(token: EventToken, *, session_only: bool = False) -> Event:
         occurred_at=token.claims["iat"],
         effects=tuple(Effect("revoke", _KINDS[claim], value) for claim, value in named.items()),
     )
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and 1 <= len(value) <= MAX_VALUE_LENGTH

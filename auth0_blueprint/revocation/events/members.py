@@ -1,11 +1,12 @@
-"""Reads members of what Auth0 sends: JSON objects that may hold anything in any place."""
+"""Reads members of events: JSON objects that may hold anything in any place."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from auth0_blueprint.errors import EventRefusedError
-from auth0_blueprint.revocation.events.event import MAX_EVENT_ID_LENGTH, MAX_VALUE_LENGTH
+from auth0_blueprint.revocation.events.event import MAX_EVENT_ID_LENGTH
+from auth0_blueprint.revocation.index import MAX_VALUE_LENGTH
 
 
 def text_at(members: object, *path: str, reason: str = "fields", max_length: int = MAX_VALUE_LENGTH) -> str:

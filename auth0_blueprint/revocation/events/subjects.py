@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from auth0_blueprint.errors import EventRefusedError
-from auth0_blueprint.revocation.events.event import MAX_VALUE_LENGTH
+from auth0_blueprint.revocation.events.members import text_at
 from auth0_blueprint.revocation.index import canonical_value
 from auth0_blueprint.settings.event_senders import EventSender
 
 #: The kind of a revocation, and its value.
 Pair = tuple[str, str]
+
+_text = partial(text_at, reason="subject")
 
 
 def subject_effects(
@@ -151,10 +154,3 @@ def _format(subject: Any) -> str:
     if not isinstance(found, str):
         raise EventRefusedError("subject")
     return found
-
-
-def _text(subject: dict[str, Any], name: str) -> str:
-    value = subject.get(name)
-    if not isinstance(value, str) or not 1 <= len(value) <= MAX_VALUE_LENGTH:
-        raise EventRefusedError("subject")
-    return value

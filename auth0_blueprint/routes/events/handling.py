@@ -11,7 +11,8 @@ from flask import Flask, Response, current_app
 from auth0_blueprint.errors import Auth0Error, EventRefusedError
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.revocation.events.app_events import AppEvents
-from auth0_blueprint.revocation.events.event import Event, Outcome, Source
+from auth0_blueprint.revocation.events.event import Event, Outcome
+from auth0_blueprint.settings.event_sources import Source
 from auth0_blueprint.signals import event_handled, event_refused
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
