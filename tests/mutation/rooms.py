@@ -63,7 +63,10 @@ _ROOMS = {
     ),
     "event_tokens": (
         "revocation/events/event_token revocation/events/logout revocation/events/global_revocation",
-        "events/test_event_tokens events/test_backchannel_logout events/test_global_revocation",
+        (
+            "events/test_event_readers events/test_backchannel_logout events/test_global_revocation "
+            "events/test_event_tokens"
+        ),
     ),
 }
 
