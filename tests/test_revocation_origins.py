@@ -9,7 +9,7 @@ from conftest import MovableClock
 from fleet_of_revokers import LEEWAY, LIFETIME, RevokerFleet
 
 from auth0_blueprint.errors import RevocationUnavailableError
-from auth0_blueprint.revocation.index import KINDS, SOURCES, Origin, Revocation, RevocationIndex
+from auth0_blueprint.revocation.index import KINDS, SOURCES, Origin, Revocation, RevocationIndex, joined_reason
 from auth0_blueprint.revocation.inquiries import matching, newest
 from auth0_blueprint.routes.route_table import ROUTES
 from auth0_blueprint.settings.event_sources import SETTINGS, Source
@@ -107,6 +107,21 @@ def test_an_event_that_cannot_be_stored_is_not_in_force(fleet: RevokerFleet, fau
     assert process.index.find("subject", "s") is None
 
 
+@pytest.mark.parametrize(
+    ("known", "reason", "joined"),
+    [
+        *(("x", "x", "x; x"), ("z", "a", "z; a"), ("x; y", "y", "x; y"), ("x; y", "z", "x; y; z")),
+        *((None, "x", "revoked; x"), ("x", None, "x; revoked")),
+    ],
+)
+def test_reasons_of_several_are_all_kept(known: str | None, reason: str | None, joined: str) -> None:
+    """One that comes again from the same sender is still one."""
+    revocation = Revocation("subject", "s", 1, 2, 1, known, origin=ADMIN)
+    assert joined_reason(revocation, reason, EVENT) == joined
+    assert joined_reason(revocation, known, ADMIN) == known
+    assert joined_reason(revocation._replace(reason="z"), "a", ADMIN) == "z; a"
+
+
 def test_a_lift_says_who_lifted_and_may_be_asked_first(fleet: RevokerFleet) -> None:
     """What may not be lifted stays as it is; the one lifted is returned as it was."""
     process = fleet.process()
@@ -124,7 +139,7 @@ def test_a_lift_says_who_lifted_and_may_be_asked_first(fleet: RevokerFleet) -> N
     assert (kept.is_lifted, kept.origin, kept.reason) == (True, ADMIN, "why")
 
 
-@pytest.mark.parametrize("kind", ["email", "subject"])
+@pytest.mark.parametrize("kind", ["email", "subject", "client_id"])
 def test_addresses_alone_are_the_same_in_any_case(fleet: RevokerFleet, kind: str) -> None:
     revocations = fleet.process().revocations
     made = [

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from auth0_blueprint.concurrency.clock import Clock
-from auth0_blueprint.jose.algorithms import ALGORITHMS
+from auth0_blueprint.concurrency.places import Places
+from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
+from auth0_blueprint.jose.algorithms import ALGORITHMS, Algorithm
+from auth0_blueprint.keysets.snapshot import FoundKey
 from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.revocation.events.app_events import AppEvents
 from auth0_blueprint.revocation.events.event_token import EventTokenVerifier, Issuer
@@ -43,13 +46,14 @@ def assemble_events(
     if revocations is None or not settings.events.sources:
         return None
     made: dict[str, KeySource] = {}
+    places = Places(max(1, settings.jwks_max_waiting // 2))
 
     def issuer_of(sender: EventSender) -> Issuer:
         own = settings.key_set_urls.get(sender.issuer) == sender.jwks_url
         if not own and sender.jwks_url not in made:
             made[sender.jwks_url] = make_key_source(sender.issuer, sender.jwks_url)
-        keys = key_sources[sender.issuer] if own else made[sender.jwks_url]
-        return Issuer(keys, frozenset(sender.audience), tuple(ALGORITHMS))
+        key_for = key_sources[sender.issuer].key_for if own else _few_at_once(made[sender.jwks_url], places)
+        return Issuer(key_for, frozenset(sender.audience), tuple(ALGORITHMS))
 
     def verifier(
         issuers: Mapping[str, Issuer], types: frozenset[str | None], *, requires_expiry: bool = True
@@ -64,7 +68,7 @@ def assemble_events(
         )
 
     clients = frozenset(settings.events.logout_client_ids)
-    own = {issuer: Issuer(keys, clients, settings.algorithms) for issuer, keys in key_sources.items()}
+    own = {issuer: Issuer(keys.key_for, clients, settings.algorithms) for issuer, keys in key_sources.items()}
     security = {sender.issuer: issuer_of(sender) for sender in settings.events.transmitters}
     revoking = {sender.issuer: issuer_of(sender) for sender in settings.events.global_revocation}
     return AppEvents(
@@ -74,3 +78,22 @@ def assemble_events(
         global_revocation=verifier(revoking, _REVOCATION_TYPES),
         key_sources=made,
     )
+
+
+def _few_at_once(source: KeySource, places: Places) -> Callable[[str | None, Algorithm], FoundKey]:
+    """Return what finds keys in *source*, and waits for them only if one of *places* is free.
+
+    Anybody may send tokens that name made-up keys of a sender whose key set comes slowly, or not at all. They must
+    leave threads, and places for those who wait for a key, to the requests with access tokens.
+    """
+
+    def key_for(key_id: str | None, algorithm: Algorithm) -> FoundKey:
+        with places.take() as has_place:
+            if has_place:
+                return source.key_for(key_id, algorithm)
+        try:
+            return source.cached_key(key_id, algorithm)
+        except UnknownKeyError as exc:
+            raise KeySetUnavailableError from exc  # a good event comes again
+
+    return key_for

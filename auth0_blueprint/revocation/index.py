@@ -26,6 +26,7 @@ MAX_VALUE_LENGTH, MAX_REASON_LENGTH = 1024, 500
 _CLAIMS_OF_KIND = {"client_id": ("client_id", "azp"), "organization": ("org_id",)}
 #: What expires within the same stretch of time is forgotten together, so that nothing is ever searched for.
 _BUCKET_SECONDS = 600
+_KELVIN = "\N{KELVIN SIGN}"
 
 
 class Origin(NamedTuple):
@@ -52,8 +53,12 @@ def token_digest(token: str) -> str:
 
 
 def canonical_value(kind: str, value: str) -> str:
-    """Return *value* as revocations of *kind* have it: email addresses in lower case."""
-    return value.lower() if kind == "email" else value
+    """Return *value* as revocations of *kind* have it: email addresses in lower case.
+
+    The Kelvin sign keeps its own: it is the one character that would become an ASCII letter, and the address that of
+    somebody else.
+    """
+    return _KELVIN.join(map(str.lower, value.split(_KELVIN))) if kind == "email" else value
 
 
 class Revocation(NamedTuple):
@@ -225,7 +230,7 @@ class RevocationIndex:
                 return True
         emails = entries["email"]
         return bool(emails) and any(
-            is_in_force(emails.get(text_or_nothing(access_token.get(claim)).lower()), issued_at)
+            is_in_force(emails.get(canonical_value("email", text_or_nothing(access_token.get(claim)))), issued_at)
             for claim in self.email_claims
         )
 

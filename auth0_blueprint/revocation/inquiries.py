@@ -28,7 +28,9 @@ def matching(index: RevocationIndex, access_token: AccessToken, digest: str) -> 
         ("subject", access_token.subject),
     ]
     named += [(kind, access_token.get(claim)) for kind, claims in index.claims.items() for claim in claims]
-    named += [("email", text_or_nothing(access_token.get(claim)).lower()) for claim in index.email_claims]
+    named += [
+        ("email", canonical_value("email", text_or_nothing(access_token.get(claim)))) for claim in index.email_claims
+    ]
     issued_at = math.floor(access_token["iat"])
     found: list[Revocation] = []
     for kind, value in dict.fromkeys((kind, text_or_nothing(value)) for kind, value in named):

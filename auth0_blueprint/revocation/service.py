@@ -112,6 +112,7 @@ class Revocations:
         Raises:
             RevocationUnavailableError: it could not be stored.
         """
+        self.sync()
         now, expires_at = self._clock.time(), access_token["exp"] + self._leeway_seconds
         digest = access_token.signing_digest or token_digest(token)  # of one that came encrypted, the token inside
         return self._change(Revocation("token", digest, None, expires_at, now, reason, origin=origin))
@@ -122,6 +123,7 @@ class Revocations:
         Raises:
             RevocationUnavailableError: the store cannot be reached.
         """
+        self.sync()
         value, now = canonical_value(kind, value), self._clock.time()
         issued_up_to = None if kind == "jti" else math.floor(now)
         # A token with that jti may have been issued a little in the future.
@@ -143,7 +145,7 @@ class Revocations:
         """
         value, now = canonical_value(kind, value), self._clock.time()
         issued_up_to = math.floor(moment := min(moment, now))
-        expires_at = issued_up_to + 1 + self._max_lifetime_seconds + self._leeway_seconds
+        expires_at = issued_up_to + 1 + self._max_lifetime_seconds + self._leeway_seconds * (2 if kind == "jti" else 1)
         if expires_at <= now:
             return None
         self.sync()
@@ -239,8 +241,7 @@ class Revocations:
         return self._fleet_sync.age_seconds > self._max_stale_seconds and self._reach() != "process"
 
     def _change(self, revocation: Revocation) -> Revocation:
-        # Another process, with another clock, may have changed the same one: our change must win.
-        self.sync()
+        # It counts more than what the last sync told, whatever the clocks; what is made elsewhere since then may win.
         revocation = self._index.successor(revocation)
         # Stored first: nothing is in force here that the fleet does not know.
         if self._reach() != "process":

@@ -57,6 +57,10 @@ class EventSettings(NamedTuple):
     global_revocation: tuple[EventSender, ...] = ()
     session_claim: str | None = None
 
+    def __repr__(self) -> str:
+        """Name the routes alone: representations get into error reports, and secrets must not."""
+        return f"<EventSettings for {', '.join(self.sources) or 'nobody'}>"
+
     @property
     def sources(self) -> tuple[str, ...]:
         """Those whose routes exist."""
@@ -98,10 +102,14 @@ class _SenderSchema(Schema):
     jwks_url = KeySetURL(required=True)
     audience = TextList(required=True)
     effects = fields.Dict(
-        keys=fields.String(), values=fields.String(validate=validate.OneOf(EFFECTS)), load_default=dict
+        keys=fields.String(validate=validate.Length(min=1)),
+        values=fields.String(validate=validate.OneOf(EFFECTS)),
+        load_default=dict,
     )
     email_claim = Text(load_default=None, validate=validate.Length(min=1))
-    subject_template = Text(load_default=None, validate=validate.Regexp(_TEMPLATE, error="must contain {sub} once"))
+    subject_template = Text(
+        load_default=None, validate=validate.Regexp(_TEMPLATE, error="must contain {{sub}} once, and no other braces")
+    )
 
     @post_load
     def _sender(self, data: dict[str, Any], **_: object) -> EventSender:
@@ -117,7 +125,7 @@ class EventSenders(fields.Field[tuple[EventSender, ...]]):
         if isinstance(value, str):
             try:
                 value = json.loads(value)
-            except ValueError as exc:
+            except (ValueError, RecursionError) as exc:
                 raise ValidationError("must be a list of senders, or JSON text of one") from exc
         items = [value] if isinstance(value, dict) else value
         if not isinstance(items, (list, tuple)) or not all(isinstance(item, dict) for item in items):

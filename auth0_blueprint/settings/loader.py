@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -17,7 +18,7 @@ from marshmallow import Schema, ValidationError
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.settings import fields as custom
 from auth0_blueprint.settings.decryption_keys import Encryption, encryption_settings
-from auth0_blueprint.settings.event_senders import EventSettings, event_settings, shown
+from auth0_blueprint.settings.event_senders import EventSenders, EventSettings, event_settings, shown
 from auth0_blueprint.settings.loose_settings import loose_settings
 from auth0_blueprint.settings.resource_identifier import resource_identifier
 from auth0_blueprint.settings.rules import issuers_of
@@ -114,6 +115,7 @@ MIN_SECRET_BYTES = 32
 _OTHER_NAMES = {"AUTH0_AUDIENCE": ("API_ID",), "AUTH0_CACHE_SECRET": ("SECRET_KEY",)}
 #: Names that others have for the audience. They are not read.
 _NAMES_OF_OTHERS = ("API_AUDIENCE", "API_IDENTIFIER", "AUTH0_API_AUDIENCE", "AUTH0_API_IDENTIFIER")
+_USER_INFO = re.compile(r"//\S*@")
 _WHO_ISSUES = ("AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL")
 
 
@@ -278,8 +280,9 @@ def _problems(schema: Schema, raw: dict[str, Any], exc: ValidationError) -> dict
     for key, messages in by_key.items():
         text = "; ".join(str(message) for message in (messages if isinstance(messages, list) else [messages]))
         if key in raw:
-            is_secret = schema.fields[key].metadata.get("secret", False)
-            text = f"{text} (got {'***' if is_secret else ascii(raw[key])[:200]})"
+            # Senders may have secrets where none belong, as in a URL; their number and member are named instead.
+            is_secret = schema.fields[key].metadata.get("secret", isinstance(schema.fields[key], EventSenders))
+            text = f"{text} (got {'***' if is_secret else _USER_INFO.sub('//***@', ascii(raw[key]))[:200]})"
         problems[key] = text
     return problems
 

@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +24,8 @@ from werkzeug.test import TestResponse
 
 from auth0_blueprint.errors import EventRefusedError
 from auth0_blueprint.revocation.events.log_record import NO_TENANT, REVOKING_TYPES
+from auth0_blueprint.revocation.events.members import text_at
+from auth0_blueprint.revocation.events.timestamps import is_too_old, unix_time
 from auth0_blueprint.revocation.index import Revocation
 from auth0_blueprint.sharing.store import Head, StoreError
 from auth0_blueprint.testing import LocalIssuer
@@ -186,6 +189,7 @@ def test_an_event_ends_no_newer_login(client: FlaskClient, issuer: LocalIssuer) 
         ),
         *refused_for("fields", each("data", ABSENT, None, [], "user", {}, {"object": None}, {"object": [ADA]})),
         *refused_for("fields", about("user.deleted", "user_id", "", None, 1, ["a"], "x" * 1025, "\udc00")),
+        *refused_for("fields", [event("user.updated", None), event("user.updated", [])]),
         *refused_for("fields", about("user.updated", "blocked", None, "true", 1, [])),
         *refused_for("fields", about("user.updated", "user_id", ABSENT, 1, blocked=True)),
         *refused_for("fields", about("organization.member.deleted", "user", ABSENT, None, "auth0|ada", [], {})),
@@ -457,6 +461,16 @@ def test_a_batch_that_was_stored_in_part_is_repeated_and_then_whole(make_app: Ap
     second.application.extensions["auth0"].revocations.lift("subject", "u1")
     assert send(second, batch).status_code == 204
     assert [found(first, value=user) is not None for user in users] == [False, True, True, True]
+
+
+def test_lengths_and_times_have_bounds_that_are_just_good_enough() -> None:
+    at = "2001-09-09t01:46:40z"  # RFC 3339 §5.6: in any case of letters
+    assert [text_at({"a": text}, "a") for text in ("x", "x" * 1024)] == ["x", "x" * 1024]
+    assert unix_time(at, 1e9 - 300) == 1e9
+    for now, is_good in ((1e9 - 300.1, False), (1e9 - 299.9, True)):
+        with nullcontext() if is_good else pytest.raises(EventRefusedError):
+            unix_time(at, now)
+    assert [is_too_old(0, 7 * DAY + passed) for passed in (0, 0.1)] == [False, True]
 
 
 def test_the_openapi_document_describes_what_is_sent(make_app: AppFactory) -> None:

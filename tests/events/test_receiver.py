@@ -230,6 +230,8 @@ def by_admin(process: Receiving) -> object:
         [gets("1"), gets("2", after=5, type="session-revoked")],
         [gets("1", after=5), gets("2", type="session-revoked")],
         [gets("1", after=5), gets("2", type="session-revoked"), gets("3", after=5, type="session-revoked")],
+        [lambda process: process.revocations.revoke("subject", "s", "account-disabled")],  # by an earlier release
+        [gets("1", type="account-closed")],
         [gets(effects=())] * 3 + [gets("1", after=400)],
     ],
 )
@@ -242,6 +244,25 @@ def test_an_event_lifts_only_what_the_same_sender_did(fleet: Receivers, steps: l
     fleet.clock.move(500)
     assert process.gets(event("enabled", after=300, **ENABLE)) == ["without_effect"]
     assert not process.admits(0)
+
+
+def test_a_token_is_let_in_again_that_was_named_by_its_id(fleet: Receivers) -> None:
+    """Whenever it was issued: its revocation has no such bound."""
+    process = fleet.process()
+    assert process.gets(event(effects=(Effect("revoke", "jti", "j"),))) == ["effective"]
+    enabled = event("2", after=1, **{**ENABLE, "effects": (Effect("lift", "jti", "j", undoes="account-disabled"),)})
+    assert process.gets(enabled) == ["effective"]
+    assert process.revocations.find("jti", "j") is None
+
+
+def test_what_an_admin_has_lifted_stays_so_for_a_process_that_knows_the_event(fleet: Receivers) -> None:
+    """Also if the store has lost its mark, and another event was the last."""
+    process = fleet.process()
+    assert process.gets(event(), event("2")) == ["effective", "without_effect"]
+    process.revocations.lift("subject", "s", ADMIN)
+    fleet.store.flush()
+    assert process.gets(event(), event("2")) == ["repeated"] * 2
+    assert process.admits(0)
 
 
 def test_a_process_alone_remembers_what_it_handled(fleet: Receivers, monkeypatch: pytest.MonkeyPatch) -> None:

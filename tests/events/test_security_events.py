@@ -9,8 +9,8 @@ import pytest
 
 from auth0_blueprint.errors import EventRefusedError
 from auth0_blueprint.revocation.events.event import UNKNOWN_TYPE, Effect, Event
-from auth0_blueprint.revocation.events.security_event import security_event
-from auth0_blueprint.settings.event_senders import EventSender
+from auth0_blueprint.revocation.events.security_event import DEFAULT_EFFECTS, security_event
+from auth0_blueprint.settings.event_senders import EFFECTS, EventSender
 
 CAEP, RISC, SSF = (f"https://schemas.openid.net/secevent/{name}/event-type/" for name in ("caep", "risc", "ssf"))
 OURS = "https://ours.example/"
@@ -49,12 +49,17 @@ EVENTS: list[tuple[str, dict[str, Any], tuple[Effect, ...]]] = [
     (CHANGE, {**LEVEL, "change_direction": ["increase"]}, REVOKED),
     (CHANGE, {**LEVEL, "change_direction": "increase"}, ()),
     (RISC + "account-disabled", {"reason": "hijacking"}, REVOKED),
+    (RISC + "account-disabled", {"change_direction": "increase"}, REVOKED),
     (RISC + "account-purged", {}, REVOKED),
     (RISC + "account-enabled", {}, LIFTED),
     (SSF + "verification", {"state": "c3RhdGU"}, ()),
     (RISC + "verification", {"state": "c3RhdGU"}, ()),
     (SSF + "stream-updated", {"status": "paused", "reason": "licence"}, ()),
 ]
+
+
+def test_each_default_is_one_that_a_setting_may_name() -> None:
+    assert set(DEFAULT_EFFECTS.values()) == set(EFFECTS)
 
 
 @pytest.mark.parametrize(("uri", "payload", "effects"), EVENTS)
@@ -119,7 +124,8 @@ def test_a_session_may_be_revoked_by_the_name_that_its_issuer_has_for_it() -> No
     subject = {"format": "opaque", "id": "s-1"}
     both = (Effect("revoke", "subject", "s-1"), Effect("revoke", "session", "s-1"))
     assert read({CAEP + "session-revoked": {}}, sub_id=subject).effects == both
-    assert read({CAEP + "credential-change": {}}, sub_id=subject).effects == both[:1]
+    for name in ("credential-change", "token-claims-change"):
+        assert read({CAEP + name: {}}, sub_id=subject).effects == both[:1]
     assert read({CAEP + "session-revoked": {}}, sub_id={"user": ANN}).effects == REVOKED
     behind = EventSender("https://idp.example", "", ("api",), subject_template="okta|acme|{sub}")
     told = claims({CAEP + "session-revoked": {}}, sub_id=subject)
@@ -132,7 +138,9 @@ def test_several_members_tell_of_one_event() -> None:
     assert read({first: {}, second: {}}) == Event("security", OURS, "e-1", "credential-change", AT, REVOKED)
     event = read({second: {"subject": ANN}, RISC + "account-disabled": {}, SSF + "verification": {}})
     assert (event.type, event.effects) == ("credential-change", REVOKED)
-    assert read({OWN: {}, SSF + "verification": {}}).type == "verification"
+    assert read({SSF + "verification": {}, second: {}}).type == "credential-change"
+    for known in ("verification", "stream-updated"):
+        assert read({OWN: {}, SSF + known: {}}).type == known
     assert reason(claims({RISC + "account-disabled": {}, RISC + "account-enabled": {}})) == "events"
 
 

@@ -98,8 +98,12 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
             if lines[line - 1].startswith(("*,", "/,", "/)"), column):
                 continue  # no operators, but marks among parameters
             mutated = mutate_code(source, operator, occurrence)
+            try:
+                meaning = _meaning(mutated)
+            except SyntaxError:
+                continue  # the stars of a dictionary within another are no operators either
             # Nothing here equals None without being it.
-            if "== None" in mutated or (meaning := _meaning(mutated)) in seen:
+            if "== None" in mutated or meaning in seen:
                 continue
             seen.add(meaning)
             changes = [one for one in difflib.ndiff(lines, mutated.splitlines()) if one[0] in "+-"]

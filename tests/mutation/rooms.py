@@ -44,10 +44,29 @@ _ROOMS = {
     "fleet_sync": ("sharing/fleet_sync", "test_fleet_sync"),
     "signed_cache": ("sharing/signed_cache sharing/entry_signer", "test_signed_cache"),
     "shared_store": ("sharing/shared_store", "test_shared_store"),
-    "revocation_index": ("revocation/index", "test_revocation_index test_shared_set"),
+    "revocation_index": ("revocation/index", "test_revocation_index test_revocation_origins test_shared_set"),
     "shared_set": (
         "revocation/shared_set revocation/log_position revocation/log_layout revocation/tidying revocation/blobs",
         "test_shared_set admin/test_revocation_faults",
+    ),
+    "event_subjects": (
+        "revocation/events/subjects revocation/events/security_event",
+        "events/test_subjects events/test_security_events",
+    ),
+    "event_receiver": ("revocation/events/receiver", "events/test_receiver"),
+    "auth0_events": (
+        (
+            "revocation/events/cloud_event revocation/events/log_record revocation/events/members "
+            "revocation/events/timestamps"
+        ),
+        "events/test_auth0_events",
+    ),
+    "event_tokens": (
+        "revocation/events/event_token revocation/events/logout revocation/events/global_revocation",
+        (
+            "events/test_event_readers events/test_backchannel_logout events/test_global_revocation "
+            "events/test_event_tokens"
+        ),
     ),
 }
 

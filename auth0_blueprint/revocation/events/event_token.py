@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import EventRefusedError, InvalidTokenError
 from auth0_blueprint.jose import jws
+from auth0_blueprint.jose.algorithms import Algorithm
+from auth0_blueprint.keysets.snapshot import FoundKey
 from auth0_blueprint.revocation.events.event import MAX_EVENT_AGE_SECONDS, MAX_EVENT_ID_LENGTH
 from auth0_blueprint.verification.access_token import is_unix_time
 from auth0_blueprint.verification.claims import is_for
 from auth0_blueprint.verification.header import algorithms_named, check_header
-from auth0_blueprint.verification.verifier import KeyFinder
 
 #: Claims of access tokens and ID tokens. OpenID Connect Back-Channel Logout 1.0 §2.4: ``nonce`` is in no logout token.
 _CLAIMS_OF_OTHERS = ("nonce", "scope", "permissions")
@@ -28,9 +29,9 @@ _REASONS = {
 
 
 class Issuer(NamedTuple):
-    """Whose tokens are believed: where its keys come from, what its tokens must be for, and how it signs them."""
+    """Whose tokens are believed: what finds its keys, what its tokens must be for, and how it signs them."""
 
-    keys: KeyFinder
+    key_for: Callable[[str | None, Algorithm], FoundKey]
     audience: frozenset[str]
     algorithms: tuple[str, ...]
 
@@ -97,7 +98,7 @@ class EventTokenVerifier:
             raise EventRefusedError("issuer")
         issuer = self._issuers[name]
         algorithm = check_header(unverified.header, self._algorithms[name], self._types)
-        found = issuer.keys.key_for(unverified.header.get("kid"), algorithm)
+        found = issuer.key_for(unverified.header.get("kid"), algorithm)
         if not algorithm.verify(unverified.signing_input, found.key.material, unverified.signature):
             raise EventRefusedError("signature")
         if not is_for(issuer.audience, claims.get("aud")):

@@ -49,7 +49,7 @@ class EventReceiver:
         """
         if not event.effects:
             return Outcome("without_effect")  # and so nothing to remember: a stream of logs is full of these
-        digest = hashlib.sha256(repr((event.source, event.sender, event.id)).encode("utf-8", "surrogatepass"))
+        digest = hashlib.sha256(repr((event.source, event.sender, event.id)).encode())
         name = f"event:{digest.hexdigest()}"
         if self._was_handled(name):
             return Outcome("repeated")
@@ -111,8 +111,7 @@ def _may_lift(effect: Effect, event: Event) -> Callable[[Revocation], bool]:
         origin = revocation.origin
         is_of_sender = origin is not None and (origin.source, origin.actor) == (event.source, event.sender)
         # What was revoked after the event is not its to lift.
-        return (
-            is_of_sender and revocation.reason == effect.undoes and (revocation.issued_up_to or 0) <= event.occurred_at
-        )
+        is_later = revocation.issued_up_to is not None and revocation.issued_up_to > event.occurred_at
+        return is_of_sender and revocation.reason == effect.undoes and not is_later
 
     return may_lift

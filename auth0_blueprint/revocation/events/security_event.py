@@ -88,7 +88,7 @@ def _member(uri: str, payload: dict[str, Any], sender: EventSender) -> _Member:
     effect = configured or DEFAULT_EFFECTS[short]
     if configured is None and short == "assurance-level-change" and payload.get("change_direction") == "increase":
         effect = "ignore"
-    return _Member(short or uri.rpartition("/")[2] or UNKNOWN_TYPE, effect, payload)
+    return _Member(uri.rpartition("/")[2] or UNKNOWN_TYPE, effect, payload)
 
 
 def _effects(

@@ -8,10 +8,8 @@ from typing import Any, NamedTuple
 
 from auth0_blueprint.errors import EventRefusedError
 from auth0_blueprint.revocation.events.members import text_at
+from auth0_blueprint.revocation.index import canonical_value
 from auth0_blueprint.settings.event_senders import EventSender
-
-#: The members of complex subjects that are read.
-_READ = frozenset({"session", "user", "tenant"})
 
 #: The kind of a revocation, and its value.
 Pair = tuple[str, str]
@@ -54,7 +52,7 @@ class _Reader(NamedTuple):
 
     def pairs(self, subject: Any) -> tuple[Pair, ...]:
         # The drafts before SSF 1.0 have no format in complex subjects.
-        is_older = isinstance(subject, dict) and "format" not in subject and not _READ.isdisjoint(subject)
+        is_older = isinstance(subject, dict) and "format" not in subject
         if is_older or _format(subject) == "complex":
             return self._complex(subject)
         return self._simple(subject)
@@ -76,7 +74,7 @@ class _Reader(NamedTuple):
             case "email":
                 if self.sender.email_claim is None:
                     raise EventRefusedError("subject")
-                return "email", _text(subject, "email").lower()
+                return "email", canonical_value("email", _text(subject, "email"))
             case "jwt_id":  # SSF 1.0 §3.5.1
                 return "jti", self._of_issuer(subject, "jti")
             case _:
@@ -88,18 +86,22 @@ class _Reader(NamedTuple):
     def _sub(self, issuer: str, subject: str) -> str:
         """Return the ``sub`` that access tokens have.
 
-        Whose users have a template may name no others: an identity provider is not trusted with those of the rest.
+        Whose users have a template may name no others, nor sessions, organizations and tokens, which may be anybody's:
+        an identity provider is not trusted with the users of the rest.
         """
-        template, sender = self.sender.subject_template, self.sender.issuer
-        if issuer in self.issuers and (template is None or sender in self.issuers):
+        template = self.sender.subject_template
+        if issuer in self.issuers and not self._has_own_users_only():
             return subject
-        if issuer != sender or template is None:
+        if issuer != self.sender.issuer or template is None:
             raise EventRefusedError("foreign_subject")
         return template.replace("{sub}", subject)
 
+    def _has_own_users_only(self) -> bool:
+        return self.sender.subject_template is not None and self.sender.issuer not in self.issuers
+
     def _of_issuer(self, subject: Any, name: str) -> str:
         issuer, value = _text(subject, "iss"), _text(subject, name)
-        if issuer not in self.issuers:
+        if issuer not in self.issuers or self._has_own_users_only():
             raise EventRefusedError("foreign_subject")
         return value
 
@@ -107,7 +109,7 @@ class _Reader(NamedTuple):
         identifiers = subject.get("identifiers")
         if not isinstance(identifiers, list) or any(_format(one) == "aliases" for one in identifiers):
             raise EventRefusedError("subject")  # RFC 9493 §3.2.8: not nested
-        refused, found = ["subject"], list[Pair]()
+        refused, found = list[str](), list[Pair]()
         for identifier in identifiers:
             try:
                 found.append(self._one(identifier))
