@@ -82,10 +82,8 @@ class Revocations:
         self._clock = clock
         self._on_changed = on_changed
         self._restored_at = -math.inf
-        # Whether the whole set was read once, or the store said that there is none.
-        self._is_loaded = False
-        # Whether requests may be answered by what this process knows; then no more is asked.
-        self._is_ready = False
+        # Whether the whole set was read once, or the store said that there is none; whether requests may be answered.
+        self._is_loaded = self._is_ready = False
         self._slow_since: float | None = None
         fleet_sync.follow_log(self._follow)
 
@@ -113,8 +111,8 @@ class Revocations:
             RevocationUnavailableError: it could not be stored.
         """
         self.sync()
-        now, expires_at = self._clock.time(), access_token["exp"] + self._leeway_seconds
-        digest = access_token.signing_digest or token_digest(token)  # of one that came encrypted, the token inside
+        now, digest = self._clock.time(), access_token.signing_digest or token_digest(token)
+        expires_at = access_token["exp"] + self._leeway_seconds
         return self._change(Revocation("token", digest, None, expires_at, now, reason, origin=origin))
 
     def revoke(self, kind: str, value: str, reason: str | None, origin: Origin | None = None) -> Revocation:
@@ -168,7 +166,7 @@ class Revocations:
             raise RevocationUnavailableError("not_stored")
 
     def last_origin(self, kind: str, value: str) -> Origin | None:
-        """Return where the last change about *value* came from, a lifting too, as far as this process knows."""
+        """Return where the last change about *value* came from, a lifting too."""
         return last_origin(self._index, kind, value)
 
     def newest(self, limit: int, **filters: Any) -> list[Revocation]:
