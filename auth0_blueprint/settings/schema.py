@@ -10,7 +10,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
 from auth0_blueprint.settings import fields as custom
-from auth0_blueprint.settings.event_senders import EventSecrets, EventSenders
+from auth0_blueprint.settings.event_senders import EventSecrets, EventSenders, EventTransmitters
 from auth0_blueprint.settings.rules import problems_between
 from auth0_blueprint.settings.user_agent import DEFAULT_USER_AGENT
 
@@ -243,7 +243,7 @@ class SettingsSchema(Schema):
             "names a session ends the tokens of that session only.",
         },
     )
-    AUTH0_EVENT_TRANSMITTERS = EventSenders(
+    AUTH0_EVENT_TRANSMITTERS = EventTransmitters(
         load_default=(),
         metadata={
             "description": "Who sends [security events](how-to/security-events.md) (Shared Signals, CAEP, RISC): "
