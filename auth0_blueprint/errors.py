@@ -432,6 +432,7 @@ class EventRefusedError(InvalidRequestError):
         "events": "The events in the token are not an acceptable JSON object.",
         "subject": "The event names its subject in no way that this API understands.",
         "foreign_subject": "The event is about a user of another issuer.",
+        "reused": "The JWT of the sender was already used for another subject.",
         "fields": "The event lacks something, or has something that is not of the right type.",
     }
 
