@@ -11,7 +11,7 @@ from conftest import bearer
 from flask.testing import FlaskClient
 from hypothesis import event, given
 from hypothesis import strategies as st
-from refusals import seen
+from refusals import seen, segment
 from werkzeug.test import TestResponse
 
 from auth0_blueprint.errors import EventRefusedError
@@ -44,6 +44,7 @@ SENTENCES = EventRefusedError.descriptions.values()
 numbers = itertools.count()
 #: Stands for what no other example has.
 NAME = "@name@"
+FORGED = -2
 
 
 def _claims(route: str) -> dict[str, Any]:
@@ -65,12 +66,15 @@ Parts = tuple[bytes, bytes, int]
 
 
 def _parts(route: str) -> st.SearchStrategy[Parts]:
-    """Return header and claims of almost an event of *route*, and which character to leave out of it, if any."""
+    """Return header and claims of almost an event of *route*, and which character to leave out of it, if any.
+
+    Or `FORGED`: nobody has signed it.
+    """
     typ = min(one for one in RULES[route].types if one).removeprefix("application/")
     good = {**GOOD_HEADER, "typ": typ}
     text = st.just(json.dumps(good).encode())
     headers, claims = objects_near(good, EVENT_HEADER_VALUES), objects_near(_claims(route), EVENT_CLAIM_VALUES)
-    return st.tuples(text | text | headers, claims, st.sampled_from([-1] * 9 + [*range(0, 400, 7)]))
+    return st.tuples(text | text | headers, claims, st.sampled_from([-1] * 50 + [FORGED] * 10 + [*range(0, 400, 7)]))
 
 
 def _token(parts: Parts) -> tuple[str, str]:
@@ -78,6 +82,8 @@ def _token(parts: Parts) -> tuple[str, str]:
     name = f"{next(numbers):08}"
     header, claims, gap = parts
     token = genuine(header, claims.replace(NAME.encode(), name.encode()))
+    if gap == FORGED:
+        return f"{token.rpartition('.')[0]}.{segment(bytes(64))}", name
     return (token if gap < 0 else token[:gap] + token[gap + 1 :]), name
 
 
