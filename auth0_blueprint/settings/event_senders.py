@@ -92,7 +92,8 @@ def shown(value: Any) -> Any:
     """Return *value*, of a setting, as it is shown to operators and could be set."""
     if not isinstance(value, tuple) or not all(isinstance(item, EventSender) for item in value):
         return value
-    return [{**sender._asdict(), "effects": dict(sender.effects)} for sender in value]
+    members = ({**sender._asdict(), "effects": dict(sender.effects)} for sender in value)
+    return [{name: member for name, member in one.items() if member} for one in members]
 
 
 def has_senders(data: Mapping[str, Any]) -> list[str]:

@@ -183,9 +183,12 @@ def event_claims(token: str, keys: Iterable[PublishedKey], rules: EventRules) ->
         return None
     header_json, claims_json, signature = (part or b"" for part in decoded)
     try:
-        header, claims = read_object(header_json).members, read_object(claims_json).members
+        read_header, read_claims = read_object(header_json), read_object(claims_json)
     except NotStrictJSONError:
         return None
+    if read_header.has_odd_number or read_claims.has_odd_number:
+        return None
+    header, claims = read_header.members, read_claims.members
     typed = header.get("typ")
     type_name = typed.lower() if isinstance(typed, str) else None if "typ" not in header else ""
     is_extended = "crit" in header or "b64" in header
