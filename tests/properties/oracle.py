@@ -160,6 +160,10 @@ def _judge_parts(
     return refused((401, "binding_mismatch")) if "cnf" in claims else Verdict(True)
 
 
+class UndecidedError(Exception):
+    """The contract leaves both ways open."""
+
+
 @dataclass(frozen=True)
 class EventRules:
     """What one kind of token that tells of an event must be, beyond what all must be (section 13).
@@ -176,7 +180,11 @@ class EventRules:
 
 
 def event_claims(token: str, keys: Iterable[PublishedKey], rules: EventRules) -> dict[str, Any] | None:
-    """Return the claims of *token* if it is a genuine event of that kind at `NOW`, whatever it tells of."""
+    """Return the claims of *token* if it is a genuine event of that kind at `NOW`, whatever it tells of.
+
+    Raises:
+        UndecidedError: it holds a number beyond a double's range, of which the contract does not speak.
+    """
     segments = token.split(".")
     decoded = [decode_base64url(text) for text in segments]
     if len(token) > MAX_TOKEN_BYTES or len(decoded) != 3 or None in decoded:
@@ -187,7 +195,7 @@ def event_claims(token: str, keys: Iterable[PublishedKey], rules: EventRules) ->
     except NotStrictJSONError:
         return None
     if read_header.has_odd_number or read_claims.has_odd_number:
-        return None
+        raise UndecidedError
     header, claims = read_header.members, read_claims.members
     typed = header.get("typ")
     type_name = typed.lower() if isinstance(typed, str) else None if "typ" not in header else ""
