@@ -70,7 +70,7 @@ def app_without_keys(key_set_host: KeySetServer) -> Flask:
     return app
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hearing() -> Iterator[FlaskClient]:
     """A client of an app at `NOW` that takes events of every kind, the signed ones from its issuer."""
     with key_set_server() as server:
