@@ -460,6 +460,7 @@ class EventRefusedError(InvalidRequestError):
         "events": "The events claim of the token does not contain an acceptable event.",
         "subject": "The event does not name its subject in a way that this API understands.",
         "foreign_subject": "The event is about a user of another issuer.",
+        "reused": "The JWT of the sender was already used for another subject.",
         "fields": "A member of the event is missing, or has the wrong type.",
     }
 

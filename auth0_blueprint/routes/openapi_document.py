@@ -138,6 +138,8 @@ def _described(operation: Operation, route: Route, parameters: list[str], settin
 def _security(route: Route, settings: Settings) -> list[dict[str, list[str]]]:
     if route.guard == "optional":
         return [{}, {_BEARER: []}]
+    if any(errors.UnauthorizedSenderError in operation.refusals for operation in route.operations):
+        return [{_BEARER: []}]  # a secret, or a JWT, of the sender
     requirements = requirements_of(route, settings)
     # OpenAPI 3.1: for a scheme that is not OAuth 2 the names are roles.
     return [{_BEARER: [scope for requirement in requirements for scope in requirement.scopes]}] if requirements else []

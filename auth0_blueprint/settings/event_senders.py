@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
+from auth0_blueprint.jose import strict_json
 from auth0_blueprint.settings.event_sources import SETTINGS
-from auth0_blueprint.settings.fields import IssuerURL, KeySetURL, Text, TextList, secret_text
+from auth0_blueprint.settings.event_types import URIS
+from auth0_blueprint.settings.fields import IssuerURL, KeySetURL, Text, TextList
 
 #: What an event may do: end the subject's tokens; make an earlier event of the same sender undone; nothing.
 EFFECTS = ("revoke", "lift", "ignore")
@@ -20,6 +21,7 @@ MIN_SECRET_CHARACTERS = 32
 MAX_SECRETS = 2
 # It comes after ``Bearer``, where a space or a comma would end it.
 _SECRET = re.compile(r"[!-+\--~]*")
+_NO_LIST = "must be a list of senders, or JSON text of one"
 _TEMPLATE = r"[^{}]*\{sub\}[^{}]*\Z"
 
 
@@ -89,7 +91,8 @@ def shown(value: Any) -> Any:
     """Return *value*, of a setting, as it is shown to operators and could be set."""
     if not isinstance(value, tuple) or not all(isinstance(item, EventSender) for item in value):
         return value
-    return [{**sender._asdict(), "effects": dict(sender.effects)} for sender in value]
+    members = ({**sender._asdict(), "effects": dict(sender.effects)} for sender in value)
+    return [{name: member for name, member in one.items() if member} for one in members]
 
 
 def has_senders(data: Mapping[str, Any]) -> list[str]:
@@ -97,58 +100,96 @@ def has_senders(data: Mapping[str, Any]) -> list[str]:
     return [name for name in SETTINGS.values() if data.get(name)]
 
 
-class _SenderSchema(Schema):
-    issuer = IssuerURL(required=True)
-    jwks_url = KeySetURL(required=True)
-    audience = TextList(required=True)
-    effects = fields.Dict(
-        keys=fields.String(validate=validate.Length(min=1)),
-        values=fields.String(validate=validate.OneOf(EFFECTS)),
-        load_default=dict,
-    )
-    email_claim = Text(load_default=None, validate=validate.Length(min=1))
+class _Effects(fields.Field[Mapping[str, str]]):
+    """Types of events, short or whole, to what they do."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> Mapping[str, str]:
+        if not isinstance(value, dict):
+            raise ValidationError(f"must be a dictionary: event type to one of {_listing(EFFECTS)}")
+        for name, effect in value.items():
+            if not isinstance(name, str) or (":" not in name and name not in URIS):
+                raise ValidationError(
+                    f"has an unknown event type, {name!r}: use a short name of CAEP or RISC, or the URI"
+                )
+            if effect not in EFFECTS:
+                raise ValidationError(f"must give {name} one of {_listing(EFFECTS)}")
+        return MappingProxyType(dict(value))
+
+
+def _listing(words: Iterable[str]) -> str:
+    return ", ".join(words)
+
+
+_REQUIRED: dict[str, Any] = {"required": "is missing"}
+
+
+class _ProviderSchema(Schema):
+    issuer = IssuerURL(required=True, error_messages=_REQUIRED)
+    jwks_url = KeySetURL(required=True, error_messages=_REQUIRED)
+    audience = TextList(required=True, error_messages=_REQUIRED)
+    email_claim = Text(load_default=None, validate=validate.Length(min=1, error="must not be empty"))
+    # The braces of the message are doubled, because marshmallow formats it.
     subject_template = Text(
         load_default=None, validate=validate.Regexp(_TEMPLATE, error="must contain {{sub}} once, and no other braces")
     )
 
     @post_load
     def _sender(self, data: dict[str, Any], **_: object) -> EventSender:
-        return EventSender(**{**data, "effects": MappingProxyType(data["effects"])})
+        return EventSender(**data)
+
+
+class _TransmitterSchema(_ProviderSchema):
+    effects = _Effects(load_default=MappingProxyType({}))
 
 
 class EventSenders(fields.Field[tuple[EventSender, ...]]):
     """Several senders: a list of dictionaries with the members of `EventSender`, or the same as JSON text."""
+
+    _schema: ClassVar[type[Schema]] = _ProviderSchema
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> tuple[EventSender, ...]:
         if isinstance(value, str):
             try:
-                value = json.loads(value)
-            except (ValueError, RecursionError) as exc:
-                raise ValidationError("must be a list of senders, or JSON text of one") from exc
+                value = strict_json.loads_records(value.encode("utf-8", "surrogatepass"))
+            except strict_json.StrictJSONError as exc:
+                raise ValidationError(_NO_LIST) from exc
         items = [value] if isinstance(value, dict) else value
         if not isinstance(items, (list, tuple)) or not all(isinstance(item, dict) for item in items):
-            raise ValidationError("must be a list of senders, or JSON text of one")
+            raise ValidationError(_NO_LIST)
         senders: list[EventSender] = []
         for number, item in enumerate(items, 1):
             try:
-                senders.append(_SenderSchema().load(item))
+                senders.append(self._schema().load(item))
             except ValidationError as exc:
-                raise ValidationError(f"sender {number}: {_problems(exc)}") from exc
-        if len({sender.issuer for sender in senders}) < len(senders):
-            raise ValidationError("must not name an issuer twice")
+                raise ValidationError(f"sender {number}: {_problems(self._schema(), exc)}") from exc
+        issuers = [sender.issuer for sender in senders]
+        for number, issuer in enumerate(issuers, 1):
+            if issuer in issuers[: number - 1]:
+                raise ValidationError(f"must not name an issuer twice: sender {number} has that of an earlier one")
         return tuple(senders)
 
 
-def _problems(exc: ValidationError) -> str:
-    return "; ".join(f"{name} {_first(messages)}" for name, messages in exc.messages_dict.items())
+class EventTransmitters(EventSenders):
+    """The same, with what the events of each are to do."""
+
+    _schema = _TransmitterSchema
+
+
+def _problems(schema: Schema, exc: ValidationError) -> str:
+    messages = exc.messages_dict
+    known = [f"{name} {_first(found)}" for name, found in messages.items() if name in schema.fields]
+    unknown = [ascii(name) for name in messages if name not in schema.fields]
+    if unknown:
+        known.append(f"has no member {_listing(unknown)}: use {_listing(schema.fields)}")
+    return "; ".join(known)
 
 
 def _first(messages: Any) -> str:
-    while not isinstance(messages, str):
-        messages = next(iter(messages.values())) if isinstance(messages, dict) else messages[0]
-    return messages
+    return str(messages[0] if isinstance(messages, list) else messages)
 
 
 class EventSecrets(fields.Field[tuple[str, ...]]):
@@ -157,16 +198,21 @@ class EventSecrets(fields.Field[tuple[str, ...]]):
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> tuple[str, ...]:
-        items = value.split(",") if isinstance(value, str) else value
-        texts = [secret_text(item.strip() if isinstance(item, str) else item) for item in _listed(items)]
+        texts = [_secret(item) for item in _listed(value.split(",") if isinstance(value, str) else value)]
         if not 1 <= len(texts) <= MAX_SECRETS or not all(
-            text is not None and len(text) >= MIN_SECRET_CHARACTERS and _SECRET.fullmatch(text) for text in texts
+            len(text) >= MIN_SECRET_CHARACTERS and _SECRET.fullmatch(text) for text in texts
         ):
             raise ValidationError(
                 f"must be one secret or two, each of at least {MIN_SECRET_CHARACTERS} ASCII characters, "
                 "without spaces and commas"
             )
-        return tuple(text for text in texts if text is not None)
+        return tuple(texts)
+
+
+def _secret(item: Any) -> str:
+    """Return *item* as it is sent; bytes are the characters, not their hexadecimal digits. Empty if it is no text."""
+    text = item.decode("latin-1") if isinstance(item, bytes) else item
+    return text.strip() if isinstance(text, str) else ""
 
 
 def _listed(items: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from auth0_blueprint.settings.described_fields import choice as _choice
 from auth0_blueprint.settings.described_fields import number as _range
 from auth0_blueprint.settings.described_fields import seconds as _seconds
 from auth0_blueprint.settings.described_fields import switch as _switch
-from auth0_blueprint.settings.event_senders import EventSecrets, EventSenders
+from auth0_blueprint.settings.event_senders import EventSecrets, EventSenders, EventTransmitters
 from auth0_blueprint.settings.rules import problems_between
 from auth0_blueprint.settings.signing_secrets import SigningSecrets
 from auth0_blueprint.settings.user_agent import DEFAULT_USER_AGENT
@@ -238,7 +238,7 @@ class SettingsSchema(Schema):
             "names a session ends the tokens of that session only.",
         },
     )
-    AUTH0_EVENT_TRANSMITTERS = EventSenders(
+    AUTH0_EVENT_TRANSMITTERS = EventTransmitters(
         load_default=(),
         metadata={
             "description": "Who sends [security events](how-to/security-events.md) (Shared Signals, CAEP, RISC): "

@@ -13,6 +13,7 @@ from typing import Any
 
 import jwt
 
+from auth0_blueprint.settings.event_types import URIS
 from auth0_blueprint.testing.signing_key import SigningKey, strangers_key
 
 #: Of the users and the application whose tokens a local issuer mints.
@@ -22,42 +23,6 @@ LOCAL_CLIENT = "local-client"
 LOGOUT_TOKEN_SECONDS = 120
 
 _LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
-_FAMILIES = {
-    # CAEP 1.0 §3
-    "caep": (
-        "session-revoked",
-        "token-claims-change",
-        "credential-change",
-        "assurance-level-change",
-        "device-compliance-change",
-        "session-established",
-        "session-presented",
-        "risk-level-change",
-    ),
-    # RISC 1.0 §2
-    "risc": (
-        "account-credential-change-required",
-        "account-purged",
-        "account-disabled",
-        "account-enabled",
-        "identifier-changed",
-        "identifier-recycled",
-        "credential-compromise",
-        "opt-in",
-        "opt-out-initiated",
-        "opt-out-cancelled",
-        "opt-out-effective",
-        "recovery-activated",
-        "recovery-information-changed",
-    ),
-    # SSF 1.0 §8.1.4 and §8.1.5
-    "ssf": ("verification", "stream-updated"),
-}
-_URIS = {
-    name: f"https://schemas.openid.net/secevent/{family}/event-type/{name}"
-    for family, names in _FAMILIES.items()
-    for name in names
-}
 
 
 class EventIssuer(ABC):
@@ -277,9 +242,9 @@ def log_record(record_type: str = "sdu", *, user_id: str = LOCAL_USER, **data: A
 def _uri_of(event_type: str) -> str:
     if ":" in event_type:
         return event_type
-    if event_type not in _URIS:
+    if event_type not in URIS:
         raise ValueError(f"There is no event {event_type!r}. To solve this, give the whole URI of its type.")
-    return _URIS[event_type]
+    return URIS[event_type]
 
 
 def _now() -> str:

@@ -51,6 +51,7 @@ SENDER = {
     "issuer": "https://idp.example/", "jwks_url": "https://idp.example/jwks", "audience": ["https://api"],
     "effects": {"session-revoked": "ignore"}, "email_claim": "email", "subject_template": "okta|acme|{sub}",
 }  # fmt: skip
+PROVIDER = {name: member for name, member in SENDER.items() if name != "effects"}
 VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_AUDIENCE": ("https://api.example.com, other", ["https://api.example.com", "other"]),
     "AUTH0_ALGORITHMS": ("RS256,ES256", ["RS256", "ES256"]), "AUTH0_LEEWAY": ("7", 7.0),
@@ -73,7 +74,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_CLIENT_SECRET": (SECRET, "***"), "AUTH0_LOGOUT_CLIENT_IDS": ("web,app", ["web", "app"]),
     "AUTH0_SESSION_CLAIM": ("https://api/sid", "https://api/sid"),
     "AUTH0_EVENT_TRANSMITTERS": (json.dumps([SENDER]), [SENDER]), "AUTH0_EVENT_SECRETS": (SECRET, "***"),
-    "AUTH0_GLOBAL_REVOCATION": (json.dumps(SENDER), [SENDER]),
+    "AUTH0_GLOBAL_REVOCATION": (json.dumps(PROVIDER), [PROVIDER]),
 }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from auth0_blueprint.keysets import source
 from auth0_blueprint.testing import DPoPKey, LocalIssuer
 from auth0_blueprint.verification import claims, verifier
 
+AWAY = {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": "redis://127.0.0.1:1/0"}
 NAMES = [*PROOF_STEPS, "revocation", "binding", "rules"]
 
 
@@ -243,6 +244,10 @@ def test_a_token_that_is_said_to_pass_with_a_proof_does(make_app: AppFactory, is
     [
         ({"AUTH0_REVOCATION": False}, "not checked: AUTH0_REVOCATION is off"),
         ({}, "none known here: without a shared cache, revocations of other processes are unknown"),
+        (
+            {**AWAY, "AUTH0_CACHE_SECRET": "c" * 40},
+            "none known here: the shared cache cannot be reached, and other processes may know of one",
+        ),
     ],
 )
 def test_nobody_is_told_that_a_token_is_not_revoked_where_that_is_not_known(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,13 +70,26 @@ def test_an_unknown_user_is_acknowledged(api: Flask, okta: LocalIssuer) -> None:
     assert revoke(api.test_client(), sender_jwt(okta), **iss_sub(okta, "00u-nobody")).status_code == 204
 
 
-def test_a_jwt_has_one_effect_whatever_comes_with_it_later(api: Flask, issuer: LocalIssuer, okta: LocalIssuer) -> None:
-    """Whoever has seen it cannot use it against another user."""
-    client, jwt = guarded(api), sender_jwt(okta)
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_jwt_is_for_one_user(
+    make_app: AppFactory,
+    issuer: LocalIssuer,
+    okta: LocalIssuer,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    is_shared: bool,
+) -> None:
+    """Whoever has seen it cannot use it against another one, nor is a sender told that this user's tokens ended."""
+    cache = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path), "AUTH0_CACHE_SECRET": "c" * 32}
+    apps = [receiver(make_app, issuer, okta, **(cache if is_shared else {})) for _ in range(1 + is_shared)]
+    client, other, jwt = guarded(apps[0]), apps[-1].test_client(), sender_jwt(okta)
+    assert seen(revoke(client, jwt, **iss_sub(okta, ""))) == bad_event("subject")  # binds it to nobody
     assert revoke(client, jwt, **iss_sub(okta, "00u-ada")).status_code == 204
-    before = in_force(api)
-    assert revoke(client, jwt, **iss_sub(okta, "00u-eve")).status_code == 204
-    assert in_force(api) == before
+    before = in_force(apps[0])
+    assert seen(revoke(other, jwt, **iss_sub(okta, "00u-eve"))) == UNAUTHORIZED
+    assert caplog.messages[-1] == "refused an event (global-token-revocation): reused"
+    assert revoke(other, jwt, **iss_sub(okta, "00u-ada")).status_code == 204
+    assert in_force(apps[0]) == before
     assert passes(client, issuer.token(sub="okta|acme|00u-eve"))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from conftest import MovableClock, put_on_clock
@@ -17,7 +18,7 @@ from network_edge import KeySetServer, key_set_server
 from refusals import guarded
 
 from auth0_blueprint import Auth0Blueprint
-from properties.issuing import ALGORITHMS, AUDIENCE, DOMAIN, NOW, published_keys
+from properties.issuing import ALGORITHMS, AUDIENCE, DOMAIN, ISSUER, NOW, SECRET, published_keys
 
 # A machine that does other things as well is slow at times: no deadline, and no complaint about slow strategies.
 _ALWAYS = settings(database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -41,12 +42,13 @@ def key_set_host() -> Iterator[KeySetServer]:
         yield server
 
 
-def _app_on_clock(server: KeySetServer) -> Flask:
+def _app_on_clock(server: KeySetServer, **settings: Any) -> Flask:
     app = Flask("properties", static_folder=None)
     app.testing = True  # an unexpected exception comes through as it is
     app.config.update(
         AUTH0_DOMAIN=DOMAIN, AUTH0_AUDIENCE=AUDIENCE, AUTH0_JWKS_URL=server.url, AUTH0_ALGORITHMS=list(ALGORITHMS)
     )
+    app.config.update(settings)
     app.register_blueprint(Auth0Blueprint())
     put_on_clock(app, MovableClock(NOW))
     return app
@@ -66,6 +68,21 @@ def app_without_keys(key_set_host: KeySetServer) -> Flask:
     app = _app_on_clock(key_set_host)
     guarded(app)
     return app
+
+
+@pytest.fixture(scope="module")
+def hearing() -> Iterator[FlaskClient]:
+    """A client of an app at `NOW` that takes events of every kind, the signed ones from its issuer."""
+    with key_set_server() as server:
+        server.publish(*(key.jwk for key in published_keys()))
+        sender = {"issuer": ISSUER, "jwks_url": server.url, "audience": AUDIENCE, "email_claim": "email"}
+        events = {
+            "AUTH0_LOGOUT_CLIENT_IDS": "client",
+            "AUTH0_EVENT_TRANSMITTERS": [sender],
+            "AUTH0_EVENT_SECRETS": SECRET,
+            "AUTH0_GLOBAL_REVOCATION": [sender],
+        }
+        yield _app_on_clock(server, **events).test_client()
 
 
 def forget_keys(app: Flask) -> None:

@@ -18,6 +18,8 @@ from refusals import segment
 NOW = 1_800_000_000
 DOMAIN = "tenant.example"
 ISSUER = f"https://{DOMAIN}/"
+#: Of Auth0's own events.
+SECRET = "a-secret-for-arbitrary-bodies-of-events"
 AUDIENCE = "https://api.example.com"
 ALGORITHMS = ("EdDSA", "ES256", "RS256", "PS256")
 _EDDSA = frozenset({"EdDSA", "Ed25519"})
@@ -107,6 +109,20 @@ def signed(header: bytes, claims: bytes, key_id: object = "ed", algorithm: objec
     private_key = keys.get(key_id, keys["ed"]) if isinstance(key_id, str) else keys["ed"]
     signing_input = f"{segment(header)}.{segment(claims)}"
     return f"{signing_input}.{segment(sign(private_key, algorithm, signing_input.encode()))}"
+
+
+_KEY_FOR = {"ES256": "ec", "RS256": "rsa", "PS256": "rsa"}
+
+
+def genuine(header: bytes, claims: bytes) -> str:
+    """Return a token that is really signed by the key which *header* asks for, as far as there is one."""
+    try:
+        members = json.loads(header)
+    except (ValueError, RecursionError):
+        members = {}
+    members = members if isinstance(members, dict) else {}
+    algorithm = str(members.get("alg"))
+    return signed(header, claims, members.get("kid", _KEY_FOR.get(algorithm)), algorithm)
 
 
 GOOD_HEADER: dict[str, Any] = {"alg": "EdDSA", "kid": "ed", "typ": "JWT"}

@@ -160,6 +160,78 @@ def _judge_parts(
     return refused((401, "binding_mismatch")) if "cnf" in claims else Verdict(True)
 
 
+class UndecidedError(Exception):
+    """The contract leaves both ways open."""
+
+
+@dataclass(frozen=True)
+class EventRules:
+    """What one kind of token that tells of an event must be, beyond what all must be (section 13).
+
+    Attributes:
+        types: acceptable values of ``typ``; ``None`` if it may be absent.
+        audience: whom it must be for.
+        requires_expiry: whether ``exp`` must be there.
+    """
+
+    types: frozenset[str | None]
+    audience: str
+    requires_expiry: bool
+
+
+def event_claims(token: str, keys: Iterable[PublishedKey], rules: EventRules) -> dict[str, Any] | None:
+    """Return the claims of *token* if it is a genuine event of that kind at `NOW`, whatever it tells of.
+
+    Raises:
+        UndecidedError: it holds a number beyond a double's range, of which the contract does not speak.
+    """
+    segments = token.split(".")
+    decoded = [decode_base64url(text) for text in segments]
+    if len(token) > MAX_TOKEN_BYTES or len(decoded) != 3 or None in decoded:
+        return None
+    header_json, claims_json, signature = (part or b"" for part in decoded)
+    try:
+        read_header, read_claims = read_object(header_json), read_object(claims_json)
+    except NotStrictJSONError:
+        return None
+    if read_header.has_odd_number or read_claims.has_odd_number:
+        raise UndecidedError
+    header, claims = read_header.members, read_claims.members
+    typed = header.get("typ")
+    type_name = typed.lower() if isinstance(typed, str) else None if "typ" not in header else ""
+    is_extended = "crit" in header or "b64" in header
+    fitting = [
+        key
+        for key in keys
+        if str(header.get("alg")) in key.serves and header.get("kid", key.key_id) == key.key_id and not is_extended
+    ]
+    if claims.get("iss") != ISSUER or type_name not in rules.types or len(fitting) != 1:
+        return None
+    signing_input = ".".join(segments[:2]).encode()
+    if not is_signature(fitting[0].private_key, header["alg"], signature, signing_input):
+        return None
+    return claims if _is_sound_event(claims, rules) else None
+
+
+def _is_sound_event(claims: dict[str, Any], rules: EventRules) -> bool:
+    audience, event_id = claims.get("aud"), claims.get("jti")
+    is_ours = audience == rules.audience or (
+        isinstance(audience, list) and _is_texts(audience) and rules.audience in audience
+    )
+    required = {"iat", "exp"} if rules.requires_expiry else {"iat"}
+    times = {name: claims.get(name) for name in required | claims.keys() & {"exp", "nbf"}}
+    return (
+        is_ours
+        and isinstance(event_id, str)
+        and 1 <= len(event_id) <= 256
+        and not claims.keys() & {"nonce", "scope", "permissions"}
+        and all(map(_is_time, times.values()))
+        and NOW - 7 * 86_400 <= claims["iat"] <= NOW + LEEWAY_SECONDS
+        and claims.get("nbf", NOW) <= NOW + LEEWAY_SECONDS
+        and claims.get("exp", NOW) > NOW - LEEWAY_SECONDS
+    )
+
+
 def _header_refusals(header: dict[str, Any], claims: dict[str, Any]) -> set[Refusal]:
     refusals: set[Refusal] = set()
     if not isinstance(header.get("alg"), str) or header["alg"] not in _ACCEPTED_ALGORITHMS:

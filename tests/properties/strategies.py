@@ -143,9 +143,72 @@ def _or_anything(objects: st.SearchStrategy[Members]) -> st.SearchStrategy[bytes
     return st.integers(0, 19).flatmap(lambda n: odd if n == 0 else wrapped if n == 1 else texts)
 
 
+def objects_near(good: Mapping[str, Any], near: Mapping[str, st.SearchStrategy[str]]) -> st.SearchStrategy[bytes]:
+    """Return JSON texts: mostly of *good* with something changed, to anything or to one of *near*; some of others."""
+    return _or_anything(_changed(good, near))
+
+
 #: JOSE headers and claims: mostly near-valid, of any shape.
 HEADERS = _or_anything(_changed(GOOD_HEADER, _HEADER_VALUES))
 CLAIMS = _or_anything(_changed(GOOD_CLAIMS, _CLAIM_VALUES))
+
+_SUBJECTS = _one_of(
+    *({"format": "iss_sub", "iss": issuer, "sub": "auth0|ada"} for issuer in (ISSUER, "https://evil.example/", None)),
+    *(
+        {"format": name}
+        for name in ("iss_sub", "opaque", "email", "aliases", "complex", "phone_number", None, ["email"])
+    ),
+    *({"format": "opaque", "id": value} for value in ("s-1", "", None, "x" * 1025)),
+    *({"format": "email", "email": value} for value in ("ada@example.com", "", 1)),
+    {"format": "jwt_id", "iss": ISSUER, "jti": "j-1"},
+    {
+        "format": "aliases",
+        "identifiers": [{"format": "opaque", "id": "a"}, {"format": "email", "email": "b@example.com"}],
+    },
+    {"format": "aliases", "identifiers": [{"format": "aliases", "identifiers": []}]},
+    {"format": "complex", "user": {"format": "opaque", "id": "u"}, "device": {"format": "opaque", "id": "d"}},
+    {"session": {"format": "opaque", "id": "s-2"}, "tenant": {"format": "opaque", "id": "t"}},
+    {"format": "complex", "tenant": {"format": "opaque", "id": "org_a1"}},
+    *(None, "auth0|ada", ["auth0|ada"], {}),
+)
+_FAMILY = "https://schemas.openid.net/secevent"
+_ODD_PAYLOADS: list[Any] = [None, "", [], {"event_timestamp": NOW - 60}]
+_LOGOUT_PAYLOADS: list[Any] = [{}, {"a": 1}, None, [], True]
+_EVENTS = _one_of(
+    *(
+        {f"{_FAMILY}/caep/event-type/{name}": {}}
+        for name in ("credential-change", "assurance-level-change", "unheard-of")
+    ),
+    *({f"{_FAMILY}/risc/event-type/{name}": {}} for name in ("account-disabled", "account-enabled", "account-purged")),
+    *({f"{_FAMILY}/caep/event-type/session-revoked": value} for value in _ODD_PAYLOADS),
+    *({f"{_FAMILY}/caep/event-type/session-revoked": {"event_timestamp": value}} for value in (NOW * 1000, "now", -1)),
+    {f"{_FAMILY}/ssf/event-type/verification": {"state": "x"}},
+    *({"http://schemas.openid.net/event/backchannel-logout": value} for value in _LOGOUT_PAYLOADS),
+    *({}, None, [], "backchannel-logout", ["http://schemas.openid.net/event/backchannel-logout"]),
+)
+
+#: Members of tokens that tell of events, besides those of any token.
+EVENT_CLAIM_VALUES: Mapping[str, st.SearchStrategy[str]] = {
+    **{name: value for name, value in _CLAIM_VALUES.items() if name not in {"type", "fresh", "csrf", "gty", "azp"}},
+    "iat": _times(-7 * 86_400 + 1, -7 * 86_400 - 1, 0, 5, 5.000001, 6, 3600),
+    "jti": _TEXT_OR_NOT | _one_of("j" * 256, "j" * 257),
+    "sid": _TEXT_OR_NOT | _one_of("s" * 1024, "s" * 1025),
+    "nonce": _TEXT_OR_NOT,
+    "toe": _times(-3600, 0, 3600),
+    "sub_id": _SUBJECTS,
+    "events": _EVENTS,
+}
+EVENT_HEADER_VALUES: Mapping[str, st.SearchStrategy[str]] = {
+    **_HEADER_VALUES,
+    "typ": _one_of(
+        *("logout+jwt", "LOGOUT+JWT", "application/logout+jwt", "secevent+jwt", "application/secevent+jwt", "JWT"),
+        *("global-token-revocation+jwt", "at+jwt", "id+jwt", "", None, 1, ["logout+jwt"]),
+    ),
+}
+#: Bodies that name a subject.
+SUBJECT_BODIES = objects_near(
+    {"sub_id": {"format": "iss_sub", "iss": ISSUER, "sub": "auth0|ada"}}, {"sub_id": _SUBJECTS}
+)
 
 _JWK_VALUES: Mapping[str, st.SearchStrategy[str]] = {
     "kty": _one_of("RSA", "EC", "OKP", "oct", "rsa", "", None, 1, ["RSA"]),

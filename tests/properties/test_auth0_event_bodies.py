@@ -4,43 +4,25 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-from conftest import MovableClock, bearer, put_on_clock
-from flask import Flask
+from conftest import bearer
 from flask.testing import FlaskClient
 from hypothesis import event, given
 from hypothesis import strategies as st
-from network_edge import key_set_server
 from refusals import seen
 
-from auth0_blueprint import Auth0Blueprint
 from auth0_blueprint.errors import EventRefusedError
 from auth0_blueprint.revocation.events.cloud_event import EFFECTS
 from auth0_blueprint.revocation.events.log_record import REVOKING_TYPES
-from properties.issuing import AUDIENCE, DOMAIN, NOW
+from properties.issuing import NOW, SECRET
 from properties.strategies import ANY_JSON
 
 numbers = itertools.count()
-SECRET = "a-secret-for-arbitrary-bodies-of-events"
 REFUSALS = {
     reason: EventRefusedError(reason).description for reason in ("fields", "id", "time", "too_large", "not_json")
 }
-
-
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[FlaskClient]:
-    with key_set_server() as server:
-        app = Flask("properties", static_folder=None)
-        app.testing = True  # an unexpected exception comes through as it is
-        app.config.update(AUTH0_DOMAIN=DOMAIN, AUTH0_AUDIENCE=AUDIENCE, AUTH0_JWKS_URL=server.url)
-        app.config.update(AUTH0_EVENT_SECRETS=SECRET)
-        app.register_blueprint(Auth0Blueprint())
-        put_on_clock(app, MovableClock(NOW))
-        yield app.test_client()
 
 
 def _mostly(good: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -84,8 +66,8 @@ _BODIES = (
 
 
 @given(_BODIES, st.sampled_from([None, "application/json", "multipart/form-data", "\xe9"]))
-def test_any_body_gets_an_answer_of_the_page(receiver: FlaskClient, body: bytes, media_type: str | None) -> None:
-    response = receiver.post("/auth/events/auth0", data=body, content_type=media_type, headers=bearer(SECRET))
+def test_any_body_gets_an_answer_of_the_page(hearing: FlaskClient, body: bytes, media_type: str | None) -> None:
+    response = hearing.post("/auth/events/auth0", data=body, content_type=media_type, headers=bearer(SECRET))
     event(str(response.status_code))
     if response.status_code == 204:
         assert response.data == b""
@@ -96,15 +78,15 @@ def test_any_body_gets_an_answer_of_the_page(receiver: FlaskClient, body: bytes,
 
 
 @given(_ITEMS)
-def test_only_a_good_event_has_an_effect_and_no_other_than_its_own(receiver: FlaskClient, item: Any) -> None:
+def test_only_a_good_event_has_an_effect_and_no_other_than_its_own(hearing: FlaskClient, item: Any) -> None:
     """Said once more, by members: the type has an effect, the time is not out of bounds, somebody is named."""
-    revocations = receiver.application.extensions["auth0"].revocations
+    revocations = hearing.application.extensions["auth0"].revocations
     for found in revocations.newest(100):
         revocations.lift(found.kind, found.value)
     for name in ("id", "log_id"):
         if str(item.get(name) if isinstance(item, dict) else "").startswith("evt_"):
             item[name] += f"-{next(numbers)}"  # no repetition of an earlier example
-    receiver.post("/auth/events/auth0", json=item, headers=bearer(SECRET))
+    hearing.post("/auth/events/auth0", json=item, headers=bearer(SECRET))
     effects = {(found.kind, found.value) for found in revocations.newest(100)}
     event(f"{len(effects)} effects")
     assert len(effects) <= 1

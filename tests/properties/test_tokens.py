@@ -10,7 +10,7 @@ from hypothesis import event, example, given
 from hypothesis import strategies as st
 from refusals import Answer
 
-from properties.issuing import GOOD_CLAIMS, NOW, good_tokens, published_keys, signed
+from properties.issuing import GOOD_CLAIMS, NOW, genuine, good_tokens, published_keys
 from properties.oracle import Verdict, judge_authorization, judge_token
 from properties.strategies import CLAIMS, HEADERS, LATIN_1
 from properties.wire import answer_to_authorization, check_agrees
@@ -41,26 +41,12 @@ def _check_token(client: FlaskClient, token: str) -> Answer:
     return _check(client, f"Bearer {token}", judge_token(token, published_keys()))
 
 
-_KEY_FOR = {"ES256": "ec", "RS256": "rsa", "PS256": "rsa"}
-
-
-def _genuine(header: bytes, claims: bytes) -> str:
-    """Return a token that is really signed by the key which *header* asks for, as far as there is one."""
-    try:
-        members = json.loads(header)
-    except (ValueError, RecursionError):
-        members = {}
-    members = members if isinstance(members, dict) else {}
-    algorithm = str(members.get("alg"))
-    return signed(header, claims, members.get("kid", _KEY_FOR.get(algorithm)), algorithm)
-
-
 @given(HEADERS, st.just(json.dumps(GOOD_CLAIMS).encode()) | CLAIMS)
 def test_any_signed_header_is_accepted_exactly_when_the_contract_allows_it(
     asked_app: FlaskClient, header: bytes, claims: bytes
 ) -> None:
     """A header of any shape over claims that are good, or of any shape as well."""
-    _check_token(asked_app, _genuine(header, claims))
+    _check_token(asked_app, genuine(header, claims))
 
 
 def _claims(**changes: object) -> bytes:
@@ -77,7 +63,7 @@ def test_any_signed_claims_are_accepted_exactly_when_the_contract_allows_it(
     asked_app: FlaskClient, claims: bytes
 ) -> None:
     """With a good header and a genuine signature, the claims decide, and the view sees the subject that was signed."""
-    answer = _check_token(asked_app, _genuine(b'{"alg": "EdDSA", "kid": "ed"}', claims))
+    answer = _check_token(asked_app, genuine(b'{"alg": "EdDSA", "kid": "ed"}', claims))
     if answer.status == 200:
         assert answer.body["subject"] == json.loads(claims)["sub"]
 

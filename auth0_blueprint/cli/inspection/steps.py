@@ -176,6 +176,8 @@ def _texts(state: AppState, token: str) -> dict[str, str]:
         return proof | {"revocation": "not checked: AUTH0_REVOCATION is off"} | texts
     if state.reach() == "process":
         texts["revocation"] = "none known here: without a shared cache, revocations of other processes are unknown"
+    elif not state.revocations.status().is_loaded:
+        texts["revocation"] = "none known here: the shared cache cannot be reached, and other processes may know of one"
     return texts
 
 

@@ -36,6 +36,7 @@ class EventReceiver:
         self._clock = clock
         # In the order of handling, with the time: the oldest are forgotten first.
         self._handled: dict[str, float] = {}
+        self._bound: dict[str, str] = {}
         self._lock = ProcessLock()
 
     def handle(self, event: Event) -> Outcome:
@@ -49,8 +50,7 @@ class EventReceiver:
         """
         if not event.effects:
             return Outcome("without_effect")  # and so nothing to remember: a stream of logs is full of these
-        digest = hashlib.sha256(repr((event.source, event.sender, event.id)).encode())
-        name = f"event:{digest.hexdigest()}"
+        name = f"event:{_digest(event.source, event.sender, event.id)}"
         if self._was_handled(name):
             return Outcome("repeated")
         origin = Origin(event.source, event.id, event.sender)
@@ -61,6 +61,27 @@ class EventReceiver:
         if not self._mark_handled(name):
             return Outcome("repeated")
         return Outcome("effective" if effects else "without_effect", effects)
+
+    def bind(self, event: Event) -> bool:
+        """Return whether the id of *event* stands for these effects, and for no others from now on, in the fleet.
+
+        For a sender whose proof comes apart from what it says: with other effects it proves nothing.
+
+        Raises:
+            RevocationUnavailableError: this cannot be decided now.
+        """
+        name = f"bound:{_digest(event.source, event.sender, event.id)}"
+        effects = _digest(*event.effects)
+        if self._store.reach() == "process":
+            with self._lock():
+                is_bound = self._bound.setdefault(name, effects) == effects
+                while len(self._bound) > MAX_REMEMBERED:
+                    del self._bound[next(iter(self._bound))]
+            return is_bound
+        try:
+            return self._store.write(lambda store: store.take(name, effects, KEEP_SECONDS))
+        except StoreError as exc:
+            raise RevocationUnavailableError("not_stored") from exc
 
     def _apply(self, effect: Effect, event: Event, origin: Origin) -> bool:
         kind, value = effect.kind, effect.value
@@ -104,6 +125,10 @@ class EventReceiver:
             while len(self._handled) > MAX_REMEMBERED or next(iter(self._handled.values())) < now - KEEP_SECONDS:
                 del self._handled[next(iter(self._handled))]
         return is_new
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _may_lift(effect: Effect, event: Event) -> Callable[[Revocation], bool]:

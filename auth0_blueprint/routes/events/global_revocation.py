@@ -37,7 +37,12 @@ def _read() -> Iterator[Event]:
     token = _sender_token()  # first: nobody else learns anything about bodies
     subject: dict[str, Any] = json_body(GlobalRevocationSchema(), EventRefusedError)["sub_id"]
     settings = app_state().settings
-    yield global_revocation_event(token, subject, settings.events.global_revocation, settings.issuers)
+    event = global_revocation_event(token, subject, settings.events.global_revocation, settings.issuers)
+    if not app_events().receiver.bind(event):
+        # Acknowledging it would tell a sender that this user's tokens have ended; and whoever recorded the JWT must not
+        # end anybody else's.
+        raise UnauthorizedSenderError("jwt") from EventRefusedError("reused")
+    yield event
 
 
 def _sender_token() -> EventToken:

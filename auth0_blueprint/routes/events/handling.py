@@ -79,5 +79,6 @@ def _app() -> Flask:
 def empty(status: int) -> Response:
     """Return a response without a body."""
     response = Response(status=status)
+    del response.headers["Content-Type"]  # nothing is no HTML
     response.headers["Cache-Control"] = "no-store"
     return response
