@@ -50,7 +50,7 @@ PUBLIC = {
     "auth0_blueprint.settings": ["EffectiveSetting", "Settings", "load_settings"],
     "auth0_blueprint.signals": SIGNALS,
     "auth0_blueprint.testing": [
-        "ClientCertificate", "DPoPKey", "LocalIssuer", "bearer_client", "cloud_event", "log_record",
+        "ClientCertificate", "DPoPKey", "EncryptionKey", "LocalIssuer", "bearer_client", "cloud_event", "log_record",
     ],
 }  # fmt: skip
 

@@ -44,8 +44,7 @@ def paths_of(app: Flask, settings: Settings) -> dict[Source, str]:
     for rule in app.url_map.iter_rules():
         route = route_of(app.view_functions[rule.endpoint])
         if route is not None and route.path.startswith(_BELOW_PREFIX) and route.is_on(settings):
-            (kind,) = (kind for kind in SETTINGS if route.path == f"{_BELOW_PREFIX}{kind}")
-            paths[kind] = rule.rule
+            paths.update({kind: rule.rule for kind in SETTINGS if route.path == f"{_BELOW_PREFIX}{kind}"})
     return paths
 
 

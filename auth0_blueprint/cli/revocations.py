@@ -36,7 +36,8 @@ def command(kind: str | None, source: str | None, prefix: str, limit: int, as_js
     with shared_revocations() as revocations:
         if as_json:
             found = page(revocations, app_state().reach(), limit=limit, **filters)
-            print_json(RevocationPageSchema().dump(found))
+            document: Any = RevocationPageSchema().dump(found)
+            print_json(document)
         else:
             print_lines(_lines(revocations.newest(limit + 1, **filters), limit))
 

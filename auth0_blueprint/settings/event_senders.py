@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
@@ -163,7 +163,7 @@ class EventSenders(fields.Field[tuple[EventSender, ...]]):
         senders: list[EventSender] = []
         for number, item in enumerate(items, 1):
             try:
-                senders.append(self._schema().load(item))
+                senders.append(cast("EventSender", self._schema().load(item)))
             except ValidationError as exc:
                 raise ValidationError(f"sender {number}: {_problems(self._schema(), exc)}") from exc
         issuers = [sender.issuer for sender in senders]

@@ -8,14 +8,16 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from auth0_blueprint.testing.encryption_key import EncryptionKey
 from auth0_blueprint.testing.event_endpoint import EventEndpoint
 from auth0_blueprint.testing.events import LOCAL_CLIENT, LOCAL_USER, EventIssuer
 from auth0_blueprint.testing.json_server import Answer, JSONServer, Request
 from auth0_blueprint.testing.signing_key import HS256, UNSIGNED, SigningKey, strangers_key
 from auth0_blueprint.testing.token_endpoint import Client, TokenEndpoint
+
+if TYPE_CHECKING:
+    from auth0_blueprint.testing.encryption_key import EncryptionKey
 
 
 class LocalIssuer(EventIssuer):

@@ -16,7 +16,7 @@ from refusals import guarded
 
 from auth0_blueprint import ConfigurationError, requires_scope
 from auth0_blueprint.settings.schema import SettingsSchema
-from auth0_blueprint.testing import LocalIssuer
+from auth0_blueprint.testing import EncryptionKey, LocalIssuer
 
 SECRET = "do-not-show-this-to-anybody-at-all"
 
@@ -52,6 +52,7 @@ SENDER = {
     "effects": {"session-revoked": "ignore"}, "email_claim": "email", "subject_template": "okta|acme|{sub}",
 }  # fmt: skip
 PROVIDER = {name: member for name, member in SENDER.items() if name != "effects"}
+KEY = EncryptionKey().pem
 VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_AUDIENCE": ("https://api.example.com, other", ["https://api.example.com", "other"]),
     "AUTH0_ALGORITHMS": ("RS256,ES256", ["RS256", "ES256"]), "AUTH0_LEEWAY": ("7", 7.0),
@@ -68,7 +69,8 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_ADMIN": ("true", True), "AUTH0_ADMIN_SCOPE": ("manage:auth0", "manage:auth0"),
     "AUTH0_INTROSPECTION_SCOPE": ("i:t", "i:t"), "AUTH0_ADMIN_RBAC": ("false", False),
     "AUTH0_DPOP": ("allowed", "allowed"), "AUTH0_MTLS_CERT": ("environ:SSL_CLIENT_CERT", "environ:SSL_CLIENT_CERT"),
-    "AUTH0_MTLS": ("allowed", "allowed"),
+    "AUTH0_MTLS": ("allowed", "allowed"), "AUTH0_DECRYPTION_KEYS": (KEY, "***"),
+    "AUTH0_ENCRYPTION": ("allowed", "allowed"),
     "AUTH0_OPENAPI": ("false", False), "AUTH0_PUBLIC_URL": ("https://api.example.com/", "https://api.example.com"),
     "AUTH0_RESOURCE_METADATA": ("true", True), "AUTH0_CLIENT_ID": ("client", "client"),
     "AUTH0_CLIENT_SECRET": (SECRET, "***"), "AUTH0_LOGOUT_CLIENT_IDS": ("web,app", ["web", "app"]),

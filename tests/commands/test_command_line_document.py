@@ -7,6 +7,7 @@ import os
 import pwd
 import re
 import shlex
+import time
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def test_what_is_shown_of_revocations_is_what_is_printed(
 ) -> None:
     """One after the other, but for numbers, the user of the machine and widths that depend on the name."""
     shared = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "cache"), "SECRET_KEY": "s" * 32}
-    app = make_app(**shared)
+    app, token = make_app(**shared), issuer.token(sub="auth0|ada", iat=int(time.time()) - 60)
     user = pwd.getpwuid(os.getuid()).pw_name
 
     def plain(text: str, name: str) -> str:
@@ -129,7 +130,7 @@ def test_what_is_shown_of_revocations_is_what_is_printed(
         if name == "lift":
             (listed,) = map(json.loads, blocks("revocations", "json"))
             assert shape(listed) == shape(json.loads(command("revocations", "--json")(app).stdout))
-            refused = command("inspect")(app, issuer.token(sub="auth0|ada")).stdout
+            refused = command("inspect")(app, token).stdout
             _, of_inspect = blocks("inspect", "console")
             expected = plain(of_inspect, "auth0|grace").replace(" admin\n", " command\n")
             assert plain(refused.rpartition("\n\n")[2], user) == expected

@@ -15,7 +15,6 @@ import pytest
 from conftest import AppFactory, bearer
 from flask import Flask
 from programs import FLASK, command, environment_of, run_program, typed
-from refusals import claims_of
 
 from auth0_blueprint import admin_acted
 from auth0_blueprint.cli.revocation_facts import lift_command
@@ -87,7 +86,7 @@ def test_what_is_revoked_here_is_refused_by_workers_until_it_is_lifted(
     )
     said = [("revoke", "subject auth0|ada", "left"), ("lift", "subject auth0|ada", None)]
     assert heard == [
-        {"action": action, "subject": USER, "client_id": None, "target": target, "reason": reason}
+        {"action": action, "subject": USER, "client_id": None, "actor": None, "target": target, "reason": reason}
         for action, target, reason in said
     ]
     lines = [line for line in caplog.messages if line.startswith("command line ")]
@@ -270,7 +269,8 @@ def test_inspect_says_which_revocation_since_when_who_why_and_how_to_lift_it(
 
 def test_inspect_names_the_revocation_of_the_token_itself(app: Flask, worker: Flask, issuer: LocalIssuer) -> None:
     token = issuer.token()
-    worker.extensions["auth0"].revocations.revoke_token({**claims_of(token)}, token, None)
+    state = worker.extensions["auth0"]
+    state.revocations.revoke_token(state.sequence.prove(token), token, None)
     assert rows(inspect(app, token).stdout)["revoked"].strip() == f"token {token_digest(token)}"
 
 
