@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FAMILIES = {
+FAMILIES: dict[str, tuple[str, ...]] = {
     # CAEP 1.0 §3
     "caep": (
         "session-revoked",
@@ -35,7 +35,7 @@ FAMILIES = {
     "ssf": ("verification", "stream-updated"),
 }
 #: The whole URI of each type, by its short name.
-URIS = {
+URIS: dict[str, str] = {
     name: f"https://schemas.openid.net/secevent/{family}/event-type/{name}"
     for family, names in FAMILIES.items()
     for name in names

@@ -46,7 +46,7 @@ class EncryptionKey:
         self.algorithm = algorithm
         self.encryption = encryption
         self.key_id = key_id
-        self.private_key = private_key or rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.private_key: rsa.RSAPrivateKey = private_key or rsa.generate_private_key(65537, 2048)
 
     @property
     def pem(self) -> str:
