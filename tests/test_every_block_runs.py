@@ -77,6 +77,7 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
     ("docs/how-to/outgoing-network.md", "Certificate authorities", "python"): INJECTED,
     ("docs/how-to/redis.md", "Share through Redis", "console"): INSTALLS,
     ("docs/how-to/security-events.md", "Set up the stream", "console"): STREAM,
+    ("docs/how-to/security-events.md", "Set up the stream", "sh"): STREAM,
     ("docs/how-to/servers.md", "gunicorn with gevent", "python"): By(
         "fleet/test_gevent_preloaded.py", "test_keys_come_over_tls"
     ),

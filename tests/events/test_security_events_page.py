@@ -79,7 +79,7 @@ def test_the_curl_lines_set_up_a_stream(make_app: AppFactory, issuer: LocalIssue
     with served(app) as api, served(transmitter.app) as address:
         environment = {"PATH": os.environ["PATH"], "no_proxy": "*", "API": api, "TRANSMITTER": address}
         for block in BLOCKS:
-            if block.language == "console":
+            if block.language in {"console", "sh"}:
                 line = block.code.strip().removeprefix("$ ")
                 run = completed(
                     ["bash", "-c", f"{line} --silent --fail"], env={**environment, "TOKEN": "t", "STREAM": "f67e"}
