@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 from typing import Any
 
 from flask import Flask, Response, request
@@ -62,3 +63,6 @@ app = create_app()
 if token := os.environ.get("VERIFY_AT_IMPORT"):
     with app.app_context():
         verify_token(token)
+    for thread in threading.enumerate():
+        if thread.name == "auth0-blueprint-background":
+            thread.join(10)  # a fork while it writes to the log would leave the lock of the stream to the child
