@@ -10,7 +10,8 @@ from auth0_blueprint.errors import EventRefusedError, InvalidTokenError
 from auth0_blueprint.jose import jws
 from auth0_blueprint.jose.algorithms import Algorithm
 from auth0_blueprint.keysets.snapshot import FoundKey
-from auth0_blueprint.revocation.events.event import MAX_EVENT_AGE_SECONDS, MAX_EVENT_ID_LENGTH
+from auth0_blueprint.revocation.events.members import id_at
+from auth0_blueprint.revocation.events.timestamps import is_too_old
 from auth0_blueprint.verification.access_token import is_unix_time
 from auth0_blueprint.verification.claims import is_for
 from auth0_blueprint.verification.header import algorithms_named, check_header
@@ -77,7 +78,7 @@ class EventTokenVerifier:
         """Return what *text*, a compact JWS, says.
 
         Checked: size, form, strict JSON, issuer, header (algorithm, type, no extensions), key, signature, audience,
-        ``jti``, ``iat`` (not in the future, no older than `MAX_EVENT_AGE_SECONDS`), ``exp`` and ``nbf`` if present,
+        ``jti``, ``iat`` (not in the future, not too old), ``exp`` and ``nbf`` if present,
         and that it is no access token or ID token: no ``nonce``, ``scope`` or ``permissions``.
 
         Raises:
@@ -105,9 +106,7 @@ class EventTokenVerifier:
             raise EventRefusedError("audience")
         if not claims.keys().isdisjoint(_CLAIMS_OF_OTHERS):
             raise EventRefusedError("not_an_event")
-        event_id = claims.get("jti")
-        if not isinstance(event_id, str) or not 1 <= len(event_id) <= MAX_EVENT_ID_LENGTH:
-            raise EventRefusedError("id")
+        id_at(claims, "jti")
         self._check_times(claims)
         return EventToken(name, claims)
 
@@ -118,7 +117,7 @@ class EventTokenVerifier:
             raise EventRefusedError("time")
         if claims["iat"] > now + leeway or claims.get("nbf", now) > now + leeway:
             raise EventRefusedError("time")
-        if claims["iat"] < now - MAX_EVENT_AGE_SECONDS:
+        if is_too_old(claims["iat"], now):
             raise EventRefusedError("too_old")
         if "exp" in claims and claims["exp"] <= now - leeway:
             raise EventRefusedError("expired")

@@ -32,5 +32,5 @@ def unix_time(value: object, now: float) -> float:
 
 
 def is_too_old(moment: float, now: float) -> bool:
-    """Return whether an event of that time is acknowledged without effect: its sender would repeat it for ever."""
+    """Return whether an event of that time has no effect any more. Auth0's are acknowledged: it would repeat them."""
     return moment < now - MAX_EVENT_AGE_SECONDS
