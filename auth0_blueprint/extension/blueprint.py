@@ -18,6 +18,7 @@ from auth0_blueprint.extension.commands import auth0
 from auth0_blueprint.extension.first_request_checks import check_at_first_request
 from auth0_blueprint.extension.jwt_manager import Auth0JWTManager
 from auth0_blueprint.extension.jwt_settings import with_identity_claim
+from auth0_blueprint.extension.lazy_rules import lazy_url_builders
 from auth0_blueprint.extension.server_checks import warn_of_server_settings
 from auth0_blueprint.guards.authentication import EXTENSION, app_state
 from auth0_blueprint.routes import add_route_for_metadata, add_routes
@@ -88,7 +89,8 @@ class Auth0Blueprint(Blueprint):
         warn_of_server_settings()
 
     def _add_routes_to(self, app: Flask, options: dict[str, Any], settings: Settings) -> None:
-        super().register(app, options)
+        with lazy_url_builders(app):
+            super().register(app, options)
         if settings.resource is not None:
             # The name under which Flask has just registered this blueprint; longer if it is nested in another.
             name = f"{options.get('name_prefix', '')}.{options.get('name', self.name)}".lstrip(".")
