@@ -1,4 +1,4 @@
-"""What a new process costs until it has answered its first request: for functions in a cloud, which start again and again.
+"""What a new process costs until it has answered its first request, as functions in a cloud start again and again.
 
 Each process imports a guard, makes the app, fetches the key set over loopback and answers one request by 200; the next
 process is that of another row. Measured is the processor time of the whole process, by the kernel, from the start of

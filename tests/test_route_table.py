@@ -28,7 +28,7 @@ BODIES: dict[str, Any] = {"introspect": {"data": {"token": "opaque"}}, "revoke":
 ROWS = (*(row for row in ROUTES if row.guard != "sender"), RESOURCE_METADATA)
 OF_SENDERS = [row for row in ROUTES if row.guard == "sender"]
 OPEN = [row for row in ROWS if row.guard in {"anyone", "optional"}]
-NAMED: dict[str, Any] = {"ids": lambda row: row.view.__name__}
+NAMED: dict[str, Any] = {"ids": lambda row: row.name}
 every_row = pytest.mark.parametrize("row", ROWS, **NAMED)
 
 
@@ -64,7 +64,7 @@ def test_rows_and_routes_are_the_same(whole: Flask) -> None:
     every_method = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
     expected = set()
     for row in (*ROWS, *OF_SENDERS):
-        name, methods = f"auth0.{row.view.__name__}", frozenset(row.methods)
+        name, methods = f"auth0.{row.name}", frozenset(row.methods)
         expected |= {(rule_of(row), name, methods), (rule_of(row), f"{name}_other_methods", every_method - methods)}
     assert registered == expected
 

@@ -7,11 +7,10 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from flask import Flask
 from flask_caching import Cache
-from werkzeug.wsgi import get_host
 
 from auth0_blueprint import signals
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
@@ -23,7 +22,6 @@ from auth0_blueprint.extension.cache_backend import (
     store_opener,
     withholder,
 )
-from auth0_blueprint.extension.events_assembly import assemble_events
 from auth0_blueprint.extension.own_backend import earlier_backend_on
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
@@ -37,10 +35,7 @@ from auth0_blueprint.revocation.index import Revocation, RevocationIndex
 from auth0_blueprint.revocation.previous_log import PreviousLog
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.revocation.shared_set import SharedSet
-from auth0_blueprint.sender_constraining.binding import PROOF, Binding
-from auth0_blueprint.sender_constraining.dpop import ProofChecker
-from auth0_blueprint.sender_constraining.replay import ReplayMemory
-from auth0_blueprint.sender_constraining.target_uri import base_of_host, target_uri
+from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.settings.certificate_source import certificate_source
 from auth0_blueprint.sharing.entry_signer import EntrySigner
@@ -52,6 +47,9 @@ from auth0_blueprint.verification.secret_keys import secret_keys_of
 from auth0_blueprint.verification.sequence import Step, VerificationSequence
 from auth0_blueprint.verification.token_cache import TokenCache
 from auth0_blueprint.verification.verifier import Verifier
+
+if TYPE_CHECKING:
+    from auth0_blueprint.revocation.events.app_events import AppEvents
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -101,7 +99,7 @@ def assemble(
         fleet_sync=fleet_sync,
         revocations=revocations,
         counters=parts.counters,
-        events=assemble_events(settings, revocations, parts.store, key_sources, partial(_key_source, parts), clock),
+        events=None if revocations is None else _events(parts, revocations, key_sources),
         clock=clock,
     )
 
@@ -189,34 +187,14 @@ def _steps(revocations: Revocations | None, binding: Binding, rules: AppRules) -
 
 
 def _binding(parts: _CommonParts) -> Binding:
-    settings, clock = parts.settings, parts.clock
+    settings = parts.settings
     source = None if settings.mtls_cert is None else certificate_source(settings.mtls_cert)
     if settings.dpop == "disabled":
         return Binding(certificate_source=source, is_certificate_required=settings.mtls == "required")
-    replay_memory = ReplayMemory(parts.store, is_denying=settings.revocation_on_error == "deny", clock=clock)
-    proofs = ProofChecker(replay_memory, clock=clock)
-    trusted_hosts = parts.app.config.get("TRUSTED_HOSTS") or []
+    from auth0_blueprint.extension.proof_assembly import assemble_proof_check  # few apps take proofs
 
-    def check_proof(environ: Mapping[str, Any], token: str, confirmation: Any) -> None:
-        target = target_uri(settings.public_url or _base_url(environ, trusted_hosts), environ)
-        proofs.check(
-            environ.get(PROOF),
-            method=environ["REQUEST_METHOD"],
-            target=target,
-            access_token=token,
-            confirmation=confirmation,
-        )
-
+    check_proof = assemble_proof_check(settings, parts.store, parts.app.config.get("TRUSTED_HOSTS") or [], parts.clock)
     return Binding(check_proof=check_proof, certificate_source=source, is_proof_required=settings.dpop == "required")
-
-
-def _base_url(environ: Mapping[str, Any], trusted_hosts: list[str]) -> str:
-    """Return scheme and authority, which Flask has checked against the trusted hosts.
-
-    Raises:
-        SecurityError: they are not trusted; Flask answers 400 before it gets here.
-    """
-    return base_of_host(environ["wsgi.url_scheme"], get_host(dict(environ), trusted_hosts), trusted_hosts)
 
 
 def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
@@ -246,6 +224,15 @@ def _previous_log(parts: _CommonParts) -> PreviousLog:
     secret, names = parts.settings.cache_secret, ("fleet", parts.settings.issuers[0])  # as in the earlier layout
     caches = [parts.cache] if parts.earlier_cache is None else [parts.cache, parts.earlier_cache]
     return PreviousLog(*(SignedCache(cache, secret=secret, names=names) for cache in caches))
+
+
+def _events(parts: _CommonParts, revocations: Revocations, key_sources: dict[str, KeySource]) -> AppEvents | None:
+    if not parts.settings.events.sources:
+        return None
+    from auth0_blueprint.extension.events_assembly import assemble_events  # few apps have senders of events
+
+    make_key_source = partial(_key_source, parts)
+    return assemble_events(parts.settings, revocations, parts.store, key_sources, make_key_source, parts.clock)
 
 
 def _keep_seconds(settings: Settings) -> int:

@@ -22,7 +22,6 @@ from auth0_blueprint.extension.lazy_rules import lazy_url_builders
 from auth0_blueprint.extension.server_checks import warn_of_server_settings
 from auth0_blueprint.guards.authentication import EXTENSION, app_state
 from auth0_blueprint.routes import add_route_for_metadata, add_routes
-from auth0_blueprint.routes.openapi import check_extra_is_installed
 from auth0_blueprint.settings import Settings, load_settings
 from auth0_blueprint.settings.resource_identifier import metadata_path, metadata_url
 from auth0_blueprint.verification.access_token import AccessToken
@@ -68,6 +67,8 @@ class Auth0Blueprint(Blueprint):
             raise RuntimeError("This app already has an Auth0Blueprint: one protects all of its routes.")
         settings = load_settings(app.config)
         if settings.openapi:
+            from auth0_blueprint.routes.openapi import check_extra_is_installed  # few apps have the document
+
             check_extra_is_installed()
         self.jwt_manager.check(app)
         self.jwt_manager.probe()

@@ -33,9 +33,7 @@ from auth0_blueprint.extension.own_backend import (
     refuse_without_serializer,
 )
 from auth0_blueprint.extension.redis_settings import check_redis_client, check_redis_settings
-from auth0_blueprint.sharing.redis_store import RedisStore
 from auth0_blueprint.sharing.shared_cache import CacheBackend
-from auth0_blueprint.sharing.sqlite_store import SQLiteStore
 from auth0_blueprint.sharing.store import Store
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
@@ -89,11 +87,14 @@ def store_opener(
 
     @functools.cache
     def store_on(backend: Any) -> Store | None:
+        from auth0_blueprint.sharing import redis_store, sqlite_store  # see `check_cache_type`
+
         if isinstance(backend, RedisCache):
             # Sentinel's client asks for the primary each time it connects; that of a cluster finds the node.
-            return RedisStore(lambda: backend._write_client, name=name, prefix=KEY_PREFIX)  # noqa: SLF001
+            return redis_store.RedisStore(lambda: backend._write_client, name=name, prefix=KEY_PREFIX)  # noqa: SLF001
         is_folder = isinstance(backend, FileSystemCache)
-        return SQLiteStore(Path(backend._path) / f"{name[:32]}.sqlite3", clock) if is_folder else None  # noqa: SLF001
+        path = Path(backend._path) / f"{name[:32]}.sqlite3" if is_folder else None  # noqa: SLF001
+        return None if path is None else sqlite_store.SQLiteStore(path, clock)
 
     return lambda: store_on(cast("Any", open_backend()))
 
@@ -114,10 +115,13 @@ def check_cache_type(app: Flask, cache: Cache | None) -> None:
         ConfigurationError: there is no such type, it lacks a setting or has a wrong one, its client is not installed,
             or the host's cache cannot be used safely.
     """
+    if cache is None and app.config.get("CACHE_TYPE") in _NOTHING_SHARED:
+        return
+    # At once: the first requests would have to import them within the time limit of a cache operation.
+    from auth0_blueprint.sharing import redis_store, sqlite_store  # noqa: F401
+
     if cache is not None:
         _check_host_cache(app, cache)
-        return
-    if app.config.get("CACHE_TYPE") in _NOTHING_SHARED:
         return
     backend_class = _backend_class(app)
     if not _can_write_json(backend_class):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import enum
 import inspect
-
-from marshmallow import Schema
+from typing import TYPE_CHECKING
 
 from auth0_blueprint.settings.fields import is_scope_token
+
+if TYPE_CHECKING:  # importing marshmallow takes a tenth of a cold start, and few apps pass a schema
+    from marshmallow import Schema
 
 
 def check_names(noun: str, values: tuple[str, ...], any_of: object) -> None:
@@ -60,8 +62,12 @@ def schema_of(schema: Schema | type[Schema] | None) -> Schema | None:
     Raises:
         TypeError: it is no marshmallow schema of one object.
     """
+    if schema is None:
+        return None
+    from marshmallow import Schema  # here, as whoever passes a schema has imported it
+
     made = schema() if isinstance(schema, type) and issubclass(schema, Schema) else schema
-    if made is not None and (not isinstance(made, Schema) or made.many):
+    if not isinstance(made, Schema) or made.many:
         raise TypeError(
             "schema= takes a marshmallow schema of one object: the class, or an instance without many=True."
         )

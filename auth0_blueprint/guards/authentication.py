@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from flask import Flask, current_app, has_app_context, has_request_context, request
 from werkzeug.local import LocalProxy
@@ -19,7 +19,6 @@ from auth0_blueprint.errors import Auth0Error, MissingCredentialsError
 from auth0_blueprint.guards.counters import Counters
 from auth0_blueprint.guards.unread_body import read_body_after_refusal
 from auth0_blueprint.keysets.source import KeySource
-from auth0_blueprint.revocation.events.app_events import AppEvents
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import Settings
@@ -30,6 +29,9 @@ from auth0_blueprint.signals import token_rejected, token_verified
 from auth0_blueprint.verification.access_token import ANONYMOUS, AccessToken
 from auth0_blueprint.verification.credentials import scheme_and_token
 from auth0_blueprint.verification.sequence import Presentation, VerificationSequence
+
+if TYPE_CHECKING:  # few apps have senders of events
+    from auth0_blueprint.revocation.events.app_events import AppEvents
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
