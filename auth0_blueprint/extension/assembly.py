@@ -19,10 +19,9 @@ from auth0_blueprint.extension.cache_backend import (
     backend_opener,
     is_configured,
     reach_of,
-    store_opener,
     withholder,
 )
-from auth0_blueprint.extension.own_backend import earlier_backend_on
+from auth0_blueprint.extension.own_backend import earlier_backend_on, store_opener
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
 from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError

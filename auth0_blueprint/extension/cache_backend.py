@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, cast
 
 from flask import Flask
@@ -20,7 +19,6 @@ from flask_caching.backends import (
 )
 from werkzeug.utils import import_string
 
-from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.extension.own_backend import (
     KEY_PREFIX,
@@ -34,7 +32,6 @@ from auth0_blueprint.extension.own_backend import (
 )
 from auth0_blueprint.extension.redis_settings import check_redis_client, check_redis_settings
 from auth0_blueprint.sharing.shared_cache import CacheBackend
-from auth0_blueprint.sharing.store import Store
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -72,31 +69,6 @@ def backend_opener(
         return _private_backend(app) if cache is None else on_host(_backend_of_host(app, cache))
 
     return open_backend
-
-
-def store_opener(
-    open_backend: Callable[[], CacheBackend | None], name: str, clock: Clock
-) -> Callable[[], Store | None]:
-    """Return a function that makes the store called *name* on the engine behind the backend: Redis, or a folder.
-
-    Args:
-        open_backend: returns the backend, or raises what connecting raises.
-        name: tells this store from others.
-        clock: tells the time.
-    """
-
-    @functools.cache
-    def store_on(backend: Any) -> Store | None:
-        from auth0_blueprint.sharing import redis_store, sqlite_store  # see `check_cache_type`
-
-        if isinstance(backend, RedisCache):
-            # Sentinel's client asks for the primary each time it connects; that of a cluster finds the node.
-            return redis_store.RedisStore(lambda: backend._write_client, name=name, prefix=KEY_PREFIX)  # noqa: SLF001
-        is_folder = isinstance(backend, FileSystemCache)
-        path = Path(backend._path) / f"{name[:32]}.sqlite3" if is_folder else None  # noqa: SLF001
-        return None if path is None else sqlite_store.SQLiteStore(path, clock)
-
-    return lambda: store_on(cast("Any", open_backend()))
 
 
 def is_configured(app: Flask, cache: Cache | None) -> bool:
