@@ -10,18 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from flask import Flask
-from flask_caching import Cache
 
 from auth0_blueprint import signals
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.concurrency.places import Places
-from auth0_blueprint.extension.cache_backend import (
-    backend_opener,
-    is_configured,
-    reach_of,
-    withholder,
-)
-from auth0_blueprint.extension.own_backend import earlier_backend_on, store_opener
+from auth0_blueprint.extension.sharing_assembly import assemble_sharing
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
 from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
@@ -48,6 +41,8 @@ from auth0_blueprint.verification.token_cache import TokenCache
 from auth0_blueprint.verification.verifier import Verifier
 
 if TYPE_CHECKING:
+    from flask_caching import Cache
+
     from auth0_blueprint.revocation.events.app_events import AppEvents
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
@@ -127,19 +122,17 @@ class _CommonParts:
 
 
 def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fetch, clock: Clock) -> _CommonParts:
-    if settings.cache_secret is None and is_configured(app, cache):
+    sharing = assemble_sharing(app, cache, settings.sharing_limit)
+    if settings.cache_secret is None and sharing.is_configured:
         logger.warning("nothing is shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign the entries in the cache")
-    is_withheld = withholder(app, cache, settings.sharing_limit)
-    outage = Outage()
-    shared_cache = SharedCache(backend_opener(app, cache, is_withheld=is_withheld), clock=clock, outage=outage)
-    open_earlier = backend_opener(app, cache, is_withheld=is_withheld, on_host=earlier_backend_on)
-    reach = reach_of(app, cache, settings.sharing_limit)
+    outage, open_earlier = Outage(), sharing.open_earlier
+    shared_cache = SharedCache(sharing.open_backend, clock=clock, outage=outage)
     # One for all domains of a tenant, which share their users, and for one API. Named after the first domain, so that
     # in a rolling deployment processes with one more domain share it with those without.
     signer = EntrySigner(settings.cache_secret or "", "store", settings.issuers[0], settings.audience[0])
 
     def store_named(name: str) -> SharedStore:
-        return SharedStore(store_opener(shared_cache.open_now, name, clock), reach=reach, clock=clock)
+        return SharedStore(sharing.store_opener(shared_cache.open_now, name, clock), reach=sharing.reach, clock=clock)
 
     return _CommonParts(
         app=app,
@@ -150,9 +143,9 @@ def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fe
         token_cache=TokenCache(settings.token_cache_size),
         places=Places(settings.jwks_max_waiting),
         cache=shared_cache,
-        earlier_cache=None if cache is None else SharedCache(open_earlier, clock=clock, outage=outage),
-        reach=reach,
-        is_withheld=is_withheld,
+        earlier_cache=None if open_earlier is None else SharedCache(open_earlier, clock=clock, outage=outage),
+        reach=sharing.reach,
+        is_withheld=sharing.is_withheld,
         store_named=store_named,
         store=store_named(signer.digest),
         signer=signer,

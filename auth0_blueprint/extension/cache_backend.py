@@ -20,6 +20,7 @@ from flask_caching.backends import (
 from werkzeug.utils import import_string
 
 from auth0_blueprint.errors import ConfigurationError
+from auth0_blueprint.extension.cache_types import NOTHING_SHARED
 from auth0_blueprint.extension.own_backend import (
     KEY_PREFIX,
     MIN_FILES,
@@ -38,8 +39,6 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 # Two attempts of this length, where a connection turns out to be dead, fit into the limit of one operation.
 _SOCKET_TIMEOUT_SECONDS = 0.4
 
-_NULL_CACHES = ("NullCache", "flask_caching.backends.NullCache")
-_NOTHING_SHARED = (None, "", *_NULL_CACHES)
 #: What does not leave this machine.
 _LOCAL_CLASSES = (FileSystemCache, SimpleCache, NullCache)
 
@@ -74,7 +73,7 @@ def backend_opener(
 def is_configured(app: Flask, cache: Cache | None) -> bool:
     """Return whether there is a cache to share through."""
     return cache is not None or (
-        app.config.get("CACHE_TYPE") not in _NOTHING_SHARED and _can_write_json(_backend_class(app))
+        app.config.get("CACHE_TYPE") not in NOTHING_SHARED and _can_write_json(_backend_class(app))
     )
 
 
@@ -87,8 +86,6 @@ def check_cache_type(app: Flask, cache: Cache | None) -> None:
         ConfigurationError: there is no such type, it lacks a setting or has a wrong one, its client is not installed,
             or the host's cache cannot be used safely.
     """
-    if cache is None and app.config.get("CACHE_TYPE") in _NOTHING_SHARED:
-        return
     # At once: the first requests would have to import them within the time limit of a cache operation.
     from auth0_blueprint.sharing import redis_store, sqlite_store  # noqa: F401
 
@@ -119,28 +116,12 @@ def _check_host_cache(app: Flask, cache: Cache) -> None:
         refuse_unsafe_backend(backend)
         if isinstance(backend, RedisCache):
             check_redis_client(backend._write_client, config)  # noqa: SLF001
-    elif config.get("CACHE_TYPE") not in _NOTHING_SHARED:
+    elif config.get("CACHE_TYPE") not in NOTHING_SHARED:
         backend_class = _class_named(config["CACHE_TYPE"])
         if not issubclass(backend_class, NullCache):
             refuse_without_serializer(backend_class)
         if issubclass(backend_class, RedisCache):
             check_redis_settings(config, backend_class)
-
-
-def refuse_null_cache(app: Flask, cache: Cache | None) -> None:
-    """Refuse an app whose cache stores nothing, although used DPoP proofs must be remembered.
-
-    Raises:
-        ConfigurationError: its cache, or that of the host, is a ``NullCache``.
-    """
-    names = {app.config.get("CACHE_TYPE"), (getattr(cache, "config", None) or {}).get("CACHE_TYPE")}
-    if not names.isdisjoint(_NULL_CACHES):
-        raise ConfigurationError(
-            {
-                "AUTH0_DPOP": "required needs a cache, so that no proof can be used twice: set CACHE_TYPE to "
-                "RedisCache, or to SimpleCache if there is only one process"
-            }
-        )
 
 
 def withholder(app: Flask, cache: Cache | None, limit: str) -> Callable[[], bool]:
