@@ -118,6 +118,8 @@ class String(Field[str]):
 class Boolean(Field[bool]):
     """True or false, or one of the usual words for them."""
 
+    default_error_messages: dict[str, Any] = {"invalid": "Not a valid boolean."}  # noqa: RUF012
+
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> bool:  # noqa: ARG002
         try:
             if value in _TRUE or value in _FALSE:
@@ -130,7 +132,10 @@ class Boolean(Field[bool]):
 class Number(Field[N]):
     """A number, or the text of one."""
 
-    default_error_messages: dict[str, Any] = {"too_large": "Number too large."}  # noqa: RUF012
+    default_error_messages: dict[str, Any] = {  # noqa: RUF012
+        "invalid": "Not a valid number.",
+        "too_large": "Number too large.",
+    }
     _type: type[N]
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> N:  # noqa: ARG002
@@ -147,12 +152,16 @@ class Number(Field[N]):
 class Integer(Number[int]):
     """A whole number; others are cut off."""
 
+    default_error_messages: dict[str, Any] = {"invalid": "Not a valid integer."}  # noqa: RUF012
     _type = int
 
 
 class Float(Number[float]):
     """A finite number."""
 
+    default_error_messages: dict[str, Any] = {  # noqa: RUF012
+        "special": "Special numeric values (nan or infinity) are not permitted."
+    }
     _type = float
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
