@@ -34,10 +34,10 @@ def lazy_url_builders(app: Flask) -> Iterator[None]:
 def _lazy(base: type[Rule]) -> type[Rule]:
     class LazyRule(base):  # type: ignore[valid-type, misc]
         # Internal to Werkzeug, as there is no other way. A release without it compiles early again, and nothing breaks.
-        def _compile_builder(self, *arguments: Any) -> Callable[..., Any]:
+        def _compile_builder(self, append_unknown: bool = True) -> Callable[..., Any]:
             @functools.cache
             def compiled() -> Callable[..., Any]:
-                builder: Callable[..., Any] = super(LazyRule, self)._compile_builder(*arguments)
+                builder: Callable[..., Any] = super(LazyRule, self)._compile_builder(append_unknown)
                 return builder
 
             def build(rule: Rule, **values: Any) -> Any:
