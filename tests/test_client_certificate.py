@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from certificates import make_credential
+from marshmallow import Schema, ValidationError
 from refusals import NO_CERTIFICATE, OTHER_CERTIFICATE, UNREADABLE_CERTIFICATE, UNTRUSTED_PROXY, Answer
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import create_environ, run_wsgi_app
@@ -15,7 +16,6 @@ from werkzeug.test import create_environ, run_wsgi_app
 from auth0_blueprint.challenge import response_body, response_headers
 from auth0_blueprint.errors import BindingMismatchError
 from auth0_blueprint.sender_constraining.client_certificate import matches, refuse_other_certificates, thumbprint
-from auth0_blueprint.settings.base_fields import ValidationError
 from auth0_blueprint.settings.certificate_source import FORM, CertificateSource, certificate_source
 from auth0_blueprint.settings.fields import ClientCertificate
 
@@ -181,14 +181,15 @@ class TestSetting:
         ],
     )
     def test_a_form_that_a_client_could_fake_is_refused_at_startup(self, text: str, said: str) -> None:
+        schema = Schema.from_dict({"AUTH0_MTLS_CERT": ClientCertificate()})()
         with pytest.raises(ValidationError) as caught:
-            ClientCertificate().deserialize(text)
-        (message,) = caught.value.messages
+            schema.load({"AUTH0_MTLS_CERT": text})
+        (message,) = caught.value.messages_dict["AUTH0_MTLS_CERT"]
         assert said in message
 
     def test_a_sound_value_stays_as_it_was_written(self) -> None:
-        text = "header:X-SSL-Client-Cert from unix, 10.0.0.0/24"
-        assert ClientCertificate().deserialize(text) == text
+        values = {"AUTH0_MTLS_CERT": "header:X-SSL-Client-Cert from unix, 10.0.0.0/24"}
+        assert Schema.from_dict({"AUTH0_MTLS_CERT": ClientCertificate()})().load(values) == values
 
 
 CONFIRMATION = {"x5t#S256": CLIENT.thumbprint}

@@ -7,15 +7,12 @@ import os
 import sys
 from typing import Any
 
-import marshmallow
 import pytest
 from flask import Flask, url_for
-from marshmallow import fields as stock
 from processes import TESTED_PACKAGE, completed
 from werkzeug.routing import Rule
 
 from auth0_blueprint import Auth0Blueprint
-from auth0_blueprint.settings import base_fields
 from auth0_blueprint.testing import LocalIssuer
 from benchmarks.cold_start import ROWS, start
 from benchmarks.guarded_apps import Minter, Tenant
@@ -33,7 +30,7 @@ LATE = {
     "flask_caching": {"CACHE_TYPE": "SimpleCache"},
 }
 #: Those that requests bring, or nothing but commands and tests.
-NEVER = ("auth0_blueprint.routes.health", "auth0_blueprint.testing", "apispec", "flask.testing", "marshmallow")
+NEVER = ("auth0_blueprint.routes.health", "auth0_blueprint.testing", "apispec", "flask.testing")
 
 PROGRAM = """
 import json, sys
@@ -108,75 +105,6 @@ def test_the_apps_class_of_rules_stays_its_own(issuer: LocalIssuer, prefix: str)
             app.register_blueprint(Auth0Blueprint(), url_prefix=prefix)
         assert len(list(app.url_map.iter_rules())) == 1
     assert "url_rule_class" not in vars(app)
-
-
-VALUES: list[Any] = [
-    *(None, "", "a", b"a", b"\xff", "\ud800", 0, 1, 2, -1, 1.0, 1.7, True, False, 10**400, float("nan"), float("inf")),
-    *("1", "0", "1.5", "1e3", " 7 ", "1_0", "nan", "inf", "yes", "No", "on", "OFF", "t", "F", "TRUE", "tRue", "\u0661"),
-    *([], ["a"], {}, {"a": 1}, (1,), {1}, object, 1j),
-]
-KINDS = {
-    "String": (base_fields.String, stock.String),
-    "Boolean": (base_fields.Boolean, stock.Boolean),
-    "Integer": (base_fields.Integer, stock.Integer),
-    "Float": (base_fields.Float, stock.Float),
-}
-
-
-def outcome(field: Any, value: Any, error: type[Any]) -> Any:
-    """Return what *field* makes of *value*, or the messages of its *error*."""
-    try:
-        return field.deserialize(value)
-    except error as exc:
-        return exc.messages
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("options", [{}, {"load_default": None}, {"required": True}], ids=str)
-def test_fields_take_and_refuse_what_those_of_marshmallow_do(kind: str, options: dict[str, Any]) -> None:
-    ours, theirs = (field(**options) for field in KINDS[kind])
-    for value in VALUES:
-        found = outcome(ours, value, base_fields.ValidationError)
-        expected = outcome(theirs, value, marshmallow.ValidationError)
-        assert (type(found), found) == (type(expected), expected), value
-
-
-class TestSchema:
-    class Ours(base_fields.Schema):
-        whole = base_fields.Integer(required=True)
-        text = base_fields.String(load_default="none")
-        left_out = base_fields.Boolean()
-
-        def problems_between(self, data: dict[str, Any], original: Any) -> dict[str, str]:
-            return {"text": f"not with {original['whole']}"} if data.get("whole") == 2 else {}
-
-    class Theirs(marshmallow.Schema):
-        whole = stock.Integer(required=True)
-        text = stock.String(load_default="none")
-        left_out = stock.Boolean()
-
-        @marshmallow.validates_schema(skip_on_field_errors=False, pass_original=True)
-        def check(self, data: dict[str, Any], original: Any, **_: Any) -> None:
-            if data.get("whole") == 2:
-                raise marshmallow.ValidationError({"text": [f"not with {original['whole']}"]})
-
-    @pytest.mark.parametrize(
-        "data",
-        [
-            *({}, {"whole": "1"}, {"whole": 1, "text": "a", "left_out": "off"}, {"whole": "x", "text": 1, "more": 1}),
-            *({"whole": 2}, {"whole": "2", "text": 7, "more": 1}, {"whole": None}),
-        ],
-        ids=str,
-    )
-    def test_it_loads_and_refuses_what_one_of_marshmallow_does(self, data: dict[str, Any]) -> None:
-        def loaded(schema: Any, error: type[Any]) -> Any:
-            try:
-                return schema.load(data)
-            except error as exc:
-                return {"messages": exc.messages_dict}
-
-        expected = loaded(self.Theirs(), marshmallow.ValidationError)
-        assert loaded(self.Ours(), base_fields.ValidationError) == expected
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.module in sys.modules], ids=lambda row: row.name)

@@ -14,7 +14,7 @@ from flask import Flask
 from auth0_blueprint import signals
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.concurrency.places import Places
-from auth0_blueprint.extension.sharing_assembly import assemble_sharing
+from auth0_blueprint.extension.sharing_assembly import Sharing
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
 from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
@@ -122,10 +122,10 @@ class _CommonParts:
 
 
 def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fetch, clock: Clock) -> _CommonParts:
-    sharing = assemble_sharing(app, cache, settings.sharing_limit)
-    if settings.cache_secret is None and sharing.is_configured:
+    sharing = Sharing(app, cache, settings.sharing_limit)
+    if settings.cache_secret is None and sharing.is_configured():
         logger.warning("nothing is shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign the entries in the cache")
-    outage, open_earlier = Outage(), sharing.open_earlier
+    outage = Outage()
     shared_cache = SharedCache(sharing.open_backend, clock=clock, outage=outage)
     # One for all domains of a tenant, which share their users, and for one API. Named after the first domain, so that
     # in a rolling deployment processes with one more domain share it with those without.
@@ -143,7 +143,7 @@ def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fe
         token_cache=TokenCache(settings.token_cache_size),
         places=Places(settings.jwks_max_waiting),
         cache=shared_cache,
-        earlier_cache=None if open_earlier is None else SharedCache(open_earlier, clock=clock, outage=outage),
+        earlier_cache=None if cache is None else SharedCache(sharing.open_earlier, clock=clock, outage=outage),
         reach=sharing.reach,
         is_withheld=sharing.is_withheld,
         store_named=store_named,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -19,24 +20,81 @@ if TYPE_CHECKING:
 Opener = Callable[[], CacheBackend | None]
 
 
-class Sharing(NamedTuple):
-    """How the processes of one app share; as it stands here, they do not.
+class Sharing:
+    """How the processes of one app share. Decided at the first use, as hosts may set ``CACHE_*`` after registration.
+
+    Args:
+        app: the app.
+        cache: the host's cache, if it has one for us.
+        limit: how far the secret allows to share: ``process``, ``machine`` or ``fleet``.
 
     Attributes:
-        is_configured: whether there is a cache to share through.
-        is_withheld: tells whether it must not be used: it may reach further than the secret allows.
+        is_withheld: tells whether the cache must not be used: it may reach further than the secret allows.
         reach: says who shares: only this ``process``, this ``machine`` or the ``fleet``.
-        open_backend: makes the backend at its first use.
-        open_earlier: makes the one where earlier releases stored the same, if that was elsewhere.
-        store_opener: given what opens the backend, a name and a clock, returns what makes the store beside it.
     """
 
-    is_configured: bool = False
-    is_withheld: Callable[[], bool] = lambda: False
-    reach: Callable[[], str] = lambda: "process"
-    open_backend: Opener = lambda: None
-    open_earlier: Opener | None = None
-    store_opener: Callable[[Opener, str, Clock], Callable[[], Store | None]] = lambda *_: lambda: None
+    def __init__(self, app: Flask, cache: Cache | None, limit: str) -> None:
+        self._app, self._cache, self._limit = app, cache, limit
+        # One answer each: what is shared must not change while requests are served.
+        self._has_cache = functools.cache(lambda: _has_cache(app, cache))
+        self.is_withheld: Callable[[], bool] = functools.cache(self._is_withheld)
+        self.reach: Callable[[], str] = functools.cache(self._reach)
+
+    def is_configured(self) -> bool:
+        """Return whether there is a cache to share through, as things are now."""
+        if not _has_cache(self._app, self._cache):
+            return False
+        from auth0_blueprint.extension.cache_backend import is_configured
+
+        return is_configured(self._app, self._cache)
+
+    def open_backend(self) -> CacheBackend | None:
+        """Make the backend; ``None`` if there is none."""
+        if not self._has_cache():
+            return None
+        from auth0_blueprint.extension.cache_backend import backend_opener
+
+        return backend_opener(self._app, self._cache, is_withheld=self.is_withheld)()
+
+    def open_earlier(self) -> CacheBackend | None:
+        """Make the one where earlier releases stored the same, if that was elsewhere: in the host's cache."""
+        if self._cache is None:
+            return None
+        from auth0_blueprint.extension.cache_backend import backend_opener
+        from auth0_blueprint.extension.own_backend import earlier_backend_on
+
+        return backend_opener(self._app, self._cache, is_withheld=self.is_withheld, on_host=earlier_backend_on)()
+
+    def store_opener(self, open_backend: Opener, name: str, clock: Clock) -> Callable[[], Store | None]:
+        """Return what makes the store called *name* beside the backend.
+
+        Args:
+            open_backend: returns the backend, or raises what connecting raises.
+            name: tells this store from others.
+            clock: tells the time.
+        """
+
+        @functools.cache
+        def opener() -> Callable[[], Store | None]:
+            from auth0_blueprint.extension.own_backend import store_opener
+
+            return store_opener(open_backend, name, clock)
+
+        return lambda: opener()() if self._has_cache() else None
+
+    def _is_withheld(self) -> bool:
+        if not self._has_cache():
+            return False
+        from auth0_blueprint.extension.cache_backend import withholder
+
+        return withholder(self._app, self._cache, self._limit)()
+
+    def _reach(self) -> str:
+        if not self._has_cache():
+            return "process"
+        from auth0_blueprint.extension.cache_backend import reach_of
+
+        return reach_of(self._app, self._cache, self._limit)()
 
 
 def check_cache(app: Flask, cache: Cache | None, *, needs_memory: bool) -> None:
@@ -50,7 +108,7 @@ def check_cache(app: Flask, cache: Cache | None, *, needs_memory: bool) -> None:
     Raises:
         ConfigurationError: what is wrong with it.
     """
-    if not _has_no_cache(app, cache):
+    if _has_cache(app, cache):
         from auth0_blueprint.extension.cache_backend import check_cache_type
 
         check_cache_type(app, cache)
@@ -64,30 +122,5 @@ def check_cache(app: Flask, cache: Cache | None, *, needs_memory: bool) -> None:
         )
 
 
-def assemble_sharing(app: Flask, cache: Cache | None, limit: str) -> Sharing:
-    """Return how *app* shares. Opens nothing.
-
-    Args:
-        app: the app.
-        cache: the host's cache, if it has one for us.
-        limit: how far the secret allows to share: ``process``, ``machine`` or ``fleet``.
-    """
-    if _has_no_cache(app, cache):
-        return Sharing()
-    from auth0_blueprint.extension.cache_backend import backend_opener, is_configured, reach_of, withholder
-    from auth0_blueprint.extension.own_backend import earlier_backend_on, store_opener
-
-    is_withheld = withholder(app, cache, limit)
-    open_earlier = backend_opener(app, cache, is_withheld=is_withheld, on_host=earlier_backend_on)
-    return Sharing(
-        is_configured=is_configured(app, cache),
-        is_withheld=is_withheld,
-        reach=reach_of(app, cache, limit),
-        open_backend=backend_opener(app, cache, is_withheld=is_withheld),
-        open_earlier=None if cache is None else open_earlier,
-        store_opener=store_opener,
-    )
-
-
-def _has_no_cache(app: Flask, cache: Cache | None) -> bool:
-    return cache is None and app.config.get("CACHE_TYPE") in NOTHING_SHARED
+def _has_cache(app: Flask, cache: Cache | None) -> bool:
+    return cache is not None or app.config.get("CACHE_TYPE") not in NOTHING_SHARED

@@ -6,10 +6,9 @@ import inspect
 import logging
 from collections.abc import Callable, Mapping
 from decimal import InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:  # importing marshmallow takes a tenth of a cold start, and few apps pass a schema
-    from marshmallow import Schema
+from marshmallow import Schema, ValidationError
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -24,7 +23,7 @@ def passes(check: Callable[[Any], object], what: str, value: Any) -> bool:
         if inspect.isawaitable(answer):  # it would be true of every value
             raise TypeError("awaitable")
         return bool(answer)
-    except _validation_error():
+    except ValidationError:
         return False
     except _SURPRISED as exc:
         logger.warning("the check of %s raised %s: token refused", what, type(exc).__name__)
@@ -43,19 +42,12 @@ def fits(detail: Mapping[str, Any], what: str, schema: Schema | None, check: Cal
             del members["type"]
         try:
             value = schema.load(members)
-        except _validation_error():
+        except ValidationError:
             return False
         except _SURPRISED as exc:
             logger.warning("the schema of %s raised %s: token refused", what, type(exc).__name__)
             return False
     return check is None or passes(check, what, value)
-
-
-def _validation_error() -> type[Exception]:
-    """Return what schemas raise, and checks may; asked for only when something was raised."""
-    from marshmallow import ValidationError
-
-    return ValidationError
 
 
 def is_same_json(left: Any, right: Any) -> bool:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import enum
 import inspect
-from typing import TYPE_CHECKING
+
+from marshmallow import Schema
 
 from auth0_blueprint.settings.fields import is_scope_token
-
-if TYPE_CHECKING:  # importing marshmallow takes a tenth of a cold start, and few apps pass a schema
-    from marshmallow import Schema
 
 
 def check_names(noun: str, values: tuple[str, ...], any_of: object) -> None:
@@ -62,12 +60,8 @@ def schema_of(schema: Schema | type[Schema] | None) -> Schema | None:
     Raises:
         TypeError: it is no marshmallow schema of one object.
     """
-    if schema is None:
-        return None
-    from marshmallow import Schema  # here, as whoever passes a schema has imported it
-
     made = schema() if isinstance(schema, type) and issubclass(schema, Schema) else schema
-    if not isinstance(made, Schema) or made.many:
+    if made is not None and (not isinstance(made, Schema) or made.many):
         raise TypeError(
             "schema= takes a marshmallow schema of one object: the class, or an instance without many=True."
         )

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from marshmallow import Schema
 
 from auth0_blueprint.guards.authentication import current_token
 from auth0_blueprint.guards.decorators import requiring
 from auth0_blueprint.guards.guard import Guard
 from auth0_blueprint.guards.requirements import actor_requirement, authorization_details_requirement
-
-if TYPE_CHECKING:  # importing marshmallow takes a tenth of a cold start, and few apps pass a schema
-    from marshmallow import Schema
 
 
 def requires_actor(*ids: str, issuer: str | None = None) -> Guard:

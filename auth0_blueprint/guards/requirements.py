@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+from marshmallow import Schema
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import (
@@ -25,9 +27,6 @@ from auth0_blueprint.guards.app_checks import fits, is_same_json, passes
 from auth0_blueprint.guards.arguments import check_actors, check_claim, check_function, check_names, schema_of
 from auth0_blueprint.settings.fields import is_organization_id
 from auth0_blueprint.verification.access_token import AccessToken, is_unix_time
-
-if TYPE_CHECKING:  # importing marshmallow takes a tenth of a cold start, and few apps pass a schema
-    from marshmallow import Schema
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -40,7 +40,10 @@ def guarded(route: Route) -> View:
         answer: Response = imported(route.view)(*args, **kwargs)
         return answer
 
+    # What `functools.wraps` would copy, if the view were imported by now.
     view.__name__ = view.__qualname__ = route.name
+    view.__module__ = route.module
+    view.__doc__ = "\n".join(operation.summary for operation in route.operations)
     setattr(view, _ROUTE_ATTRIBUTE, route)
     return public(view) if route.is_open else view
 

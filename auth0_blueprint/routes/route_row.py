@@ -27,7 +27,7 @@ Guard = Literal["anyone", "sender", "optional", "token", "admin_scope", "introsp
 def imported(name: str) -> Any:
     """Return the view or the schema that *name*, ``module:name`` in this package, names."""
     module, _, attribute = name.partition(":")
-    return getattr(import_module(f"auth0_blueprint.routes.{module}"), attribute)
+    return getattr(import_module(f"{__package__}.{module}"), attribute)
 
 
 class Operation(NamedTuple):
@@ -73,6 +73,11 @@ class Route(NamedTuple):
     guard: Guard
     operations: tuple[Operation, ...]
     switch: str | None = None
+
+    @property
+    def module(self) -> str:
+        """The name of the module that the view is in."""
+        return f"{__package__}.{self.view.partition(':')[0]}"
 
     @property
     def name(self) -> str:

@@ -16,11 +16,10 @@ from typing import Any, NamedTuple
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from marshmallow import ValidationError, fields
 
 from auth0_blueprint.jose.jwe import DecryptionKey
 from auth0_blueprint.jose.jwk import MIN_RSA_BITS, is_key_id
-from auth0_blueprint.settings import base_fields as fields
-from auth0_blueprint.settings.base_fields import ValidationError
 
 MAX_KEYS = 4
 #: An operation with a longer key takes over 20 ms of processor time, and anyone can cause one.

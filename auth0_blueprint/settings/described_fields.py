@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from auth0_blueprint.settings import base_fields as fields
-from auth0_blueprint.settings.base_fields import ValidationError
+from marshmallow import fields, validate
 
 
 def number(field: type[fields.Number[Any]], unit: str, default: float, limits: tuple[float, float], text: str) -> Any:
     """Return a field for a number within *limits*, both included, of this *unit*."""
     wrong = f"must be a number of {unit} from {limits[0]:g} to {limits[1]:.0f}"
-
-    def check(value: float) -> None:
-        if not limits[0] <= value <= limits[1]:
-            raise ValidationError(wrong)
-
     return field(
         load_default=default,
-        validate=check,
+        validate=validate.Range(min=limits[0], max=limits[1], error=wrong),
         error_messages={"invalid": wrong, "special": wrong},
         metadata={"unit": unit, "limits": limits, "description": text},
     )
@@ -46,14 +40,9 @@ def switch(default: bool, description: str) -> fields.Boolean:
 def choice(default: str, choices: tuple[str, ...], description: str) -> fields.String:
     """Return a field for one of *choices*."""
     wrong = f"must be one of {', '.join(choices)}"
-
-    def check(value: str) -> None:
-        if value not in choices:
-            raise ValidationError(wrong)
-
     return fields.String(
         load_default=default,
-        validate=check,
+        validate=validate.OneOf(choices, error=wrong),
         error_messages={"invalid": wrong},
         metadata={"choices": choices, "description": description},
     )

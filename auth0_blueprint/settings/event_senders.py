@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, cast
 
+from marshmallow import Schema, ValidationError, fields, post_load, validate
+
 from auth0_blueprint.jose import strict_json
-from auth0_blueprint.settings import base_fields as fields
-from auth0_blueprint.settings.base_fields import Schema, ValidationError
 from auth0_blueprint.settings.event_sources import SETTINGS
 from auth0_blueprint.settings.event_types import URIS
 from auth0_blueprint.settings.fields import IssuerURL, KeySetURL, Text, TextList
@@ -125,25 +125,18 @@ def _listing(words: Iterable[str]) -> str:
 _REQUIRED: dict[str, Any] = {"required": "is missing"}
 
 
-def _refuse_empty(text: str) -> None:
-    if not text:
-        raise ValidationError("must not be empty")
-
-
-def _refuse_other_braces(template: str) -> None:
-    if not re.match(_TEMPLATE, template):
-        raise ValidationError("must contain {sub} once, and no other braces")
-
-
 class _ProviderSchema(Schema):
     issuer = IssuerURL(required=True, error_messages=_REQUIRED)
     jwks_url = KeySetURL(required=True, error_messages=_REQUIRED)
     audience = TextList(required=True, error_messages=_REQUIRED)
-    email_claim = Text(load_default=None, validate=_refuse_empty)
-    subject_template = Text(load_default=None, validate=_refuse_other_braces)
+    email_claim = Text(load_default=None, validate=validate.Length(min=1, error="must not be empty"))
+    # The braces of the message are doubled, because marshmallow formats it.
+    subject_template = Text(
+        load_default=None, validate=validate.Regexp(_TEMPLATE, error="must contain {{sub}} once, and no other braces")
+    )
 
-    def made(self, data: dict[str, Any]) -> EventSender:
-        """Return the sender."""
+    @post_load
+    def _sender(self, data: dict[str, Any], **_: object) -> EventSender:
         return EventSender(**data)
 
 

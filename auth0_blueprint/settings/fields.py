@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from marshmallow import ValidationError, fields
+
 from auth0_blueprint.jose.algorithms import ALGORITHMS, HS256
-from auth0_blueprint.settings import base_fields as fields
-from auth0_blueprint.settings.base_fields import ValidationError
 from auth0_blueprint.settings.certificate_source import certificate_source
 from auth0_blueprint.settings.loopback import is_loopback
 

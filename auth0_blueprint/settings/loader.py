@@ -1,4 +1,4 @@
-"""The settings: read once, at registration, through one schema, into one frozen object.
+"""The settings: read once, at registration, through one marshmallow schema, into one frozen object.
 
 ``app.config`` wins over the environment, which wins over the default; ``None`` and empty values mean unset.
 """
@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
+from marshmallow import Schema, ValidationError
+
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.settings import fields as custom
-from auth0_blueprint.settings.base_fields import Schema, ValidationError
 from auth0_blueprint.settings.decryption_keys import Encryption, encryption_settings
 from auth0_blueprint.settings.event_senders import EventSenders, EventSettings, event_settings, shown
 from auth0_blueprint.settings.loose_settings import loose_settings

@@ -1,16 +1,15 @@
-"""The schema of the settings: types, defaults, limits, and meanings; `rules` are between them.
+"""The marshmallow schema of the settings: types, defaults, limits, and meanings; `rules` are between them.
 
 It is also the source of ``docs/configuration.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from auth0_blueprint.settings import base_fields as fields
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validates_schema
+
 from auth0_blueprint.settings import fields as custom
-from auth0_blueprint.settings.base_fields import Schema
 from auth0_blueprint.settings.decryption_keys import decryption_keys
 from auth0_blueprint.settings.described_fields import byte_size as _bytes
 from auth0_blueprint.settings.described_fields import choice as _choice
@@ -26,7 +25,8 @@ from auth0_blueprint.settings.user_agent import DEFAULT_USER_AGENT
 class SettingsSchema(Schema):
     """Every setting: its type, default, limits and meaning."""
 
-    takes_unknown = True
+    class Meta:
+        unknown = EXCLUDE
 
     AUTH0_DOMAIN = custom.Domains(
         load_default=(),
@@ -272,6 +272,9 @@ class SettingsSchema(Schema):
         },
     )
 
-    def problems_between(self, data: dict[str, Any], original: Mapping[str, Any]) -> Mapping[str, str]:
+    @validates_schema(skip_on_field_errors=False, pass_original=True)
+    def _check_together(self, data: dict[str, Any], original: dict[str, Any], **_: object) -> None:
         """Check the rules between settings, as far as each setting is valid by itself."""
-        return problems_between(data, original.get("TRUSTED_HOSTS"))
+        problems = problems_between(data, original.get("TRUSTED_HOSTS"))
+        if problems:
+            raise ValidationError({key: [problem] for key, problem in problems.items()})

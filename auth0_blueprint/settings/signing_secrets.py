@@ -10,10 +10,9 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.x509 import load_der_x509_certificate
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
+from marshmallow import ValidationError, fields
 
 from auth0_blueprint.jose.algorithms import HS256
-from auth0_blueprint.settings import base_fields as fields
-from auth0_blueprint.settings.base_fields import ValidationError
 
 #: RFC 7518 §3.2: a key of HS256 has 256 bits or more.
 MIN_SECRET_BYTES = 32
