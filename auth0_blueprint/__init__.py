@@ -3,7 +3,6 @@
 PYTEST_DONT_REWRITE: nothing here asserts, and pytest would warn wherever an app is imported before pytest starts.
 """
 
-from auth0_blueprint.challenge import response_body
 from auth0_blueprint.errors import (
     AmbiguousHeaderError,
     Auth0Error,
@@ -42,6 +41,7 @@ from auth0_blueprint.errors import (
 )
 from auth0_blueprint.extension.blueprint import Auth0Blueprint, headers_for
 from auth0_blueprint.guards.authentication import current_token, get_current_token, verify_token
+from auth0_blueprint.guards.challenge import response_body
 from auth0_blueprint.guards.decorators import (
     has_permission,
     has_scope,

@@ -159,10 +159,10 @@ def is_public(name: str) -> bool:
 @pytest.mark.parametrize(
     ("text", "private"),
     [
-        ("from auth0_blueprint.challenge import response_body", "challenge"),
-        ("`auth0_blueprint.challenge.response_body(error)`", "challenge.response_body"),
+        ("from auth0_blueprint.guards.challenge import response_body", "guards.challenge"),
+        ("`auth0_blueprint.guards.challenge.response_body(error)`", "guards.challenge.response_body"),
         ("import auth0_blueprint.keysets.fetch as fetch", "keysets.fetch"),
-        ("from auth0_blueprint import challenge", "challenge"),
+        ("from auth0_blueprint import guards", "guards"),
         ("from auth0_blueprint import (\n    protect,  # all\n    jose as j,\n)", "jose"),
         ("from auth0_blueprint.errors import nothing", "errors.nothing"),
         ("``auth0_blueprint.testing.local_issuer``", "testing.local_issuer"),
