@@ -32,6 +32,8 @@ from auth0_blueprint.errors import (
     ReplayMemoryUnavailableError,
     RevocationUnavailableError,
     RevokedTokenError,
+    TokenExchangeError,
+    TokenExchangeUnavailableError,
     TokenNotYetValidError,
     UnauthorizedSenderError,
     UnavailableError,
@@ -60,6 +62,7 @@ from auth0_blueprint.guards.delegation import (
     requires_actor,
     requires_authorization_details,
 )
+from auth0_blueprint.guards.own_calls import client_token, connection_token, exchange_token
 from auth0_blueprint.guards.protect import protect
 from auth0_blueprint.guards.sockets import SocketGuard, recheck_token
 from auth0_blueprint.signals import (
@@ -72,6 +75,7 @@ from auth0_blueprint.signals import (
     token_rejected,
     token_verified,
 )
+from auth0_blueprint.token_requests.issued_token import IssuedToken
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.token_parts import Actor, AuthorizationDetail
 
@@ -99,6 +103,7 @@ __all__ = [
     "InvalidRequestError",
     "InvalidSignatureError",
     "InvalidTokenError",
+    "IssuedToken",
     "KeySetUnavailableError",
     "MalformedTokenError",
     "MethodNotAllowedError",
@@ -109,6 +114,8 @@ __all__ = [
     "RevocationUnavailableError",
     "RevokedTokenError",
     "SocketGuard",
+    "TokenExchangeError",
+    "TokenExchangeUnavailableError",
     "TokenNotYetValidError",
     "UnauthorizedSenderError",
     "UnavailableError",
@@ -116,9 +123,12 @@ __all__ = [
     "UnsupportedAlgorithmError",
     "UserNotFoundError",
     "admin_acted",
+    "client_token",
+    "connection_token",
     "current_token",
     "event_handled",
     "event_refused",
+    "exchange_token",
     "get_current_token",
     "has_actor",
     "has_authorization_details",

@@ -25,7 +25,7 @@ from werkzeug.test import TestResponse
 from auth0_blueprint import Auth0Blueprint, requires_permission
 from auth0_blueprint.keysets.key_set import parse_key_set
 from auth0_blueprint.testing import ClientCertificate, DPoPKey, LocalIssuer, bearer_client
-from auth0_blueprint.testing.token_endpoint import Client
+from auth0_blueprint.testing.token_clients import Client
 
 
 def app_of(issuer: LocalIssuer, **settings: Any) -> Flask:

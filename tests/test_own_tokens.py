@@ -1,0 +1,336 @@
+"""Tokens for the API's own calls: what is asked of the token endpoint, what is kept, for whom, and what is said."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jwt
+import pytest
+from conftest import AppFactory, MovableClock, bearer
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from flask import Flask
+from refusals import seen
+
+from auth0_blueprint import (
+    ConfigurationError,
+    IssuedToken,
+    TokenExchangeError,
+    TokenExchangeUnavailableError,
+    client_token,
+    connection_token,
+    exchange_token,
+    requires_auth,
+)
+from auth0_blueprint.settings import load_settings
+from auth0_blueprint.testing import DPoPKey, LocalIssuer
+from auth0_blueprint.testing.token_endpoint import LIFETIME_SECONDS
+
+BILLING = "https://billing.example"
+CLIENT = {"AUTH0_CLIENT_ID": "own", "AUTH0_CLIENT_SECRET": "the secret of the API itself"}
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+CONNECTION = "urn:auth0:params:oauth:grant-type:token-exchange:federated-connection-access-token"
+
+Call = Callable[[], IssuedToken]
+MakeOwn = Callable[..., Flask]
+
+
+def on_behalf() -> IssuedToken:
+    return exchange_token(BILLING, "read:invoices")
+
+
+@pytest.fixture
+def make_own(make_app: AppFactory, issuer: LocalIssuer) -> MakeOwn:
+    """Return what makes an app whose one view gets a token by *call*, and shows its claims or its text."""
+    issuer.add_client("own", CLIENT["AUTH0_CLIENT_SECRET"], scope="read:invoices")
+    issuer.token_endpoint.add_api(BILLING)
+
+    def make(call: Call = on_behalf, clock: MovableClock | None = None, **settings: Any) -> Flask:
+        app = make_app(clock=clock, **{**CLIENT, **settings})
+        app.testing = True  # errors that nobody handles reach the test
+
+        @app.get("/call")
+        @requires_auth(optional=True)
+        def view() -> str:
+            return call().access_token
+
+        return app
+
+    return make
+
+
+def get(app: Flask, issuer: LocalIssuer, **claims: Any) -> str:
+    """Return the token that the view got for a caller with a new token of these *claims*."""
+    return get_with(app, issuer.token(**claims))
+
+
+def get_with(app: Flask, token: str) -> str:
+    response = app.test_client().get("/call", headers=bearer(token))
+    assert response.status_code == 200, response.text
+    return response.text
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
+
+
+class TestWhatIsAsked:
+    def test_a_token_of_the_caller_becomes_one_for_another_api(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+        """RFC 8693: of the same user, for the other audience, with this API as the actor."""
+        act = {"sub": "gateway"}
+        claims = claims_of(get(make_own(), issuer, sub="auth0|ada", org_id="org_1", act=act))
+        assert [claims[name] for name in ("sub", "aud", "scope", "org_id")] == [
+            "auth0|ada", BILLING, "read:invoices", "org_1",
+        ]  # fmt: skip
+        assert claims["act"] == {"sub": "own", "act": act}
+
+    def test_token_vault_gives_the_token_of_a_connection(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+        text = issuer.token_endpoint.connect_account("auth0|ada", "google-oauth2")
+        app = make_own(lambda: connection_token("google-oauth2", login_hint="ada"))
+        assert get(app, issuer, sub="auth0|ada") == text
+        assert issuer.token_endpoint.requests == [CONNECTION]
+        refused = app.test_client().get("/call", headers=bearer(issuer.token(sub="auth0|bob")))
+        assert (refused.status_code, refused.get_json()["code"]) == (502, "token_exchange_failed")
+
+    def test_the_api_gets_one_of_its_own_without_a_request(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+        with make_own().app_context():
+            token = client_token(BILLING, ["read:invoices", "write:invoices"])
+        claims = claims_of(token.access_token)
+        assert (claims["sub"], claims["aud"], claims["scope"]) == ("own@clients", BILLING, "read:invoices")
+        assert token.scopes == {"read:invoices"}  # what was granted, not what was asked for
+        assert token.expires_at is not None
+        assert token.expires_at.tzinfo is not None
+        assert (token.token_type, token.headers) == ("Bearer", {"Authorization": f"Bearer {token.access_token}"})
+
+    def test_a_view_without_a_guard_is_told_what_to_do(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+        """As is one whose caller is anonymous."""
+        app = make_own()
+        with app.test_request_context(headers=bearer(issuer.token())):
+            for call in (on_behalf, lambda: connection_token("x")):
+                with pytest.raises(RuntimeError, match="put a guard such as @requires_auth"):
+                    call()
+        with pytest.raises(RuntimeError, match="acts on behalf of the caller"):
+            app.test_client().get("/call")
+        assert issuer.token_endpoint.requests == []
+
+    def test_only_the_very_token_that_was_verified_is_exchanged(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+        def swap() -> IssuedToken:
+            from flask import request
+
+            request.environ["HTTP_AUTHORIZATION"] = f"Bearer {issuer.token(sub='auth0|another')}"
+            return on_behalf()
+
+        with pytest.raises(RuntimeError, match="another access token in the Authorization header"):
+            get(make_own(swap), issuer)
+        assert issuer.token_endpoint.requests == []
+
+    def test_a_bound_token_is_not_exchanged_for_a_bearer_token(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+        app, key = make_own(AUTH0_DPOP="allowed", AUTH0_PUBLIC_URL="http://localhost"), DPoPKey()
+        token = issuer.token(cnf=key.confirmation)
+        response = app.test_client().get("/call", headers=key.headers("GET", "http://localhost/call", token))
+        assert (response.status_code, response.get_json()["code"]) == (502, "token_exchange_failed")
+        assert "bound to a key" in response.get_json()["error_description"]
+        assert issuer.token_endpoint.requests == []
+
+    @pytest.mark.parametrize(
+        ("arguments", "error"),
+        [
+            ({"scope": 'a "b"'}, ValueError), ({"scope": [1]}, TypeError), ({"audience": ""}, ValueError),
+            ({"audience": ["a"]}, TypeError),
+        ],
+    )  # fmt: skip
+    def test_wrong_arguments_are_refused(
+        self, make_own: MakeOwn, arguments: dict[str, Any], error: type[Exception]
+    ) -> None:
+        with make_own().app_context(), pytest.raises(error):
+            client_token(**arguments)
+
+
+KEYS: dict[str, Callable[[], Any]] = {
+    "RS256": lambda: rsa.generate_private_key(65537, 2048),
+    "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "ES384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate,
+}
+
+
+def pem_of(key: Any) -> str:
+    text: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return text.decode()
+
+
+class TestTheClient:
+    @pytest.mark.parametrize("algorithm", KEYS)
+    def test_it_may_have_a_key_instead_of_a_secret(
+        self, make_own: MakeOwn, issuer: LocalIssuer, algorithm: str
+    ) -> None:
+        """private_key_jwt (RFC 7523): each assertion is for this issuer, short-lived, and used once."""
+        key = KEYS[algorithm]()
+        public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        issuer.add_client("keyed", public_key=public, scope="read:invoices")
+        app = make_own(AUTH0_CLIENT_ID="keyed", AUTH0_CLIENT_SECRET=None, AUTH0_CLIENT_KEY=pem_of(key))
+        with app.app_context():
+            tokens = [client_token(BILLING, scope) for scope in ("read:invoices", None)]
+        assert [claims_of(token.access_token)["sub"] for token in tokens] == ["keyed@clients"] * 2
+        assert app.extensions["auth0"].settings.own_client.key.algorithm == algorithm
+
+    @pytest.mark.parametrize("missing", ["AUTH0_CLIENT_ID", "AUTH0_CLIENT_SECRET"])
+    def test_what_is_missing_is_told_at_first_use(self, make_own: MakeOwn, missing: str) -> None:
+        with make_own(**{missing: None}).app_context(), pytest.raises(ConfigurationError) as caught:
+            client_token(BILLING)
+        assert list(caught.value.problems) == [missing]
+
+    @pytest.mark.parametrize(
+        ("settings", "named"),
+        [
+            ({"AUTH0_CLIENT_KEY": pem_of(KEYS["ES256"]()), **CLIENT}, "AUTH0_CLIENT_KEY"),
+            ({"AUTH0_CLIENT_KEY": "no key"}, "AUTH0_CLIENT_KEY"),
+            ({"AUTH0_CLIENT_KEY": pem_of(ec.generate_private_key(ec.SECP256K1()))}, "AUTH0_CLIENT_KEY"),
+            ({"AUTH0_CLIENT_KEY": pem_of(rsa.generate_private_key(65537, 1024))}, "AUTH0_CLIENT_KEY"),
+            ({"AUTH0_TOKEN_URL": "http://auth.example/token"}, "AUTH0_TOKEN_URL"),
+        ],
+    )
+    def test_unfit_settings_are_refused_and_no_secret_is_shown(self, settings: dict[str, Any], named: str) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            load_settings({"AUTH0_DOMAIN": "a.example.com", "AUTH0_AUDIENCE": "a", **settings}, {})
+        assert list(caught.value.problems) == [named]
+        assert not any(secret in str(caught.value) for secret in ("no key", "BEGIN", CLIENT["AUTH0_CLIENT_SECRET"]))
+
+    def test_its_secret_is_in_no_repr(self) -> None:
+        settings = load_settings({"AUTH0_DOMAIN": "a.example.com", "AUTH0_AUDIENCE": "a", **CLIENT}, {})
+        assert CLIENT["AUTH0_CLIENT_SECRET"] not in repr(settings) + repr(settings.own_client)
+
+
+class TestWhatIsKept:
+    def test_equal_calls_with_one_token_ask_once(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+        app, token = make_own(), issuer.token()
+        assert get_with(app, token) == get_with(app, token)
+        assert issuer.token_endpoint.requests == [EXCHANGE]
+
+    @pytest.mark.parametrize("other", [{"sub": "auth0|bob"}, {"scope": "less"}, {"act": {"sub": "x"}}, {"jti": "2"}])
+    def test_nobody_gets_what_another_token_was_exchanged_for(
+        self, make_own: MakeOwn, issuer: LocalIssuer, other: dict[str, Any]
+    ) -> None:
+        """Not another user, nor the same one with another login."""
+        app = make_own()
+        get(app, issuer, sub="auth0|ada")
+        get(app, issuer, **{"sub": "auth0|ada", **other})
+        assert issuer.token_endpoint.requests == [EXCHANGE] * 2
+
+    def test_each_audience_and_scope_has_its_own(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+        issuer.token_endpoint.add_api("https://other.example")
+        with make_own().app_context():
+            texts = [client_token(BILLING), client_token("https://other.example"), client_token(BILLING, "x")]
+            assert client_token(BILLING).access_token == texts[0].access_token
+        assert len({token.access_token for token in texts}) == len(issuer.token_endpoint.requests) == 3
+
+    def test_one_that_is_about_to_expire_is_not_handed_out(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+        """A minute before, so that the other API still accepts it."""
+        clock = MovableClock()
+        with make_own(clock=clock).app_context():
+            client_token(BILLING)
+            clock.move(LIFETIME_SECONDS - 61)
+            client_token(BILLING)
+            assert len(issuer.token_endpoint.requests) == 1
+            clock.move(2)
+            client_token(BILLING)
+        assert len(issuer.token_endpoint.requests) == 2
+
+    def test_the_least_recently_used_goes_first(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+        app = make_own()
+        with app.app_context():
+            client_token(BILLING)
+            kept = app.extensions["auth0"].token_requests()._kept
+            kept._size = 2
+            client_token(BILLING, "a")
+            client_token(BILLING)
+            client_token(BILLING, "b")
+            assert (len(kept), len(issuer.token_endpoint.requests)) == (2, 3)
+            client_token(BILLING)
+            assert len(issuer.token_endpoint.requests) == 3
+
+    def test_two_threads_make_one_request(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+        """For each caller."""
+        app, tokens, start = make_own(), [issuer.token(sub=name) for name in "ab"], threading.Barrier(8)
+
+        def ask(number: int) -> str:
+            start.wait()
+            return get_with(app, tokens[number % 2])
+
+        with ThreadPoolExecutor(8) as pool:
+            texts = list(pool.map(ask, range(8)))
+        assert (len(set(texts)), issuer.token_endpoint.requests) == (2, [EXCHANGE] * 2)
+
+    @pytest.mark.parametrize("lift", [False, True])
+    def test_a_revocation_ends_what_was_kept(self, make_own: MakeOwn, issuer: LocalIssuer, lift: bool) -> None:
+        """The guard refuses the caller; and if that is undone, the token from before is not handed out again."""
+        clock = MovableClock()
+        app, now = make_own(clock=clock), int(clock.now)
+        token = issuer.token(iat=now, exp=now + 600)
+        get_with(app, token)
+        revocations = app.extensions["auth0"].revocations
+        with app.app_context():
+            clock.move(10)
+            revocations.revoke("subject", claims_of(token)["sub"], None)
+            clock.move(10)
+            if lift:
+                revocations.lift("subject", claims_of(token)["sub"])
+        response = app.test_client().get("/call", headers=bearer(token))
+        assert response.status_code == (200 if lift else 401)
+        assert len(issuer.token_endpoint.requests) == (2 if lift else 1)
+
+
+class TestFailures:
+    @pytest.mark.parametrize(
+        ("status", "error", "code", "answered"),
+        [
+            (401, "access_denied", "token_exchange_failed", 502), (403, "mfa_required", "token_exchange_failed", 502),
+            (400, "invalid_grant", "token_exchange_failed", 502),
+            (429, "too_many_requests", "token_exchange_unavailable", 503),
+            (500, "server_error", "token_exchange_unavailable", 503),
+        ],
+    )  # fmt: skip
+    def test_it_is_never_the_callers_and_nothing_of_it_is_told(
+        self, make_own: MakeOwn, issuer: LocalIssuer, status: int, error: str, code: str, answered: int
+    ) -> None:
+        """No 401, no challenge, a fixed body; the app reads the code of the endpoint from the error."""
+        caught: list[TokenExchangeError] = []
+
+        def call() -> IssuedToken:
+            try:
+                return on_behalf()
+            except TokenExchangeError as exc:
+                caught.append(exc)
+                raise
+
+        with issuer.token_endpoint.failing(status, error, "What <nobody> is to read"):
+            response = make_own(call).test_client().get("/call", headers=bearer(issuer.token()))
+        answer = seen(response)
+        assert (answer.status, answer.challenges, answer.body["code"]) == (answered, (), code)
+        assert answer.body["error"] == ("server_error" if answered == 502 else "temporarily_unavailable")
+        assert "nobody" not in response.text
+        assert error not in answer.body["error_description"]
+        assert (response.headers.get("Retry-After") is not None) is (answered == 503)
+        assert [(exc.status, exc.code, exc.endpoint_error) for exc in caught] == [(answered, code, error)]
+
+    def test_an_endpoint_in_trouble_is_left_alone(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+        clock = MovableClock()
+        with make_own(clock=clock).app_context():
+            for seconds, requests in ((0, 1), (0, 1), (1.1, 2), (1.1, 2), (1.1, 3)):
+                clock.move(seconds)
+                with issuer.token_endpoint.failing(503), pytest.raises(TokenExchangeUnavailableError) as caught:
+                    client_token(BILLING)
+                assert caught.value.retry_after_seconds >= 1
+                assert len(issuer.token_endpoint.requests) == requests
+            clock.move(10)
+            client_token(BILLING)
+
+    def test_one_that_is_not_there_is_503(self, make_own: MakeOwn) -> None:
+        app = make_own(AUTH0_TOKEN_URL="http://127.0.0.1:9/token")
+        with app.app_context(), pytest.raises(TokenExchangeUnavailableError) as caught:
+            client_token(BILLING)
+        assert (caught.value.reason, caught.value.endpoint_error) == ("unreachable", None)
