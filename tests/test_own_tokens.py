@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from flask import Flask
 from refusals import seen
+from servers import RawServer, respond
 
 from auth0_blueprint import (
     ConfigurationError,
@@ -25,9 +29,11 @@ from auth0_blueprint import (
     exchange_token,
     requires_auth,
 )
+from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import DPoPKey, LocalIssuer
 from auth0_blueprint.testing.token_endpoint import LIFETIME_SECONDS
+from auth0_blueprint.token_requests.flights import Flights
 
 BILLING = "https://billing.example"
 CLIENT = {"AUTH0_CLIENT_ID": "own", "AUTH0_CLIENT_SECRET": "the secret of the API itself"}
@@ -334,3 +340,130 @@ class TestFailures:
         with app.app_context(), pytest.raises(TokenExchangeUnavailableError) as caught:
             client_token(BILLING)
         assert (caught.value.reason, caught.value.endpoint_error) == ("unreachable", None)
+
+    def test_a_bug_of_ours_wakes_up_who_waits_and_the_next_one_tries(self) -> None:
+        flights, entered, go_on = Flights(10, SYSTEM_CLOCK), threading.Event(), threading.Event()
+
+        def fail() -> IssuedToken:
+            entered.set()
+            go_on.wait(10)
+            raise ZeroDivisionError
+
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(flights.run, "a", fail)
+            entered.wait(10)
+            second = pool.submit(flights.run, "a", lambda: IssuedToken("x"))
+            go_on.set()
+            assert isinstance(first.exception(), ZeroDivisionError)
+            assert second.result().access_token == "x"
+
+    def test_nobody_waits_for_ever(self) -> None:
+        flights, entered, go_on = Flights(0.01, SYSTEM_CLOCK), threading.Event(), threading.Event()
+
+        def hang() -> IssuedToken:
+            entered.set()
+            go_on.wait(10)
+            return IssuedToken("x")
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(flights.run, "a", hang)
+            entered.wait(10)
+            with pytest.raises(TokenExchangeUnavailableError):
+                flights.run("a", hang)
+            go_on.set()
+
+
+GOOD: dict[str, Any] = {"access_token": "opaque-token", "token_type": "bearer", "expires_in": 600}
+AskEndpoint = Callable[..., tuple[IssuedToken, RawServer]]
+
+
+@pytest.fixture
+def ask_endpoint(make_own: MakeOwn) -> AskEndpoint:
+    """Return what asks twice at an endpoint that always answers with this status and body."""
+
+    def ask(status: int, document: Any, **headers: str) -> tuple[IssuedToken, RawServer]:
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        with RawServer(respond(f"{status} As told", body, **headers)) as endpoint:
+            app = make_own(AUTH0_TOKEN_URL=endpoint.url, AUTH0_JWKS_MAX_BYTES=2048)
+            with app.app_context():
+                client_token(BILLING, "a b")
+                return client_token(BILLING, "b a"), endpoint
+
+    return ask
+
+
+class TestAnswers:
+    def test_what_the_endpoint_leaves_out_is_filled_in(self, ask_endpoint: AskEndpoint) -> None:
+        """RFC 6749 §5.1: the scope that was asked for. The request is one of the package, and goes to no redirect."""
+        token, endpoint = ask_endpoint(200, {**GOOD, "refresh_token": "r", "issued_token_type": "urn:x"})
+        assert (token.scopes, token.token_type, token.issued_token_type) == ({"a", "b"}, "Bearer", "urn:x")
+        assert len(endpoint.heads) == 1
+        assert b"User-Agent: auth0_blueprint/" in endpoint.heads[0]
+
+    def test_one_without_a_lifetime_is_not_kept(self, ask_endpoint: AskEndpoint) -> None:
+        token, endpoint = ask_endpoint(200, {"access_token": "x", "token_type": "N_A"})
+        assert (token.expires_at, token.token_type, len(endpoint.heads)) == (None, "N_A", 2)
+
+    @pytest.mark.parametrize(
+        "document",
+        [
+            {**GOOD, "token_type": "DPoP"}, {**GOOD, "access_token": "two words"}, {**GOOD, "access_token": "x\r\ny"},
+            {**GOOD, "access_token": None}, {**GOOD, "expires_in": 0}, {**GOOD, "expires_in": -1}, [GOOD],
+            {**GOOD, "expires_in": True}, {**GOOD, "expires_in": 10**12}, {**GOOD, "expires_in": "soon"}, b"<html>",
+            b'{"access_token": "a", "access_token": "b", "token_type": "Bearer"}', {**GOOD, "scope": ["a"]},
+        ],
+    )  # fmt: skip
+    def test_what_makes_no_sense_is_refused(
+        self, ask_endpoint: AskEndpoint, document: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with pytest.raises(TokenExchangeError) as caught:
+            ask_endpoint(200, document)
+        assert (caught.value.status, caught.value.reason) == (502, "invalid_answer")
+        assert "opaque-token" not in caplog.text
+
+    @pytest.mark.parametrize(
+        ("status", "headers", "reason"),
+        [
+            (302, {"Location": "https://elsewhere.example/"}, "invalid_answer"), (404, {}, "invalid_answer"),
+            (503, {"Retry_After": "7"}, "out_of_order"), (429, {"Retry_After": "7"}, "rate_limited"),
+            (429, {"Retry_After": "99999"}, "rate_limited"),
+        ],
+    )  # fmt: skip
+    def test_other_statuses(self, ask_endpoint: AskEndpoint, status: int, headers: dict[str, str], reason: str) -> None:
+        """No redirect is followed with a secret; ``Retry-After`` is respected, up to 5 minutes."""
+        with pytest.raises(TokenExchangeError) as caught:
+            ask_endpoint(status, b"", **headers)
+        asked = int(headers.get("Retry_After", 0))
+        assert (caught.value.reason, caught.value.retry_after_seconds) == (reason, min(asked, 300))
+
+    def test_an_answer_that_is_too_large_is_not_read(self, ask_endpoint: AskEndpoint) -> None:
+        with pytest.raises(TokenExchangeUnavailableError):
+            ask_endpoint(200, {**GOOD, "more": "x" * 4096})
+
+    @pytest.mark.parametrize(
+        ("error", "endpoint_error"),
+        [
+            ("invalid_grant", "invalid_grant"), ("eyJhbGciOi.J9", None), ("s3cret", None), (["x"], None),
+            ("a" * 65, None), ("Not\nnice", None),
+        ],
+    )  # fmt: skip
+    def test_only_a_code_is_believed_and_nothing_is_logged_that_could_be_a_token(
+        self, ask_endpoint: AskEndpoint, error: Any, endpoint_error: str | None, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
+        said = f"Bad\n{token} and {token[:17]}"
+        with pytest.raises(TokenExchangeError) as caught:
+            ask_endpoint(400, {"error": error, "error_description": said})
+        assert caught.value.endpoint_error == endpoint_error
+        assert "'Bad\\n*** and ***'" in caplog.text
+        assert not any(part in caplog.text for part in (*token.split("."), "s3cret", "Not\nnice", "a" * 65))
+
+
+def test_the_token_is_in_no_repr_no_pickle_and_no_json(app: Flask) -> None:
+    """`jsonify` refuses it, rather than send it to a client."""
+    token = IssuedToken("secret-text")
+    assert repr(token) == str(token) == f"{token}" == "<IssuedToken type=Bearer expires_at=unknown>"
+    assert repr(copy.deepcopy(token)) == repr(token)
+    for refused in (pickle.dumps, app.json.dumps, dict, lambda one: setattr(one, "scopes", ()), lambda one: vars(one)):
+        with pytest.raises((TypeError, AttributeError)):
+            refused(token)

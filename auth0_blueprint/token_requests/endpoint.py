@@ -26,6 +26,8 @@ _MAX_LOGGED = 200
 _ERROR_CODE = re.compile(r"(?=.{1,64}\Z)[a-z]+(_[a-z]+)*")
 # What could be a part of a token or a secret.
 _LONG_WORD = re.compile(r"[\w+/=~.-]{16,}")
+# RFC 6749 §5.1: in any case. RFC 8693 §2.2.1: N_A is what is no access token.
+_TYPES = re.compile(r"(bearer|n_a)\Z", re.IGNORECASE)
 # RFC 6749 appendix A.12, without the space that would end it in a header.
 _VISIBLE = re.compile(r"[\x21-\x7E]{1,65536}\Z")
 
@@ -37,7 +39,7 @@ class AnswerSchema(Schema):
         unknown = EXCLUDE
 
     access_token = fields.String(required=True, validate=validate.Regexp(_VISIBLE))
-    token_type = fields.String(required=True, validate=lambda value: value.lower() in ("bearer", "n_a"))
+    token_type = fields.String(required=True, validate=validate.Regexp(_TYPES))
     expires_in = fields.Integer(
         strict=True, load_default=None, validate=validate.Range(min=1, max=MAX_LIFETIME_SECONDS)
     )
