@@ -106,16 +106,16 @@ class Collectors:
             "Revocations in force, as known to the process that synced last.",
             multiprocess_mode="livemostrecent",
         )
-        self.token_requests: Counter = counter(
-            "auth0_token_requests_total", "Requests for tokens of the API itself, by outcome.", ["outcome"]
-        )
         self.looks: Counter = counter("auth0_revocation_store_looks_total", "Syncs with the shared revocations.")
         self.look_failures: Counter = counter(
             "auth0_revocation_store_look_failures_total", "Syncs with the shared revocations that failed."
         )
-        self._add_events(counter)
+        self._add_others(counter)
 
-    def _add_events(self, counter: Callable[..., Counter]) -> None:
+    def _add_others(self, counter: Callable[..., Counter]) -> None:
+        self.token_requests: Counter = counter(
+            "auth0_token_requests_total", "Requests for tokens of the API itself, by outcome.", ["outcome"]
+        )
         self.events: Counter = counter(
             "auth0_events_total", "Events handled, by route and outcome.", ["source", "outcome"]
         )

@@ -15,6 +15,7 @@ import pytest
 from conftest import AppFactory, MovableClock, bearer
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from documents import ROOT, python_blocks, run_block
 from flask import Flask
 from refusals import seen
 from servers import RawServer, respond
@@ -35,6 +36,7 @@ from auth0_blueprint.testing import DPoPKey, LocalIssuer
 from auth0_blueprint.testing.token_endpoint import LIFETIME_SECONDS
 from auth0_blueprint.token_requests.flights import Flights
 
+PAGE = ROOT / "docs" / "how-to" / "calling-other-apis.md"
 BILLING = "https://billing.example"
 CLIENT = {"AUTH0_CLIENT_ID": "own", "AUTH0_CLIENT_SECRET": "the secret of the API itself"}
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -396,7 +398,7 @@ class TestAnswers:
     def test_what_the_endpoint_leaves_out_is_filled_in(self, ask_endpoint: AskEndpoint) -> None:
         """RFC 6749 §5.1: the scope that was asked for. The request is one of the package, and goes to no redirect."""
         token, endpoint = ask_endpoint(200, {**GOOD, "refresh_token": "r", "issued_token_type": "urn:x"})
-        assert (token.scopes, token.token_type, token.issued_token_type) == ({"a", "b"}, "Bearer", "urn:x")
+        assert (token.token_type, token.issued_token_type, sorted(token.scopes)) == ("Bearer", "urn:x", ["a", "b"])
         assert len(endpoint.heads) == 1
         assert b"User-Agent: auth0_blueprint/" in endpoint.heads[0]
 
@@ -459,11 +461,23 @@ class TestAnswers:
         assert not any(part in caplog.text for part in (*token.split("."), "s3cret", "Not\nnice", "a" * 65))
 
 
+def test_the_page_is_right(monkeypatch: pytest.MonkeyPatch, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+    """Its app passes its test, and whoever has connected no account is not refused."""
+    monkeypatch.setenv("no_proxy", "*")
+    blocks: list[Any] = [run_block(PAGE, block.code) for block in python_blocks(PAGE)]
+    app_block, without_account, test_block = blocks
+    test_block["create_app"] = app_block["create_app"]
+    test_block["test_invoices"]()
+    app = make_own(lambda: without_account["calendar_token"]() or IssuedToken("connect an account"))
+    assert get(app, issuer) == "connect an account"
+
+
 def test_the_token_is_in_no_repr_no_pickle_and_no_json(app: Flask) -> None:
     """`jsonify` refuses it, rather than send it to a client."""
     token = IssuedToken("secret-text")
     assert repr(token) == str(token) == f"{token}" == "<IssuedToken type=Bearer expires_at=unknown>"
     assert repr(copy.deepcopy(token)) == repr(token)
-    for refused in (pickle.dumps, app.json.dumps, dict, lambda one: setattr(one, "scopes", ()), lambda one: vars(one)):
+    refusals: list[Callable[[Any], object]] = [pickle.dumps, app.json.dumps, dict, vars]
+    for refused in (*refusals, lambda one: setattr(one, "scopes", ()), lambda one: delattr(one, "scopes")):
         with pytest.raises((TypeError, AttributeError)):
             refused(token)

@@ -152,7 +152,7 @@ def test_the_counters_count_what_was_answered(make_app: AppFactory, issuer: Loca
     # Two with good tokens, the one who revoked, and whoever looks.
     for verified in (4, 5):
         expected = {"verified": verified, "rejected": rejected, "key_fetches": 1, "revocations": 1}
-        expected |= {"delegated": 0, "events": {}, "events_refused": {}}
+        expected |= {"delegated": 0, "events": {}, "events_refused": {}, "token_requests": {}}
         assert stats_of(client, issuer) == expected
 
 
