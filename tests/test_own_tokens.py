@@ -21,6 +21,7 @@ from refusals import seen
 from servers import RawServer, respond
 
 from auth0_blueprint import (
+    AccessToken,
     ConfigurationError,
     IssuedToken,
     TokenExchangeError,
@@ -35,6 +36,8 @@ from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import DPoPKey, LocalIssuer
 from auth0_blueprint.testing.token_endpoint import LIFETIME_SECONDS
 from auth0_blueprint.token_requests.flights import Flights
+from auth0_blueprint.token_requests.service import TokenRequests
+from auth0_blueprint.token_requests.token_request import Subject
 
 PAGE = ROOT / "docs" / "how-to" / "calling-other-apis.md"
 BILLING = "https://billing.example"
@@ -207,6 +210,24 @@ class TestTheClient:
             load_settings({"AUTH0_DOMAIN": "a.example.com", "AUTH0_AUDIENCE": "a", **settings}, {})
         assert list(caught.value.problems) == [named]
         assert not any(secret in str(caught.value) for secret in ("no key", "BEGIN", CLIENT["AUTH0_CLIENT_SECRET"]))
+
+    @pytest.mark.parametrize(
+        ("issuer_of_token", "settings", "url"),
+        [
+            ("https://b.example.com/", {}, "https://b.example.com/oauth/token"),
+            (None, {}, "https://a.example.com/oauth/token"),
+            ("https://c.example.com/", {}, "https://a.example.com/oauth/token"),
+            ("https://b.example.com/", {"AUTH0_TOKEN_URL": "https://t.example/x"}, "https://t.example/x"),
+        ],
+    )
+    def test_its_secret_goes_to_an_issuer_of_the_settings_only(
+        self, issuer_of_token: str | None, settings: dict[str, Any], url: str
+    ) -> None:
+        """That of the caller's token; for itself to the first."""
+        loaded = {"AUTH0_DOMAIN": "a.example.com,b.example.com", "AUTH0_AUDIENCE": "a", **CLIENT, **settings}
+        own = TokenRequests(load_settings(loaded, {}), shared=None, was_revoked=lambda *_: False, clock=SYSTEM_CLOCK)
+        subject = None if issuer_of_token is None else Subject(AccessToken({"iss": issuer_of_token}, {}), "")
+        assert own._endpoint(subject).url == url
 
     def test_its_secret_is_in_no_repr(self) -> None:
         settings = load_settings({"AUTH0_DOMAIN": "a.example.com", "AUTH0_AUDIENCE": "a", **CLIENT}, {})
@@ -477,7 +498,10 @@ def test_the_token_is_in_no_repr_no_pickle_and_no_json(app: Flask) -> None:
     token = IssuedToken("secret-text")
     assert repr(token) == str(token) == f"{token}" == "<IssuedToken type=Bearer expires_at=unknown>"
     assert repr(copy.deepcopy(token)) == repr(token)
-    refusals: list[Callable[[Any], object]] = [pickle.dumps, app.json.dumps, dict, vars]
-    for refused in (*refusals, lambda one: setattr(one, "scopes", ()), lambda one: delattr(one, "scopes")):
+    refusals: list[Callable[[Any], object]] = [
+        *(pickle.dumps, app.json.dumps, dict, vars),
+        *(lambda one: setattr(one, "scopes", ()), lambda one: delattr(one, "scopes")),
+    ]
+    for refused in refusals:
         with pytest.raises((TypeError, AttributeError)):
             refused(token)

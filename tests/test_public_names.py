@@ -36,7 +36,8 @@ SIGNALS = [
 ]  # fmt: skip
 GUARDS_AND_OTHERS = [
     "AccessToken", "Actor", "Auth0Blueprint", "AuthorizationDetail", "IssuedToken", "SocketGuard", "client_token",
-    "connection_token", "current_token", "exchange_token", "get_current_token", "has_actor", "has_authorization_details", "has_permission", "has_scope", "headers_for",
+    "connection_token", "current_token", "exchange_token", "get_current_token",
+    "has_actor", "has_authorization_details", "has_permission", "has_scope", "headers_for",
     "protect", "public", "recheck_token", "requires_acr", "requires_actor", "requires_auth",
     "requires_authorization_details", "requires_claim",
     "requires_organization", "requires_permission", "requires_recent_login", "requires_scope", "response_body",

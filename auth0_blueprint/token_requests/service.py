@@ -126,7 +126,9 @@ class TokenRequests:
         if found.token is None:
             error = found.error or TokenExchangeError()
             if isinstance(error, TokenExchangeUnavailableError):
-                self._backoff(endpoint).follow_failure(error.retry_after_seconds, 1, error.reason)
+                backoff = self._backoff(endpoint)
+                backoff.attempted(self._clock.monotonic())
+                backoff.follow_failure(error.retry_after_seconds, backoff.failures + 1, error.reason)
             raise error
         self._kept.keep(name, KeptToken(found.token, found.at, self._moment(found.until)))
         return found.token

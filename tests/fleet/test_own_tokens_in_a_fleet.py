@@ -137,9 +137,16 @@ def test_what_cannot_be_shared_safely_is_not(
     assert len(issuer.token_endpoint.requests) == requests
 
 
-def test_a_refusal_is_told_to_all_who_wait_and_to_nobody_later(
-    make_process: MakeProcess, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("status", "answered", "later"), [(403, 502, 200), (503, 503, 503)])
+def test_a_failure_is_told_to_all_who_wait(
+    make_process: MakeProcess,
+    issuer: LocalIssuer,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    answered: int,
+    later: int,
 ) -> None:
+    """A refusal to nobody later; an endpoint in trouble is left alone by both."""
     token, asked = issuer.token(), threading.Barrier(3)
     processes = [make_process(), make_process()]
 
@@ -149,13 +156,13 @@ def test_a_refusal_is_told_to_all_who_wait_and_to_nobody_later(
 
     hold_until(issuer, lambda: asked.n_waiting == 0 and time.monotonic() > began_at + 0.5, monkeypatch)
     began_at = time.monotonic()
-    with issuer.token_endpoint.failing(403, "access_denied"), ThreadPoolExecutor(2) as pool:
+    with issuer.token_endpoint.failing(status, "access_denied"), ThreadPoolExecutor(2) as pool:
         answers = [pool.submit(ask_at_once, process) for process in processes]
         asked.wait(10)
-        assert [answer.result() for answer in answers] == [502, 502]
+        assert [answer.result() for answer in answers] == [answered, answered]
     assert len(issuer.token_endpoint.requests) == 1
-    assert [ask(process, token).status_code for process in processes] == [200, 200]
-    assert len(issuer.token_endpoint.requests) == 2
+    assert [ask(process, token).status_code for process in processes] == [later, later]
+    assert len(issuer.token_endpoint.requests) == (2 if later == 200 else 1)
 
 
 def test_what_was_obtained_before_a_revocation_is_not_taken_over(
