@@ -312,6 +312,17 @@ class TestWhatIsKept:
         assert response.status_code == (200 if lift else 401)
         assert len(issuer.token_endpoint.requests) == (2 if lift else 1)
 
+    def test_what_a_revoked_caller_had_does_not_stay_in_memory(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+        """Though nobody asks for it any more."""
+        clock = MovableClock()
+        app, now = make_own(clock=clock), int(clock.now)
+        get_with(app, issuer.token(sub="auth0|ada", iat=now, exp=now + 600))
+        with app.app_context():
+            clock.move(61)
+            app.extensions["auth0"].revocations.revoke("subject", "auth0|ada", None)
+            client_token(BILLING)
+        assert len(app.extensions["auth0"].token_requests()._kept) == 1
+
 
 class TestFailures:
     @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from auth0_blueprint.concurrency.after_fork import ProcessLock
 from auth0_blueprint.concurrency.clock import Clock, Moment
 from auth0_blueprint.token_requests.issued_token import IssuedToken
+from auth0_blueprint.token_requests.token_request import Subject
 
 #: How many, at most. Each takes about as much memory as its text.
 MAX_KEPT = 1024
@@ -27,21 +29,30 @@ class KeptToken(NamedTuple):
         token: what was issued.
         obtained_at: when it was asked for, in Unix time.
         until: when it is no longer handed out.
+        subject: on whose behalf it was issued; ``None`` for the API itself.
     """
 
     token: IssuedToken
     obtained_at: float
     until: Moment
+    subject: Subject | None = None
 
     def __repr__(self) -> str:
         return "<KeptToken>"
 
 
 class KeptTokens:
-    """At most *size* tokens by the names of their requests; the least recently used goes first."""
+    """Tokens by the names of their requests; the least recently used goes first.
 
-    def __init__(self, clock: Clock, size: int = MAX_KEPT) -> None:
+    Args:
+        clock: tells the time.
+        may_use: tells whether a token may still be handed out, if asked for by its subject.
+        size: how many, at most.
+    """
+
+    def __init__(self, clock: Clock, may_use: Callable[[KeptToken], bool], size: int = MAX_KEPT) -> None:
         self._clock = clock
+        self._may_use = may_use
         self._size = size
         self._tokens: dict[str, KeptToken] = {}
         self._next_sweep = Moment()
@@ -51,7 +62,7 @@ class KeptTokens:
         return len(self._tokens)
 
     def find(self, name: str) -> KeptToken | None:
-        """Return what is kept under *name*, unless it is about to expire."""
+        """Return what is kept under *name*, unless it is about to expire, or may not be used any more."""
         with self._lock():
             kept = self._tokens.pop(name, None)
             if kept is None or self._is_over(kept):
@@ -60,7 +71,7 @@ class KeptTokens:
             return kept
 
     def keep(self, name: str, kept: KeptToken) -> None:
-        """Keep *kept* under *name*; drop what is about to expire, and what is too much."""
+        """Keep *kept* under *name*; drop what is too much and, now and then, what is over."""
         with self._lock():
             if self._clock.seconds_since(self._next_sweep) >= 0:
                 self._next_sweep = self._clock.moment(_SWEEP_SECONDS)
@@ -70,10 +81,5 @@ class KeptTokens:
             while len(self._tokens) > self._size:
                 del self._tokens[next(iter(self._tokens))]
 
-    def forget(self, name: str) -> None:
-        """Drop what is kept under *name*."""
-        with self._lock():
-            self._tokens.pop(name, None)
-
     def _is_over(self, kept: KeptToken) -> bool:
-        return self._clock.seconds_since(kept.until) >= 0
+        return self._clock.seconds_since(kept.until) >= 0 or not self._may_use(kept)

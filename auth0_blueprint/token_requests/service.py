@@ -61,7 +61,7 @@ class TokenRequests:
         self._was_revoked = was_revoked
         self._clock = clock
         self._on_outcome = on_outcome
-        self._kept = KeptTokens(clock)
+        self._kept = KeptTokens(clock, lambda kept: self._may_use(kept.subject, kept.obtained_at))
         # The attempt of a process that died, that of one which took over, and our own.
         self._flights = Flights(3 * attempt_seconds(settings), clock)
         self._backoffs: dict[str, Backoff] = {}
@@ -81,7 +81,7 @@ class TokenRequests:
         endpoint = self._endpoint(subject)
         name = request.name(endpoint.url, endpoint.client_id)
         kept = self._kept.find(name)
-        if kept is not None and self._may_use(subject, kept.obtained_at):
+        if kept is not None:
             return kept.token
         return self._flights.run(name, lambda: self._obtain(name, endpoint, request))
 
@@ -108,7 +108,7 @@ class TokenRequests:
             found = self._shared.find(name)
             try:
                 if found is not None and self._is_of_use(found, began_at, request.subject):
-                    return self._adopt(name, endpoint, found)
+                    return self._adopt(name, endpoint, found, request.subject)
                 self._check_backoff(endpoint)
                 if claim is not None:
                     return self._ask(name, endpoint, request, self._shared)
@@ -122,7 +122,7 @@ class TokenRequests:
             return found.at >= began_at  # while we waited: an earlier one says nothing about now
         return found.until > self._clock.time() and self._may_use(subject, found.at)
 
-    def _adopt(self, name: str, endpoint: _Endpoint, found: SharedOutcome) -> IssuedToken:
+    def _adopt(self, name: str, endpoint: _Endpoint, found: SharedOutcome, subject: Subject | None) -> IssuedToken:
         if found.token is None:
             error = found.error or TokenExchangeError()
             if isinstance(error, TokenExchangeUnavailableError):
@@ -130,7 +130,7 @@ class TokenRequests:
                 backoff.attempted(self._clock.monotonic())
                 backoff.follow_failure(error.retry_after_seconds, backoff.failures + 1, error.reason)
             raise error
-        self._kept.keep(name, KeptToken(found.token, found.at, self._moment(found.until)))
+        self._kept.keep(name, KeptToken(found.token, found.at, self._moment(found.until), subject))
         return found.token
 
     def _ask(
@@ -149,7 +149,7 @@ class TokenRequests:
             until = sent_at + keep_seconds(token.expires_at.timestamp() - sent_at)
             if request.subject is not None:  # nobody can ask for it after that
                 until = min(until, request.subject.access_token["exp"] + self._settings.leeway_seconds)
-            self._kept.keep(name, KeptToken(token, sent_at, self._moment(until)))
+            self._kept.keep(name, KeptToken(token, sent_at, self._moment(until), request.subject))
             if shared is not None:
                 shared.put(name, SharedOutcome(sent_at, token, until))
         return token

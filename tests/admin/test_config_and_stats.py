@@ -101,6 +101,8 @@ def test_no_secret_is_shown(make_operator: MakeClient, monkeypatch: pytest.Monke
     """In no operators' answer; the secret of the sessions counts as that of the cache."""
     names = ("AUTH0_CLIENT_SECRET", "JWT_SECRET_KEY", "CACHE_REDIS_PASSWORD", "CACHE_REDIS_URL")
     operator = make_operator(SECRET_KEY=SECRET, **dict.fromkeys(names, f"redis://:{SECRET}@localhost/"))
+    keyed = settings_of(make_operator(AUTH0_CLIENT_KEY=KEY))["AUTH0_CLIENT_KEY"]
+    assert (keyed["value"], keyed["source"]) == ("***", "app.config")
     shown = {"key": "AUTH0_CACHE_SECRET", "value": "***", "source": "app.config"}
     assert settings_of(operator)["AUTH0_CACHE_SECRET"] == shown
     for path in ("/auth/admin/jwks", "/auth/admin/stats", "/auth/health"):
