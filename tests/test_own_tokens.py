@@ -33,7 +33,7 @@ from auth0_blueprint import (
 )
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK
 from auth0_blueprint.settings import load_settings
-from auth0_blueprint.testing import DPoPKey, LocalIssuer
+from auth0_blueprint.testing import DPoPKey, EncryptionKey, LocalIssuer
 from auth0_blueprint.testing.token_endpoint import LIFETIME_SECONDS
 from auth0_blueprint.token_requests.flights import Flights
 from auth0_blueprint.token_requests.service import TokenRequests
@@ -146,6 +146,13 @@ class TestWhatIsAsked:
         assert (response.status_code, response.get_json()["code"]) == (502, "token_exchange_failed")
         assert "bound to a key" in response.get_json()["error_description"]
         assert issuer.token_endpoint.requests == []
+
+    def test_an_encrypted_token_is_sent_as_it_came(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+        """The local issuer cannot read it; what matters is that it was asked."""
+        key = EncryptionKey()
+        app, token = make_own(AUTH0_DECRYPTION_KEYS=key.pem), issuer.token(encrypted_for=key)
+        response = app.test_client().get("/call", headers=bearer(token))
+        assert (response.status_code, issuer.token_endpoint.requests) == (502, [EXCHANGE])
 
     @pytest.mark.parametrize(
         ("arguments", "error"),
