@@ -25,6 +25,7 @@ from auth0_blueprint.extension.cache_backend import (
 )
 from auth0_blueprint.extension.events_assembly import assemble_events
 from auth0_blueprint.extension.own_backend import earlier_backend_on
+from auth0_blueprint.extension.token_requests_assembly import token_requests_of
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
 from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
@@ -101,6 +102,7 @@ def assemble(
         fleet_sync=fleet_sync,
         revocations=revocations,
         counters=parts.counters,
+        token_requests=token_requests_of(settings, revocations, parts.store, clock, parts.counters.count_token_request),
         events=assemble_events(settings, revocations, parts.store, key_sources, partial(_key_source, parts), clock),
         clock=clock,
     )
@@ -226,10 +228,12 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
         signals.revocation_changed.send(parts.app, revocation=revocation)
 
     index = RevocationIndex(parts.clock, settings.events.email_claims, settings.events.session_claim or "sid")
+    # Twice the leeway: a token may be issued that far in the future, and is accepted that long after it expired.
+    keep_seconds = math.ceil(settings.max_token_lifetime_seconds + 2 * settings.leeway_seconds)
     blobs = BlobSigner(settings.cache_secret or "", parts.signer.digest)
     return Revocations(
         index,
-        SharedSet(parts.store, blobs, index, keep_seconds=_keep_seconds(settings), clock=parts.clock),
+        SharedSet(parts.store, blobs, index, keep_seconds=keep_seconds, clock=parts.clock),
         fleet_sync,
         previous_log=_previous_log(parts),
         reach=parts.reach,
@@ -246,11 +250,6 @@ def _previous_log(parts: _CommonParts) -> PreviousLog:
     secret, names = parts.settings.cache_secret, ("fleet", parts.settings.issuers[0])  # as in the earlier layout
     caches = [parts.cache] if parts.earlier_cache is None else [parts.cache, parts.earlier_cache]
     return PreviousLog(*(SignedCache(cache, secret=secret, names=names) for cache in caches))
-
-
-def _keep_seconds(settings: Settings) -> int:
-    # Twice the leeway: a token may be issued that far in the future, and is accepted that long after it expired.
-    return math.ceil(settings.max_token_lifetime_seconds + 2 * settings.leeway_seconds)
 
 
 def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:

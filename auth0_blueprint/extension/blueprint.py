@@ -10,7 +10,6 @@ from flask_caching import Cache
 from werkzeug.datastructures import Headers
 from werkzeug.local import LocalProxy
 
-from auth0_blueprint.challenge import response_body, response_headers
 from auth0_blueprint.errors import Auth0Error, ConfigurationError
 from auth0_blueprint.extension.assembly import assemble
 from auth0_blueprint.extension.cache_backend import check_cache_type, refuse_null_cache
@@ -20,6 +19,7 @@ from auth0_blueprint.extension.jwt_manager import Auth0JWTManager
 from auth0_blueprint.extension.jwt_settings import with_identity_claim
 from auth0_blueprint.extension.server_checks import warn_of_server_settings
 from auth0_blueprint.guards.authentication import EXTENSION, app_state
+from auth0_blueprint.guards.challenge import response_body, response_headers
 from auth0_blueprint.routes import add_route_for_metadata, add_routes
 from auth0_blueprint.routes.openapi import check_extra_is_installed
 from auth0_blueprint.settings import Settings, load_settings

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from flask import Flask, current_app, has_app_context, has_request_context, request
 from werkzeug.local import LocalProxy
@@ -30,6 +30,10 @@ from auth0_blueprint.signals import token_rejected, token_verified
 from auth0_blueprint.verification.access_token import ANONYMOUS, AccessToken
 from auth0_blueprint.verification.credentials import scheme_and_token
 from auth0_blueprint.verification.sequence import Presentation, VerificationSequence
+
+if TYPE_CHECKING:
+    # Imported at its first use: most apps have none.
+    from auth0_blueprint.token_requests.service import TokenRequests
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -66,6 +70,8 @@ class AppState:
     #: ``None`` where ``AUTH0_REVOCATION`` is off.
     revocations: Revocations | None
     counters: Counters
+    #: Returns the tokens for calls of the API itself, made at their first use.
+    token_requests: Callable[[], TokenRequests]
     #: ``None`` where no setting names a sender of events.
     events: AppEvents | None = None
     clock: Clock = SYSTEM_CLOCK
