@@ -3,7 +3,6 @@
 PYTEST_DONT_REWRITE: nothing here asserts, and pytest would warn wherever an app is imported before pytest starts.
 """
 
-from auth0_blueprint.challenge import response_body
 from auth0_blueprint.errors import (
     AmbiguousHeaderError,
     Auth0Error,
@@ -33,6 +32,8 @@ from auth0_blueprint.errors import (
     ReplayMemoryUnavailableError,
     RevocationUnavailableError,
     RevokedTokenError,
+    TokenExchangeError,
+    TokenExchangeUnavailableError,
     TokenNotYetValidError,
     UnauthorizedSenderError,
     UnavailableError,
@@ -42,6 +43,7 @@ from auth0_blueprint.errors import (
 )
 from auth0_blueprint.extension.blueprint import Auth0Blueprint, headers_for
 from auth0_blueprint.guards.authentication import current_token, get_current_token, verify_token
+from auth0_blueprint.guards.challenge import response_body
 from auth0_blueprint.guards.decorators import (
     has_permission,
     has_scope,
@@ -60,6 +62,7 @@ from auth0_blueprint.guards.delegation import (
     requires_actor,
     requires_authorization_details,
 )
+from auth0_blueprint.guards.own_calls import client_token, connection_token, exchange_token
 from auth0_blueprint.guards.protect import protect
 from auth0_blueprint.guards.sockets import SocketGuard, recheck_token
 from auth0_blueprint.signals import (
@@ -72,6 +75,7 @@ from auth0_blueprint.signals import (
     token_rejected,
     token_verified,
 )
+from auth0_blueprint.token_requests.issued_token import IssuedToken
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.token_parts import Actor, AuthorizationDetail
 
@@ -99,6 +103,7 @@ __all__ = [
     "InvalidRequestError",
     "InvalidSignatureError",
     "InvalidTokenError",
+    "IssuedToken",
     "KeySetUnavailableError",
     "MalformedTokenError",
     "MethodNotAllowedError",
@@ -109,6 +114,8 @@ __all__ = [
     "RevocationUnavailableError",
     "RevokedTokenError",
     "SocketGuard",
+    "TokenExchangeError",
+    "TokenExchangeUnavailableError",
     "TokenNotYetValidError",
     "UnauthorizedSenderError",
     "UnavailableError",
@@ -116,9 +123,12 @@ __all__ = [
     "UnsupportedAlgorithmError",
     "UserNotFoundError",
     "admin_acted",
+    "client_token",
+    "connection_token",
     "current_token",
     "event_handled",
     "event_refused",
+    "exchange_token",
     "get_current_token",
     "has_actor",
     "has_authorization_details",

@@ -30,6 +30,8 @@
     │   ├── KeySetUnavailableError                   503  key_set_unavailable
     │   ├── RevocationUnavailableError               503  revocation_unavailable
     │   └── ReplayMemoryUnavailableError             503  replay_memory_unavailable
+    ├── TokenExchangeError                           502  token_exchange_failed
+    │   └── TokenExchangeUnavailableError            503  token_exchange_unavailable
     ├── InvalidRequestError                          400  invalid_request
     │   └── EventRefusedError                        400  invalid_request
     ├── NotFoundError                                404  not_found
@@ -396,6 +398,56 @@ class ReplayMemoryUnavailableError(UnavailableError):
 
     def __init__(self, reason: str | None = None) -> None:
         super().__init__(reason, retry_after_seconds=1)
+
+
+class TokenExchangeError(Auth0Error):
+    """The API got no token for a call of its own. Not the caller's fault: neither a 401 nor a challenge.
+
+    Attributes:
+        endpoint_error: the error code of the token endpoint (RFC 6749 §5.2), such as ``invalid_grant`` or
+            ``mfa_required``, if it gave one of that form. It is for decisions of the app and never in our answer.
+    """
+
+    status = 502
+    error: ClassVar[str | None] = "server_error"
+    code = "token_exchange_failed"
+    descriptions: ClassVar[dict[str, str]] = {
+        "refused": "This API was refused a token that it needs to answer the request.",
+        "invalid_answer": "This API got no usable answer when it asked for a token that it needs.",
+        "bound_subject": (
+            "This API cannot act on behalf of the caller: the access token is bound to a key or certificate that only "
+            "the caller has."
+        ),
+    }
+
+    def __init__(
+        self, reason: str | None = None, *, endpoint_error: str | None = None, retry_after_seconds: int = 0
+    ) -> None:
+        self.endpoint_error = endpoint_error
+        super().__init__(reason, retry_after_seconds=retry_after_seconds)
+
+    def again(self) -> TokenExchangeError:
+        """Return an equal error, for another thread to raise."""
+        return type(self)(self.reason, endpoint_error=self.endpoint_error, retry_after_seconds=self.retry_after_seconds)
+
+
+class TokenExchangeUnavailableError(TokenExchangeError):
+    """The token endpoint cannot be reached, is out of order, or wants to be asked later."""
+
+    status = 503
+    error: ClassVar[str | None] = "temporarily_unavailable"
+    code = "token_exchange_unavailable"
+    descriptions: ClassVar[dict[str, str]] = {
+        "unreachable": "This API cannot reach the server that issues a token it needs.",
+        "out_of_order": "The server that issues a token this API needs is out of order.",
+        "rate_limited": "This API asks for too many tokens right now.",
+    }
+
+    def __init__(
+        self, reason: str | None = None, *, endpoint_error: str | None = None, retry_after_seconds: int = 0
+    ) -> None:
+        # A client always learns when to try again.
+        super().__init__(reason, endpoint_error=endpoint_error, retry_after_seconds=max(1, retry_after_seconds))
 
 
 class InvalidRequestError(Auth0Error):

@@ -63,6 +63,10 @@ EVENT_REASONS = (
 )
 
 
+#: What may come of a request to the token endpoint.
+TOKEN_OUTCOMES = ("issued", errors.TokenExchangeError.code, errors.TokenExchangeUnavailableError.code)
+
+
 class Collectors:
     """The metrics in one registry, shared by all apps that count in it."""
 
@@ -106,9 +110,12 @@ class Collectors:
         self.look_failures: Counter = counter(
             "auth0_revocation_store_look_failures_total", "Syncs with the shared revocations that failed."
         )
-        self._add_events(counter)
+        self._add_others(counter)
 
-    def _add_events(self, counter: Callable[..., Counter]) -> None:
+    def _add_others(self, counter: Callable[..., Counter]) -> None:
+        self.token_requests: Counter = counter(
+            "auth0_token_requests_total", "Requests for tokens of the API itself, by outcome.", ["outcome"]
+        )
         self.events: Counter = counter(
             "auth0_events_total", "Events handled, by route and outcome.", ["source", "outcome"]
         )
@@ -172,6 +179,7 @@ class AppMetrics:
             for issuer in self._key_sources
             for reason in REASONS
         }
+        self._token_requests = {name: collectors.token_requests.labels(name) for name in TOKEN_OUTCOMES}
         sources = state.settings.events.sources if state.events is not None else ()
         self._events = {
             (source, outcome): collectors.events.labels(source, outcome)
@@ -201,6 +209,10 @@ class AppMetrics:
     def count_key_fetch_failure(self, issuer: str, code: str, status: int | None) -> None:
         """Count a request for the key set of *issuer* that failed."""
         self._fetch_failures[issuer, reason_of(code, status)].inc()
+
+    def count_token_request(self, outcome: str) -> None:
+        """Count an answer of the token endpoint."""
+        self._token_requests[outcome].inc()
 
     def count_event(self, source: str, outcome: str) -> None:
         """Count an event."""

@@ -81,6 +81,9 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_DECRYPTION_KEYS = None  # "/run/secrets/auth0-api.pem"
 # AUTH0_ENCRYPTION = "allowed"  # or "required"
 
-# Only for `flask auth0 token`. Better set in the environment, because a running API needs neither.
+# The API's own application in Auth0, for calling other APIs: see docs/how-to/calling-other-apis.md. And for
+# `flask auth0 token`. A secret or a key, never both; better set in the environment.
 # AUTH0_CLIENT_ID = None
 # AUTH0_CLIENT_SECRET = None
+# AUTH0_CLIENT_KEY = None  # "/run/secrets/auth0-client.pem"
+# AUTH0_TOKEN_URL = None  # oauth/token of the issuer

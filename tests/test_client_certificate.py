@@ -13,8 +13,8 @@ from refusals import NO_CERTIFICATE, OTHER_CERTIFICATE, UNREADABLE_CERTIFICATE, 
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import create_environ, run_wsgi_app
 
-from auth0_blueprint.challenge import response_body, response_headers
 from auth0_blueprint.errors import BindingMismatchError
+from auth0_blueprint.guards.challenge import response_body, response_headers
 from auth0_blueprint.sender_constraining.client_certificate import matches, refuse_other_certificates, thumbprint
 from auth0_blueprint.settings.certificate_source import FORM, CertificateSource, certificate_source
 from auth0_blueprint.settings.fields import ClientCertificate

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from memory_store import shared
 from refusals import ABSENT, segment, unsegment, with_signature
 
-from auth0_blueprint.challenge import response_body
 from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.errors import BindingMismatchError, InvalidProofError
+from auth0_blueprint.guards.challenge import response_body
 from auth0_blueprint.jose.algorithms import ALGORITHMS, PROOF_ALGORITHMS
 from auth0_blueprint.sender_constraining.dpop import ProofChecker
 from auth0_blueprint.sender_constraining.replay import ReplayMemory

@@ -25,7 +25,7 @@ from werkzeug.test import TestResponse
 from auth0_blueprint import Auth0Blueprint, requires_permission
 from auth0_blueprint.keysets.key_set import parse_key_set
 from auth0_blueprint.testing import ClientCertificate, DPoPKey, LocalIssuer, bearer_client
-from auth0_blueprint.testing.token_endpoint import Client
+from auth0_blueprint.testing.token_clients import Client
 
 
 def app_of(issuer: LocalIssuer, **settings: Any) -> Flask:
@@ -243,6 +243,13 @@ class TestReset:
         assert own_issuer.rotate() != before
 
 
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+CONNECTION = "urn:auth0:params:oauth:grant-type:token-exchange:federated-connection-access-token"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+VAULT = "http://auth0.com/oauth/token-type/federated-connection-access-token"
+NOT_CONNECTED = "federated_connection_not_found"
+
+
 def credentials(client: Client, **changes: str) -> dict[str, str]:
     """Return what *client* sends for a token (RFC 6749 §4.4.2, with Auth0's ``audience``)."""
     grant = {"grant_type": "client_credentials", "audience": "https://api.example.com"}
@@ -300,6 +307,32 @@ class TestTokenEndpoint:
     def test_others_get_none(self, own_issuer: LocalIssuer, changes: dict[str, str], expected: tuple[int, str]) -> None:
         client = own_issuer.add_client()
         assert refusal(ask_for_token(own_issuer, json=credentials(client, **changes))) == expected
+
+    @pytest.mark.parametrize(
+        ("changes", "error"),
+        [
+            ({}, None), ({"subject_token": "x"}, "invalid_request"), ({"subject_token_type": "x"}, "invalid_request"),
+            ({"audience": "https://other"}, "invalid_target"), ({"requested_token_type": "x"}, "invalid_request"),
+            ({"grant_type": CONNECTION}, "invalid_request"), ({"client_secret": "x"}, "access_denied"),
+            ({"grant_type": CONNECTION, "requested_token_type": VAULT, "connection": "c"}, None),
+            ({"grant_type": CONNECTION, "requested_token_type": VAULT, "connection": "d"}, NOT_CONNECTED),
+        ],
+    )  # fmt: skip
+    def test_a_token_is_exchanged_for_who_may(
+        self, own_issuer: LocalIssuer, changes: dict[str, str], error: str | None
+    ) -> None:
+        """RFC 8693, and Token Vault: of this issuer, still good, for this API; whatever else is refused."""
+        client, endpoint = own_issuer.add_client(), own_issuer.token_endpoint
+        endpoint.add_api("https://billing")
+        endpoint.connect_account("auth0|ada", "c")
+        asked = {"grant_type": EXCHANGE, "subject_token_type": ACCESS_TOKEN, "audience": "https://billing"}
+        asked |= {"subject_token": own_issuer.token(sub="auth0|ada"), **changes}
+        response = ask_for_token(own_issuer, data=credentials(client, **asked) | changes)
+        assert response.json().get("error") == error
+        assert (response.status_code == 200) is (error is None)
+        for bad in (own_issuer.token(expires_in=-9), own_issuer.forged_token(), own_issuer.token(aud="https://x")):
+            wrong = credentials(client, **asked) | {"subject_token": bad}
+            assert ask_for_token(own_issuer, data=wrong).status_code in (400, 401)
 
     @pytest.mark.parametrize(
         "options",

@@ -26,7 +26,8 @@ ERRORS = [
     "InvalidProofError", "InvalidRequestError", "InvalidSignatureError", "InvalidTokenError",
     "KeySetUnavailableError", "MalformedTokenError", "MethodNotAllowedError", "MissingCredentialsError",
     "NotFoundError", "RateLimitedError", "ReplayMemoryUnavailableError", "RevocationUnavailableError",
-    "RevokedTokenError", "TokenNotYetValidError", "UnauthorizedSenderError", "UnavailableError", "UnknownKeyError",
+    "RevokedTokenError", "TokenExchangeError", "TokenExchangeUnavailableError", "TokenNotYetValidError",
+    "UnauthorizedSenderError", "UnavailableError", "UnknownKeyError",
     "UnsupportedAlgorithmError", "UserNotFoundError",
 ]  # fmt: skip
 SIGNALS = [
@@ -34,8 +35,9 @@ SIGNALS = [
     "revocation_changed", "token_rejected", "token_verified",
 ]  # fmt: skip
 GUARDS_AND_OTHERS = [
-    "AccessToken", "Actor", "Auth0Blueprint", "AuthorizationDetail", "SocketGuard", "current_token",
-    "get_current_token", "has_actor", "has_authorization_details", "has_permission", "has_scope", "headers_for",
+    "AccessToken", "Actor", "Auth0Blueprint", "AuthorizationDetail", "IssuedToken", "SocketGuard", "client_token",
+    "connection_token", "current_token", "exchange_token", "get_current_token",
+    "has_actor", "has_authorization_details", "has_permission", "has_scope", "headers_for",
     "protect", "public", "recheck_token", "requires_acr", "requires_actor", "requires_auth",
     "requires_authorization_details", "requires_claim",
     "requires_organization", "requires_permission", "requires_recent_login", "requires_scope", "response_body",
@@ -159,10 +161,10 @@ def is_public(name: str) -> bool:
 @pytest.mark.parametrize(
     ("text", "private"),
     [
-        ("from auth0_blueprint.challenge import response_body", "challenge"),
-        ("`auth0_blueprint.challenge.response_body(error)`", "challenge.response_body"),
+        ("from auth0_blueprint.guards.challenge import response_body", "guards.challenge"),
+        ("`auth0_blueprint.guards.challenge.response_body(error)`", "guards.challenge.response_body"),
         ("import auth0_blueprint.keysets.fetch as fetch", "keysets.fetch"),
-        ("from auth0_blueprint import challenge", "challenge"),
+        ("from auth0_blueprint import guards", "guards"),
         ("from auth0_blueprint import (\n    protect,  # all\n    jose as j,\n)", "jose"),
         ("from auth0_blueprint.errors import nothing", "errors.nothing"),
         ("``auth0_blueprint.testing.local_issuer``", "testing.local_issuer"),

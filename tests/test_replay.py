@@ -17,8 +17,8 @@ from fleet.redis_server import RedisServer, empty_redis
 from memory_store import MemoryStore, shared
 from servers import in_a_child_process
 
-from auth0_blueprint.challenge import response_body, response_headers
 from auth0_blueprint.errors import Auth0Error, ReplayMemoryUnavailableError
+from auth0_blueprint.guards.challenge import response_body, response_headers
 from auth0_blueprint.sender_constraining.replay import MARGIN_SECONDS, ReplayMemory
 
 SECRET = "a secret of the fleet, long enough"

@@ -15,6 +15,8 @@ from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.jose import strict_json
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.settings.loopback import is_loopback
+from auth0_blueprint.token_requests.client_authentication import assertion_parameters, secret_parameters
+from auth0_blueprint.token_requests.token_request import of_client
 
 _TIMEOUT_SECONDS = 10.0
 _MAX_QUOTED = 300
@@ -50,7 +52,9 @@ _DENIALS = {
 @click.option("--secret-stdin", is_flag=True, help="Read the client secret from standard input.")
 @click.option("--audience", help="Audience of the token; default: the first of AUTH0_AUDIENCE.")
 @click.option("--scope", "scopes", multiple=True, help="Scope to request. May be repeated.")
-@click.option("--endpoint", metavar="URL", help="Token endpoint; default: oauth/token of the (first) issuer.")
+@click.option(
+    "--endpoint", metavar="URL", help="Token endpoint; default: AUTH0_TOKEN_URL, else oauth/token of the first issuer."
+)
 @json_option
 @with_app
 def command(
@@ -66,22 +70,17 @@ def command(
     Prints the token and nothing else: TOKEN=$(flask auth0 token).
 
     The client secret is never an argument, where others could see it. It comes from AUTH0_CLIENT_SECRET, from standard
-    input, or from a prompt.
+    input, or from a prompt. With AUTH0_CLIENT_KEY the client signs an assertion instead (private_key_jwt).
     """
     settings = app_state().settings
-    client_id = client_id or settings.client_id
+    client_id = client_id or settings.own_client.client_id
     if not client_id:
         raise click.UsageError("No client id: use --client-id, or set AUTH0_CLIENT_ID.")
     url = _endpoint(endpoint, settings)
-    secret = _secret(settings, is_on_stdin=secret_stdin)
     form = {
-        "grant_type": "client_credentials",
-        "client_id": client_id,
-        "client_secret": secret,
-        "audience": audience or settings.audience[0],
+        **of_client(audience or settings.audience[0], " ".join(scopes)).parameters,
+        **_authentication(client_id, settings, is_on_stdin=secret_stdin),
     }
-    if scopes:
-        form["scope"] = " ".join(scopes)
     token = _token(url, form, settings.jwks_user_agent)
     if as_json:
         print_json(token)
@@ -90,18 +89,25 @@ def command(
 
 
 def _endpoint(given: str | None, settings: Settings) -> str:
-    url = given or f"{settings.issuers[0].removesuffix('/')}/oauth/token"
+    url = given or settings.own_client.endpoint_of(settings.issuers[0])
     scheme = urlsplit(url).scheme
     if scheme != "https" and not (scheme == "http" and is_loopback(url)):
         raise click.BadParameter("must be https: it receives the client secret", param_hint="'--endpoint'")
     return url
 
 
+def _authentication(client_id: str, settings: Settings, *, is_on_stdin: bool) -> dict[str, str]:
+    key = settings.own_client.key
+    if key is not None and not is_on_stdin:
+        return assertion_parameters(client_id, key, settings.issuers[0], app_state().clock)
+    return secret_parameters(client_id, _secret(settings, is_on_stdin=is_on_stdin))
+
+
 def _secret(settings: Settings, *, is_on_stdin: bool) -> str:
     if is_on_stdin:
         secret = "" if sys.stdin is None else sys.stdin.readline().rstrip("\r\n")  # None if it is closed
-    elif settings.client_secret is not None:
-        secret = settings.client_secret
+    elif settings.own_client.secret is not None:
+        secret = settings.own_client.secret
     elif sys.stdin is not None and sys.stdin.isatty():
         # Prompt on standard error: standard output carries the token alone.
         secret = click.prompt("Client secret", hide_input=True, err=True, type=str)
@@ -124,7 +130,8 @@ def _token(url: str, form: dict[str, str], user_agent: str) -> dict[str, Any]:
         raise CommandError(f"{url} returned no token: {exc}.") from exc
     document = _document(answer)
     if answer.status != 200:
-        raise CommandError(_explanation(url, answer.status, document, form["client_secret"]))
+        secret = form.get("client_secret") or form["client_assertion"]
+        raise CommandError(_explanation(url, answer.status, document, secret))
     token = document.get("access_token")
     if not (isinstance(token, str) and token.isascii() and token.isprintable() and " " not in token and token):
         raise CommandError(f"{url} returned no token: the response contains none.")

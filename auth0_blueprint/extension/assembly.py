@@ -15,6 +15,7 @@ from auth0_blueprint import signals
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.concurrency.places import Places
 from auth0_blueprint.extension.sharing_assembly import Sharing
+from auth0_blueprint.extension.token_requests_assembly import token_requests_of
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
 from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
@@ -93,6 +94,7 @@ def assemble(
         fleet_sync=fleet_sync,
         revocations=revocations,
         counters=parts.counters,
+        token_requests=token_requests_of(settings, revocations, parts.store, clock, parts.counters.count_token_request),
         events=None if revocations is None else _events(parts, revocations, key_sources),
         clock=clock,
     )
@@ -196,10 +198,12 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
         signals.revocation_changed.send(parts.app, revocation=revocation)
 
     index = RevocationIndex(parts.clock, settings.events.email_claims, settings.events.session_claim or "sid")
+    # Twice the leeway: a token may be issued that far in the future, and is accepted that long after it expired.
+    keep_seconds = math.ceil(settings.max_token_lifetime_seconds + 2 * settings.leeway_seconds)
     blobs = BlobSigner(settings.cache_secret or "", parts.signer.digest)
     return Revocations(
         index,
-        SharedSet(parts.store, blobs, index, keep_seconds=_keep_seconds(settings), clock=parts.clock),
+        SharedSet(parts.store, blobs, index, keep_seconds=keep_seconds, clock=parts.clock),
         fleet_sync,
         previous_log=_previous_log(parts),
         reach=parts.reach,
@@ -225,11 +229,6 @@ def _events(parts: _CommonParts, revocations: Revocations, key_sources: dict[str
 
     make_key_source = partial(_key_source, parts)
     return assemble_events(parts.settings, revocations, parts.store, key_sources, make_key_source, parts.clock)
-
-
-def _keep_seconds(settings: Settings) -> int:
-    # Twice the leeway: a token may be issued that far in the future, and is accepted that long after it expired.
-    return math.ceil(settings.max_token_lifetime_seconds + 2 * settings.leeway_seconds)
 
 
 def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:

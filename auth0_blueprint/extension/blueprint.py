@@ -9,7 +9,6 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.datastructures import Headers
 from werkzeug.local import LocalProxy
 
-from auth0_blueprint.challenge import response_body, response_headers
 from auth0_blueprint.errors import Auth0Error, ConfigurationError
 from auth0_blueprint.extension.assembly import assemble
 from auth0_blueprint.extension.commands import auth0
@@ -20,6 +19,7 @@ from auth0_blueprint.extension.lazy_rules import lazy_url_builders
 from auth0_blueprint.extension.server_checks import warn_of_server_settings
 from auth0_blueprint.extension.sharing_assembly import check_cache
 from auth0_blueprint.guards.authentication import EXTENSION, app_state
+from auth0_blueprint.guards.challenge import response_body, response_headers
 from auth0_blueprint.routes import add_route_for_metadata, add_routes
 from auth0_blueprint.settings import Settings, load_settings
 from auth0_blueprint.settings.resource_identifier import metadata_path, metadata_url

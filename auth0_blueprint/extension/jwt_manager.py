@@ -198,7 +198,7 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
             ConfigurationError: it does not, because this release has other internals.
         """
         app = Flask("auth0_blueprint", static_folder=None)
-        app.extensions["auth0"] = AppState(None, None, None, None, None, _PROBE, Binding(), self, None, None, None)  # type: ignore[arg-type]
+        app.extensions["auth0"] = AppState(None, None, None, None, None, _PROBE, Binding(), self, *(None,) * 4)  # type: ignore[arg-type]
         self.init_app(app)
         with app.request_context({**_PROBE_ENVIRON, "HTTP_AUTHORIZATION": "bearer probe"}):
             for entrance in (verify_jwt_in_request, lambda: decode_token("another")):

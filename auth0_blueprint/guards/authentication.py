@@ -30,8 +30,9 @@ from auth0_blueprint.verification.access_token import ANONYMOUS, AccessToken
 from auth0_blueprint.verification.credentials import scheme_and_token
 from auth0_blueprint.verification.sequence import Presentation, VerificationSequence
 
-if TYPE_CHECKING:  # few apps have senders of events
+if TYPE_CHECKING:  # few apps have senders of events, or tokens of their own to ask for
     from auth0_blueprint.revocation.events.app_events import AppEvents
+    from auth0_blueprint.token_requests.service import TokenRequests
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -68,6 +69,8 @@ class AppState:
     #: ``None`` where ``AUTH0_REVOCATION`` is off.
     revocations: Revocations | None
     counters: Counters
+    #: Returns the tokens for calls of the API itself, made at their first use.
+    token_requests: Callable[[], TokenRequests]
     #: ``None`` where no setting names a sender of events.
     events: AppEvents | None = None
     clock: Clock = SYSTEM_CLOCK

@@ -30,6 +30,9 @@ class Counts(Protocol):
     def count_key_fetch_failure(self, issuer: str, code: str, status: int | None) -> object:
         """Count one that failed, with the *code* and HTTP *status* of its error."""
 
+    def count_token_request(self, outcome: str) -> object:
+        """Count an answer of the token endpoint: ``issued``, or the code of the error."""
+
     def count_event(self, source: str, outcome: str) -> object:
         """Count an event that came by *source*, and what became of it."""
 
@@ -67,6 +70,7 @@ class Counters:
         self.count_remembered: Callable[[], int] = self._remembered.add
         self._key_fetches: dict[str, _Counter] = {}
         self._rejected: dict[str, _Counter] = {}
+        self._token_requests: dict[str, _Counter] = {}
         self._events: dict[str, dict[str, _Counter]] = {}
         self._events_refused: dict[str, dict[str, _Counter]] = {}
         self._others: list[Counts] = []
@@ -105,6 +109,12 @@ class Counters:
         for other in self._others:
             other.count_key_fetch_failure(issuer, code, status)
 
+    def count_token_request(self, outcome: str) -> None:
+        """Count an answer of the token endpoint: ``issued``, or the code of the error."""
+        _counter(self._token_requests, outcome).add()
+        for other in self._others:
+            other.count_token_request(outcome)
+
     def count_event(self, source: str, outcome: str) -> None:
         """Count an event that came by *source*, and what became of it."""
         _counter(self._events.setdefault(source, {}), outcome).add()
@@ -126,6 +136,11 @@ class Counters:
     def events_refused(self) -> dict[str, dict[str, int]]:
         """How many requests with events were refused, by source and reason."""
         return _values(self._events_refused)
+
+    @property
+    def token_requests(self) -> dict[str, int]:
+        """How often the token endpoint was asked, by outcome: ``issued``, or the code of the error."""
+        return {outcome: counter.value() for outcome, counter in sorted(self._token_requests.copy().items())}
 
     @property
     def key_fetches(self) -> dict[str, int]:

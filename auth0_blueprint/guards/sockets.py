@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from flask import Flask, current_app, request
 
-from auth0_blueprint.challenge import response_body
 from auth0_blueprint.concurrency.after_fork import ProcessLock
 from auth0_blueprint.errors import AmbiguousHeaderError, Auth0Error
 from auth0_blueprint.guards.authentication import AppState, app_state, current_token, notify_rejected
+from auth0_blueprint.guards.challenge import response_body
 from auth0_blueprint.guards.decorators import admit, guarded_functions
 from auth0_blueprint.guards.requirements import ANY_TOKEN, Requirement, scope_requirement
 from auth0_blueprint.guards.route_requirements import PUBLIC_ATTRIBUTE, marks_of

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import ClassVar, NamedTuple
 
 import requests
 from urllib3.exceptions import HTTPError
 
-from auth0_blueprint.http_session import AnswerTooLargeError, DirectSession, body_of
+from auth0_blueprint.http_session import AnswerTooLargeError, DirectSession, body_of, retry_after_seconds
 
 #: RFC 9111 §1.2.2: a greater number of seconds is this one.
 MAX_DELTA_SECONDS = 2**31
@@ -125,7 +123,7 @@ def _exchange(session: DirectSession, max_bytes: int, *, no_cache: bool) -> Fetc
 
 def _fetched(response: requests.Response, max_bytes: int, *, is_revalidated: bool) -> FetchedKeySet:
     if response.status_code != 200:  # a redirect is a failure, too
-        raise FetchError("http_status", status=response.status_code, retry_after_seconds=_retry_after_seconds(response))
+        raise FetchError("http_status", status=response.status_code, retry_after_seconds=retry_after_seconds(response))
     body = _body(response, max_bytes)
     return FetchedKeySet(body, _age_seconds(response), _max_age_seconds(response), is_revalidated)
 
@@ -175,16 +173,3 @@ def _delta_seconds(value: str) -> float | None:
     if not (value.isascii() and value.isdigit()):
         return None
     return float(MAX_DELTA_SECONDS if len(value) > 10 else min(int(value), MAX_DELTA_SECONDS))
-
-
-def _retry_after_seconds(response: requests.Response) -> float:
-    value = response.headers.get("Retry-After", "")
-    if value.isascii() and value.isdigit() and len(value) < 10:
-        return float(value)
-    try:
-        when = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return 0
-    # Date fields are in GMT even where the text names no zone.
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())

@@ -16,11 +16,13 @@ from auth0_blueprint.revocation.index import (
 from auth0_blueprint.verification.access_token import AccessToken
 
 
-def matching(index: RevocationIndex, access_token: AccessToken, digest: str) -> list[Revocation]:
-    """Return all for which *index* refuses *access_token*; the newest first.
+def matching(
+    index: RevocationIndex, access_token: AccessToken, digest: str, *, changed_since: float = math.inf
+) -> list[Revocation]:
+    """Return all for which *index* refuses *access_token*, or did before they were lifted; the newest first.
 
     *digest* is the `token_digest` of one that was not encrypted. For people who ask why: requests ask `is_revoked`,
-    which stops at the first.
+    which stops at the first. Of those that were lifted only the ones lifted after *changed_since* (Unix time).
     """
     named = [
         ("token", access_token.signing_digest or digest),
@@ -35,6 +37,8 @@ def matching(index: RevocationIndex, access_token: AccessToken, digest: str) -> 
     found: list[Revocation] = []
     for kind, value in dict.fromkeys((kind, text_or_nothing(value)) for kind, value in named):
         entry = index.entries[kind].get(value)
+        if entry is not None and entry[4] and entry[2] > changed_since:
+            entry = (*entry[:4], False, entry[5])  # as it was
         if entry is not None and is_in_force(entry, None if kind in ("token", "jti") else issued_at):
             found.append(Revocation(kind, value, *entry))
     return sorted(found, key=lambda one: one.changed_at, reverse=True)

@@ -174,9 +174,9 @@ class Revocations:
         self._fleet_sync.sync_now()
         return newest(self._index, limit, **filters)
 
-    def matching(self, access_token: AccessToken, token: str) -> list[Revocation]:
-        """Return the revocations for which *token* is refused, the newest first."""
-        return matching(self._index, access_token, token_digest(token))
+    def matching(self, access_token: AccessToken, token: str, **lifted: float) -> list[Revocation]:
+        """Return the revocations for which *token* is refused, the newest first: see `inquiries.matching`."""
+        return matching(self._index, access_token, token_digest(token), **lifted)
 
     def find(self, kind: str, value: str) -> Revocation | None:
         """Return the revocation in force, also if another process made it just now."""

@@ -90,6 +90,12 @@ class StatsSchema(Schema):
         required=True, metadata={"description": "tokens that were remembered, and so not verified again"}
     )
     key_fetches: fields.Integer = fields.Integer(required=True)
+    token_requests: fields.Dict = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        required=True,
+        metadata={"description": "for tokens of the API itself, by outcome: issued, or the code of the error"},
+    )
     revocations: fields.Integer = fields.Integer(
         required=True, metadata={"description": "in force, as far as this process knows"}
     )
@@ -165,6 +171,7 @@ def stats() -> Response:
             "rejected": state.counters.rejected,
             "token_cache_hits": state.counters.remembered,
             "key_fetches": sum(state.counters.key_fetches.values()),
+            "token_requests": state.counters.token_requests,
             "revocations": revocations,
             "events": state.counters.events,
             "events_refused": state.counters.events_refused,

@@ -10,21 +10,18 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from marshmallow import ValidationError, fields
 
 from auth0_blueprint.jose.jwe import DecryptionKey
 from auth0_blueprint.jose.jwk import MIN_RSA_BITS, is_key_id
+from auth0_blueprint.settings.private_keys import load_private_key
 
 MAX_KEYS = 4
 #: An operation with a longer key takes over 20 ms of processor time, and anyone can cause one.
 MAX_RSA_BITS = 8192
-_MAX_FILE_BYTES = 65_536
 _PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 _FORM = "must be PEM texts or paths of PEM files: one, a list, or a mapping from kid to key"
 
@@ -126,36 +123,9 @@ def _private_key(source: Any) -> RSAPrivateKey:
     Raises:
         ValueError: it cannot be used; the message says why, and holds nothing of it.
     """
-    text = source.decode("utf-8", "replace") if isinstance(source, bytes) else source
-    if not isinstance(text, (str, os.PathLike)):
-        raise ValueError("is neither PEM text nor a path")  # noqa: TRY004 - one kind of error for all of them
-    if not isinstance(text, str) or "-----BEGIN" not in text:
-        text = _text_of_file(text)
-    # Environments often hold the two characters \n instead of a line break.
-    data = text.replace("\\n", "\n").strip().encode("utf-8", "replace")
-    if b"PRIVATE KEY-----" not in data:
-        raise ValueError("is not a private key in PEM format")
-    try:
-        key = load_pem_private_key(data, password=None)
-    except TypeError:
-        raise ValueError("is protected by a passphrase: save it without one") from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise ValueError("cannot be read as a private key in PEM format") from None
+    key = load_private_key(source)
     if not isinstance(key, RSAPrivateKey):
-        raise ValueError("is not an RSA key")  # noqa: TRY004
+        raise ValueError("is not an RSA key")  # noqa: TRY004 - one kind of error for all of them
     if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
         raise ValueError(f"must have {MIN_RSA_BITS} to {MAX_RSA_BITS} bits")
     return key
-
-
-def _text_of_file(path: str | os.PathLike[str]) -> str:
-    try:
-        with Path(path.strip() if isinstance(path, str) else path).open("rb") as file:
-            data = file.read(_MAX_FILE_BYTES + 1)
-    except OSError as exc:
-        raise ValueError(f"is neither PEM text nor a file that can be read ({exc.strerror})") from None
-    except ValueError:  # a NUL in it
-        raise ValueError("is neither PEM text nor a file that can be read") from None
-    if len(data) > _MAX_FILE_BYTES:
-        raise ValueError(f"is in a file of more than {_MAX_FILE_BYTES} bytes")
-    return data.decode("utf-8", "replace")

@@ -82,6 +82,10 @@ class KeySetURL(_URL):
     """The URL of a key set."""
 
 
+class EndpointURL(_URL):
+    """The URL of an endpoint that receives secrets."""
+
+
 class IssuerURL(_URL):
     """An issuer identifier: a URL without a query (RFC 8414 §2)."""
 

@@ -20,6 +20,7 @@ from auth0_blueprint.settings import fields as custom
 from auth0_blueprint.settings.decryption_keys import Encryption, encryption_settings
 from auth0_blueprint.settings.event_senders import EventSenders, EventSettings, event_settings, shown
 from auth0_blueprint.settings.loose_settings import loose_settings
+from auth0_blueprint.settings.own_client import OwnClient, own_client
 from auth0_blueprint.settings.resource_identifier import resource_identifier
 from auth0_blueprint.settings.rules import issuers_of
 from auth0_blueprint.settings.schema import SettingsSchema
@@ -89,9 +90,7 @@ class Settings:
     resource: str | None
     encryption: Encryption = field(repr=False)
     cache_secret: str | None = field(repr=False)
-    #: Only the command line uses these two.
-    client_id: str | None
-    client_secret: str | None = field(repr=False)
+    own_client: OwnClient
     #: Every setting in force, for operators; secrets are masked.
     effective: tuple[EffectiveSetting, ...] = field(repr=False)
     #: How far the cache secret allows to share: ``process`` (there is none), ``machine`` (it is short) or ``fleet``.
@@ -248,8 +247,7 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         resource=_resource(data),
         encryption=encryption_settings(data),
         cache_secret=data["AUTH0_CACHE_SECRET"],
-        client_id=data["AUTH0_CLIENT_ID"],
-        client_secret=data["AUTH0_CLIENT_SECRET"],
+        own_client=own_client(data),
         effective=_effective(data, sources, key_set_urls),
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from auth0_blueprint.settings.decryption_keys import encryption_problems
 from auth0_blueprint.settings.event_senders import has_senders
+from auth0_blueprint.settings.own_client import own_client_problems
 from auth0_blueprint.settings.resource_identifier import resource_identifier
 from auth0_blueprint.settings.signing_secrets import signing_secret_problems
 
@@ -21,6 +22,7 @@ def problems_between(data: dict[str, Any], trusted_hosts: Any) -> dict[str, str]
         **_event_problems(data),
         **signing_secret_problems(data),
         **encryption_problems(data),
+        **own_client_problems(data),
     }
 
 

@@ -17,6 +17,7 @@ from auth0_blueprint.settings.described_fields import number as _range
 from auth0_blueprint.settings.described_fields import seconds as _seconds
 from auth0_blueprint.settings.described_fields import switch as _switch
 from auth0_blueprint.settings.event_senders import EventSecrets, EventSenders, EventTransmitters
+from auth0_blueprint.settings.own_client import client_key
 from auth0_blueprint.settings.rules import problems_between
 from auth0_blueprint.settings.signing_secrets import SigningSecrets
 from auth0_blueprint.settings.user_agent import DEFAULT_USER_AGENT
@@ -262,14 +263,18 @@ class SettingsSchema(Schema):
     )
     AUTH0_CLIENT_ID = custom.Text(
         load_default=None,
-        metadata={"description": "Only for [`flask auth0 token`](command-line.md#token): the client id to use."},
+        metadata={
+            "description": "The client id of the API's own application, for [calling other "
+            "APIs](how-to/calling-other-apis.md) and for [`flask auth0 token`](command-line.md#token)."
+        },
     )
     AUTH0_CLIENT_SECRET = custom.Text(
+        load_default=None, metadata={"secret": True, "description": "The client secret of that application."}
+    )
+    AUTH0_CLIENT_KEY = client_key()
+    AUTH0_TOKEN_URL = custom.EndpointURL(
         load_default=None,
-        metadata={
-            "secret": True,
-            "description": "Only for `flask auth0 token`: the client secret to use.",
-        },
+        metadata={"default": "`oauth/token` of the issuer", "description": "The token endpoint of that application."},
     )
 
     @validates_schema(skip_on_field_errors=False, pass_original=True)

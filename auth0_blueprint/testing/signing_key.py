@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple, Self
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from jwt import PyJWS
+from jwt import PyJWS, PyJWTError
 from jwt.algorithms import OKPAlgorithm, get_default_algorithms
 
 _JWS = PyJWS()
@@ -52,6 +52,15 @@ class SigningKey(NamedTuple):
     def sign(self, claims: dict[str, Any], headers: dict[str, Any]) -> str:
         """Return *claims* as a signed JWT, with *headers* added to its JOSE header."""
         return _JWS.encode(json.dumps(claims).encode(), self.private_key, algorithm=self.algorithm, headers=headers)
+
+    def claims_of(self, token: str) -> dict[str, Any] | None:
+        """Return the claims of *token*, if it was signed with this key."""
+        key = self.private_key if self.algorithm == HS256 else self.private_key.public_key()
+        try:
+            claims: dict[str, Any] = json.loads(_JWS.decode(token, key, algorithms=[self.algorithm]))
+        except PyJWTError:
+            return None
+        return claims
 
     def sign_again(self, token: str) -> str:
         """Return *token* with the same header and claims, signed with this key."""

@@ -73,7 +73,8 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_ENCRYPTION": ("allowed", "allowed"),
     "AUTH0_OPENAPI": ("false", False), "AUTH0_PUBLIC_URL": ("https://api.example.com/", "https://api.example.com"),
     "AUTH0_RESOURCE_METADATA": ("true", True), "AUTH0_CLIENT_ID": ("client", "client"),
-    "AUTH0_CLIENT_SECRET": (SECRET, "***"), "AUTH0_LOGOUT_CLIENT_IDS": ("web,app", ["web", "app"]),
+    "AUTH0_CLIENT_SECRET": (SECRET, "***"), "AUTH0_TOKEN_URL": ("https://a.example/token", "https://a.example/token"),
+    "AUTH0_LOGOUT_CLIENT_IDS": ("web,app", ["web", "app"]),
     "AUTH0_SESSION_CLAIM": ("https://api/sid", "https://api/sid"),
     "AUTH0_EVENT_TRANSMITTERS": (json.dumps([SENDER]), [SENDER]), "AUTH0_EVENT_SECRETS": (SECRET, "***"),
     "AUTH0_GLOBAL_REVOCATION": (json.dumps(PROVIDER), [PROVIDER]),
@@ -83,8 +84,8 @@ VALUES: dict[str, tuple[Any, Any]] = {
 @pytest.mark.parametrize("source", ["app.config", "environment"])
 def test_what_is_set_says_where(make_operator: MakeClient, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     """And its value as it is in force, not as it was written."""
-    who_issues = {"AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL", "AUTH0_SIGNING_SECRET"}
-    assert VALUES.keys() | who_issues == set(SettingsSchema().fields)
+    left_out = {"AUTH0_DOMAIN", "AUTH0_ISSUER", "AUTH0_JWKS_URL", "AUTH0_SIGNING_SECRET", "AUTH0_CLIENT_KEY"}
+    assert VALUES.keys() | left_out == set(SettingsSchema().fields)
     config: dict[str, Any] = dict.fromkeys(VALUES)
     for key, (text, _) in VALUES.items():
         if source == "environment":
@@ -100,6 +101,8 @@ def test_no_secret_is_shown(make_operator: MakeClient, monkeypatch: pytest.Monke
     """In no operators' answer; the secret of the sessions counts as that of the cache."""
     names = ("AUTH0_CLIENT_SECRET", "JWT_SECRET_KEY", "CACHE_REDIS_PASSWORD", "CACHE_REDIS_URL")
     operator = make_operator(SECRET_KEY=SECRET, **dict.fromkeys(names, f"redis://:{SECRET}@localhost/"))
+    keyed = settings_of(make_operator(AUTH0_CLIENT_KEY=KEY))["AUTH0_CLIENT_KEY"]
+    assert (keyed["value"], keyed["source"]) == ("***", "app.config")
     shown = {"key": "AUTH0_CACHE_SECRET", "value": "***", "source": "app.config"}
     assert settings_of(operator)["AUTH0_CACHE_SECRET"] == shown
     for path in ("/auth/admin/jwks", "/auth/admin/stats", "/auth/health"):
@@ -151,7 +154,7 @@ def test_the_counters_count_what_was_answered(make_app: AppFactory, issuer: Loca
     # Two with good tokens, the one who revoked, and whoever looks.
     for verified in (4, 5):
         expected = {"verified": verified, "rejected": rejected, "key_fetches": 1, "revocations": 1}
-        expected |= {"delegated": 0, "events": {}, "events_refused": {}}
+        expected |= {"delegated": 0, "events": {}, "events_refused": {}, "token_requests": {}}
         assert stats_of(client, issuer) == expected
 
 

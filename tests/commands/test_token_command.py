@@ -14,6 +14,8 @@ from urllib.parse import parse_qs
 
 import pytest
 from conftest import AppFactory, bearer
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from programs import command, environment_of, typed
 from servers import RawServer, drip, respond
 
@@ -102,6 +104,22 @@ def test_it_sends_the_client_credentials_grant(make_app: AppFactory, endpoint: T
         "scope": ["read:messages write:messages"],
     }
     assert b"authorization" not in endpoint.heads[0].lower()
+
+
+def test_a_client_with_a_key_signs_an_assertion(make_app: AppFactory, issuer: LocalIssuer) -> None:
+    """private_key_jwt (RFC 7523); a secret on standard input wins over the key."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    issuer.add_client("keyed", public_key=public)
+    app = make_app(AUTH0_CLIENT_ID="keyed", AUTH0_CLIENT_KEY=pem)
+    assert run(app).exit_code == 0
+    assert run(app, "--secret-stdin", input="a secret\n").exit_code == 1
+
+
+def test_the_endpoint_may_be_a_setting(make_app: AppFactory, endpoint: TokenEndpoint) -> None:
+    assert run(make_app(**CREDENTIALS, AUTH0_TOKEN_URL=endpoint.url)).exit_code == 0
+    assert len(endpoint.forms) == 1
 
 
 def test_options_win_over_settings(ask: Ask, endpoint: TokenEndpoint) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from auth0_blueprint import Auth0Blueprint, key_set_refreshed, requires_auth, verify_token
+from auth0_blueprint import Auth0Blueprint, exchange_token, key_set_refreshed, requires_auth, verify_token
 
 logging.basicConfig(level=logging.INFO, format="%(asctime)s pid=%(process)d %(name)s %(levelname)s %(message)s")
 
@@ -53,6 +53,11 @@ def create_app() -> Flask:
     @requires_auth
     def private() -> dict[str, str]:
         return {"message": "for token holders"}
+
+    @app.get("/on-behalf")
+    @requires_auth
+    def on_behalf() -> dict[str, str]:
+        return {"token": exchange_token("https://billing.example").access_token}
 
     return app
 

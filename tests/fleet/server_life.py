@@ -42,12 +42,14 @@ class Server(NamedTuple):
         address: the options for an address, with ``{port}``.
         workers: the number of its processes.
         reload: what makes it replace its processes, if it can: a signal, or a file that is touched.
+        drops: whether a reload may close a new connection without a response.
     """
 
     command: str
     address: str
     workers: int = 2
     reload: signal.Signals | str | None = signal.SIGHUP
+    drops: bool = False
 
 
 @contextmanager
@@ -125,7 +127,7 @@ def live(server: Server, key_set: KeySetServer, directory: Path) -> None:
 
         assert workers.ask_every_worker(key_set.rotate()).are_all_ok, workers.log()
         if server.reload is not None:
-            _reload(server.reload, workers, process)
+            _reload(server, workers, process)
             assert workers.ask_every_worker(token).are_all_ok, workers.log()
         last = begun_refresh(key_set, workers, token)
         process.terminate()
@@ -147,17 +149,29 @@ def refreshes(workers: Workers) -> int:
     return workers.log().count(" fleet INFO refreshed\n")
 
 
-def _reload(how: signal.Signals | str, workers: Workers, process: Process) -> None:
+def _reload(server: Server, workers: Workers, process: Process) -> None:
     """Have all workers replaced, and see each request answered meanwhile."""
     before = set(Answers([workers.ask(None, "/auth/health/live") for _ in range(32)]).by_worker)
-    if isinstance(how, str):
-        os.utime(how)
-    else:
-        process.send_signal(how)
+    if isinstance(server.reload, str):
+        os.utime(server.reload)
+    elif server.reload is not None:
+        process.send_signal(server.reload)
+    dropped: tuple[type[OSError], ...] = (ConnectionError,) if server.drops else ()
 
     def are_all_replaced() -> bool:
-        answers = Answers([workers.ask(None, "/auth/health/live") for _ in range(16)])  # each on a new connection
+        answers = Answers()
+        for _ in range(16):  # each on a new connection
+            with suppress(*dropped):
+                answers.all.append(workers.ask(None, "/auth/health/live"))
         assert answers.are_all_ok
-        return before.isdisjoint(answers.by_worker)
+        # One that is still about to end may take a request.
+        return before.isdisjoint(answers.by_worker) and not any(map(_is_running, before))
 
     eventually(are_all_replaced)
+
+
+def _is_running(worker: str) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(int(worker), 0)
+        return True
+    return False

@@ -28,7 +28,11 @@ SERVERS = {
     "waitress": Server("waitress-serve --threads 8", "--listen 127.0.0.1:{port} fleet_app:app", 1, None),
     "hypercorn": Server("hypercorn --workers 2 wsgi:fleet_app:app", "--bind 127.0.0.1:{port}", 2, None),
     "uvicorn": Server("uvicorn --workers 2 asgi_app:app", "--port {port}"),
-    "granian": Server("granian --interface wsgi --workers 2 --blocking-threads 8 fleet_app:app", "--port {port}"),
+    "granian": Server(
+        "granian --interface wsgi --workers 2 --blocking-threads 8 --workers-kill-timeout 10 fleet_app:app",
+        "--port {port}",
+        drops=True,
+    ),
 }
 
 

@@ -53,6 +53,14 @@ _ROOMS = {
         "revocation/events/subjects revocation/events/security_event",
         "events/test_subjects events/test_security_events",
     ),
+    "own_tokens": (
+        (
+            "token_requests/service token_requests/token_request token_requests/endpoint token_requests/kept_tokens "
+            "token_requests/flights token_requests/client_authentication guards/own_calls settings/own_client"
+        ),
+        "test_own_tokens",
+    ),
+    "shared_tokens": ("token_requests/shared_tokens", "fleet/test_own_tokens_in_a_fleet"),
     "event_receiver": ("revocation/events/receiver", "events/test_receiver"),
     "auth0_events": (
         (

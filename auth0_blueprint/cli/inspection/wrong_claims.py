@@ -32,7 +32,7 @@ def _id_token(inspected: InspectedToken) -> str | None:
     audience = _texts(inspected.claims.get("aud"))
     if not audience or _is_for_us(inspected):
         return None
-    clients = {*_texts(inspected.claims.get("azp")), inspected.settings.client_id}
+    clients = {*_texts(inspected.claims.get("azp")), inspected.settings.own_client.client_id}
     if clients.isdisjoint(audience) and not any(name in inspected.claims for name in _SIGNS_OF_ID_TOKENS):
         return None
     return "This is an ID token: it tells an application who has logged in, and is not meant for an API."

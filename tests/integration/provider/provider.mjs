@@ -10,15 +10,21 @@
 // A token that is asked for with authorization_details of the type payment_initiation has them (RFC 9396), and one that
 // is asked for with "act", a JSON object, has that claim.
 //
+// The token exchange grant (RFC 8693) takes access tokens of this provider, and answers with one of the same subject for
+// "audience", in which the client is the actor. "audience" is a resource indicator, also where no "resource" is given.
+//
 // The resource indicator https://host/ALG asks for a token for the audience https://host/, signed with ALG; and
 // https://host/ALG/RSA-OAEP-256/ENC for one that is encrypted in that way for "encryption_key", a public key in PEM.
 
 import { createPublicKey } from 'node:crypto';
 import { createServer } from 'node:http';
 import { json } from 'node:stream/consumers';
+import { jwtVerify } from 'jose';
 import { Provider, errors } from 'oidc-provider';
 
 const ALGORITHMS = ['RS256', 'PS256', 'ES256'];
+const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 const PROOF_ALGORITHMS = ['ES256', 'RS256', 'PS256', 'Ed25519', 'EdDSA'];
 
 function resourceServer(ctx, indicator) {
@@ -31,6 +37,27 @@ function resourceServer(ctx, indicator) {
     accessTokenFormat: 'jwt',
     accessTokenTTL: 300,
     jwt: { sign: { alg }, ...(enc ? { encrypt: { alg: encryptionAlg, enc, key: createPublicKey(encryptionKey) } } : {}) },
+  };
+}
+
+const publicKey = ({ kid }) => createPublicKey({ key: keys.find((key) => key.kid === kid), format: 'jwk' });
+
+async function exchange(ctx) {
+  const { client, params, provider } = ctx.oidc;
+  if (params.subject_token_type !== ACCESS_TOKEN) throw new errors.InvalidRequest('another type of subject token');
+  const { payload } = await jwtVerify(params.subject_token, publicKey, { issuer: provider.issuer }).catch(() => {
+    throw new errors.InvalidGrant('the subject token is not one of ours');
+  });
+  ctx.oidc.body.act = JSON.stringify({ sub: client.clientId, act: payload.act });
+  const token = new provider.AccessToken({ accountId: payload.sub, client, scope: params.scope });
+  token.resourceServer = new provider.ResourceServer(params.audience, resourceServer(ctx, params.audience));
+  ctx.oidc.entity('AccessToken', token);
+  ctx.body = {
+    access_token: await token.save(),
+    issued_token_type: ACCESS_TOKEN,
+    token_type: token.tokenType,
+    expires_in: token.expiration,
+    scope: token.scope,
   };
 }
 
@@ -84,9 +111,15 @@ server.listen(Number(process.argv[2]), '127.0.0.1', () => {
         types: { payment_initiation: { validate() {} } },
         authorizationDetailsForAccessToken: ({ oidc }) => JSON.parse(oidc.params.authorization_details),
       },
-      resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer },
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo: resourceServer,
+        defaultResource: (ctx) => ctx.oidc.body?.audience,
+      },
     },
   });
+  const parameters = ['subject_token', 'subject_token_type', 'requested_token_type', 'audience', 'scope'];
+  provider.registerGrantType(TOKEN_EXCHANGE, exchange, parameters);
   const answer = provider.callback();
   server.on('request', (request, response) => (
     request.url.startsWith('/interaction/') ? logIn(provider, request, response) : answer(request, response)
