@@ -13,6 +13,7 @@ from processes import TESTED_PACKAGE, completed
 from werkzeug.routing import Rule
 
 from auth0_blueprint import Auth0Blueprint
+from auth0_blueprint.extension.lazy_rules import lazy_url_builders
 from auth0_blueprint.testing import LocalIssuer
 from benchmarks.cold_start import ROWS, start
 from benchmarks.guarded_apps import Minter, Tenant
@@ -92,6 +93,27 @@ def test_what_builds_urls_is_compiled_when_one_is_built(issuer: LocalIssuer) -> 
     assert set(Recorded.compiled) == {"/auth/admin/revocations/<kind>/<auth0_any_text:value>"}
     app.add_url_rule("/own", "own", lambda: "")
     assert "/own" in Recorded.compiled
+
+
+class OfAnotherWerkzeug(Recorded):
+    """As Werkzeug may be one day: what builds URLs is made in another way."""
+
+    def _compile_builder(self, append_unknown: bool = True, *, another: bool = False) -> Any:
+        return super()._compile_builder(append_unknown)
+
+
+def test_rules_of_an_unknown_werkzeug_are_compiled_early_as_ever(issuer: LocalIssuer) -> None:
+    app: Any = Flask("host")
+    app.url_rule_class = OfAnotherWerkzeug
+    app.config.update(issuer.settings)
+    Recorded.compiled.clear()
+    app.register_blueprint(Auth0Blueprint())
+    assert "/auth/me" in Recorded.compiled
+    with app.test_request_context():
+        assert url_for("auth0.me") == "/auth/me"
+    app.url_rule_class = object  # it has no such method at all
+    with lazy_url_builders(app):
+        assert app.url_rule_class is object
 
 
 @pytest.mark.parametrize("prefix", ["/<nowhere:name>", "/fine"])

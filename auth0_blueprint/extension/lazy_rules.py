@@ -14,6 +14,8 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import Rule
 
+_KNOWN_PARAMETERS = ("self", "append_unknown")
+
 
 @contextmanager
 def lazy_url_builders(app: Flask) -> Iterator[None]:
@@ -32,8 +34,12 @@ def lazy_url_builders(app: Flask) -> Iterator[None]:
 
 @functools.cache
 def _lazy(base: type[Rule]) -> type[Rule]:
+    # Internal to Werkzeug, as there is no other way. Where it is another or gone, rules are compiled early again.
+    code = getattr(getattr(base, "_compile_builder", None), "__code__", None)
+    if code is None or code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] != _KNOWN_PARAMETERS:
+        return base
+
     class LazyRule(base):  # type: ignore[valid-type, misc]
-        # Internal to Werkzeug, as there is no other way. A release without it compiles early again, and nothing breaks.
         def _compile_builder(self, append_unknown: bool = True) -> Callable[..., Any]:
             @functools.cache
             def compiled() -> Callable[..., Any]:
