@@ -10,6 +10,7 @@ import click
 
 from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
 from auth0_blueprint.cli.exchange import Answer, ExchangeError, exchange
+from auth0_blueprint.cli.issuer_option import issuer_option, tenant_of
 from auth0_blueprint.cli.output import json_option, print_json, printable
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.jose import strict_json
@@ -51,6 +52,7 @@ _DENIALS = {
 @click.option("--audience", help="Audience of the token; default: the first of AUTH0_AUDIENCE.")
 @click.option("--scope", "scopes", multiple=True, help="Scope to request. May be repeated.")
 @click.option("--endpoint", metavar="URL", help="Token endpoint; default: oauth/token of the (first) issuer.")
+@issuer_option
 @json_option
 @with_app
 def command(
@@ -59,6 +61,7 @@ def command(
     audience: str | None,
     scopes: tuple[str, ...],
     endpoint: str | None,
+    issuer: str | None,
     as_json: bool,
 ) -> None:
     """Get an access token for trying out this API.
@@ -69,10 +72,11 @@ def command(
     input, or from a prompt.
     """
     settings = app_state().settings
+    issuer = None if endpoint else tenant_of(app_state(), issuer)
     client_id = client_id or settings.client_id
     if not client_id:
         raise click.UsageError("No client id: use --client-id, or set AUTH0_CLIENT_ID.")
-    url = _endpoint(endpoint, settings)
+    url = _endpoint(endpoint, issuer or next(iter(settings.issuers), ""))
     secret = _secret(settings, is_on_stdin=secret_stdin)
     form = {
         "grant_type": "client_credentials",
@@ -89,8 +93,8 @@ def command(
         click.echo(token["access_token"])
 
 
-def _endpoint(given: str | None, settings: Settings) -> str:
-    url = given or f"{settings.issuers[0].removesuffix('/')}/oauth/token"
+def _endpoint(given: str | None, issuer: str) -> str:
+    url = given or f"{issuer.removesuffix('/')}/oauth/token"
     scheme = urlsplit(url).scheme
     if scheme != "https" and not (scheme == "http" and is_loopback(url)):
         raise click.BadParameter("must be https: it receives the client secret", param_hint="'--endpoint'")
