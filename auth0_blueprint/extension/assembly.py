@@ -14,7 +14,7 @@ from flask_caching import Cache
 
 from auth0_blueprint import signals
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
-from auth0_blueprint.concurrency.places import Places
+from auth0_blueprint.concurrency.places import PartOfPlaces, Places
 from auth0_blueprint.extension.binding_assembly import assemble_binding
 from auth0_blueprint.extension.cache_backend import (
     backend_opener,
@@ -142,8 +142,8 @@ def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fe
     shared_cache = SharedCache(backend_opener(app, cache, is_withheld=is_withheld), clock=clock, outage=outage)
     open_earlier = backend_opener(app, cache, is_withheld=is_withheld, on_host=earlier_backend_on)
     reach = reach_of(app, cache, settings.sharing_limit)
-    # One for all domains of a tenant, which share their users, and for one API. Named after the first domain, so that
-    # in a rolling deployment processes with one more domain share it with those without.
+    # For one API, and all domains of a tenant, which share their users. Named after the first: processes of a rolling
+    # deployment with one more domain share it with those without.
     signer = EntrySigner(settings.cache_secret or "", "store", settings.fleet_name, settings.audience[0])
 
     def store_named(name: str) -> SharedStore:
@@ -224,7 +224,7 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
         index,
         SharedSet(parts.store, blobs, index, keep_seconds=_keep_seconds(settings), clock=parts.clock),
         fleet_sync,
-        previous_log=_previous_log(parts),
+        previous_log=_previous_log(parts) if settings.issuers else None,  # no earlier release knew functions
         reach=parts.reach,
         max_lifetime_seconds=settings.max_token_lifetime_seconds,
         leeway_seconds=settings.leeway_seconds,
@@ -235,9 +235,7 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
     )
 
 
-def _previous_log(parts: _CommonParts) -> PreviousLog | None:
-    if not parts.settings.issuers:  # a function decides, as in no earlier release
-        return None
+def _previous_log(parts: _CommonParts) -> PreviousLog:
     secret, names = parts.settings.cache_secret, ("fleet", parts.settings.issuers[0])  # as in the earlier layout
     caches = [parts.cache] if parts.earlier_cache is None else [parts.cache, parts.earlier_cache]
     return PreviousLog(*(SignedCache(cache, secret=secret, names=names) for cache in caches))
@@ -271,13 +269,19 @@ def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:
         max_stale_seconds=settings.jwks_max_stale_seconds,
         cooldown_seconds=settings.jwks_cooldown_seconds,
         honors_max_age=settings.jwks_honor_max_age,
-        places=parts.places,
+        places=_places_of_one(parts),
         fetch=counted_fetch,
         shared=_shared_key_set(parts, issuer, url),
         clock=parts.clock,
         on_refreshed=notify_refreshed,
         on_failed=notify_failed,
     )
+
+
+def _places_of_one(parts: _CommonParts) -> Places:
+    is_only_one, number = len(parts.settings.issuers) == 1, max(1, parts.settings.jwks_max_waiting // 2)
+    # Half of them, where there are others: one that hangs leaves them some.
+    return parts.places if is_only_one else PartOfPlaces(parts.places, number)
 
 
 def _shared_key_set(parts: _CommonParts, issuer: str, url: str) -> SharedKeySet:
