@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from auth0_blueprint.errors import InsufficientClaimsError
+from auth0_blueprint.errors import InsufficientClaimsError, InvalidClaimsError
 from auth0_blueprint.guards.authentication import AppState, app_state, current_token, notify_rejected
 from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.verification.access_token import AccessToken
@@ -20,12 +20,18 @@ def own_issuer() -> str | None:
 
 
 def own_key_sources(state: AppState) -> Mapping[str, KeySource]:
-    """Return the key sets that the caller may see."""
+    """Return the key sets that the caller may see.
+
+    Raises:
+        InvalidClaimsError: the function no longer accepts the caller's issuer.
+    """
     if state.directory is None:
         return state.key_sources
     # Looked up anew: it may have made room for another since the caller's token was verified.
     keys = state.directory.get(current_token.issuer)
-    return {} if keys is None else {current_token.issuer: keys.source}
+    if keys is None:
+        raise InvalidClaimsError("issuer")
+    return {current_token.issuer: keys.source}
 
 
 def sees_whole_app(state: AppState, access_token: AccessToken) -> bool:

@@ -192,13 +192,8 @@ def _sources(schema: Schema, config: Mapping[str, Any], environ: Mapping[str, st
 
 
 def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
-    key_set_urls = key_set_urls_of(data)
     return Settings(
-        issuers=issuers_of(data),
-        domain_function=data["AUTH0_DOMAIN"] if isinstance(data["AUTH0_DOMAIN"], DomainFunction) else None,
-        max_issuers=data["AUTH0_MAX_ISSUERS"],
-        admin_issuers=data["AUTH0_ADMIN_ISSUERS"],
-        key_set_urls=MappingProxyType(key_set_urls),
+        **_of_issuers(data),
         signing_secrets=data["AUTH0_SIGNING_SECRET"],
         audience=data["AUTH0_AUDIENCE"],
         algorithms=algorithms_of(data),
@@ -233,6 +228,17 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         client_secret=data["AUTH0_CLIENT_SECRET"],
         effective=effective_settings(data, sources),
     )
+
+
+def _of_issuers(data: dict[str, Any]) -> dict[str, Any]:
+    domain = data["AUTH0_DOMAIN"]
+    return {
+        "issuers": issuers_of(data),
+        "key_set_urls": MappingProxyType(key_set_urls_of(data)),
+        "domain_function": domain if isinstance(domain, DomainFunction) else None,
+        "max_issuers": data["AUTH0_MAX_ISSUERS"],
+        "admin_issuers": data["AUTH0_ADMIN_ISSUERS"],
+    }
 
 
 def _of_key_sets(data: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from flask import Flask
 from programs import command
 from tenants.apps import Tenants, at_umbrella
 
+from auth0_blueprint import Auth0Blueprint
 from auth0_blueprint.testing import LocalIssuer
 
 revoke, lift, revocations, inspect, jwks, token, doctor = (
@@ -27,7 +28,11 @@ def tenants() -> Iterator[Tenants]:
 
 @pytest.fixture
 def app(tenants: Tenants, tmp_path: Path) -> Flask:
-    shared = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "cache"), "SECRET_KEY": "s" * 32}
+    shared: dict[str, Any] = {
+        "CACHE_TYPE": "FileSystemCache",
+        "CACHE_DIR": str(tmp_path / "cache"),
+        "SECRET_KEY": "s" * 32,
+    }
     return tenants.make_app(AUTH0_SYNC_INTERVAL=0, **shared)
 
 

@@ -31,7 +31,11 @@ VALUES = {"jti": "id-1", "subject": "user|1", "client_id": "client-1", "session"
 
 @pytest.fixture(params=["process", "machine"])
 def app(tenants: Tenants, request: pytest.FixtureRequest, tmp_path: Path) -> Flask:
-    shared = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "cache"), "SECRET_KEY": "s" * 32}
+    shared: dict[str, Any] = {
+        "CACHE_TYPE": "FileSystemCache",
+        "CACHE_DIR": str(tmp_path / "cache"),
+        "SECRET_KEY": "s" * 32,
+    }
     return tenants.make_app(AUTH0_SYNC_INTERVAL=0, **(shared if request.param == "machine" else {}))
 
 
@@ -113,7 +117,7 @@ class TestRevocations:
         assert sorted(found) == [(f"user|{number}", tenants.acme.issuer) for number in range(5)]
 
     def test_another_process_knows_whose_they_are(self, tenants: Tenants, tmp_path: Path) -> None:
-        shared = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path), "SECRET_KEY": "s" * 32}
+        shared: dict[str, Any] = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path), "SECRET_KEY": "s" * 32}
         one, other = (tenants.make_app(AUTH0_SYNC_INTERVAL=0, **shared) for _ in range(2))
         learned: list[tuple[str, str | None]] = []
 
@@ -187,7 +191,8 @@ class TestAdmins:
 class TestIntrospection:
     @pytest.mark.parametrize("accepts_everywhere", [False, True])
     def test_a_token_of_another_tenant_is_inactive(self, tenants: Tenants, accepts_everywhere: bool) -> None:
-        app = tenants.make_app(**({"AUTH0_DOMAIN": lambda _issuer, _request: True} if accepts_everywhere else {}))
+        function = (lambda _issuer, _request: True) if accepts_everywhere else tenants.is_ours
+        app = tenants.make_app(AUTH0_DOMAIN=function)
         caller = admin_of(tenants.acme)
 
         def introspected(token: str) -> Any:

@@ -119,6 +119,8 @@ class TestNegativeAnswers:
         for _ in range(3):
             ask(app, token)
         assert len(tenants.asked) == 1
+        ask(app, tenants.umbrella.token(sub="another"))
+        assert len(tenants.asked) == 1
         ask(app, token, headers={"X-Tenant": "umbrella"})
         ask(app, token, "/theirs")
         assert len(tenants.asked) == 3
@@ -152,9 +154,9 @@ class TestNegativeAnswers:
             state.settings,
             None,
             state.rules,
-            fetch=lambda url, *_, **__: fetched.append(url),  # type: ignore[func-returns-value, return-value, arg-type]
+            fetch=lambda url, *_, **__: fetched.append(url),  # type: ignore[arg-type]
         )
-        directory = state.directory
+        directory = directory_of(app)
         for number in range(3 * MAX_REFUSED):
             assert directory.get(f"https://tenant-{number}.example/") is None
         assert (fetched, directory.live) == ([], {})
