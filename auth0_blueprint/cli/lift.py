@@ -11,7 +11,7 @@ from auth0_blueprint.cli.shared_revocations import origin_of_command, shared_rev
 from auth0_blueprint.errors import NotFoundError
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.revocation.index import KINDS
-from auth0_blueprint.routes.audit import notify_command_acted
+from auth0_blueprint.routes.audit import notify_command_acted, target_of
 
 
 @click.command("lift", cls=Command, short_help="Lift a revocation.")
@@ -31,5 +31,5 @@ def command(kind: str, value: str, issuer: str | None) -> None:
         lifted = revocations.lift(kind, value, origin, issuer=tenant)
         if lifted is None:
             raise NotFoundError("no_revocation")
-        notify_command_acted("lift", f"{lifted.kind} {lifted.value}", None, origin.actor)
+        notify_command_acted("lift", target_of(lifted), None, origin.actor)
     print_lines([f"lifted {lifted.kind} {printable(lifted.value)}"])

@@ -14,7 +14,7 @@ from auth0_blueprint.cli.shared_revocations import check_text, origin_of_command
 from auth0_blueprint.errors import InvalidRequestError
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.revocation.index import KINDS, MAX_REASON_LENGTH, MAX_VALUE_LENGTH
-from auth0_blueprint.routes.audit import notify_command_acted
+from auth0_blueprint.routes.audit import notify_command_acted, target_of
 from auth0_blueprint.routes.revocations import check_can_match, revoke_token
 
 _NOT_OURS = (
@@ -59,5 +59,5 @@ def command(kind: str, value: str, reason: str | None, issuer: str | None) -> No
             )
         except InvalidRequestError as exc:
             raise CommandError(_NOT_OURS if kind == "token" else _NO_EMAIL_CLAIM) from exc
-        notify_command_acted("revoke", f"{made.kind} {made.value}", reason, origin.actor)
+        notify_command_acted("revoke", target_of(made), reason, origin.actor)
     print_lines(facts_of(made))

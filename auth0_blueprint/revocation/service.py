@@ -106,7 +106,7 @@ class Revocations:
         """
         self.sync()
         now, digest = self._clock.time(), access_token.signing_digest or token_digest(token)
-        value = self._index.stored("token", digest, access_token.issuer)
+        value = self._index.stored("token", digest, access_token.get("iss"))
         expires_at = access_token["exp"] + self._leeway_seconds
         return self._change(Revocation("token", value, None, expires_at, now, reason, origin=origin))
 

@@ -13,7 +13,7 @@ from auth0_blueprint.guards.authentication import app_state, current_token
 from auth0_blueprint.keysets.directory import limited_to
 from auth0_blueprint.revocation.index import KINDS, MAX_REASON_LENGTH, MAX_VALUE_LENGTH, Origin, Revocation
 from auth0_blueprint.revocation.service import Revocations
-from auth0_blueprint.routes.audit import notify_admin_acted
+from auth0_blueprint.routes.audit import notify_admin_acted, target_of
 from auth0_blueprint.routes.bodies import answer, json_body, query
 from auth0_blueprint.routes.revocation_pages import (
     RevocationPageSchema,
@@ -66,7 +66,7 @@ def look_up_or_lift(kind: str, value: str) -> Response:
     revocations = _revocations()
     if request.method == "DELETE":
         revocation = _found(revocations.lift(kind, value, _origin(), issuer=own_issuer()))
-        notify_admin_acted("lift", f"{revocation.kind} {revocation.value}", None)
+        notify_admin_acted("lift", target_of(revocation), None)
     else:
         revocation = _found(revocations.find(kind, value, issuer=own_issuer()))
     return answer(RevocationSchema(), members_of(revocation, app_state().reach()))
@@ -114,7 +114,7 @@ def _revoke() -> Response:
         revocation = revoke_token(value, reason, _origin(), own_issuer())
     else:
         revocation = _revocations().revoke(kind, value, reason, _origin(), issuer=own_issuer())
-    notify_admin_acted("revoke", f"{revocation.kind} {revocation.value}", reason)
+    notify_admin_acted("revoke", target_of(revocation), reason)
     response = answer(RevocationSchema(), members_of(revocation, app_state().reach()), 201)
     response.headers["Location"] = _location(revocation)
     return response

@@ -145,6 +145,17 @@ class TestRevocations:
 
 
 class TestAdmins:
+    def test_the_audit_trail_says_whose_admin_did_what_to_whom(
+        self, app: Flask, tenants: Tenants, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        revoke(app, tenants.acme, subject="user|1", reason="left")
+        path = f"{REVOCATIONS}/subject/user%7C1"
+        assert ask(app, admin_of(tenants.acme), path, method="DELETE").status_code == 200
+        who = f"admin 'auth0|admin' of {tenants.acme.issuer} (client 'local-client')"
+        said = [record.getMessage() for record in caplog.records if record.getMessage().startswith("admin ")]
+        target = f"'subject user|1 of {tenants.acme.issuer}'"
+        assert said == [f"{who}: revoke {target}, because 'left'", f"{who}: lift {target}"]
+
     def test_they_see_and_refresh_the_key_set_of_their_issuer_only(self, app: Flask, tenants: Tenants) -> None:
         assert at_umbrella(app, tenants.umbrella.token()).status_code == 200
         fetched = tenants.umbrella.fetch_count
