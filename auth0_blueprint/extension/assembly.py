@@ -7,15 +7,15 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from flask import Flask
 from flask_caching import Cache
-from werkzeug.wsgi import get_host
 
 from auth0_blueprint import signals
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
-from auth0_blueprint.concurrency.places import Places
+from auth0_blueprint.concurrency.places import PartOfPlaces, Places
+from auth0_blueprint.extension.binding_assembly import assemble_binding
 from auth0_blueprint.extension.cache_backend import (
     backend_opener,
     is_configured,
@@ -24,10 +24,12 @@ from auth0_blueprint.extension.cache_backend import (
     withholder,
 )
 from auth0_blueprint.extension.events_assembly import assemble_events
+from auth0_blueprint.extension.issuers import circumstances, question
 from auth0_blueprint.extension.own_backend import earlier_backend_on
 from auth0_blueprint.extension.token_requests_assembly import token_requests_of
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
+from auth0_blueprint.keysets.directory import IssuerDirectory
 from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 from auth0_blueprint.keysets.fetch import fetch as fetch_key_set
 from auth0_blueprint.keysets.key_set import KeySetError
@@ -38,12 +40,10 @@ from auth0_blueprint.revocation.index import Revocation, RevocationIndex
 from auth0_blueprint.revocation.previous_log import PreviousLog
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.revocation.shared_set import SharedSet
-from auth0_blueprint.sender_constraining.binding import PROOF, Binding
-from auth0_blueprint.sender_constraining.dpop import ProofChecker
-from auth0_blueprint.sender_constraining.replay import ReplayMemory
-from auth0_blueprint.sender_constraining.target_uri import base_of_host, target_uri
+from auth0_blueprint.revocation.tenants import TenantIndex
+from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import Settings
-from auth0_blueprint.settings.certificate_source import certificate_source
+from auth0_blueprint.settings.key_set_urls import key_set_url_of
 from auth0_blueprint.sharing.entry_signer import EntrySigner
 from auth0_blueprint.sharing.fleet_sync import FleetSync
 from auth0_blueprint.sharing.shared_cache import Outage, SharedCache
@@ -52,7 +52,7 @@ from auth0_blueprint.sharing.signed_cache import SignedCache
 from auth0_blueprint.verification.secret_keys import secret_keys_of
 from auth0_blueprint.verification.sequence import Step, VerificationSequence
 from auth0_blueprint.verification.token_cache import TokenCache
-from auth0_blueprint.verification.verifier import Verifier
+from auth0_blueprint.verification.verifier import KeyFinders, Verifier
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -84,11 +84,13 @@ def assemble(
     """
     fetch = fetch or partial(fetch_key_set, user_agent=settings.jwks_user_agent)
     parts = _common_parts(app, settings, cache, fetch, clock)
-    key_sources = {issuer: _key_source(parts, issuer, url) for issuer, url in settings.key_set_urls.items()}
-    fleet_sync = _fleet_sync(parts, key_sources)
+    static = {issuer: _key_source(parts, issuer, url) for issuer, url in settings.key_set_urls.items()}
+    fleet_sync = _fleet_sync(parts, static)
+    directory = _directory(parts, fleet_sync)
+    key_sources: Mapping[str, KeySource] = static if directory is None else directory.sources
     revocations = _revocations(parts, fleet_sync) if settings.revocation else None
-    binding = _binding(parts)
-    verifier = _verifier(parts, key_sources, fleet_sync)
+    binding = assemble_binding(app, settings, parts.store, clock)
+    verifier = _verifier(parts, directory or static, fleet_sync)
     return AppState(
         settings=settings,
         cache=parts.cache,
@@ -96,14 +98,17 @@ def assemble(
         reach=parts.reach,
         is_withheld=parts.is_withheld,
         key_sources=key_sources,
-        sequence=VerificationSequence(verifier.prove, _steps(revocations, binding, rules)),
+        directory=directory,
+        sequence=VerificationSequence(verifier.prove, _steps(directory, revocations, binding, rules)),
         binding=binding,
         rules=rules,
         fleet_sync=fleet_sync,
         revocations=revocations,
         counters=parts.counters,
         token_requests=token_requests_of(settings, revocations, parts.store, clock, parts.counters.count_token_request),
-        events=assemble_events(settings, revocations, parts.store, key_sources, partial(_key_source, parts), clock),
+        events=assemble_events(
+            settings, revocations, parts.store, directory or static, partial(_key_source, parts), clock
+        ),
         clock=clock,
     )
 
@@ -139,9 +144,9 @@ def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fe
     shared_cache = SharedCache(backend_opener(app, cache, is_withheld=is_withheld), clock=clock, outage=outage)
     open_earlier = backend_opener(app, cache, is_withheld=is_withheld, on_host=earlier_backend_on)
     reach = reach_of(app, cache, settings.sharing_limit)
-    # One for all domains of a tenant, which share their users, and for one API. Named after the first domain, so that
-    # in a rolling deployment processes with one more domain share it with those without.
-    signer = EntrySigner(settings.cache_secret or "", "store", settings.issuers[0], settings.audience[0])
+    # For one API, and all domains of a tenant, which share their users. Named after the first: processes of a rolling
+    # deployment with one more domain share it with those without.
+    signer = EntrySigner(settings.cache_secret or "", "store", settings.fleet_name, settings.audience[0])
 
     def store_named(name: str) -> SharedStore:
         return SharedStore(store_opener(shared_cache.open_now, name, clock), reach=reach, clock=clock)
@@ -172,10 +177,25 @@ def _fleet_sync(parts: _CommonParts, key_sources: Mapping[str, KeySource]) -> Fl
     return fleet_sync
 
 
-def _verifier(parts: _CommonParts, key_sources: Mapping[str, KeySource], fleet_sync: FleetSync) -> Verifier:
+def _directory(parts: _CommonParts, fleet_sync: FleetSync) -> IssuerDirectory | None:
+    """Return where the key sets are kept if a function says which issuers are ours."""
+    function = parts.settings.domain_function
+    if function is None:
+        return None
+    return IssuerDirectory(
+        question(function),
+        circumstances=circumstances,
+        make=lambda issuer: _key_source(parts, issuer, key_set_url_of(issuer)),
+        max_issuers=parts.settings.max_issuers,
+        fleet_sync=fleet_sync,
+        clock=parts.clock,
+    )
+
+
+def _verifier(parts: _CommonParts, keys: KeyFinders, fleet_sync: FleetSync) -> Verifier:
     return Verifier(
         parts.settings,
-        secret_keys_of(parts.settings) or key_sources,
+        secret_keys_of(parts.settings) or keys,
         clock=parts.clock,
         remembered=parts.token_cache,
         sync_if_due=fleet_sync.sync_if_due,
@@ -184,41 +204,13 @@ def _verifier(parts: _CommonParts, key_sources: Mapping[str, KeySource], fleet_s
     )
 
 
-def _steps(revocations: Revocations | None, binding: Binding, rules: AppRules) -> tuple[Step, ...]:
+def _steps(
+    directory: IssuerDirectory | None, revocations: Revocations | None, binding: Binding, rules: AppRules
+) -> tuple[Step, ...]:
     """Return the steps that may refuse a proven token, in order. One added here applies wherever tokens are checked."""
+    issuer = () if directory is None else (Step("tenant", lambda token, _: directory.check(token.issuer)),)
     revocation = () if revocations is None else (Step("revocation", revocations.check_not_revoked),)
-    return (*revocation, Step("binding", binding.check), Step("rules", rules.check_app_rules))
-
-
-def _binding(parts: _CommonParts) -> Binding:
-    settings, clock = parts.settings, parts.clock
-    source = None if settings.mtls_cert is None else certificate_source(settings.mtls_cert)
-    if settings.dpop == "disabled":
-        return Binding(certificate_source=source, is_certificate_required=settings.mtls == "required")
-    replay_memory = ReplayMemory(parts.store, is_denying=settings.revocation_on_error == "deny", clock=clock)
-    proofs = ProofChecker(replay_memory, clock=clock)
-    trusted_hosts = parts.app.config.get("TRUSTED_HOSTS") or []
-
-    def check_proof(environ: Mapping[str, Any], token: str, confirmation: Any) -> None:
-        target = target_uri(settings.public_url or _base_url(environ, trusted_hosts), environ)
-        proofs.check(
-            environ.get(PROOF),
-            method=environ["REQUEST_METHOD"],
-            target=target,
-            access_token=token,
-            confirmation=confirmation,
-        )
-
-    return Binding(check_proof=check_proof, certificate_source=source, is_proof_required=settings.dpop == "required")
-
-
-def _base_url(environ: Mapping[str, Any], trusted_hosts: list[str]) -> str:
-    """Return scheme and authority, which Flask has checked against the trusted hosts.
-
-    Raises:
-        SecurityError: they are not trusted; Flask answers 400 before it gets here.
-    """
-    return base_of_host(environ["wsgi.url_scheme"], get_host(dict(environ), trusted_hosts), trusted_hosts)
+    return (*issuer, *revocation, Step("binding", binding.check), Step("rules", rules.check_app_rules))
 
 
 def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
@@ -227,7 +219,8 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
     def notify_changed(revocation: Revocation) -> None:
         signals.revocation_changed.send(parts.app, revocation=revocation)
 
-    index = RevocationIndex(parts.clock, settings.events.email_claims, settings.events.session_claim or "sid")
+    new_index = RevocationIndex if settings.domain_function is None else TenantIndex
+    index = new_index(parts.clock, settings.events.email_claims, settings.events.session_claim or "sid")
     # Twice the leeway: a token may be issued that far in the future, and is accepted that long after it expired.
     keep_seconds = math.ceil(settings.max_token_lifetime_seconds + 2 * settings.leeway_seconds)
     blobs = BlobSigner(settings.cache_secret or "", parts.signer.digest)
@@ -235,7 +228,7 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
         index,
         SharedSet(parts.store, blobs, index, keep_seconds=keep_seconds, clock=parts.clock),
         fleet_sync,
-        previous_log=_previous_log(parts),
+        previous_log=_previous_log(parts) if settings.issuers else None,  # no earlier release knew functions
         reach=parts.reach,
         max_lifetime_seconds=settings.max_token_lifetime_seconds,
         leeway_seconds=settings.leeway_seconds,
@@ -275,13 +268,19 @@ def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:
         max_stale_seconds=settings.jwks_max_stale_seconds,
         cooldown_seconds=settings.jwks_cooldown_seconds,
         honors_max_age=settings.jwks_honor_max_age,
-        places=parts.places,
+        places=_places_of_one(parts),
         fetch=counted_fetch,
         shared=_shared_key_set(parts, issuer, url),
         clock=parts.clock,
         on_refreshed=notify_refreshed,
         on_failed=notify_failed,
     )
+
+
+def _places_of_one(parts: _CommonParts) -> Places:
+    is_only_one, number = len(parts.settings.issuers) == 1, max(1, parts.settings.jwks_max_waiting // 2)
+    # Half of them, where there are others: one that hangs leaves them some.
+    return parts.places if is_only_one else PartOfPlaces(parts.places, number)
 
 
 def _shared_key_set(parts: _CommonParts, issuer: str, url: str) -> SharedKeySet:

@@ -18,6 +18,7 @@ from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import Auth0Error, MissingCredentialsError
 from auth0_blueprint.guards.counters import Counters
 from auth0_blueprint.guards.unread_body import read_body_after_refusal
+from auth0_blueprint.keysets.directory import IssuerDirectory
 from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.revocation.events.app_events import AppEvents
 from auth0_blueprint.revocation.service import Revocations
@@ -61,7 +62,8 @@ class AppState:
     store: SharedStore
     #: Who shares through it: ``process`` (nobody), ``machine`` or ``fleet``.
     reach: Callable[[], str]
-    #: The issuers whose tokens are accepted, in the order of ``AUTH0_DOMAIN``, each with its own key set.
+    #: The issuers whose tokens are accepted, in the order of ``AUTH0_DOMAIN``, each with its own key set. Where a
+    #: function decides, those in use now.
     key_sources: Mapping[str, KeySource]
     sequence: VerificationSequence
     binding: Binding
@@ -77,6 +79,8 @@ class AppState:
     clock: Clock = SYSTEM_CLOCK
     #: Whether the cache is not used, because it reaches beyond this machine and the secret is too short for that.
     is_withheld: Callable[[], bool] = lambda: False
+    #: Where a function in ``AUTH0_DOMAIN`` says which issuers are ours: each of them is a tenant of its own.
+    directory: IssuerDirectory | None = None
 
 
 class RequestState(NamedTuple):

@@ -33,8 +33,16 @@ class SettingsSchema(Schema):
         load_default=(),
         metadata={
             "description": "Tenant or custom domain, as a bare host name; a list for [several](#several-domains) of "
-            "one tenant. Required unless `AUTH0_ISSUER` is set. The issuer is `https://{domain}/`."
+            "one tenant. Required unless `AUTH0_ISSUER` is set. The issuer is `https://{domain}/`. For "
+            "[several tenants](how-to/several-tenants.md): a function, or `module:function`."
         },
+    )
+    AUTH0_MAX_ISSUERS = _range(
+        fields.Integer,
+        "issuers",
+        100,
+        (1, 100_000),
+        "How many issuers each process keeps a key set of, where a function decides which are accepted.",
     )
     AUTH0_ISSUER = custom.IssuerURL(
         load_default=None,
@@ -174,6 +182,14 @@ class SettingsSchema(Schema):
     AUTH0_ADMIN = _switch(True, "Whether the admin routes exist. `false`: they answer 404.")
     AUTH0_ADMIN_SCOPE = custom.ScopeToken(
         load_default="manage:auth0", metadata={"description": "The scope and permission that the admin routes require."}
+    )
+    AUTH0_ADMIN_ISSUERS = custom.IssuerList(
+        load_default=(),
+        metadata={
+            "description": "Where a function decides which issuers are accepted: those whose admins may see "
+            "`/auth/admin/config`, `/auth/admin/stats` and the state of the cache, which concern the whole app. Other "
+            "admins see their own issuer."
+        },
     )
     AUTH0_INTROSPECTION_SCOPE = custom.ScopeToken(
         load_default="introspect:tokens",
