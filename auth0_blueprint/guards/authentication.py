@@ -84,11 +84,12 @@ class RequestState(NamedTuple):
 def app_state() -> AppState:
     """Return the state of the current app."""
     try:
-        return cast("AppState", current_app._get_current_object().extensions[EXTENSION])  # type: ignore[attr-defined]
+        state: AppState = current_app._get_current_object().extensions[EXTENSION]  # type: ignore[attr-defined]
     except KeyError:
         raise RuntimeError(
             "This app has no Auth0Blueprint. To solve this, register one: app.register_blueprint(Auth0Blueprint())."
         ) from None
+    return state
 
 
 def request_state() -> RequestState | None:

@@ -19,6 +19,8 @@ from auth0_blueprint.verification.access_token import AccessToken
 
 SWEEP_SECONDS = 60.0
 
+_SHA256 = hashlib.sha256()
+
 
 class KeySet(Protocol):
     """The key set of one issuer, as far as a remembered token depends on it."""
@@ -57,9 +59,10 @@ class RememberedToken:
 
 
 def digest_of(token: bytes) -> bytes:
-    """Return the key under which a token is remembered: BLAKE2b-512 (RFC 7693) of its text, signature included."""
-    # Twice as fast in a request as SHA-256, which Python makes OpenSSL look up each time.
-    return hashlib.blake2b(token).digest()
+    """Return the key under which a token is remembered: SHA-256 (FIPS 180-4) of its text, signature included."""
+    digest = _SHA256.copy()  # a new one would have OpenSSL look the algorithm up
+    digest.update(token)
+    return digest.digest()
 
 
 class TokenCache:
@@ -82,15 +85,16 @@ class TokenCache:
 
     def remember(self, digest: bytes, token: RememberedToken, oldest_expiry: float) -> None:
         """Remember *token*; forget those that expired before *oldest_expiry* (Unix time), and any beyond the size."""
+        tokens = self._tokens
         with self._lock():
-            if abs(oldest_expiry - self._swept_at) >= SWEEP_SECONDS:  # in both directions: clocks are also set back
+            if not -SWEEP_SECONDS < oldest_expiry - self._swept_at < SWEEP_SECONDS:  # clocks are also set back
                 self._swept_at = oldest_expiry
-                for known, remembered in list(self._tokens.items()):
+                for known, remembered in list(tokens.items()):
                     if remembered.expires_at <= oldest_expiry:
-                        self._tokens.pop(known, None)
-            self._tokens[digest] = token
-            while len(self._tokens) > self._size:
-                del self._tokens[next(iter(self._tokens))]
+                        tokens.pop(known, None)
+            tokens[digest] = token
+            if len(tokens) > self._size:
+                del tokens[next(iter(tokens))]
 
     def forget(self, digest: bytes) -> None:
         """Forget the token with *digest*, if it is remembered."""

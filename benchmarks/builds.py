@@ -1,0 +1,107 @@
+"""Two checkouts of this package, measured in turn: what a change did to a request.
+
+Run it by ``make bench BASELINE=../before``, or by ``python -m benchmarks.builds ../before``. Measured is the processor
+time of one process for each. docs/performance.md says how to read it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.reporting import print_machine, print_table
+
+ROUNDS, QUICK_ROUNDS = 40, 3
+HERE = Path(__file__).parent
+FLOOR, PROVING = "signature, base64url and JSON", "verify_token(), token never seen"
+BEYOND = "verify_token(), token never seen, beyond that"
+COLUMNS = ("what", "us before", "us now", "now over before", "quartiles")
+
+
+class Side:
+    """A process that measures one checkout.
+
+    Args:
+        checkout: its folder.
+    """
+
+    def __init__(self, checkout: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(HERE / "one_build.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(checkout)},
+            cwd=checkout,
+        )
+        place, self.names = json.loads(self._answer() or '["nothing", []]')
+        if Path(place).resolve() != checkout.resolve():
+            raise SystemExit(f"{checkout} is no checkout of this package: {place} was measured instead.")
+
+    def block(self, name: str) -> float:
+        """Return the seconds that one token takes in a block of the figure *name*."""
+        assert self._process.stdin is not None
+        print(name, file=self._process.stdin, flush=True)
+        return float(self._answer())
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+
+def measure(before: Side, now: Side, rounds: int, only: str = "") -> dict[str, list[tuple[float, float]]]:
+    """Return the pairs of seconds, before and now, of each figure whose name contains *only*; one a round."""
+    pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in now.names if only in name}
+    for number in range(rounds):
+        for name, found in pairs.items():
+            if number % 2:
+                second = now.block(name)
+                found.append((before.block(name), second))
+            else:
+                found.append((before.block(name), now.block(name)))
+    if FLOOR in pairs and PROVING in pairs:
+        pairs[BEYOND] = [
+            (whole[0] - floor[0], whole[1] - floor[1])
+            for whole, floor in zip(pairs[PROVING], pairs[FLOOR], strict=True)
+        ]
+    return pairs
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.builds", description=__doc__)
+    parser.add_argument("before", type=Path, help="the folder of the checkout to compare with")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how many (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds, to see that it works")
+    parser.add_argument("--only", default="", help="measure only what has this in its name")
+    options = parser.parse_args(arguments)
+    rounds = QUICK_ROUNDS if options.quick else options.rounds
+    before, now = Side(options.before), Side(HERE.parent)
+    try:
+        pairs = measure(before, now, rounds, options.only)
+    finally:
+        before.close()
+        now.close()
+    print_machine(f"This build, and that in {options.before}: {rounds} rounds; medians")
+    print_table(COLUMNS, [_row(name, found) for name, found in pairs.items()])
+    return 0
+
+
+def _row(name: str, pairs: Sequence[tuple[float, float]]) -> tuple[str, ...]:
+    low, ratio, high = statistics.quantiles([now / before for before, now in pairs], n=4)
+    us = [f"{statistics.median(seconds) * 1e6:.1f}" for seconds in zip(*pairs, strict=True)]
+    return name, *us, f"{ratio:.2f}", f"{low:.2f} to {high:.2f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
