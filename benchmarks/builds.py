@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -61,7 +62,7 @@ class Side:
 
 def measure(before: Side, now: Side, rounds: int, only: str = "") -> dict[str, list[tuple[float, float]]]:
     """Return the pairs of seconds, before and now, of each figure whose name contains *only*; one a round."""
-    pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in now.names if only in name}
+    pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in now.names if re.search(only, name)}
     for number in range(rounds):
         for name, found in pairs.items():
             if number % 2:
