@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from auth0_blueprint.errors import InvalidClaimsError
 from auth0_blueprint.settings import Settings
@@ -89,11 +89,12 @@ def times_of(claims: dict[str, Any]) -> tuple[float, float, float]:
     Raises:
         InvalidClaimsError: one is missing, or is not a Unix time.
     """
-    issued_at, not_before, expires_at = claims.get("iat"), claims.get("nbf", 0), claims.get("exp")
-    for value in (issued_at, not_before, expires_at):
+    times: Any = (claims.get("iat"), claims.get("nbf", 0), claims.get("exp"))
+    for value in times:
         if type(value) not in NUMBERS or not 0 <= value <= MAX_UNIX_TIME:  # `is_unix_time`, without the call
             raise InvalidClaimsError("time")
     # A clock's reading is compared with a float four times as fast as with an int. These are exact.
+    issued_at, not_before, expires_at = times
     return float(issued_at), float(not_before), float(expires_at)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -74,7 +75,8 @@ class TokenCache:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._tokens: dict[bytes, RememberedToken] = {}
+        # A plain dict would look for its oldest entry behind the places of all that were dropped before.
+        self._tokens: OrderedDict[bytes, RememberedToken] = OrderedDict()
         #: Returns the token remembered under a digest, or ``None``.
         self.find: Callable[[bytes], RememberedToken | None] = self._tokens.get
         self._swept_at = math.inf
@@ -94,7 +96,7 @@ class TokenCache:
                         tokens.pop(known, None)
             tokens[digest] = token
             if len(tokens) > self._size:
-                del tokens[next(iter(tokens))]
+                tokens.popitem(last=False)
 
     def forget(self, digest: bytes) -> None:
         """Forget the token with *digest*, if it is remembered."""
