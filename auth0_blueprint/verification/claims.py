@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from auth0_blueprint.errors import InvalidClaimsError
@@ -15,6 +16,8 @@ _NO_SCOPE = frozenset({""})  # the value between two spaces
 EVENT_TYPES = ("http://schemas.openid.net/event/", "https://schemas.openid.net/secevent/")
 #: How many actors a token may name, the current one included. Auth0 nests up to five.
 MAX_ACTORS = 10
+#: How many values of ``scope`` are remembered with what is in them.
+MAX_KNOWN_SCOPES = 128
 _IDENTIFIERS = ("jti", "client_id", "azp", "org_id")
 
 
@@ -143,11 +146,16 @@ def _is_name(value: Any) -> bool:
 
 def _scopes(scope: Any) -> frozenset[str]:
     if isinstance(scope, str):
-        scope = scope.split(" ")
-    elif not _are_texts(scope):
+        return _scopes_in(scope)
+    if not _are_texts(scope):
         raise InvalidClaimsError("scope")
-    scopes = frozenset(scope)
-    return scopes - _NO_SCOPE if "" in scopes else scopes
+    return frozenset(scope) - _NO_SCOPE
+
+
+# Most tokens of an API have one of a few values, and share its scopes here. Only an issuer can add to them.
+@functools.lru_cache(MAX_KNOWN_SCOPES)
+def _scopes_in(scope: str) -> frozenset[str]:
+    return frozenset(scope.split(" ")) - _NO_SCOPE
 
 
 def _permissions(values: Any) -> frozenset[str]:
