@@ -13,13 +13,13 @@ from auth0_blueprint.verification.token_parts import Actor, AuthorizationDetail,
 #: 9999-12-31T23:59:59Z, the last second that `datetime` knows.
 MAX_UNIX_TIME = 253_402_300_799
 
-#: The types of a number in JSON. A bool is an int in Python, but not a number there.
-NUMBERS = frozenset({int, float})
+_NUMBERS = frozenset({int, float})
 
 
 def is_unix_time(value: Any) -> TypeGuard[int | float]:
     """Return whether *value* is a valid time in a claim: a JSON number in the years 1970 to 9999 (RFC 7519 §2)."""
-    return type(value) in NUMBERS and 0 <= value <= MAX_UNIX_TIME
+    # A bool is an int in Python, but not a number in JSON.
+    return type(value) in _NUMBERS and 0 <= value <= MAX_UNIX_TIME
 
 
 class _Fields:
