@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from benchmarks.reporting import print_machine, print_table
@@ -22,7 +23,8 @@ from benchmarks.reporting import print_machine, print_table
 PAIRS, QUICK_PAIRS = 6, 1
 ROUNDS, QUICK_ROUNDS = 10, 3
 HERE = Path(__file__).parent
-FLOOR, PROVING = "signature, base64url and JSON", "verify_token(), token never seen"
+SEEN, PROVING = "verify_token(), token seen before", "verify_token(), token never seen"
+FLOOR = "signature, base64url and JSON"
 BEYOND = "verify_token(), token never seen, beyond that"
 COLUMNS = ("what", "us before", "us now", "now over before", "quartiles")
 
@@ -43,9 +45,10 @@ class Side:
             env={**os.environ, "PYTHONPATH": str(checkout), "PYTHONHASHSEED": "0"},
             cwd=checkout,
         )
-        place, self.names = json.loads(self._answer() or '["nothing", []]')
+        place, self.names = json.loads(self._answer() or '["", []]')
         if Path(place).resolve() != checkout.resolve():
-            raise SystemExit(f"{checkout} is no checkout of this package: {place} was measured instead.")
+            self.close()
+            raise SystemExit(f"{checkout} is no checkout of this package: {place or 'nothing'} would be measured.")
 
     def block(self, name: str) -> float:
         """Return the seconds that one token takes in a block of the figure *name*."""
@@ -54,7 +57,7 @@ class Side:
         return float(self._answer())
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, which stops at the end of its input."""
         self._process.communicate()
 
     def _answer(self) -> str:
@@ -92,13 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     processes, rounds = (QUICK_PAIRS, QUICK_ROUNDS) if options.quick else (options.pairs, options.rounds)
     pairs: dict[str, list[tuple[float, float]]] = {}
     for _ in range(processes):
-        before, now = Side(options.before), Side(HERE.parent)
-        try:
+        with closing(Side(options.before)) as before, closing(Side(HERE.parent)) as now:
             for name, found in measure(before, now, rounds, options.only).items():
                 pairs.setdefault(name, []).extend(found)
-        finally:
-            before.close()
-            now.close()
     print_machine(f"This build, and that in {options.before}: {processes} processes of each, {rounds} rounds; medians")
     print_table(COLUMNS, [_row(name, found) for name, found in pairs.items()])
     return 0

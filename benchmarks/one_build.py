@@ -47,7 +47,7 @@ class Build:
         self._issuer = issuer
         self._app = self._make_app()
         self._seen = self._token(0)
-        self._others = itertools.cycle([self._token(user) for user in range(1, 1 + TOKENS)])
+        self._others = itertools.cycle(self._token(user) for user in range(1, 1 + TOKENS))  # made when used
         self._public_key: Any = issuer.signing_key().public_key()
         self.figures: dict[str, tuple[Callable[[], Work], bool]] = {
             "a request to the open view": (lambda: self._requests_to("open"), False),

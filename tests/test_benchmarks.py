@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -12,13 +13,15 @@ from fleet.redis_server import needed_redis_server
 from servers import Answer, RawServer, respond
 
 from auth0_blueprint.testing import LocalIssuer
+from benchmarks import builds, revocations
 from benchmarks import guard as guard_benchmark
-from benchmarks import revocations
 from benchmarks.guard import BLOCK, RUN_IN, Variant, measure, requests_to
 from benchmarks.guarded_apps import GUARDS, OURS, PATH, Guard, Minter, Tenant, bare, bearer, open_with
 from benchmarks.memory import TOKEN_BYTES, make_tokens
 from benchmarks.reporting import Target, verdict
 from benchmarks.server import Client
+
+ROOT = Path(__file__).parents[1]
 
 
 def status_of(client: FlaskClient, token: str | None) -> int:
@@ -64,6 +67,19 @@ def test_each_fresh_token_is_used_once_and_each_block_stands_beside_one_of_the_o
     assert seen["warm"] == ["again"] * 2 * (RUN_IN + BLOCK)
     assert seen["open"] == 2 * seen["warm"]
     assert warm_one.ratios == fresh_one.ratios == [1.5, 1.5]
+
+
+def test_two_checkouts_are_measured_in_turn(capsys: pytest.CaptureFixture[str]) -> None:
+    assert builds.main([str(ROOT), "--quick", "--only", "verify_token|signature"]) == 0
+    rows = [row.split(" | ") for row in capsys.readouterr().out.splitlines() if " to " in row]
+    assert [row[0].removeprefix("| ") for row in rows] == [builds.SEEN, builds.PROVING, builds.FLOOR, builds.BEYOND]
+    assert all(float(us) > 0 for row in rows for us in row[1:3])
+    assert 0.5 < float(rows[0][3]) < 2  # the same code
+
+
+def test_another_folder_is_no_checkout(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="is no checkout of this package"):
+        builds.main([str(tmp_path), "--quick"])
 
 
 def test_targets_are_judged_and_missing_peers_named(capsys: pytest.CaptureFixture[str]) -> None:

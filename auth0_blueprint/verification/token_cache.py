@@ -89,7 +89,7 @@ class TokenCache:
         """Remember *token*; forget those that expired before *oldest_expiry* (Unix time), and any beyond the size."""
         tokens = self._tokens
         with self._lock():
-            if not -SWEEP_SECONDS < oldest_expiry - self._swept_at < SWEEP_SECONDS:  # clocks are also set back
+            if abs(oldest_expiry - self._swept_at) >= SWEEP_SECONDS:  # in both directions: clocks are also set back
                 self._swept_at = oldest_expiry
                 for known, remembered in list(tokens.items()):
                     if remembered.expires_at <= oldest_expiry:
