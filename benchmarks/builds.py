@@ -21,7 +21,7 @@ from benchmarks.reporting import print_machine, print_table
 
 #: Memory lies differently in each process, which alone makes a few per cent: several are started for each build.
 PAIRS, QUICK_PAIRS = 6, 1
-ROUNDS, QUICK_ROUNDS = 10, 3
+ROUNDS, QUICK_ROUNDS = 10, 2
 HERE = Path(__file__).parent
 SEEN, PROVING = "verify_token(), token seen before", "verify_token(), token never seen"
 FLOOR = "signature, base64url and JSON"
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("before", type=Path, help="the folder of the checkout to compare with")
     parser.add_argument("--pairs", type=int, default=PAIRS, help="how many processes of each (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how many in each (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="one process and three rounds, to see that it works")
+    parser.add_argument("--quick", action="store_true", help="one process and two rounds, to see that it works")
     parser.add_argument("--only", default="", help="measure only what this regular expression finds")
     options = parser.parse_args(arguments)
     processes, rounds = (QUICK_PAIRS, QUICK_ROUNDS) if options.quick else (options.pairs, options.rounds)
