@@ -13,7 +13,7 @@ from fleet.redis_server import needed_redis_server
 from servers import Answer, RawServer, respond
 
 from auth0_blueprint.testing import LocalIssuer
-from benchmarks import builds, revocations
+from benchmarks import builds, growth, revocations
 from benchmarks import guard as guard_benchmark
 from benchmarks.guard import BLOCK, RUN_IN, Variant, measure, requests_to
 from benchmarks.guarded_apps import GUARDS, OURS, PATH, Guard, Minter, Tenant, bare, bearer, open_with
@@ -75,6 +75,14 @@ def test_two_checkouts_are_measured_in_turn(capsys: pytest.CaptureFixture[str]) 
     assert [row[0].removeprefix("| ") for row in rows] == [builds.SEEN, builds.PROVING, builds.FLOOR, builds.BEYOND]
     assert all(float(us) > 0 for row in rows for us in row[1:3])
     assert 0.5 < float(rows[0][3]) < 2  # the same code
+
+
+def test_what_grows_is_measured(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "SIZES", dict.fromkeys(growth.SIZES, (1, 2)))
+    assert growth.main(["--quick"]) == 0
+    rows = [row.split(" | ") for row in capsys.readouterr().out.splitlines()[6:-1]]
+    assert [row[:2] for row in rows] == [[f"| {what}", count] for what in growth.SIZES for count in ("1", "2")]
+    assert all(float(us) > 0 for row in rows for us in (row[2], row[4]))
 
 
 def test_another_folder_is_no_checkout(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
+from auth0_blueprint.verification.claims import MAX_KNOWN_SCOPES, _scopes_in
 from auth0_blueprint.verification.sequence import Presentation
 from auth0_blueprint.verification.verifier import Verifier
 
@@ -465,6 +466,15 @@ class TestClaims:
     ) -> None:
         """RFC 8693 §4.2 and the list that some rules of tenants make; nothing else separates."""
         assert verifier.prove(mint(scope=scope)).scopes == scopes
+
+    def test_tokens_share_their_scopes_and_a_forged_one_adds_none(self, verifier: Verifier, mint: Mint) -> None:
+        first, second = (verifier.prove(mint(scope="read:shared", sub=subject)) for subject in "ab")
+        assert first.scopes is second.scopes
+        known = _scopes_in.cache_info()
+        token = mint(scope="read:forged")
+        assert refusal(verifier, token[:-8] + "A" * 8)[0] == "invalid_signature"
+        assert _scopes_in.cache_info() == known
+        assert known.maxsize == MAX_KNOWN_SCOPES
 
     @pytest.mark.parametrize(
         ("claims", "scopes", "permissions"),
