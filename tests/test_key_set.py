@@ -100,10 +100,10 @@ class TestSelection:
         """Made-up key ids take no memory, and the next snapshot looks for itself."""
         snapshot = Snapshot(parse(jwks["RSA"]), 0, 0, 0, 0, 0, "network", generation=1)
         choices = [("RSA", "RS256"), ("RSA", "PS256"), (None, "RS256"), ("RSA", "ES256"), ("made up", "RS256")]
-        for _ in range(2):
-            found = [snapshot.select(key_id, ALGORITHMS[algorithm]) for key_id, algorithm in choices]
-            assert [one is not None for one in found] == [True, True, True, False, False]
-            assert all(one.key is snapshot.key_set.keys[0] for one in found if one is not None)
+        found, again = ([snapshot.select(key_id, ALGORITHMS[name]) for key_id, name in choices] for _ in range(2))
+        assert [one.key for one in found if one is not None] == [snapshot.key_set.keys[0]] * 3
+        assert found[3:] == [None, None]
+        assert all(one is other for one, other in zip(found, again, strict=True))
         assert len(snapshot._found) == 3
         later = replace(snapshot, generation=2).select("RSA", ALGORITHMS["RS256"])
         assert later is not None

@@ -23,7 +23,7 @@ from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
-from auth0_blueprint.verification.claims import MAX_KNOWN_SCOPES, _scopes_in
+from auth0_blueprint.verification.claims import _scopes_in
 from auth0_blueprint.verification.sequence import Presentation
 from auth0_blueprint.verification.verifier import Verifier
 
@@ -474,7 +474,7 @@ class TestClaims:
         token = mint(scope="read:forged")
         assert refusal(verifier, token[:-8] + "A" * 8)[0] == "invalid_signature"
         assert _scopes_in.cache_info() == known
-        assert known.maxsize == MAX_KNOWN_SCOPES
+        assert known.maxsize == 128
 
     @pytest.mark.parametrize(
         ("claims", "scopes", "permissions"),
