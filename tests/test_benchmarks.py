@@ -13,7 +13,7 @@ from fleet.redis_server import needed_redis_server
 from servers import Answer, RawServer, respond
 
 from auth0_blueprint.testing import LocalIssuer
-from benchmarks import builds, growth, revocations
+from benchmarks import builds, growth, kinds, revocations
 from benchmarks import guard as guard_benchmark
 from benchmarks.guard import BLOCK, RUN_IN, Variant, measure, requests_to
 from benchmarks.guarded_apps import GUARDS, OURS, PATH, Guard, Minter, Tenant, bare, bearer, open_with
@@ -83,6 +83,13 @@ def test_what_grows_is_measured(capsys: pytest.CaptureFixture[str], monkeypatch:
     rows = [row.split(" | ") for row in capsys.readouterr().out.splitlines()[6:-1]]
     assert [row[:2] for row in rows] == [[f"| {what}", count] for what in growth.SIZES for count in ("1", "2")]
     assert all(float(us) > 0 for row in rows for us in (row[2], row[4]))
+
+
+def test_each_kind_of_signature_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert kinds.main(["--quick"]) == 0
+    rows = [row.strip("| ").split(" | ") for row in capsys.readouterr().out.splitlines()[6:-1]]
+    assert [row[0] for row in rows] == list(kinds.KINDS)
+    assert all(0 < float(row[1]) < float(row[2]) for row in rows)
 
 
 def test_another_folder_is_no_checkout(tmp_path: Path) -> None:
