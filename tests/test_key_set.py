@@ -6,7 +6,6 @@ import base64
 import codecs
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from jwt.algorithms import get_default_algorithms
 
 from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.keysets.key_set import KeySet, KeySetError, parse_key_set
-from auth0_blueprint.keysets.snapshot import Snapshot
 
 JWK = dict[str, Any]
 
@@ -95,19 +93,6 @@ class TestSelection:
     ) -> None:
         found = parse({**jwks[kind], **members}).select(kind, ALGORITHMS[algorithm])
         assert (found is not None) == is_found
-
-    def test_a_snapshot_remembers_what_it_found_and_nothing_else(self, jwks: dict[str, JWK]) -> None:
-        """Made-up key ids take no memory, and the next snapshot looks for itself."""
-        snapshot = Snapshot(parse(jwks["RSA"]), 0, 0, 0, 0, 0, "network", generation=1)
-        choices = [("RSA", "RS256"), ("RSA", "PS256"), (None, "RS256"), ("RSA", "ES256"), ("made up", "RS256")]
-        found, again = ([snapshot.select(key_id, ALGORITHMS[name]) for key_id, name in choices] for _ in range(2))
-        assert [one.key for one in found if one is not None] == [snapshot.key_set.keys[0]] * 3
-        assert found[3:] == [None, None]
-        assert all(one is other for one, other in zip(found, again, strict=True))
-        assert len(snapshot._found) == 3
-        later = replace(snapshot, generation=2).select("RSA", ALGORITHMS["RS256"])
-        assert later is not None
-        assert later.generation == 2
 
     @pytest.mark.parametrize("key_id", ["other", "", "rsa", "RSA "])
     def test_another_key_id_finds_nothing(self, jwks: dict[str, JWK], key_id: str) -> None:
