@@ -15,8 +15,8 @@ _NO_SCOPE = frozenset({""})  # the value between two spaces
 EVENT_TYPES = ("http://schemas.openid.net/event/", "https://schemas.openid.net/secevent/")
 #: How many actors a token may name, the current one included. Auth0 nests up to five.
 MAX_ACTORS = 10
-#: How many values of ``scope`` are remembered with what is in them.
-MAX_KNOWN_SCOPES = 128
+#: How many values of ``scope``, and of ``permissions``, are remembered with what is in them.
+MAX_KNOWN_SETS = 128
 _IDENTIFIERS = ("jti", "client_id", "azp", "org_id")
 
 
@@ -149,8 +149,8 @@ def _scopes(scope: Any) -> frozenset[str]:
     return frozenset(scope) - _NO_SCOPE
 
 
-# Most tokens of an API have one of a few values, and share its scopes here. Only an issuer can add to them.
-@functools.lru_cache(MAX_KNOWN_SCOPES)
+# Most tokens of an API have one of a few values, and share the set here. Only an issuer can add to them.
+@functools.lru_cache(MAX_KNOWN_SETS)
 def _scopes_in(scope: str) -> frozenset[str]:
     return frozenset(scope.split(" ")) - _NO_SCOPE
 
@@ -158,4 +158,9 @@ def _scopes_in(scope: str) -> frozenset[str]:
 def _permissions(values: Any) -> frozenset[str]:
     if not _are_texts(values):
         raise InvalidClaimsError("permissions")
+    return _permissions_in(tuple(values))
+
+
+@functools.lru_cache(MAX_KNOWN_SETS)
+def _permissions_in(values: tuple[str, ...]) -> frozenset[str]:
     return frozenset(values)
