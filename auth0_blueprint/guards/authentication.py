@@ -94,11 +94,12 @@ class RequestState(NamedTuple):
 def app_state() -> AppState:
     """Return the state of the current app."""
     try:
-        return cast("AppState", current_app._get_current_object().extensions[EXTENSION])  # type: ignore[attr-defined]
+        state: AppState = current_app._get_current_object().extensions[EXTENSION]  # type: ignore[attr-defined]
     except KeyError:
         raise RuntimeError(
             "This app has no Auth0Blueprint. To solve this, register one: app.register_blueprint(Auth0Blueprint())."
         ) from None
+    return state
 
 
 def request_state() -> RequestState | None:
@@ -127,7 +128,9 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
     if known is not None and known[1] and known[0] is state:
         return known[1]
     try:
-        access_token = verify_request(state, here.environ)
+        environ = here.environ
+        scheme, token = scheme_and_token(environ.get("HTTP_AUTHORIZATION"), takes_dpop=state.binding.takes_dpop_scheme)
+        access_token = state.sequence.verify(Presentation(token, scheme, environ))
         user = state.rules.look_up_user(access_token)
     except Auth0Error as exc:
         is_anonymous = isinstance(exc, MissingCredentialsError) or (

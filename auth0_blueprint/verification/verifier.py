@@ -112,6 +112,7 @@ class Verifier:
     ) -> None:
         self._keys = keys
         self._remembered = TokenCache(0) if remembered is None else remembered
+        self._find = self._remembered.find
         self._known_headers: dict[bytes, _KnownHeader] = {}
         self._sync_if_due = sync_if_due
         self._on_remembered = on_remembered
@@ -140,7 +141,7 @@ class Verifier:
         if cached_only or len(text) > self._max_bytes:
             return self._prove_anew(text, cached_only=cached_only).access_token
         digest = digest_of(text)
-        known = self._remembered.find(digest)
+        known = self._find(digest)
         if known is not None:
             self._sync_if_due()
             if known.generation == known.keys.snapshot().generation:
