@@ -76,9 +76,11 @@ typing: $(VENV)/.ready
 	  || { cat $(VENV)/types.txt >&2; exit 1; }; grep completeness $(VENV)/types.txt
 
 # An environment of its own: others that guard Flask routes are measured beside this package.
-## bench: what a guard costs a request, a server, the memory and the start, as docs/performance.md explains it
+## bench: what a guard costs a request, a server, the memory and the start, as docs/performance.md explains it; with
+## BASELINE=../before instead what a request costs here and in that checkout, in turn
 bench: .venv-bench/.ready
-	@missed=""; for one in $(BENCHMARKS); do \
+	@if [ -n "$(BASELINE)" ]; then exec .venv-bench/bin/python -m benchmarks.builds "$(BASELINE)"; fi; \
+	missed=""; for one in $(BENCHMARKS); do \
 	  .venv-bench/bin/python -m benchmarks.$$one || missed="$$missed $$one"; echo; \
 	done; [ -z "$$missed" ] || { echo "targets were missed:$$missed" >&2; exit 1; }
 

@@ -51,7 +51,6 @@ from auth0_blueprint.guards.decorators import (
     requires_acr,
     requires_auth,
     requires_claim,
-    requires_organization,
     requires_permission,
     requires_recent_login,
     requires_scope,
@@ -62,6 +61,7 @@ from auth0_blueprint.guards.delegation import (
     requires_actor,
     requires_authorization_details,
 )
+from auth0_blueprint.guards.organizations import requires_organization
 from auth0_blueprint.guards.own_calls import client_token, connection_token, exchange_token
 from auth0_blueprint.guards.protect import protect
 from auth0_blueprint.guards.sockets import SocketGuard, recheck_token

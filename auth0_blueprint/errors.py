@@ -334,6 +334,7 @@ class InsufficientClaimsError(AuthorizationError):
         "insufficient_claims": "The access token lacks a claim value that this route requires.",
         "organization": "The access token is not for an organization that this route accepts.",
         "actor": "The access token names no actor that this route accepts.",
+        "tenant": "This route concerns every tenant of the app, and admins of this token's tenant may not use it.",
     }
 
 

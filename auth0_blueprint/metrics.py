@@ -165,7 +165,9 @@ class AppMetrics:
     def __init__(self, app: Flask, state: AppState, collectors: Collectors) -> None:
         senders = () if state.events is None else state.events.key_sources.values()
         # Where a sender of events is an issuer of access tokens with other keys, the age is that of the latter.
-        self._key_sources = {**{source.issuer: source for source in senders}, **state.key_sources}
+        self._key_sources = {**{source.issuer: source for source in senders}, **dict(state.key_sources.items())}
+        # Where a function decides which issuers are ours, none is known yet, and all are counted as `OTHER`.
+        issuers = [*self._key_sources, *([] if state.directory is None else [OTHER])]
         self._revocations = state.revocations
         self._time = state.clock.time
         self._collectors = collectors
@@ -173,10 +175,10 @@ class AppMetrics:
         self.count_delegated: Callable[[], None] = collectors.delegated.inc
         self.count_proven: Callable[[], None] = collectors.cache_misses.inc
         self._rejected = {code: collectors.rejected.labels(code) for code in CODES}
-        self._fetches = {issuer: collectors.fetches.labels(issuer) for issuer in self._key_sources}
+        self._fetches = {issuer: collectors.fetches.labels(issuer) for issuer in issuers}
         self._fetch_failures = {
             (issuer, reason): collectors.fetch_failures.labels(issuer, reason)
-            for issuer in self._key_sources
+            for issuer in issuers
             for reason in REASONS
         }
         self._token_requests = {name: collectors.token_requests.labels(name) for name in TOKEN_OUTCOMES}
@@ -204,11 +206,11 @@ class AppMetrics:
 
     def count_key_fetch(self, issuer: str) -> None:
         """Count a request for the key set of *issuer*."""
-        self._fetches[issuer].inc()
+        self._fetches[issuer if issuer in self._fetches else OTHER].inc()
 
     def count_key_fetch_failure(self, issuer: str, code: str, status: int | None) -> None:
         """Count a request for the key set of *issuer* that failed."""
-        self._fetch_failures[issuer, reason_of(code, status)].inc()
+        self._fetch_failures[issuer if issuer in self._fetches else OTHER, reason_of(code, status)].inc()
 
     def count_token_request(self, outcome: str) -> None:
         """Count an answer of the token endpoint."""
@@ -223,7 +225,8 @@ class AppMetrics:
         self._events_refused[source, reason if reason in EVENT_REASONS else OTHER].inc()
 
     def _note_key_set(self, _app: Flask, *, issuer: str, **_key_ids: Any) -> None:
-        age_seconds = self._key_sources[issuer].status().age_seconds
+        source = self._key_sources.get(issuer)
+        age_seconds = None if source is None else source.status().age_seconds
         if age_seconds is not None:
             # Only now: until a key set was fetched there is no time to report, and 0 would mean 1970.
             self._collectors.fetched_at.labels(issuer).set(self._time() - age_seconds)

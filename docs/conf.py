@@ -52,8 +52,8 @@ def read_from_the_root(app: Sphinx, name: str, source: list[str]) -> None:
     pages = {file: f"/{page}.md" for page, file in FROM_THE_ROOT.items()} | {"README.md": "/index.md"}
     for file, page in pages.items():
         source[0] = source[0].replace(f"]({up}{file}", f"]({page}")
-    # The examples are not on the site: links to them become plain text.
-    source[0] = re.sub(r"\[([^\]]+)\]\((?:\.\./)+examples/[^)]*\)", r"\1", source[0])
+    # The examples and findings are not on the site: links to them become plain text.
+    source[0] = re.sub(r"\[([^\]]+)\]\((?:\.\./)+(?:examples|findings)/[^)]*\)", r"\1", source[0])
 
 
 def read_google_style(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:

@@ -11,6 +11,10 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_ISSUER = "https://example.eu.auth0.com/"
 # AUTH0_JWKS_URL = "https://example.eu.auth0.com/.well-known/jwks.json"
 
+# Several tenants: AUTH0_DOMAIN is a function, or "module:function". See docs/how-to/several-tenants.md.
+# AUTH0_MAX_ISSUERS = 100
+# AUTH0_ADMIN_ISSUERS = []  # whose admins may see what concerns the whole app
+
 # What a token must look like.
 # AUTH0_ALGORITHMS = ["RS256"]
 # AUTH0_SIGNING_SECRET = None  # for HS256; better set in the environment: see docs/how-to/hs256.md

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -12,13 +13,15 @@ from fleet.redis_server import needed_redis_server
 from servers import Answer, RawServer, respond
 
 from auth0_blueprint.testing import LocalIssuer
+from benchmarks import builds, growth, kinds, revocations
 from benchmarks import guard as guard_benchmark
-from benchmarks import revocations
 from benchmarks.guard import BLOCK, RUN_IN, Variant, measure, requests_to
 from benchmarks.guarded_apps import GUARDS, OURS, PATH, Guard, Minter, Tenant, bare, bearer, open_with
 from benchmarks.memory import TOKEN_BYTES, make_tokens
 from benchmarks.reporting import Target, verdict
 from benchmarks.server import Client
+
+ROOT = Path(__file__).parents[1]
 
 
 def status_of(client: FlaskClient, token: str | None) -> int:
@@ -64,6 +67,34 @@ def test_each_fresh_token_is_used_once_and_each_block_stands_beside_one_of_the_o
     assert seen["warm"] == ["again"] * 2 * (RUN_IN + BLOCK)
     assert seen["open"] == 2 * seen["warm"]
     assert warm_one.ratios == fresh_one.ratios == [1.5, 1.5]
+
+
+def test_two_checkouts_are_measured_in_turn(capsys: pytest.CaptureFixture[str]) -> None:
+    assert builds.main([str(ROOT), "--quick", "--only", "verify_token|signature"]) == 0
+    rows = [row.split(" | ") for row in capsys.readouterr().out.splitlines() if " to " in row]
+    assert [row[0].removeprefix("| ") for row in rows] == [builds.SEEN, builds.PROVING, builds.FLOOR, builds.BEYOND]
+    assert all(float(us) > 0 for row in rows for us in row[1:3])
+    assert 0.5 < float(rows[0][3]) < 2  # the same code
+
+
+def test_what_grows_is_measured(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "SIZES", dict.fromkeys(growth.SIZES, (1, 2)))
+    assert growth.main(["--quick"]) == 0
+    rows = [row.split(" | ") for row in capsys.readouterr().out.splitlines()[6:-1]]
+    assert [row[:2] for row in rows] == [[f"| {what}", count] for what in growth.SIZES for count in ("1", "2")]
+    assert all(float(us) > 0 for row in rows for us in (row[2], row[4]))
+
+
+def test_each_kind_of_signature_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert kinds.main(["--quick"]) == 0
+    rows = [row.strip("| ").split(" | ") for row in capsys.readouterr().out.splitlines()[6:-1]]
+    assert [row[0] for row in rows] == list(kinds.KINDS)
+    assert all(0 < float(row[1]) < float(row[2]) for row in rows)
+
+
+def test_another_folder_is_no_checkout(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="is no checkout of this package"):
+        builds.main([str(tmp_path), "--quick"])
 
 
 def test_targets_are_judged_and_missing_peers_named(capsys: pytest.CaptureFixture[str]) -> None:

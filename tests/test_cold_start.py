@@ -30,8 +30,11 @@ LATE = {
     "auth0_blueprint.revocation.events.receiver": {"AUTH0_EVENT_SECRETS": "x" * 32},
     "flask_caching": {"CACHE_TYPE": "SimpleCache"},
 }
-#: Those that requests bring, or nothing but commands and tests.
-NEVER = ("auth0_blueprint.routes.health", "auth0_blueprint.testing", "apispec", "flask.testing")
+#: Those that requests bring, nothing but commands and tests, or tenants by a function.
+NEVER = (
+    *("auth0_blueprint.routes.health", "auth0_blueprint.testing", "apispec", "flask.testing"),
+    *(f"auth0_blueprint.{part}" for part in ("keysets.directory", "revocation.tenants", "token_requests.service")),
+)
 
 PROGRAM = """
 import json, sys

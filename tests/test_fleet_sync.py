@@ -416,3 +416,23 @@ def test_a_notice_is_believed_of_the_fleet_alone_and_under_its_own_name(
     make_fleet_sync(secret="another").post("name", {"it": "happened"})
     fleet_sync.sync_now()
     assert (heard, other) == ([None] * 3, [{"it": "happened"}] * 3)
+
+
+def test_who_subscribes_while_a_sync_is_under_way_does_not_disturb_it(store: SlowStore, clock: MovableClock) -> None:
+    """Key sets come and go where a function says which issuers are ours."""
+    sync = FleetSync(shared(store), EntrySigner(SECRET, "store"), interval_seconds=INTERVAL, clock=clock)
+    heard: list[str] = []
+    sync.subscribe("first", lambda _value: heard.append("first"))
+    sync.subscribe("gone", lambda _value: heard.append("gone"))
+    store.may_answer.clear()
+    with ThreadPoolExecutor(1) as threads:
+        synced = threads.submit(sync.sync_now)
+        assert store.is_asked.wait(5)
+        sync.subscribe("second", lambda _value: heard.append("second"))
+        sync.unsubscribe("gone")
+        store.may_answer.set()
+        assert synced.result(5)
+    assert heard == ["first", "gone"]
+    heard.clear()
+    assert sync.sync_now()
+    assert heard == ["first", "second"]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -170,6 +171,19 @@ class TestWithoutKeys:
 
 
 class TestFresh:
+    def test_a_snapshot_remembers_what_it_found_and_nothing_else(self, warm: Lone) -> None:
+        """Made-up key ids take no memory, and the next snapshot looks for itself."""
+        snapshot = warm.source.snapshot()
+        choices = [("a", "EdDSA"), (None, "EdDSA"), ("a", "ES256"), ("made up", "EdDSA")]
+        found, again = ([snapshot.select(key_id, ALGORITHMS[name]) for key_id, name in choices] for _ in range(2))
+        assert [one.key for one in found if one is not None] == [snapshot.key_set.keys[0]] * 2
+        assert found[2:] == [None, None]
+        assert all(one is other for one, other in zip(found, again, strict=True))
+        assert len(snapshot._found) == 2
+        later = replace(snapshot, generation=snapshot.generation + 1).select("a", EDDSA)
+        assert later is not None
+        assert later.generation == snapshot.generation + 1
+
     @pytest.mark.parametrize("age", [0, DUE - 1])
     def test_a_fresh_set_is_used_without_a_fetch(self, warm: Lone, age: float) -> None:
         warm.clock.move(age)

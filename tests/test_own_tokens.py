@@ -33,7 +33,7 @@ from auth0_blueprint import (
 )
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK
 from auth0_blueprint.settings import load_settings
-from auth0_blueprint.testing import DPoPKey, EncryptionKey, LocalIssuer
+from auth0_blueprint.testing import DPoPKey, EncryptionKey, LocalIssuer, tenant_settings
 from auth0_blueprint.testing.token_endpoint import LIFETIME_SECONDS
 from auth0_blueprint.token_requests.flights import Flights
 from auth0_blueprint.token_requests.service import TokenRequests
@@ -201,6 +201,22 @@ class TestTheClient:
         with make_own(**{missing: None}).app_context(), pytest.raises(ConfigurationError) as caught:
             client_token(BILLING)
         assert list(caught.value.problems) == [missing]
+
+    def test_with_a_function_the_endpoint_of_no_tenant_gets_a_callers_token(
+        self, make_own: MakeOwn, issuer: LocalIssuer
+    ) -> None:
+        """The API's own application belongs to one tenant, and the caller may be another's."""
+        settings = tenant_settings({"localhost": issuer})
+        url = f"{issuer.issuer}oauth/token"
+        with pytest.raises(ConfigurationError) as caught:
+            get(make_own(AUTH0_TOKEN_URL=url, **settings), issuer)
+        assert list(caught.value.problems) == ["AUTH0_DOMAIN"]
+        with make_own(**settings).app_context(), pytest.raises(ConfigurationError) as caught:
+            client_token(BILLING)
+        assert list(caught.value.problems) == ["AUTH0_TOKEN_URL"]
+        assert issuer.token_endpoint.requests == []
+        with make_own(AUTH0_TOKEN_URL=url, **settings).app_context():
+            assert claims_of(client_token(BILLING).access_token)["sub"] == "own@clients"
 
     @pytest.mark.parametrize(
         ("settings", "named"),

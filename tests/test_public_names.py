@@ -53,6 +53,7 @@ PUBLIC = {
     "auth0_blueprint.signals": SIGNALS,
     "auth0_blueprint.testing": [
         "ClientCertificate", "DPoPKey", "EncryptionKey", "LocalIssuer", "bearer_client", "cloud_event", "log_record",
+        "tenant_settings",
     ],
 }  # fmt: skip
 

@@ -23,6 +23,7 @@ from auth0_blueprint.keysets.snapshot import FoundKey, Snapshot
 from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import load_settings
 from auth0_blueprint.testing import LocalIssuer
+from auth0_blueprint.verification.claims import _permissions_in, _scopes_in
 from auth0_blueprint.verification.sequence import Presentation
 from auth0_blueprint.verification.verifier import Verifier
 
@@ -465,6 +466,20 @@ class TestClaims:
     ) -> None:
         """RFC 8693 §4.2 and the list that some rules of tenants make; nothing else separates."""
         assert verifier.prove(mint(scope=scope)).scopes == scopes
+
+    def test_tokens_share_their_scopes_and_permissions_and_a_forged_one_adds_none(
+        self, verifier: Verifier, mint: Mint
+    ) -> None:
+        claims = {"scope": "read:shared", "permissions": ["read:a", "read:b"]}
+        first, second = (verifier.prove(mint(**claims, sub=subject)) for subject in "ab")
+        assert first.scopes | first.permissions == {"read:shared", "read:a", "read:b"}
+        assert first.scopes is second.scopes
+        assert first.permissions is second.permissions
+        known = [cached.cache_info() for cached in (_scopes_in, _permissions_in)]
+        token = mint(scope="read:forged", permissions=["read:forged"])
+        assert refusal(verifier, token[:-8] + "A" * 8)[0] == "invalid_signature"
+        assert [cached.cache_info() for cached in (_scopes_in, _permissions_in)] == known
+        assert [info.maxsize for info in known] == [128, 128]
 
     @pytest.mark.parametrize(
         ("claims", "scopes", "permissions"),

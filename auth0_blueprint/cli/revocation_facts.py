@@ -41,6 +41,7 @@ def facts_of(revocation: Revocation) -> Iterator[str]:
     up_to = revocation.issued_up_to
     rows = {
         "revoked": f"{revocation.kind} {printable(revocation.value)}",
+        "issuer": _printable(revocation.issuer),
         "issued up to": None if up_to is None else f"{moment(up_to)} UTC",
         "since": f"{moment(revocation.changed_at)} UTC",
         "until": f"{moment(revocation.expires_at)} UTC",
@@ -59,8 +60,9 @@ def lift_command(revocation: Revocation) -> str | None:
     value = revocation.value
     if "\0" in value:
         return None
+    tenant = "" if revocation.issuer is None else f"--issuer {_quoted(revocation.issuer)} "
     separator = "-- " if value.startswith("-") else ""
-    return f"flask auth0 lift {separator}{revocation.kind} {_quoted(value)}"
+    return f"flask auth0 lift {tenant}{separator}{revocation.kind} {_quoted(value)}"
 
 
 def _quoted(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from auth0_blueprint.cli.command_errors import Command, with_app
+from auth0_blueprint.cli.issuer_option import issuer_option, tenant_of
 from auth0_blueprint.cli.output import json_option, print_json, print_lines, table
 from auth0_blueprint.cli.revocation_facts import cell, moment
 from auth0_blueprint.cli.shared_revocations import shared_revocations
@@ -25,14 +26,20 @@ _HEADINGS = ("KIND", "VALUE", "ISSUED UP TO", "SINCE", "SOURCE", "WHO", "REASON"
 @click.option(
     "--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="How many, the newest first."
 )
+@issuer_option
 @json_option
 @with_app
-def command(kind: str | None, source: str | None, prefix: str, limit: int, as_json: bool) -> None:
+def command(kind: str | None, source: str | None, prefix: str, limit: int, issuer: str | None, as_json: bool) -> None:
     """List the revocations in force in all processes, the newest first. Times are in UTC.
 
     Exits with 1 if the processes share none, or the shared cache cannot be used.
     """
-    filters: dict[str, Any] = {"kind": kind, "source": source, "prefix": prefix}
+    filters: dict[str, Any] = {
+        "kind": kind,
+        "source": source,
+        "prefix": prefix,
+        "issuer": tenant_of(app_state(), issuer),
+    }
     with shared_revocations() as revocations:
         if as_json:
             found = page(revocations, app_state().reach(), limit=limit, **filters)

@@ -7,13 +7,14 @@ import click
 from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
 from auth0_blueprint.cli.given_token import given_token
 from auth0_blueprint.cli.inspection.unverified import bare_token
+from auth0_blueprint.cli.issuer_option import issuer_option, tenant_of
 from auth0_blueprint.cli.output import print_lines
 from auth0_blueprint.cli.revocation_facts import facts_of
 from auth0_blueprint.cli.shared_revocations import check_text, origin_of_command, shared_revocations
 from auth0_blueprint.errors import InvalidRequestError
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.revocation.index import KINDS, MAX_REASON_LENGTH, MAX_VALUE_LENGTH
-from auth0_blueprint.routes.audit import notify_command_acted
+from auth0_blueprint.routes.audit import notify_command_acted, target_of
 from auth0_blueprint.routes.revocations import check_can_match, revoke_token
 
 _NOT_OURS = (
@@ -27,8 +28,9 @@ _NO_EMAIL_CLAIM = "No sender of events is configured with an email_claim, so no 
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("value")
 @click.option("--reason", help="Why, for the audit trail.")
+@issuer_option
 @with_app
-def command(kind: str, value: str, reason: str | None) -> None:
+def command(kind: str, value: str, reason: str | None, issuer: str | None) -> None:
     """Revoke the tokens issued so far for VALUE, in all processes: a jti, or a value of the claim that KIND names.
 
     A token itself is read from standard input, so that neither other users nor the shell's history see it: KIND token,
@@ -36,6 +38,7 @@ def command(kind: str, value: str, reason: str | None) -> None:
 
     Exits with 1 if the processes share no revocations, or it could not be stored.
     """
+    tenant = tenant_of(app_state(), issuer)
     max_token_bytes = app_state().settings.max_token_bytes
     if kind == "token":
         if value != "-":
@@ -50,11 +53,11 @@ def command(kind: str, value: str, reason: str | None) -> None:
         try:
             check_can_match(kind)
             made = (
-                revoke_token(value, reason, origin)
+                revoke_token(value, reason, origin, tenant)
                 if kind == "token"
-                else revocations.revoke(kind, value, reason, origin)
+                else revocations.revoke(kind, value, reason, origin, issuer=tenant)
             )
         except InvalidRequestError as exc:
             raise CommandError(_NOT_OURS if kind == "token" else _NO_EMAIL_CLAIM) from exc
-        notify_command_acted("revoke", f"{made.kind} {made.value}", reason, origin.actor)
+        notify_command_acted("revoke", target_of(made), reason, origin.actor)
     print_lines(facts_of(made))

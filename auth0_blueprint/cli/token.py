@@ -10,6 +10,7 @@ import click
 
 from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
 from auth0_blueprint.cli.exchange import Answer, ExchangeError, exchange
+from auth0_blueprint.cli.issuer_option import issuer_option, tenant_of
 from auth0_blueprint.cli.output import json_option, print_json, printable
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.jose import strict_json
@@ -55,6 +56,7 @@ _DENIALS = {
 @click.option(
     "--endpoint", metavar="URL", help="Token endpoint; default: AUTH0_TOKEN_URL, else oauth/token of the first issuer."
 )
+@issuer_option
 @json_option
 @with_app
 def command(
@@ -63,6 +65,7 @@ def command(
     audience: str | None,
     scopes: tuple[str, ...],
     endpoint: str | None,
+    issuer: str | None,
     as_json: bool,
 ) -> None:
     """Get an access token for trying out this API.
@@ -73,13 +76,17 @@ def command(
     input, or from a prompt. With AUTH0_CLIENT_KEY the client signs an assertion instead (private_key_jwt).
     """
     settings = app_state().settings
+    # A tenant is needed to know where the endpoint is.
+    if not endpoint and settings.own_client.token_url is None:
+        issuer = tenant_of(app_state(), issuer)
+    issuer = issuer or next(iter(settings.issuers), None)
     client_id = client_id or settings.own_client.client_id
     if not client_id:
         raise click.UsageError("No client id: use --client-id, or set AUTH0_CLIENT_ID.")
-    url = _endpoint(endpoint, settings)
+    url = _endpoint(endpoint or settings.own_client.endpoint_of(issuer or ""))
     form = {
         **of_client(audience or settings.audience[0], " ".join(scopes)).parameters,
-        **_authentication(client_id, settings, is_on_stdin=secret_stdin),
+        **_authentication(client_id, settings, issuer or url, is_on_stdin=secret_stdin),
     }
     token = _token(url, form, settings.jwks_user_agent)
     if as_json:
@@ -88,18 +95,17 @@ def command(
         click.echo(token["access_token"])
 
 
-def _endpoint(given: str | None, settings: Settings) -> str:
-    url = given or settings.own_client.endpoint_of(settings.issuers[0])
+def _endpoint(url: str) -> str:
     scheme = urlsplit(url).scheme
     if scheme != "https" and not (scheme == "http" and is_loopback(url)):
         raise click.BadParameter("must be https: it receives the client secret", param_hint="'--endpoint'")
     return url
 
 
-def _authentication(client_id: str, settings: Settings, *, is_on_stdin: bool) -> dict[str, str]:
+def _authentication(client_id: str, settings: Settings, audience: str, *, is_on_stdin: bool) -> dict[str, str]:
     key = settings.own_client.key
     if key is not None and not is_on_stdin:
-        return assertion_parameters(client_id, key, settings.issuers[0], app_state().clock)
+        return assertion_parameters(client_id, key, audience, app_state().clock)
     return secret_parameters(client_id, _secret(settings, is_on_stdin=is_on_stdin))
 
 

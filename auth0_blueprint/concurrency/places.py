@@ -36,6 +36,46 @@ class Places:
         finally:
             free.append(place)
 
+    @contextmanager
+    def take_to_wait(self, *, is_failing: bool) -> Iterator[bool]:  # noqa: ARG002 - see `PartOfPlaces`
+        """Tell whether to wait inside of the ``with`` block for what has nothing to do with a flood."""
+        yield True
+
     def reset_after_fork(self) -> None:
         """Free the places that only threads of the parent process hold."""
         self._free = deque(range(self._number))
+
+
+class PartOfPlaces(Places):
+    """Some of the places that several share: whoever fills its part leaves the others theirs.
+
+    Args:
+        whole: those of all.
+        number: how many of them may be held through this part.
+    """
+
+    def __init__(self, whole: Places, number: int) -> None:
+        super().__init__(number)
+        self._whole = whole
+
+    @contextmanager
+    def take(self) -> Iterator[bool]:
+        """Hold a place of this part and of the whole inside of the ``with`` block, if both are free; tell whether."""
+        with super().take() as is_free:
+            if not is_free:
+                yield False
+                return
+            with self._whole.take() as has_place:
+                yield has_place
+
+    @contextmanager
+    def take_to_wait(self, *, is_failing: bool) -> Iterator[bool]:
+        """Tell whether to wait inside of the ``with`` block; while it *is_failing*, only in a place.
+
+        What fails for one must not hold the threads that the others need.
+        """
+        if not is_failing:
+            yield True
+            return
+        with self.take() as has_place:
+            yield has_place

@@ -13,7 +13,8 @@ from flask import Flask
 
 from auth0_blueprint import signals
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
-from auth0_blueprint.concurrency.places import Places
+from auth0_blueprint.concurrency.places import PartOfPlaces, Places
+from auth0_blueprint.extension.binding_assembly import assemble_binding
 from auth0_blueprint.extension.sharing_assembly import Sharing
 from auth0_blueprint.extension.token_requests_assembly import token_requests_of
 from auth0_blueprint.guards.authentication import AppRules, AppState
@@ -30,7 +31,6 @@ from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.revocation.shared_set import SharedSet
 from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import Settings
-from auth0_blueprint.settings.certificate_source import certificate_source
 from auth0_blueprint.sharing.entry_signer import EntrySigner
 from auth0_blueprint.sharing.fleet_sync import FleetSync
 from auth0_blueprint.sharing.shared_cache import Outage, SharedCache
@@ -39,11 +39,12 @@ from auth0_blueprint.sharing.signed_cache import SignedCache
 from auth0_blueprint.verification.secret_keys import secret_keys_of
 from auth0_blueprint.verification.sequence import Step, VerificationSequence
 from auth0_blueprint.verification.token_cache import TokenCache
-from auth0_blueprint.verification.verifier import Verifier
+from auth0_blueprint.verification.verifier import KeyFinders, Verifier
 
 if TYPE_CHECKING:
     from flask_caching import Cache
 
+    from auth0_blueprint.keysets.directory import IssuerDirectory
     from auth0_blueprint.revocation.events.app_events import AppEvents
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
@@ -76,11 +77,13 @@ def assemble(
     """
     fetch = fetch or partial(fetch_key_set, user_agent=settings.jwks_user_agent)
     parts = _common_parts(app, settings, cache, fetch, clock)
-    key_sources = {issuer: _key_source(parts, issuer, url) for issuer, url in settings.key_set_urls.items()}
-    fleet_sync = _fleet_sync(parts, key_sources)
+    static = {issuer: _key_source(parts, issuer, url) for issuer, url in settings.key_set_urls.items()}
+    fleet_sync = _fleet_sync(parts, static)
+    directory = _directory(parts, fleet_sync)
+    key_sources: Mapping[str, KeySource] = static if directory is None else directory.sources
     revocations = _revocations(parts, fleet_sync) if settings.revocation else None
-    binding = _binding(parts)
-    verifier = _verifier(parts, key_sources, fleet_sync)
+    binding = assemble_binding(app, settings, parts.store, clock)
+    verifier = _verifier(parts, directory or static, fleet_sync)
     return AppState(
         settings=settings,
         cache=parts.cache,
@@ -88,14 +91,15 @@ def assemble(
         reach=parts.reach,
         is_withheld=parts.is_withheld,
         key_sources=key_sources,
-        sequence=VerificationSequence(verifier.prove, _steps(revocations, binding, rules)),
+        directory=directory,
+        sequence=VerificationSequence(verifier.prove, _steps(directory, revocations, binding, rules)),
         binding=binding,
         rules=rules,
         fleet_sync=fleet_sync,
         revocations=revocations,
         counters=parts.counters,
         token_requests=token_requests_of(settings, revocations, parts.store, clock, parts.counters.count_token_request),
-        events=None if revocations is None else _events(parts, revocations, key_sources),
+        events=None if revocations is None else _events(parts, revocations, directory or static),
         clock=clock,
     )
 
@@ -129,9 +133,9 @@ def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fe
         logger.warning("nothing is shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign the entries in the cache")
     outage = Outage()
     shared_cache = SharedCache(sharing.open_backend, clock=clock, outage=outage)
-    # One for all domains of a tenant, which share their users, and for one API. Named after the first domain, so that
-    # in a rolling deployment processes with one more domain share it with those without.
-    signer = EntrySigner(settings.cache_secret or "", "store", settings.issuers[0], settings.audience[0])
+    # For one API, and all domains of a tenant, which share their users. Named after the first: processes of a rolling
+    # deployment with one more domain share it with those without.
+    signer = EntrySigner(settings.cache_secret or "", "store", settings.fleet_name, settings.audience[0])
 
     def store_named(name: str) -> SharedStore:
         return SharedStore(sharing.store_opener(shared_cache.open_now, name, clock), reach=sharing.reach, clock=clock)
@@ -162,10 +166,19 @@ def _fleet_sync(parts: _CommonParts, key_sources: Mapping[str, KeySource]) -> Fl
     return fleet_sync
 
 
-def _verifier(parts: _CommonParts, key_sources: Mapping[str, KeySource], fleet_sync: FleetSync) -> Verifier:
+def _directory(parts: _CommonParts, fleet_sync: FleetSync) -> IssuerDirectory | None:
+    """Return where the key sets are kept if a function says which issuers are ours."""
+    if parts.settings.domain_function is None:
+        return None
+    from auth0_blueprint.extension.issuers import assemble_directory  # few apps have such a function
+
+    return assemble_directory(parts.settings, partial(_key_source, parts), fleet_sync, parts.clock)
+
+
+def _verifier(parts: _CommonParts, keys: KeyFinders, fleet_sync: FleetSync) -> Verifier:
     return Verifier(
         parts.settings,
-        secret_keys_of(parts.settings) or key_sources,
+        secret_keys_of(parts.settings) or keys,
         clock=parts.clock,
         remembered=parts.token_cache,
         sync_if_due=fleet_sync.sync_if_due,
@@ -174,21 +187,13 @@ def _verifier(parts: _CommonParts, key_sources: Mapping[str, KeySource], fleet_s
     )
 
 
-def _steps(revocations: Revocations | None, binding: Binding, rules: AppRules) -> tuple[Step, ...]:
+def _steps(
+    directory: IssuerDirectory | None, revocations: Revocations | None, binding: Binding, rules: AppRules
+) -> tuple[Step, ...]:
     """Return the steps that may refuse a proven token, in order. One added here applies wherever tokens are checked."""
+    issuer = () if directory is None else (Step("tenant", lambda token, _: directory.check(token.issuer)),)
     revocation = () if revocations is None else (Step("revocation", revocations.check_not_revoked),)
-    return (*revocation, Step("binding", binding.check), Step("rules", rules.check_app_rules))
-
-
-def _binding(parts: _CommonParts) -> Binding:
-    settings = parts.settings
-    source = None if settings.mtls_cert is None else certificate_source(settings.mtls_cert)
-    if settings.dpop == "disabled":
-        return Binding(certificate_source=source, is_certificate_required=settings.mtls == "required")
-    from auth0_blueprint.extension.proof_assembly import assemble_proof_check  # few apps take proofs
-
-    check_proof = assemble_proof_check(settings, parts.store, parts.app.config.get("TRUSTED_HOSTS") or [], parts.clock)
-    return Binding(check_proof=check_proof, certificate_source=source, is_proof_required=settings.dpop == "required")
+    return (*issuer, *revocation, Step("binding", binding.check), Step("rules", rules.check_app_rules))
 
 
 def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
@@ -197,7 +202,12 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
     def notify_changed(revocation: Revocation) -> None:
         signals.revocation_changed.send(parts.app, revocation=revocation)
 
-    index = RevocationIndex(parts.clock, settings.events.email_claims, settings.events.session_claim or "sid")
+    new_index = RevocationIndex
+    if settings.domain_function is not None:
+        from auth0_blueprint.revocation.tenants import TenantIndex  # few apps have many tenants
+
+        new_index = TenantIndex
+    index = new_index(parts.clock, settings.events.email_claims, settings.events.session_claim or "sid")
     # Twice the leeway: a token may be issued that far in the future, and is accepted that long after it expired.
     keep_seconds = math.ceil(settings.max_token_lifetime_seconds + 2 * settings.leeway_seconds)
     blobs = BlobSigner(settings.cache_secret or "", parts.signer.digest)
@@ -205,7 +215,7 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
         index,
         SharedSet(parts.store, blobs, index, keep_seconds=keep_seconds, clock=parts.clock),
         fleet_sync,
-        previous_log=_previous_log(parts),
+        previous_log=_previous_log(parts) if settings.issuers else None,  # no earlier release knew functions
         reach=parts.reach,
         max_lifetime_seconds=settings.max_token_lifetime_seconds,
         leeway_seconds=settings.leeway_seconds,
@@ -222,13 +232,15 @@ def _previous_log(parts: _CommonParts) -> PreviousLog:
     return PreviousLog(*(SignedCache(cache, secret=secret, names=names) for cache in caches))
 
 
-def _events(parts: _CommonParts, revocations: Revocations, key_sources: dict[str, KeySource]) -> AppEvents | None:
+def _events(
+    parts: _CommonParts, revocations: Revocations, keys: IssuerDirectory | Mapping[str, KeySource]
+) -> AppEvents | None:
     if not parts.settings.events.sources:
         return None
     from auth0_blueprint.extension.events_assembly import assemble_events  # few apps have senders of events
 
     make_key_source = partial(_key_source, parts)
-    return assemble_events(parts.settings, revocations, parts.store, key_sources, make_key_source, parts.clock)
+    return assemble_events(parts.settings, revocations, parts.store, keys, make_key_source, parts.clock)
 
 
 def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:
@@ -254,13 +266,19 @@ def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:
         max_stale_seconds=settings.jwks_max_stale_seconds,
         cooldown_seconds=settings.jwks_cooldown_seconds,
         honors_max_age=settings.jwks_honor_max_age,
-        places=parts.places,
+        places=_places_of_one(parts),
         fetch=counted_fetch,
         shared=_shared_key_set(parts, issuer, url),
         clock=parts.clock,
         on_refreshed=notify_refreshed,
         on_failed=notify_failed,
     )
+
+
+def _places_of_one(parts: _CommonParts) -> Places:
+    is_only_one, number = len(parts.settings.issuers) == 1, max(1, parts.settings.jwks_max_waiting // 2)
+    # Half of them, where there are others: one that hangs leaves them some.
+    return parts.places if is_only_one else PartOfPlaces(parts.places, number)
 
 
 def _shared_key_set(parts: _CommonParts, issuer: str, url: str) -> SharedKeySet:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.concurrency.places import Places
 from auth0_blueprint.errors import KeySetUnavailableError, UnknownKeyError
 from auth0_blueprint.jose.algorithms import ALGORITHMS, Algorithm
+from auth0_blueprint.keysets.directory import IssuerDirectory
 from auth0_blueprint.keysets.snapshot import FoundKey
 from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.revocation.events.app_events import AppEvents
-from auth0_blueprint.revocation.events.event_token import EventTokenVerifier, Issuer
+from auth0_blueprint.revocation.events.event_token import EventTokenVerifier, Issuer, Issuers
 from auth0_blueprint.revocation.events.receiver import EventReceiver
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.settings import Settings
@@ -29,7 +31,7 @@ def assemble_events(
     settings: Settings,
     revocations: Revocations,
     store: SharedStore,
-    key_sources: Mapping[str, KeySource],
+    keys: IssuerDirectory | Mapping[str, KeySource],
     make_key_source: Callable[[str, str], KeySource],
     clock: Clock,
 ) -> AppEvents:
@@ -39,23 +41,23 @@ def assemble_events(
         settings: of the app.
         revocations: what events change.
         store: where the fleet remembers which events were handled.
-        key_sources: the issuers of access tokens, each with its keys.
+        keys: the issuers of access tokens, each with its keys.
         make_key_source: makes the keys of another issuer, given its identifier and the URL of its key set.
         clock: tells the time.
     """
     made: dict[str, KeySource] = {}
+    # Where a function decides which issuers are ours, nobody else sends events: see `settings.domain_function`.
+    own_keys: Mapping[str, KeySource] = {} if isinstance(keys, IssuerDirectory) else keys
     places = Places(max(1, settings.jwks_max_waiting // 2))
 
     def issuer_of(sender: EventSender) -> Issuer:
-        own = settings.key_set_urls.get(sender.issuer) == sender.jwks_url
-        if not own and sender.jwks_url not in made:
+        is_own = settings.key_set_urls.get(sender.issuer) == sender.jwks_url
+        if not is_own and sender.jwks_url not in made:
             made[sender.jwks_url] = make_key_source(sender.issuer, sender.jwks_url)
-        key_for = key_sources[sender.issuer].key_for if own else _few_at_once(made[sender.jwks_url], places)
+        key_for = own_keys[sender.issuer].key_for if is_own else _few_at_once(made[sender.jwks_url], places)
         return Issuer(key_for, frozenset(sender.audience), tuple(ALGORITHMS))
 
-    def verifier(
-        issuers: Mapping[str, Issuer], types: frozenset[str | None], *, requires_expiry: bool = True
-    ) -> EventTokenVerifier:
+    def verifier(issuers: Issuers, types: frozenset[str | None], *, requires_expiry: bool = True) -> EventTokenVerifier:
         return EventTokenVerifier(
             issuers,
             types=types,
@@ -65,8 +67,7 @@ def assemble_events(
             clock=clock,
         )
 
-    clients = frozenset(settings.events.logout_client_ids)
-    own = {issuer: Issuer(keys.key_for, clients, settings.algorithms) for issuer, keys in key_sources.items()}
+    own = _IssuersOfAccessTokens(keys, frozenset(settings.events.logout_client_ids), settings.algorithms)
     security = {sender.issuer: issuer_of(sender) for sender in settings.events.transmitters}
     revoking = {sender.issuer: issuer_of(sender) for sender in settings.events.global_revocation}
     return AppEvents(
@@ -76,6 +77,18 @@ def assemble_events(
         global_revocation=verifier(revoking, _REVOCATION_TYPES),
         key_sources=made,
     )
+
+
+class _IssuersOfAccessTokens(NamedTuple):
+    """They tell of logouts as well: to *clients*, signed as access tokens are."""
+
+    keys: IssuerDirectory | Mapping[str, KeySource]
+    clients: frozenset[str]
+    algorithms: tuple[str, ...]
+
+    def get(self, issuer: str, /) -> Issuer | None:
+        keys = self.keys.get(issuer)
+        return None if keys is None else Issuer(keys.key_for, self.clients, self.algorithms)
 
 
 def _few_at_once(source: KeySource, places: Places) -> Callable[[str | None, Algorithm], FoundKey]:

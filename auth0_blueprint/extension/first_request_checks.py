@@ -16,6 +16,7 @@ from auth0_blueprint.extension.misplaced_guards import check_that_guards_have_ef
 from auth0_blueprint.extension.shadowed_routes import warn_of_shadowed_routes
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.guards.misused_guards import check_that_no_guard_is_dropped
+from auth0_blueprint.guards.organizations import check_organizations
 from auth0_blueprint.sharing.reach import NOT_SHARED, is_lost_between_processes
 from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 
@@ -33,6 +34,7 @@ def check_at_first_request(app: Flask) -> None:
         check_that_no_guard_is_dropped(app)
         check_decorator_order(app)
         check_arguments(app)
+        check_organizations(app, state)
         refuse_contradictions(app.config, state.settings)
         let_refusals_through(app)
         warn_of_shadowed_routes(app, state.settings)

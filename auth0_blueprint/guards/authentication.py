@@ -30,7 +30,8 @@ from auth0_blueprint.verification.access_token import ANONYMOUS, AccessToken
 from auth0_blueprint.verification.credentials import scheme_and_token
 from auth0_blueprint.verification.sequence import Presentation, VerificationSequence
 
-if TYPE_CHECKING:  # few apps have senders of events, or tokens of their own to ask for
+if TYPE_CHECKING:  # few apps have many tenants, senders of events, or tokens of their own to ask for
+    from auth0_blueprint.keysets.directory import IssuerDirectory
     from auth0_blueprint.revocation.events.app_events import AppEvents
     from auth0_blueprint.token_requests.service import TokenRequests
 
@@ -60,7 +61,8 @@ class AppState:
     store: SharedStore
     #: Who shares through it: ``process`` (nobody), ``machine`` or ``fleet``.
     reach: Callable[[], str]
-    #: The issuers whose tokens are accepted, in the order of ``AUTH0_DOMAIN``, each with its own key set.
+    #: The issuers whose tokens are accepted, in the order of ``AUTH0_DOMAIN``, each with its own key set. Where a
+    #: function decides, those in use now.
     key_sources: Mapping[str, KeySource]
     sequence: VerificationSequence
     binding: Binding
@@ -76,6 +78,8 @@ class AppState:
     clock: Clock = SYSTEM_CLOCK
     #: Whether the cache is not used, because it reaches beyond this machine and the secret is too short for that.
     is_withheld: Callable[[], bool] = lambda: False
+    #: Where a function in ``AUTH0_DOMAIN`` says which issuers are ours: each of them is a tenant of its own.
+    directory: IssuerDirectory | None = None
 
 
 class RequestState(NamedTuple):
@@ -89,11 +93,12 @@ class RequestState(NamedTuple):
 def app_state() -> AppState:
     """Return the state of the current app."""
     try:
-        return cast("AppState", current_app._get_current_object().extensions[EXTENSION])  # type: ignore[attr-defined]
+        state: AppState = current_app._get_current_object().extensions[EXTENSION]  # type: ignore[attr-defined]
     except KeyError:
         raise RuntimeError(
             "This app has no Auth0Blueprint. To solve this, register one: app.register_blueprint(Auth0Blueprint())."
         ) from None
+    return state
 
 
 def request_state() -> RequestState | None:
@@ -122,7 +127,9 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
     if known is not None and known[1] and known[0] is state:
         return known[1]
     try:
-        access_token = verify_request(state, here.environ)
+        environ = here.environ
+        scheme, token = scheme_and_token(environ.get("HTTP_AUTHORIZATION"), takes_dpop=state.binding.takes_dpop_scheme)
+        access_token = state.sequence.verify(Presentation(token, scheme, environ))
         user = state.rules.look_up_user(access_token)
     except Auth0Error as exc:
         is_anonymous = isinstance(exc, MissingCredentialsError) or (

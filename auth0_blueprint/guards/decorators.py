@@ -18,7 +18,6 @@ from auth0_blueprint.guards.requirements import (
     Requirement,
     acr_requirement,
     claim_requirement,
-    organization_requirement,
     permission_requirement,
     recent_login_requirement,
     scope_requirement,
@@ -98,8 +97,8 @@ def requires_auth(*views: Any, optional: bool = False, **unknown: Any) -> Any:
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         if optional:
-            return _guarded(function, lambda: authenticate(optional=True))
-        return _guarded(function, authenticate, ANY_TOKEN)
+            return guarded(function, lambda: authenticate(optional=True))
+        return guarded(function, authenticate, ANY_TOKEN)
 
     return decorate(*views) if views else Guard("requires_auth", _QUESTION_AUTH, decorate)
 
@@ -147,15 +146,6 @@ def requires_claim(name: str, *allowed: Any, check: Callable[[Any], object] | No
         check: called with the value; a true answer admits too.
     """
     return requiring(claim_requirement(name, allowed, check), "requires_claim", f"read current_token.get({name!r})")
-
-
-def requires_organization(*ids: str) -> Guard:
-    """Admit only access tokens of one of these Auth0 organizations (claim ``org_id``).
-
-    Args:
-        ids: ids of organizations (``org_...``), not names, one each.
-    """
-    return requiring(organization_requirement(ids), "requires_organization", "compare current_token.organization_id")
 
 
 def requires_acr(*values: str, claim: str = "acr") -> Guard:
@@ -218,12 +208,12 @@ def requiring(requirement: Requirement, name: str, question: str) -> Guard:
     """Return the guard *name* for *requirement*; *question* is what to do inside a view instead."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        return _guarded(function, lambda: admit(requirement), requirement)
+        return guarded(function, lambda: admit(requirement), requirement)
 
     return Guard(name, question, decorate)
 
 
-def _guarded(function: Callable[P, R], guard: Callable[[], object], *requirements: Requirement) -> Callable[P, R]:
+def guarded(function: Callable[P, R], guard: Callable[[], object], *requirements: Requirement) -> Callable[P, R]:
     """Return *function* behind *guard*, which checks *requirements* and raises for whoever may not pass."""
     if isinstance(function, type):
         raise TypeError(

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 from flask import Flask
 
-from auth0_blueprint.guards import decorators, delegation
+from auth0_blueprint.guards import decorators, delegation, organizations
 from auth0_blueprint.guards.decorators import layers_of
 
-_PUBLIC = {**vars(decorators), **vars(delegation)}
+_PUBLIC = {**vars(decorators), **vars(delegation), **vars(organizations)}
 _FACTORIES = {name: function for name, function in _PUBLIC.items() if name.startswith("requires_")}
 _NAMES = {id(function): name for name, function in _FACTORIES.items()}
 _PACKAGE = "auth0_blueprint"

@@ -43,7 +43,8 @@ class Requirement:
         check: a function of the app's own: for the kind ``claim`` it may accept other values, for
             ``authorization_details`` it has to accept one.
         max_age_seconds: how long ago the login may have been, for the kind ``recent_login``.
-        issuer: who knows the actor by its subject; ``None`` is the issuer of the token. For the kind ``actor``.
+        issuer: for the kind ``actor``, who knows the actor by its subject; ``None`` is the issuer of the token. For
+            the kind ``organization``, whose organizations they are; ``None`` is the one tenant of the app.
         schema: what a detail must fit, for the kind ``authorization_details``.
     """
 
@@ -145,8 +146,10 @@ def claim_requirement(name: str, allowed: tuple[Any, ...], check: Callable[[Any]
     return Requirement("claim", allowed, claim=name, check=check)
 
 
-def organization_requirement(ids: tuple[str, ...]) -> Requirement:
-    """Require that the claim ``org_id`` is one of *ids*."""
+def organization_requirement(ids: tuple[str, ...], issuer: str | None = None) -> Requirement:
+    """Require that the claim ``org_id`` is one of *ids*, in a token of *issuer* if that is given."""
+    if issuer is not None and (not isinstance(issuer, str) or not issuer):
+        raise TypeError("issuer= takes the issuer of the organization's tenant as a string, such as https://.../.")
     if not ids:
         raise TypeError("Name at least one organization, by its id.")
     for value in ids:
@@ -154,7 +157,7 @@ def organization_requirement(ids: tuple[str, ...]) -> Requirement:
             raise TypeError(f"Give each organization as a string of its own, not as {type(value).__name__}.")
         if not is_organization_id(value):
             raise ValueError(f"{value!r} is not an organization id: ids begin with org_, a name is not one.")
-    return Requirement("organization", ids)
+    return Requirement("organization", ids, issuer=issuer)
 
 
 def acr_requirement(values: tuple[str, ...], *, claim: str) -> Requirement:
@@ -213,7 +216,8 @@ def _has_claim(requirement: Requirement, access_token: AccessToken, _clock: Cloc
 
 
 def _is_of_organization(requirement: Requirement, access_token: AccessToken, _clock: Clock) -> bool:
-    return access_token.organization_id in requirement.values
+    is_of_tenant = requirement.issuer is None or access_token.issuer == requirement.issuer
+    return is_of_tenant and access_token.organization_id in requirement.values
 
 
 def _has_acr(requirement: Requirement, access_token: AccessToken, _clock: Clock) -> bool:
@@ -250,13 +254,18 @@ def _named(noun: str) -> Callable[[Requirement], str]:
     return lambda requirement: f"{noun} {(' or ' if requirement.any_of else ', ').join(requirement.values)}"
 
 
+def _organization_label(requirement: Requirement) -> str:
+    label = _named("organization")(requirement)
+    return label if requirement.issuer is None else f"{label} of {requirement.issuer}"
+
+
 _KINDS: dict[str, _Kind] = {
     "token": _Kind(_is_verified, MissingCredentialsError, lambda _: "any valid token"),
     "jwt_required": _Kind(_is_verified, MissingCredentialsError, lambda _: "jwt_required"),
     "scope": _Kind(_has_scopes, InsufficientScopeError, _named("scope")),
     "permission": _Kind(_has_permissions, InsufficientPermissionsError, _named("permission")),
     "claim": _Kind(_has_claim, InsufficientClaimsError, lambda requirement: f"claim {requirement.claim}"),
-    "organization": _Kind(_is_of_organization, InsufficientClaimsError, _named("organization"), "organization"),
+    "organization": _Kind(_is_of_organization, InsufficientClaimsError, _organization_label, "organization"),
     "acr": _Kind(_has_acr, InsufficientUserAuthenticationError, _named("acr value"), "acr"),
     "recent_login": _Kind(
         _has_recent_login,

@@ -46,15 +46,16 @@ def requirements_of_route() -> Iterator[Requirement]:
 
 def scopes_of_app(app: Flask) -> list[str]:
     """Return the scopes that the guards on any route of *app* name, each once."""
-    return sorted({scope for requirement in _requirements_of_app(app) for scope in requirement.scopes})
+    return sorted({scope for requirement in requirements_of_app(app) for scope in requirement.scopes})
 
 
 def detail_types_of_app(app: Flask) -> list[str]:
     """Return the types of authorization details that the guards on any route of *app* name, each once."""
-    return sorted({name for requirement in _requirements_of_app(app) for name in requirement.detail_types})
+    return sorted({name for requirement in requirements_of_app(app) for name in requirement.detail_types})
 
 
-def _requirements_of_app(app: Flask) -> Iterator[Requirement]:
+def requirements_of_app(app: Flask) -> Iterator[Requirement]:
+    """Yield what the guards on the views and hooks of *app* require."""
     functions: list[Any] = [hook for hooks in app.before_request_funcs.values() for hook in hooks]
     for view in app.view_functions.values():
         functions += [view, *_functions_of_class(getattr(view, "view_class", None))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, Self
 
@@ -21,7 +21,7 @@ _AGE_TOLERANCE_SECONDS = 2.0
 _NO_ANSWER = FetchedKeySet(b"")
 
 
-@dataclass(slots=True)  # creating a frozen one takes five times as long
+@dataclass(slots=True)
 class FoundKey:
     """A key, and the generation of the key set that contains it."""
 
@@ -57,11 +57,15 @@ class Snapshot:
     answer: FetchedKeySet = _NO_ANSWER
     counted_age_seconds: float = 0
     ttl_seconds: float = math.inf
+    # Only what was found: the key ids in tokens that name no key are without number.
+    _found: dict[tuple[str | None, Algorithm], FoundKey] = field(default_factory=dict, init=False)
 
     def select(self, key_id: str | None, algorithm: Algorithm) -> FoundKey | None:
         """Return the one key with *key_id* that fits *algorithm*."""
-        key = self.key_set.select(key_id, algorithm)
-        return None if key is None else FoundKey(key, self.generation)
+        found = self._found.get((key_id, algorithm))
+        if found is None and (key := self.key_set.select(key_id, algorithm)) is not None:
+            found = self._found[key_id, algorithm] = FoundKey(key, self.generation)
+        return found
 
 
 class SnapshotStore:

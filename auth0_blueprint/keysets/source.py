@@ -50,7 +50,7 @@ class KeySource:
         shared: the key set and the attempts of other processes.
         clock: tells the time.
         single_flight: runs the refreshes in the background.
-        places: for the requests that wait for an unknown key; sources may share them.
+        places: for the requests that wait for an unknown key, or a failing issuer; sources may share them.
         on_refreshed: called after a fetch with the key ids that were added and removed.
         on_failed: called with the error of a failed fetch.
     """
@@ -163,7 +163,7 @@ class KeySource:
             self._followed = moment
 
     def status(self) -> KeySourceStatus:
-        """Describe the current state, without side effects."""
+        """Describe the state without side effects."""
         return KeySourceStatus.of(self.issuer, self._store, self._backoff)
 
     @property
@@ -176,10 +176,10 @@ class KeySource:
             call = self._refreshing_call()
             if call is None or not self._must_wait():
                 break
-            if call.wait_for_progress(max_wait_seconds) and self._must_wait():
-                # What was good enough once is so no more: the keys have become stale meanwhile.
-                call.wait(max_wait_seconds)
-            if not call.is_cancelled:
+            with self._places.take_to_wait(is_failing=self._is_failing()) as may_wait:
+                if may_wait and call.wait_for_progress(max_wait_seconds) and self._must_wait():
+                    call.wait(max_wait_seconds)  # what was good enough has become stale meanwhile
+            if not may_wait or not call.is_cancelled:
                 break
         # Read again: it may be a new one, or the old one may have expired meanwhile.
         return self._usable_snapshot()

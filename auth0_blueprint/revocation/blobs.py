@@ -66,6 +66,7 @@ class BlobSigner:
         rows: dict[str, list[list[Any]]] = {}
         count = 0
         for kind, value, *entry in revocations:
+            del entry[_ROW_LENGTH - 1 :]  # the issuer, which is part of the value
             while entry and len(entry) > 3 and entry[-1] == _DEFAULTS[len(entry) - 4]:
                 entry.pop()
             rows.setdefault(kind, []).append([value, *entry])

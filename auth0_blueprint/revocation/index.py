@@ -52,7 +52,7 @@ def token_digest(token: str) -> str:
     return hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
 
 
-def canonical_value(kind: str, value: str) -> str:
+def canonical_value(kind: str | None, value: str) -> str:
     """Return *value* as revocations of *kind* have it: email addresses in lower case.
 
     The Kelvin sign keeps its own: it is the one character that would become an ASCII letter, and the address that of
@@ -75,6 +75,7 @@ class Revocation(NamedTuple):
         reason: why, in the operator's words.
         is_lifted: whether it no longer holds.
         origin: where the change came from; ``None`` if it was made by an earlier release.
+        issuer: whose tokens it matches, where each issuer is a tenant of its own and it is shown to people.
     """
 
     kind: str
@@ -85,11 +86,12 @@ class Revocation(NamedTuple):
     reason: str | None = None
     is_lifted: bool = False
     origin: Origin | None = None
+    issuer: str | None = None
 
     @property
     def entry(self) -> Entry:
         """What is kept under kind and value."""
-        return self[2:]
+        return self[2:8]
 
 
 def joined_reason(known: Revocation, reason: str | None, origin: Origin | None) -> str | None:
@@ -151,6 +153,14 @@ class RevocationIndex:
     def __len__(self) -> int:
         """Return how many there are, those lifted as well."""
         return sum(map(len, self.entries.values()))
+
+    def stored(self, kind: str | None, value: str, issuer: str | None) -> str:  # noqa: ARG002 - see `TenantIndex`
+        """Return what a revocation of *value* by *issuer* is stored under: all domains of a tenant share them."""
+        return canonical_value(kind, value)
+
+    def shown(self, revocation: Revocation) -> Revocation:
+        """Return *revocation* as people are shown it."""
+        return revocation
 
     def __iter__(self) -> Iterator[Revocation]:
         """Iterate over all that have not expired, those lifted as well."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Iterator
 
 from auth0_blueprint.revocation.index import (
     Origin,
     Revocation,
     RevocationIndex,
-    canonical_value,
     is_in_force,
     text_or_nothing,
 )
@@ -24,24 +24,29 @@ def matching(
     *digest* is the `token_digest` of one that was not encrypted. For people who ask why: requests ask `is_revoked`,
     which stops at the first. Of those that were lifted only the ones lifted after *changed_since* (Unix time).
     """
+    found = map(index.shown, matches(index, access_token, digest, changed_since))
+    return sorted(found, key=lambda one: one.changed_at, reverse=True)
+
+
+def matches(
+    index: RevocationIndex, access_token: AccessToken, digest: str, changed_since: float = math.inf
+) -> Iterator[Revocation]:
+    """Yield each revocation in *index* that *access_token* matches, as it is stored; arguments as for `matching`."""
     named = [
         ("token", access_token.signing_digest or digest),
         ("jti", access_token.token_id),
         ("subject", access_token.subject),
     ]
     named += [(kind, access_token.get(claim)) for kind, claims in index.claims.items() for claim in claims]
-    named += [
-        ("email", canonical_value("email", text_or_nothing(access_token.get(claim)))) for claim in index.email_claims
-    ]
-    issued_at = math.floor(access_token["iat"])
-    found: list[Revocation] = []
-    for kind, value in dict.fromkeys((kind, text_or_nothing(value)) for kind, value in named):
+    named += [("email", access_token.get(claim)) for claim in index.email_claims]
+    issued_at, issuer = math.floor(access_token["iat"]), access_token.get("iss")
+    stored = ((kind, index.stored(kind, text_or_nothing(value), issuer)) for kind, value in named)
+    for kind, value in dict.fromkeys(stored):
         entry = index.entries[kind].get(value)
         if entry is not None and entry[4] and entry[2] > changed_since:
             entry = (*entry[:4], False, entry[5])  # as it was
         if entry is not None and is_in_force(entry, None if kind in ("token", "jti") else issued_at):
-            found.append(Revocation(kind, value, *entry))
-    return sorted(found, key=lambda one: one.changed_at, reverse=True)
+            yield Revocation(kind, value, *entry)
 
 
 def newest(
@@ -52,6 +57,7 @@ def newest(
     source: str | None = None,
     prefix: str = "",
     before: tuple[float, str, str] | None = None,
+    issuer: str | None = None,
 ) -> list[Revocation]:
     """Return at most *limit* revocations that are in force, the newest first.
 
@@ -62,8 +68,11 @@ def newest(
         source: only those that came from there.
         prefix: only those whose value begins so.
         before: only those that come after this one in the order: its time of change, kind and value.
+        issuer: only those of this one, where each is a tenant of its own.
     """
-    prefix = prefix if kind is None else canonical_value(kind, prefix)
+    prefix = index.stored(kind, prefix, issuer)
+    if before is not None:
+        before = (*before[:2], index.stored(before[1], before[2], issuer))
     found = (
         one
         for one in index
@@ -73,10 +82,10 @@ def newest(
         and one.value.startswith(prefix)
         and (before is None or (one.changed_at, one.kind, one.value) < before)
     )
-    return heapq.nlargest(limit, found, key=lambda one: (one.changed_at, one.kind, one.value))
+    return [index.shown(one) for one in heapq.nlargest(limit, found, key=lambda one: (one.changed_at, *one[:2]))]
 
 
-def last_origin(index: RevocationIndex, kind: str, value: str) -> Origin | None:
+def last_origin(index: RevocationIndex, kind: str, value: str, issuer: str | None = None) -> Origin | None:
     """Return where the last change about *value* came from, be it a lifting."""
-    entry = index.entries[kind].get(canonical_value(kind, value))
+    entry = index.entries[kind].get(index.stored(kind, value, issuer))
     return None if entry is None else entry[5]

@@ -14,16 +14,14 @@ from auth0_blueprint.revocation.index import (
     Origin,
     Revocation,
     RevocationIndex,
-    canonical_value,
     joined_reason,
     token_digest,
 )
 from auth0_blueprint.revocation.inquiries import last_origin, matching, newest
-from auth0_blueprint.revocation.previous_log import PreviousLog
+from auth0_blueprint.revocation.previous_log import PreviousLog, Takeover
 from auth0_blueprint.revocation.shared_set import SharedSet
 from auth0_blueprint.revocation.status import RevocationStatus
 from auth0_blueprint.sharing.fleet_sync import FleetSync, FollowUp
-from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 from auth0_blueprint.sharing.store import Head, StoreError
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.sequence import Presentation
@@ -32,8 +30,6 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 #: How long health reports that the store had lost revocations.
 RESTORED_SECONDS = 600.0
-#: How long after its start, and how often, a process looks for changes made by processes of an earlier release.
-TAKEOVER_SECONDS, TAKEOVER_INTERVAL_SECONDS = 3600.0, 60.0
 
 
 class Revocations:
@@ -71,9 +67,7 @@ class Revocations:
         self._index = index
         self._shared_set = shared_set
         self._fleet_sync = fleet_sync
-        self._previous_log = previous_log
-        self._takeover_ends_at = clock.monotonic() + TAKEOVER_SECONDS
-        self._next_takeover_at = -math.inf
+        self._takeover = None if previous_log is None else Takeover(previous_log, shared_set, clock)
         self._reach = reach
         self._max_lifetime_seconds = max_lifetime_seconds
         self._leeway_seconds = leeway_seconds
@@ -112,17 +106,22 @@ class Revocations:
         """
         self.sync()
         now, digest = self._clock.time(), access_token.signing_digest or token_digest(token)
+        value = self._index.stored("token", digest, access_token.get("iss"))
         expires_at = access_token["exp"] + self._leeway_seconds
-        return self._change(Revocation("token", digest, None, expires_at, now, reason, origin=origin))
+        return self._change(Revocation("token", value, None, expires_at, now, reason, origin=origin))
 
-    def revoke(self, kind: str, value: str, reason: str | None, origin: Origin | None = None) -> Revocation:
+    def revoke(
+        self, kind: str, value: str, reason: str | None, origin: Origin | None = None, *, issuer: str | None = None
+    ) -> Revocation:
         """Revoke the tokens with a ``jti``, or those issued so far for whatever else *kind* names.
+
+        Here and below, *issuer* is whose tokens are meant, where each is a tenant of its own; else it has no effect.
 
         Raises:
             RevocationUnavailableError: the store cannot be reached.
         """
         self.sync()
-        value, now = canonical_value(kind, value), self._clock.time()
+        value, now = self._index.stored(kind, value, issuer), self._clock.time()
         issued_up_to = None if kind == "jti" else math.floor(now)
         # A token with that jti may have been issued a little in the future.
         grace_seconds = self._leeway_seconds * (2 if kind == "jti" else 1)
@@ -130,7 +129,14 @@ class Revocations:
         return self._change(Revocation(kind, value, issued_up_to, expires_at, now, reason, origin=origin))
 
     def revoke_up_to(
-        self, moment: float, kind: str, value: str, reason: str | None, origin: Origin | None
+        self,
+        moment: float,
+        kind: str,
+        value: str,
+        reason: str | None,
+        origin: Origin | None,
+        *,
+        issuer: str | None = None,
     ) -> Revocation | None:
         """Revoke the tokens issued up to *moment* (Unix time) or now, whichever is earlier.
 
@@ -141,7 +147,7 @@ class Revocations:
         Raises:
             RevocationUnavailableError: the store cannot be reached.
         """
-        value, now = canonical_value(kind, value), self._clock.time()
+        value, now = self._index.stored(kind, value, issuer), self._clock.time()
         issued_up_to = math.floor(moment := min(moment, now))
         expires_at = issued_up_to + 1 + self._max_lifetime_seconds + self._leeway_seconds * (2 if kind == "jti" else 1)
         if expires_at <= now:
@@ -165,9 +171,9 @@ class Revocations:
         if not self._fleet_sync.sync_now() and self._reach() != "process":
             raise RevocationUnavailableError("not_stored")
 
-    def last_origin(self, kind: str, value: str) -> Origin | None:
+    def last_origin(self, kind: str, value: str, *, issuer: str | None = None) -> Origin | None:
         """Return where the last change about *value* came from, a lifting too."""
-        return last_origin(self._index, kind, value)
+        return last_origin(self._index, kind, value, issuer)
 
     def newest(self, limit: int, **filters: Any) -> list[Revocation]:
         """Return revocations in force, the newest first: see `inquiries.newest`."""
@@ -178,10 +184,11 @@ class Revocations:
         """Return the revocations for which *token* is refused, the newest first: see `inquiries.matching`."""
         return matching(self._index, access_token, token_digest(token), **lifted)
 
-    def find(self, kind: str, value: str) -> Revocation | None:
+    def find(self, kind: str, value: str, *, issuer: str | None = None) -> Revocation | None:
         """Return the revocation in force, also if another process made it just now."""
         self._fleet_sync.sync_now()
-        return self._index.find(kind, canonical_value(kind, value))
+        found = self._index.find(kind, self._index.stored(kind, value, issuer))
+        return None if found is None else self._index.shown(found)
 
     def lift(
         self,
@@ -189,6 +196,8 @@ class Revocations:
         value: str,
         origin: Origin | None = None,
         may_lift: Callable[[Revocation], bool] = lambda _revocation: True,
+        *,
+        issuer: str | None = None,
     ) -> Revocation | None:
         """Accept the tokens again; return the revocation that was lifted, or ``None`` if there is none.
 
@@ -197,16 +206,17 @@ class Revocations:
             value: of the revocation.
             origin: who lifts it.
             may_lift: tells whether the one that is in force may be lifted; if not, it is as if there were none.
+            issuer: as for `revoke`.
 
         Raises:
             RevocationUnavailableError: the store cannot be reached.
         """
         self.sync()
-        found = self._index.find(kind, canonical_value(kind, value))
+        found = self._index.find(kind, self._index.stored(kind, value, issuer))
         if found is None or not may_lift(found):
             return None
         self._change(found._replace(changed_at=self._clock.time(), is_lifted=True, origin=origin))
-        return found
+        return self._index.shown(found)
 
     def status(self) -> RevocationStatus:
         """Describe the current state, without side effects."""
@@ -248,7 +258,7 @@ class Revocations:
             except StoreError as exc:
                 raise RevocationUnavailableError("not_stored") from exc
         self._notify(revocation.kind, self._index.apply(revocation.kind, [(revocation.value, revocation.entry)]))
-        return revocation
+        return self._index.shown(revocation)
 
     def _follow(self, head: Head | None) -> FollowUp | None:
         """Learn what is new. Called at each sync; returns what is left to do.
@@ -268,7 +278,8 @@ class Revocations:
         if not self._shared_set.is_loaded:
             # To be looked for soon, rather than after the interval.
             raise StoreError("timeout", "another process is writing the revocations that the store had lost")
-        self._take_over()
+        if self._takeover is not None:
+            self._takeover.run()
         self._is_loaded = True
         return self._tidy
 
@@ -277,18 +288,6 @@ class Revocations:
         with suppress(StoreError):
             self._shared_set.tidy()
 
-    def _take_over(self) -> None:
-        """Take over what processes of an earlier release have revoked."""
-        now = self._clock.monotonic()
-        if self._previous_log is None or not self._next_takeover_at <= now < self._takeover_ends_at:
-            return
-        with suppress(CacheUnavailableError):
-            count = self._shared_set.add(self._previous_log.read())
-            if count:
-                self._shared_set.write_back()
-                logger.info("took over %d revocations from an earlier release", count)
-            self._next_takeover_at = now + TAKEOVER_INTERVAL_SECONDS
-
     def _notify(self, kind: str, values: Iterable[str]) -> None:
         on_changed = self._on_changed()
         if on_changed is None:
@@ -296,4 +295,4 @@ class Revocations:
         for value in dict.fromkeys(values):
             entry = self._index.entries[kind].get(value)
             if entry is not None:
-                on_changed(Revocation(kind, value, *entry))
+                on_changed(self._index.shown(Revocation(kind, value, *entry)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +19,7 @@ from auth0_blueprint.keysets.source import KeySource
 from auth0_blueprint.routes.audit import notify_admin_acted
 from auth0_blueprint.routes.bodies import answer
 from auth0_blueprint.routes.health import KeySetStateSchema, key_set_check
+from auth0_blueprint.routes.tenant import check_sees_whole_app, own_key_sources
 from auth0_blueprint.sharing.store import StoreError
 from auth0_blueprint.verification.secret_keys import NO_KEY_SET
 
@@ -104,14 +106,20 @@ class StatsSchema(Schema):
 
 
 def config() -> Response:
-    """Return the settings in force."""
+    """Return the settings in force.
+
+    Raises:
+        InsufficientClaimsError: the caller is an admin of one of several tenants.
+    """
+    check_sees_whole_app()
     return answer(ConfigSchema(), {"settings": app_state().settings.effective})
 
 
 def jwks() -> Response:
     """Return the key sets that this process has; fetches nothing."""
     state = app_state()
-    return answer(KeySetsSchema(), key_sets_document([key_set_report(state, issuer) for issuer in state.key_sources]))
+    reports = [key_set_report(state, source) for source in own_key_sources(state).values()]
+    return answer(KeySetsSchema(), key_sets_document(reports))
 
 
 def key_sets_document(reports: list[dict[str, Any]]) -> dict[str, Any]:
@@ -120,17 +128,18 @@ def key_sets_document(reports: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def refresh() -> Response:
-    """Fetch every key set now, in all processes. Where there is none this only says so.
+    """Fetch every key set that the caller may see now, in all processes. Where there is none this only says so.
 
     Raises:
         KeySetUnavailableError: one could not be fetched. The others are in force all the same.
     """
     state = app_state()
-    if not state.key_sources:
+    sources = own_key_sources(state)
+    if not sources:
         return jwks()
-    _limit_rate(state)
+    _limit_rate(state, sources)
     failure: KeySetUnavailableError | None = None
-    for issuer, outcome in _fetched_now(state).items():
+    for issuer, outcome in _fetched_now(state, sources).items():
         if isinstance(outcome, Snapshot):
             with suppress(StoreError):  # then it takes effect in this process only
                 state.fleet_sync.post(refreshed(issuer), {"fetched_at": outcome.fetched_at})
@@ -142,7 +151,7 @@ def refresh() -> Response:
     return jwks()
 
 
-def _fetched_now(state: AppState) -> dict[str, Snapshot | KeySetUnavailableError]:
+def _fetched_now(state: AppState, sources: Mapping[str, KeySource]) -> dict[str, Snapshot | KeySetUnavailableError]:
     """Ask all issuers at once, so that one that hangs does not delay the others."""
     from concurrent.futures import (
         ThreadPoolExecutor,
@@ -154,13 +163,17 @@ def _fetched_now(state: AppState) -> dict[str, Snapshot | KeySetUnavailableError
         except KeySetUnavailableError as exc:
             return exc
 
-    sources = state.key_sources
     with ThreadPoolExecutor(len(sources), "auth0-refresh") as threads:
         return dict(zip(sources, threads.map(fetch_now, sources.values()), strict=True))
 
 
 def stats() -> Response:
-    """Return the counters."""
+    """Return the counters.
+
+    Raises:
+        InsufficientClaimsError: the caller is an admin of one of several tenants.
+    """
+    check_sees_whole_app()
     state = app_state()
     revocations = 0 if state.revocations is None else state.revocations.status().known
     return answer(
@@ -179,14 +192,13 @@ def stats() -> Response:
     )
 
 
-def key_set_report(state: AppState, issuer: str) -> dict[str, Any]:
-    """Return the cached key set of *issuer*, as `KeySetSchema` describes it."""
-    source = state.key_sources[issuer]
+def key_set_report(state: AppState, source: KeySource) -> dict[str, Any]:
+    """Return the cached key set in *source*, as `KeySetSchema` describes it."""
     return {
         **key_set_check(source.status()),
-        "url": state.settings.key_set_urls[issuer],
+        "url": state.settings.key_set_url(source.issuer),
         "keys": [_key(key) for key in source.cached_keys()],
-        "fetches": state.counters.key_fetches.get(issuer, 0),
+        "fetches": state.counters.key_fetches.get(source.issuer, 0),
         "ignored": source.ignored_entries,
     }
 
@@ -202,10 +214,10 @@ def _key(key: VerificationKey) -> dict[str, Any]:
     }
 
 
-def _limit_rate(state: AppState) -> None:
-    ages = [source.seconds_since_refresh for source in state.key_sources.values()]
+def _limit_rate(state: AppState, sources: Mapping[str, KeySource]) -> None:
+    ages = [source.seconds_since_refresh for source in sources.values()]
     with suppress(StoreError):
-        posted = [state.fleet_sync.read(refreshed(issuer)) for issuer in state.key_sources]
+        posted = [state.fleet_sync.read(refreshed(issuer)) for issuer in sources]
         # These times are by other machines' clocks, which may be ahead.
         ages += [abs(state.clock.time() - entry["fetched_at"]) for entry in posted if entry is not None]
     wait_seconds = REFRESH_INTERVAL_SECONDS - min(ages)

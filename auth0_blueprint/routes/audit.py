@@ -6,17 +6,26 @@ import logging
 
 from flask import current_app
 
-from auth0_blueprint.guards.authentication import current_token
+from auth0_blueprint.guards.authentication import app_state, current_token
+from auth0_blueprint.revocation.index import Revocation
 from auth0_blueprint.signals import admin_acted
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
+
+
+def target_of(revocation: Revocation) -> str:
+    """Return what the audit trail calls *revocation*: kind and value, and whose tokens it is about if it says so."""
+    tenant = "" if revocation.issuer is None else f" of {revocation.issuer}"
+    return f"{revocation.kind} {revocation.value}{tenant}"
 
 
 def notify_admin_acted(action: str, target: str, reason: str | None) -> None:
     """Log what the calling admin did, and send the signal."""
     subject, client_id, actor = current_token.subject, current_token.client_id, current_token.actor
     acting = "" if actor is None else f", actor {ascii(actor.subject)[:300]}"
-    who = f"admin {ascii(subject)[:300]} (client {ascii(client_id)[:300]}{acting})"
+    # The same subject may be another person in another tenant.
+    tenant = "" if app_state().directory is None else f" of {current_token.issuer}"
+    who = f"admin {ascii(subject)[:300]}{tenant} (client {ascii(client_id)[:300]}{acting})"
     _notify_acted(who, action, target, reason, subject, client_id, None if actor is None else actor.subject)
 
 

@@ -12,8 +12,10 @@ from auth0_blueprint.errors import Auth0Error, KeySetUnavailableError
 from auth0_blueprint.guards.authentication import AppState, app_state, verify_request
 from auth0_blueprint.keysets.snapshot import KeySourceStatus
 from auth0_blueprint.routes.access import holds
+from auth0_blueprint.routes.tenant import sees_whole_app
 from auth0_blueprint.sharing.reach import NOT_SHARED, WITHHELD, is_lost_between_processes
 from auth0_blueprint.sharing.shared_store import OperationStatus
+from auth0_blueprint.verification.access_token import ANONYMOUS, AccessToken
 from auth0_blueprint.verification.secret_keys import NO_KEY_SET
 
 MAX_WAIT_SECONDS = 1.0
@@ -79,8 +81,12 @@ class ChecksSchema(Schema):
 
     key_sets: fields.List[Any] = fields.List(fields.Nested(KeySetCheckSchema), required=True)
     note: fields.String = fields.String(metadata={"description": "why there is no key set"})
-    cache: fields.Nested = fields.Nested(CacheCheckSchema, required=True)
-    revocations: fields.Nested = fields.Nested(RevocationsCheckSchema, required=True, allow_none=True)
+    cache: fields.Nested = fields.Nested(
+        CacheCheckSchema, metadata={"description": "absent for admins of one of several tenants"}
+    )
+    revocations: fields.Nested = fields.Nested(
+        RevocationsCheckSchema, allow_none=True, metadata={"description": "likewise"}
+    )
 
 
 class HealthSchema(Schema):
@@ -106,15 +112,19 @@ def health() -> Response:
     key_sets = [source.status() for source in state.key_sources.values()]
     cache = _cache_check(state)
     revocations = _revocations_check(state)
-    status = _worst(_status_of_all(key_sets), cache["status"], "pass" if revocations is None else revocations["status"])
+    status = _worst(
+        _status_of_all(state, key_sets), cache["status"], "pass" if revocations is None else revocations["status"]
+    )
     body: dict[str, Any] = {"status": status}
-    if _may_see_details(state):
+    viewer = _viewer(state)
+    if viewer is not None:
+        shown = [key_set for key_set in key_sets if state.directory is None or key_set.issuer == viewer.issuer]
         body["checks"] = {
-            "key_sets": [key_set_check(key_set) for key_set in key_sets],
-            **({} if key_sets else {"note": NO_KEY_SET}),
-            "cache": cache,
-            "revocations": revocations,
+            "key_sets": [key_set_check(key_set) for key_set in shown],
+            **({} if state.settings.key_set_urls or state.directory is not None else {"note": NO_KEY_SET}),
         }
+        if sees_whole_app(state, viewer):
+            body["checks"] |= {"cache": cache, "revocations": revocations}
     return _answer(body)
 
 
@@ -135,10 +145,14 @@ def _have_key_sets_fetched(state: AppState) -> None:
                 source.snapshot(max(0.0, until - state.clock.monotonic()) if is_waiting else 0.0)
 
 
-def _status_of_all(key_sets: list[KeySourceStatus]) -> str:
-    """Return ``fail`` only if none is usable: this process can still serve the tokens of the other issuers."""
+def _status_of_all(state: AppState, key_sets: list[KeySourceStatus]) -> str:
+    """Return ``fail`` only if none is usable: this process can still serve the tokens of the other issuers.
+
+    Where a function decides, there are always others.
+    """
     status = _worst(*map(_status_of, key_sets))
-    return "warn" if status == "fail" and any(key_set.is_usable for key_set in key_sets) else status
+    is_serving = state.directory is not None or any(key_set.is_usable for key_set in key_sets)
+    return "warn" if status == "fail" and is_serving else status
 
 
 def _status_of(key_set: KeySourceStatus) -> str:
@@ -210,12 +224,13 @@ def _revocations_check(state: AppState) -> dict[str, Any] | None:
     }
 
 
-def _may_see_details(state: AppState) -> bool:
+def _viewer(state: AppState) -> AccessToken | None:
+    """Return the token of a caller who may see details, `ANONYMOUS` where anyone may; else ``None``."""
     if state.settings.health_details != "authorized":
-        return state.settings.health_details == "always"
+        return ANONYMOUS if state.settings.health_details == "always" else None
     try:
         # With cached keys only: a token must not make this answer wait, or cause a fetch.
         access_token = verify_request(state, request.environ, cached_only=True)
     except Auth0Error:
-        return False
-    return holds(access_token, state.settings.admin_scope, state.settings)
+        return None
+    return access_token if holds(access_token, state.settings.admin_scope, state.settings) else None

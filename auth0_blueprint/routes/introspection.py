@@ -9,7 +9,9 @@ from marshmallow import EXCLUDE, Schema, fields, post_dump
 
 from auth0_blueprint.errors import InvalidTokenError
 from auth0_blueprint.guards.authentication import app_state
+from auth0_blueprint.keysets.directory import limited_to
 from auth0_blueprint.routes.bodies import answer, form_body
+from auth0_blueprint.routes.tenant import own_issuer
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.sequence import Presentation
 
@@ -57,8 +59,9 @@ def introspect() -> Response:
     """Return whether a token is active, and its claims. Bound tokens are reported with their ``cnf``."""
     token: str = form_body(IntrospectionRequestSchema())["token"]
     try:
-        # Whoever asks is not whom the token is bound to.
-        access_token = app_state().sequence.without("binding").verify(Presentation(token))
+        # Whoever asks is not whom the token is bound to, and must not learn whether another tenant issued it.
+        with limited_to(own_issuer()):
+            access_token = app_state().sequence.without("binding").verify(Presentation(token))
     except InvalidTokenError:
         # RFC 7662 §2.2: the caller does not learn why. An outage is an error of its own, never an inactive token.
         return answer(IntrospectionSchema(), {"active": False})

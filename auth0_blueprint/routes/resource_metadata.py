@@ -17,7 +17,9 @@ class ResourceMetadataSchema(Schema):
     """The metadata: RFC 9728 §2. Members that do not apply are absent."""
 
     resource: fields.String = fields.String(required=True)
-    authorization_servers: fields.List[Any] = fields.List(fields.String(), required=True)
+    authorization_servers: fields.List[Any] = fields.List(
+        fields.String(), metadata={"description": "absent where a function in AUTH0_DOMAIN decides"}
+    )
     bearer_methods_supported: fields.List[Any] = fields.List(fields.String(), required=True)
     dpop_signing_alg_values_supported: fields.List[Any] = fields.List(fields.String())
     dpop_bound_access_tokens_required: fields.Boolean = fields.Boolean()
@@ -36,7 +38,8 @@ def resource_metadata() -> Response:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     metadata: dict[str, object] = {
         "resource": settings.resource,
-        "authorization_servers": list(settings.issuers),
+        # RFC 9728 §3.2: a member without values is left out.
+        **({"authorization_servers": list(settings.issuers)} if settings.issuers else {}),
         "bearer_methods_supported": ["header"],
     }
     if settings.dpop != "disabled":
@@ -44,7 +47,6 @@ def resource_metadata() -> Response:
         metadata["dpop_bound_access_tokens_required"] = settings.dpop == "required"
     if settings.mtls_cert is not None:
         metadata["tls_client_certificate_bound_access_tokens"] = True
-    # RFC 9728 §3.2: a member without values is left out.
     if scopes := scopes_of_app(app):
         metadata["scopes_supported"] = scopes
     if types := detail_types_of_app(app):

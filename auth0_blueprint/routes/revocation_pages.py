@@ -49,6 +49,9 @@ class RevocationSchema(Schema):
         metadata={"description": "the admin's `sub`, the user of the command line, or the issuer that sent the event"},
     )
     reach: fields.String = fields.String(required=True, validate=validate.OneOf(["process", "machine", "fleet"]))
+    issuer: fields.String = fields.String(
+        metadata={"description": "whose tokens it affects, where a function in AUTH0_DOMAIN decides"}
+    )
 
 
 class PageSize(fields.Integer):
@@ -129,6 +132,7 @@ def members_of(revocation: Revocation, reach: str) -> dict[str, Any]:
         "event_id": event_id,
         "actor": actor,
         "reach": reach,
+        **({} if revocation.issuer is None else {"issuer": revocation.issuer}),
     }
 
 

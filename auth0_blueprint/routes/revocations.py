@@ -10,9 +10,10 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from auth0_blueprint.errors import InvalidRequestError, InvalidTokenError, NotFoundError
 from auth0_blueprint.guards.authentication import app_state, current_token
+from auth0_blueprint.keysets.directory import limited_to
 from auth0_blueprint.revocation.index import KINDS, MAX_REASON_LENGTH, MAX_VALUE_LENGTH, Origin, Revocation
 from auth0_blueprint.revocation.service import Revocations
-from auth0_blueprint.routes.audit import notify_admin_acted
+from auth0_blueprint.routes.audit import notify_admin_acted, target_of
 from auth0_blueprint.routes.bodies import answer, json_body, query
 from auth0_blueprint.routes.revocation_pages import (
     RevocationPageSchema,
@@ -21,6 +22,7 @@ from auth0_blueprint.routes.revocation_pages import (
     members_of,
     page,
 )
+from auth0_blueprint.routes.tenant import own_issuer
 
 _NAME = validate.Length(min=1, max=MAX_VALUE_LENGTH)
 
@@ -63,10 +65,10 @@ def look_up_or_lift(kind: str, value: str) -> Response:
     """Return the revocation in force; for DELETE, lift it."""
     revocations = _revocations()
     if request.method == "DELETE":
-        revocation = _found(revocations.lift(kind, value, _origin()))
-        notify_admin_acted("lift", f"{revocation.kind} {revocation.value}", None)
+        revocation = _found(revocations.lift(kind, value, _origin(), issuer=own_issuer()))
+        notify_admin_acted("lift", target_of(revocation), None)
     else:
-        revocation = _found(revocations.find(kind, value))
+        revocation = _found(revocations.find(kind, value, issuer=own_issuer()))
     return answer(RevocationSchema(), members_of(revocation, app_state().reach()))
 
 
@@ -80,15 +82,19 @@ def check_can_match(kind: str) -> None:
         raise InvalidRequestError("no_email_claim")
 
 
-def revoke_token(token: str, reason: str | None, origin: Origin) -> Revocation:
-    """Revoke *token*.
+def revoke_token(token: str, reason: str | None, origin: Origin, issuer: str | None) -> Revocation:
+    """Revoke *token*, which *issuer* must have issued where each issuer is a tenant of its own.
 
     Raises:
         InvalidRequestError: it is not a valid access token of this API.
         UnavailableError: that cannot be told now, or the revocation cannot be stored.
     """
+    state = app_state()
     try:
-        access_token = app_state().sequence.prove(token)
+        with limited_to(issuer):
+            access_token = state.sequence.prove(token)
+            if state.directory is not None:  # a remembered one was proven for anybody
+                state.directory.check(access_token.issuer)
     except InvalidTokenError as exc:
         raise InvalidRequestError("token_not_ours") from exc
     return _revocations().revoke_token(access_token, token, reason, origin)
@@ -96,7 +102,7 @@ def revoke_token(token: str, reason: str | None, origin: Origin) -> Revocation:
 
 def _list() -> Response:
     parameters = query(RevocationQuerySchema())
-    return answer(RevocationPageSchema(), page(_revocations(), app_state().reach(), **parameters))
+    return answer(RevocationPageSchema(), page(_revocations(), app_state().reach(), issuer=own_issuer(), **parameters))
 
 
 def _revoke() -> Response:
@@ -105,10 +111,10 @@ def _revoke() -> Response:
     ((kind, value),) = body.items()
     check_can_match(kind)
     if kind == "token":
-        revocation = revoke_token(value, reason, _origin())
+        revocation = revoke_token(value, reason, _origin(), own_issuer())
     else:
-        revocation = _revocations().revoke(kind, value, reason, _origin())
-    notify_admin_acted("revoke", f"{revocation.kind} {revocation.value}", reason)
+        revocation = _revocations().revoke(kind, value, reason, _origin(), issuer=own_issuer())
+    notify_admin_acted("revoke", target_of(revocation), reason)
     response = answer(RevocationSchema(), members_of(revocation, app_state().reach()), 201)
     response.headers["Location"] = _location(revocation)
     return response

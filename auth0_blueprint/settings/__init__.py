@@ -1,5 +1,6 @@
 """The ``AUTH0_*`` settings: read (`loader`), validated (`schema`, `fields`), and kept in one frozen object."""
 
-from auth0_blueprint.settings.loader import EffectiveSetting, Settings, load_settings
+from auth0_blueprint.settings.effective import EffectiveSetting
+from auth0_blueprint.settings.loader import Settings, load_settings
 
 __all__ = ["EffectiveSetting", "Settings", "load_settings"]

@@ -11,6 +11,7 @@ from marshmallow import ValidationError, fields
 
 from auth0_blueprint.jose.algorithms import ALGORITHMS, HS256
 from auth0_blueprint.settings.certificate_source import certificate_source
+from auth0_blueprint.settings.domain_function import DomainFunction, domain_function
 from auth0_blueprint.settings.loopback import is_loopback
 
 _HOST = r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+"
@@ -118,15 +119,27 @@ class TextList(fields.Field[tuple[str, ...]]):
         return texts
 
 
-class Domains(TextList):
-    """Bare host names in the given order, which a set does not have. Lowercased; duplicates are dropped."""
+class IssuerList(TextList):
+    """Issuer identifiers."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> tuple[str, ...]:
+        issuer = IssuerURL()
+        return tuple(map(issuer.deserialize, super()._deserialize(value, attr, data, **kwargs)))
+
+
+class Domains(fields.Field[tuple[str, ...] | DomainFunction]):
+    """Bare host names in the given order, which a set does not have, or a function. Lowercased, without duplicates."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[str, ...] | DomainFunction:
+        if (function := domain_function(value)) is not None:
+            return function
         if not isinstance(value, (str, list, tuple)):
             raise ValidationError(_NOT_A_DOMAIN)
-        domains = tuple(domain.lower() for domain in super()._deserialize(value, attr, data, **kwargs))
+        domains = tuple(domain.lower() for domain in TextList().deserialize(value, attr, data, **kwargs))
         if not all(re.fullmatch(_HOST, domain) for domain in domains):
             raise ValidationError(_NOT_A_DOMAIN)
         return tuple(dict.fromkeys(domains))

@@ -8,17 +8,20 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from marshmallow import Schema, ValidationError
 
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.settings import fields as custom
 from auth0_blueprint.settings.decryption_keys import Encryption, encryption_settings
-from auth0_blueprint.settings.event_senders import EventSenders, EventSettings, event_settings, shown
+from auth0_blueprint.settings.domain_function import DomainFunction
+from auth0_blueprint.settings.effective import EffectiveSetting, effective_settings
+from auth0_blueprint.settings.event_senders import EventSenders, EventSettings, event_settings
+from auth0_blueprint.settings.key_set_urls import key_set_url_of, key_set_urls_of
 from auth0_blueprint.settings.loose_settings import loose_settings
 from auth0_blueprint.settings.own_client import OwnClient, own_client
 from auth0_blueprint.settings.resource_identifier import resource_identifier
@@ -30,20 +33,17 @@ from auth0_blueprint.settings.typos import log_probable_typos
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 
-class EffectiveSetting(NamedTuple):
-    """One setting: its key, its value, and its source: ``app.config``, ``environment`` or ``default``."""
-
-    key: str
-    value: Any
-    source: str
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Settings:
     """The effective settings. Later changes to ``app.config`` have no effect."""
 
-    #: The issuers whose tokens are accepted. The first one names what processes share: see `assembly`.
+    #: The issuers whose tokens are accepted; none where a function decides.
     issuers: tuple[str, ...]
+    #: The function that decides: then every issuer is a tenant of its own.
+    domain_function: DomainFunction | None
+    max_issuers: int
+    #: The issuers whose admins may see what concerns the whole app, where a function decides.
+    admin_issuers: tuple[str, ...]
     #: Each issuer that has a key set, with its URL: all of them, or none with signing secrets.
     key_set_urls: Mapping[str, str]
     #: HS256: one secret, or two while one replaces the other.
@@ -98,14 +98,14 @@ class Settings:
     #: The claim that says who the caller is, for flask-jwt-extended; every token must have it.
     identity_claim: str = "sub"
 
+    @property
+    def fleet_name(self) -> str:
+        """What tells this fleet from others, beside its audience and secret: the first issuer, where there is one."""
+        return self.issuers[0] if self.issuers else "tenants of AUTH0_DOMAIN"
 
-def _key_set_urls(data: dict[str, Any]) -> dict[str, str]:
-    if data["AUTH0_SIGNING_SECRET"]:
-        return {}
-    return {
-        issuer: data["AUTH0_JWKS_URL"] or f"{issuer.removesuffix('/')}/.well-known/jwks.json"
-        for issuer in issuers_of(data)
-    }
+    def key_set_url(self, issuer: str) -> str | None:
+        """Return where the key set of *issuer* is; ``None`` where there are signing secrets instead."""
+        return key_set_url_of(issuer) if self.domain_function is not None else self.key_set_urls.get(issuer)
 
 
 #: A shorter secret can be guessed from what it has signed, by whoever can read a cache on the network.
@@ -190,33 +190,9 @@ def _sources(schema: Schema, config: Mapping[str, Any], environ: Mapping[str, st
     return sources
 
 
-def _effective(
-    data: dict[str, Any], sources: dict[str, str], key_set_urls: dict[str, str]
-) -> tuple[EffectiveSetting, ...]:
-    values = {
-        **data,
-        "AUTH0_ISSUER": _one_or_all(issuers_of(data)),
-        "AUTH0_JWKS_URL": _one_or_all(key_set_urls.values()),
-        "AUTH0_ALGORITHMS": algorithms_of(data),
-    }
-    secret = {key for key, found in SettingsSchema().fields.items() if found.metadata.get("secret")}
-    return tuple(
-        EffectiveSetting(key, "***" if key in secret and value else shown(value), sources.get(key, "default"))
-        for key, value in values.items()
-    )
-
-
-def _one_or_all(texts: Iterable[str]) -> str | list[str] | None:
-    """Return the only value as a string, as it may be set, or all of them; ``None`` if there is none."""
-    values = list(texts)
-    return values if len(values) > 1 else next(iter(values), None)
-
-
 def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
-    key_set_urls = _key_set_urls(data)
     return Settings(
-        issuers=issuers_of(data),
-        key_set_urls=MappingProxyType(key_set_urls),
+        **_of_issuers(data),
         signing_secrets=data["AUTH0_SIGNING_SECRET"],
         audience=data["AUTH0_AUDIENCE"],
         algorithms=algorithms_of(data),
@@ -248,8 +224,19 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         encryption=encryption_settings(data),
         cache_secret=data["AUTH0_CACHE_SECRET"],
         own_client=own_client(data),
-        effective=_effective(data, sources, key_set_urls),
+        effective=effective_settings(data, sources),
     )
+
+
+def _of_issuers(data: dict[str, Any]) -> dict[str, Any]:
+    domain = data["AUTH0_DOMAIN"]
+    return {
+        "issuers": issuers_of(data),
+        "key_set_urls": MappingProxyType(key_set_urls_of(data)),
+        "domain_function": domain if isinstance(domain, DomainFunction) else None,
+        "max_issuers": data["AUTH0_MAX_ISSUERS"],
+        "admin_issuers": data["AUTH0_ADMIN_ISSUERS"],
+    }
 
 
 def _of_key_sets(data: dict[str, Any]) -> dict[str, Any]:

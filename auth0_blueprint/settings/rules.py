@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from auth0_blueprint.settings.decryption_keys import encryption_problems
+from auth0_blueprint.settings.domain_function import DomainFunction, domain_function_problems
 from auth0_blueprint.settings.event_senders import has_senders
 from auth0_blueprint.settings.own_client import own_client_problems
 from auth0_blueprint.settings.resource_identifier import resource_identifier
@@ -15,6 +16,7 @@ def problems_between(data: dict[str, Any], trusted_hosts: Any) -> dict[str, str]
     """Return what is wrong, by setting. *data* has only the settings that are valid by themselves."""
     return {
         **_issuer_problems(data),
+        **domain_function_problems(data),
         **_time_problems(data),
         **_host_problems(data, trusted_hosts),
         **_certificate_problems(data),
@@ -30,6 +32,8 @@ def _issuer_problems(data: dict[str, Any]) -> dict[str, str]:
     if "AUTH0_DOMAIN" not in data or "AUTH0_ISSUER" not in data:
         return {}
     domains, issuer = data["AUTH0_DOMAIN"], data["AUTH0_ISSUER"]
+    if isinstance(domains, DomainFunction):
+        return {}
     if not domains and issuer is None:
         return {"AUTH0_DOMAIN": "is missing: set it to the domain of your tenant, such as example.eu.auth0.com"}
     if len(domains) > 1:
@@ -104,5 +108,7 @@ def _event_problems(data: dict[str, Any]) -> dict[str, str]:
 
 
 def issuers_of(data: dict[str, Any]) -> tuple[str, ...]:
-    """Return the accepted values of ``iss``; Auth0's end with a slash."""
+    """Return the accepted values of ``iss``; Auth0's end with a slash. None where a function decides."""
+    if isinstance(data["AUTH0_DOMAIN"], DomainFunction):
+        return ()
     return tuple(f"https://{domain}/" for domain in data["AUTH0_DOMAIN"]) or (data["AUTH0_ISSUER"],)

@@ -33,8 +33,12 @@ class SettingsSchema(Schema):
         load_default=(),
         metadata={
             "description": "Tenant or custom domain, as a bare host name; a list for [several](#several-domains) of "
-            "one tenant. Required unless `AUTH0_ISSUER` is set. The issuer is `https://{domain}/`."
+            "one tenant, a function for [several tenants](how-to/several-tenants.md). Required unless `AUTH0_ISSUER` "
+            "is set. The issuer is `https://{domain}/`."
         },
+    )
+    AUTH0_MAX_ISSUERS = _range(
+        fields.Integer, "issuers", 100, (1, 100_000), "How many key sets a process keeps with a function as domain."
     )
     AUTH0_ISSUER = custom.IssuerURL(
         load_default=None,
@@ -175,6 +179,14 @@ class SettingsSchema(Schema):
     AUTH0_ADMIN_SCOPE = custom.ScopeToken(
         load_default="manage:auth0", metadata={"description": "The scope and permission that the admin routes require."}
     )
+    AUTH0_ADMIN_ISSUERS = custom.IssuerList(
+        load_default=(),
+        metadata={
+            "description": "Where a function decides which issuers are accepted: those whose admins may see "
+            "`/auth/admin/config`, `/auth/admin/stats` and the state of the cache, which concern the whole app. Other "
+            "admins see their own issuer."
+        },
+    )
     AUTH0_INTROSPECTION_SCOPE = custom.ScopeToken(
         load_default="introspect:tokens",
         metadata={"description": "The scope and permission that `/auth/introspect` requires."},
@@ -264,8 +276,8 @@ class SettingsSchema(Schema):
     AUTH0_CLIENT_ID = custom.Text(
         load_default=None,
         metadata={
-            "description": "The client id of the API's own application, for [calling other "
-            "APIs](how-to/calling-other-apis.md) and for [`flask auth0 token`](command-line.md#token)."
+            "description": "The client id of the API's own application, to [call other APIs]"
+            "(how-to/calling-other-apis.md), and for [`flask auth0 token`](command-line.md#token)."
         },
     )
     AUTH0_CLIENT_SECRET = custom.Text(

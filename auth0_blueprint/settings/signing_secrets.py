@@ -110,7 +110,8 @@ def signing_secret_problems(data: Mapping[str, Any]) -> dict[str, str]:
             "must be unset or HS256 with AUTH0_SIGNING_SECRET: one app never takes both kinds, so that no key can be "
             "used as another"
         )
-    if len(data.get("AUTH0_DOMAIN", ())) > 1:
+    domains = data.get("AUTH0_DOMAIN", ())
+    if isinstance(domains, tuple) and len(domains) > 1:  # else a function, which is refused as well
         problems["AUTH0_SIGNING_SECRET"] = _SEVERAL_DOMAINS
     if data.get("AUTH0_JWKS_URL") is not None:
         problems["AUTH0_JWKS_URL"] = "must not be set with AUTH0_SIGNING_SECRET: HS256 has no key set"

@@ -71,7 +71,12 @@ class FleetSync:
 
     def subscribe(self, name: str, on_notice: OnNotice) -> None:
         """Call *on_notice* at each sync with the value posted as *name*, or ``None``."""
-        self._on_notice[name] = on_notice
+        # A new dict: a sync may be under way.
+        self._on_notice = {**self._on_notice, name: on_notice}
+
+    def unsubscribe(self, name: str) -> None:
+        """Call nobody any more for what is posted as *name*."""
+        self._on_notice = {known: on_notice for known, on_notice in self._on_notice.items() if known != name}
 
     def follow_log(self, on_head: OnHead) -> None:
         """Call *on_head* at each sync with where the log stands. If it raises `StoreError`, the sync has failed."""
@@ -154,8 +159,9 @@ class FleetSync:
         return True
 
     def _notify_subscribers(self) -> FollowUp | None:
-        head, values = self._look(list(self._on_notice))
-        for on_notice, value in zip(self._on_notice.values(), values, strict=True):
+        subscribed = self._on_notice
+        head, values = self._look(list(subscribed))
+        for on_notice, value in zip(subscribed.values(), values, strict=True):
             on_notice(value)
         return None if self._on_head is None else self._on_head(head)
 

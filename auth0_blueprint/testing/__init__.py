@@ -9,6 +9,7 @@ from auth0_blueprint.testing.client_certificate import ClientCertificate
 from auth0_blueprint.testing.dpop_key import DPoPKey
 from auth0_blueprint.testing.events import cloud_event, log_record
 from auth0_blueprint.testing.local_issuer import LocalIssuer
+from auth0_blueprint.testing.tenants import tenant_settings
 
 if TYPE_CHECKING:
     from auth0_blueprint.testing.encryption_key import EncryptionKey
@@ -21,6 +22,7 @@ __all__ = [
     "bearer_client",
     "cloud_event",
     "log_record",
+    "tenant_settings",
 ]
 
 

@@ -172,7 +172,12 @@ def _check_issuer(app: Flask, issuer: str) -> None:
     if EXTENSION not in app.extensions:
         raise SystemExit("The app has no Auth0Blueprint. To solve this, register one.")
     with app.app_context():
-        accepted = app_state().settings.issuers
+        state = app_state()
+        accepted = state.settings.issuers
+        if state.directory is not None:
+            if state.directory.get(issuer) is None:
+                raise SystemExit("The function in AUTH0_DOMAIN of app.config does not accept the local issuer.")
+            return
     if issuer not in accepted:
         raise SystemExit(
             f"The app accepts tokens of {accepted[0]}, not of the local issuer: app.config overrides the environment. "

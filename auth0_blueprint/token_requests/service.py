@@ -90,10 +90,26 @@ class TokenRequests:
         missing = client.missing
         if missing or client.client_id is None:
             raise ConfigurationError(missing)
+        if not issuers:
+            return self._endpoint_beside_function(client.client_id, subject)
         issuer = None if subject is None else subject.access_token.issuer
         # A secret goes only to an issuer of the settings.
         issuer = issuer if issuer in issuers else issuers[0]
         return _Endpoint(client.endpoint_of(issuer), issuer, client.client_id)
+
+    def _endpoint_beside_function(self, client_id: str, subject: Subject | None) -> _Endpoint:
+        """Return the endpoint where a function knows the issuers: the application belongs to one tenant, unknown here.
+
+        So no caller's token is sent there: it may be one of another tenant.
+        """
+        url = self._settings.own_client.token_url
+        if subject is not None:
+            raise ConfigurationError(
+                {"AUTH0_DOMAIN": "must name domains, not a function, for tokens on behalf of callers"}
+            )
+        if url is None:
+            raise ConfigurationError({"AUTH0_TOKEN_URL": "is missing: it is required where AUTH0_DOMAIN is a function"})
+        return _Endpoint(url, url, client_id)  # RFC 7523 §3: the endpoint is an audience, too
 
     def _may_use(self, subject: Subject | None, obtained_at: float) -> bool:
         return subject is None or not self._was_revoked(subject, obtained_at - MAX_SKEW_SECONDS)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, NoReturn, TypeGuard
+from typing import Any, NoReturn, Self, TypeGuard, cast
 
 from auth0_blueprint.verification.token_parts import Actor, AuthorizationDetail, actors_in, copied, copied_members
 
@@ -22,7 +22,36 @@ def is_unix_time(value: Any) -> TypeGuard[int | float]:
     return type(value) in _NUMBERS and 0 <= value <= MAX_UNIX_TIME
 
 
-class AccessToken(Mapping[str, Any]):
+class _Fields:
+    """What an `AccessToken` holds, while it is being made."""
+
+    __slots__ = ("_claims", "_digest", "_header", "is_bound", "is_delegated", "permissions", "scopes", "signing_digest")
+
+    def __init__(
+        self,
+        claims: Mapping[str, Any],
+        header: Mapping[str, Any],
+        scopes: frozenset[str],
+        permissions: frozenset[str],
+        digest: bytes,
+        signing_digest: str | None,
+    ) -> None:
+        self._claims: Mapping[str, Any] = claims
+        self._header: Mapping[str, Any] = header
+        #: Whether the token is bound to a key or certificate in any way (``cnf``, RFC 7800).
+        self.is_bound: bool = "cnf" in claims
+        #: Whether somebody acts on behalf of the subject (``act``, RFC 8693 §4.1).
+        self.is_delegated: bool = "act" in claims
+        #: Values of the ``scope`` claim (RFC 8693 §4.2).
+        self.scopes: frozenset[str] = scopes
+        #: Values of Auth0's RBAC claim ``permissions``. Never merged with the scopes.
+        self.permissions: frozenset[str] = permissions
+        self._digest: bytes = digest
+        #: Of a token that came encrypted: SHA-256 of the signing input inside, by which it is revoked.
+        self.signing_digest: str | None = signing_digest
+
+
+class AccessToken(_Fields, Mapping[str, Any]):
     """The claims of a verified access token (RFC 9068), as an immutable mapping with names for the usual ones.
 
     Only the verifier creates one. Lists and objects inside are returned as copies, so that changes by a view stay with
@@ -32,24 +61,10 @@ class AccessToken(Mapping[str, Any]):
     ``audience``, ``issued_at``, ``expires_at``) raises ``RuntimeError``.
     """
 
-    __slots__ = ("_claims", "_digest", "_header", "is_bound", "is_delegated", "permissions", "scopes", "signing_digest")
+    __slots__ = ()
 
-    _claims: Mapping[str, Any]
-    _digest: bytes
-    _header: Mapping[str, Any]
-    #: Whether the token is bound to a key or certificate in any way (``cnf``, RFC 7800).
-    is_bound: bool
-    #: Whether somebody acts on behalf of the subject (``act``, RFC 8693 §4.1).
-    is_delegated: bool
-    #: Values of the ``scope`` claim (RFC 8693 §4.2).
-    scopes: frozenset[str]
-    #: Values of Auth0's RBAC claim ``permissions``. Never merged with the scopes.
-    permissions: frozenset[str]
-    #: Of a token that came encrypted: SHA-256 of the signing input inside, by which it is revoked.
-    signing_digest: str | None
-
-    def __init__(
-        self,
+    def __new__(
+        cls,
         claims: Mapping[str, Any],
         header: Mapping[str, Any],
         *,
@@ -57,15 +72,14 @@ class AccessToken(Mapping[str, Any]):
         permissions: frozenset[str] = frozenset(),
         digest: bytes = b"",
         signing_digest: str | None = None,
-    ) -> None:
-        _set_claims(self, claims)
-        _set_header(self, header)
-        _set_is_bound(self, "cnf" in claims)
-        _set_is_delegated(self, "act" in claims)
-        _set_scopes(self, scopes)
-        _set_permissions(self, permissions)
-        _set_digest(self, digest)
-        _set_signing_digest(self, signing_digest)
+    ) -> Self:
+        """Return the token with these *claims* and this JOSE *header*."""
+        fields: Any = _Fields(claims, header, scopes, permissions, digest, signing_digest)
+        fields.__class__ = cls
+        return cast("Self", fields)
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        """Do nothing: everything is in its place."""
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"an access token is immutable: cannot set {name!r}")
@@ -205,16 +219,19 @@ class AccessToken(Mapping[str, Any]):
             ) from None
 
 
-# These bypass __setattr__; object.__setattr__ takes five times as long.
-(
-    _set_claims,
-    _set_digest,
-    _set_header,
-    _set_is_bound,
-    _set_is_delegated,
-    _set_permissions,
-    _set_scopes,
-    _set_signing_digest,
-) = (vars(AccessToken)[name].__set__ for name in AccessToken.__slots__)
+def verified_token(
+    claims: Mapping[str, Any],
+    header: Mapping[str, Any],
+    scopes: frozenset[str],
+    permissions: frozenset[str],
+    digest: bytes,
+    signing_digest: str | None,
+) -> AccessToken:
+    """Return the `AccessToken` with these fields: as its constructor does, in half the time."""
+    # Filled while it is plain: past the refusing __setattr__, each field would take five times as long.
+    fields: Any = _Fields(claims, header, scopes, permissions, digest, signing_digest)
+    fields.__class__ = AccessToken
+    return cast("AccessToken", fields)
+
 
 ANONYMOUS = AccessToken({}, {})

@@ -15,7 +15,7 @@ the times are checked again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
@@ -73,6 +73,14 @@ class KeyFinder(Protocol):
         ...
 
 
+class KeyFinders(Protocol):
+    """The issuers whose tokens are accepted, each with its own keys: a mapping, or what answers as one does."""
+
+    def get(self, issuer: str, /) -> KeyFinder | None:
+        """Return the keys of *issuer*; ``None`` if its tokens are not accepted."""
+        ...
+
+
 class _KnownHeader(NamedTuple):
     header: dict[str, Any]
     algorithm: Algorithm
@@ -94,7 +102,7 @@ class Verifier:
     def __init__(
         self,
         settings: Settings,
-        keys: Mapping[str, KeyFinder],
+        keys: KeyFinders,
         *,
         clock: Clock = SYSTEM_CLOCK,
         remembered: TokenCache | None = None,
@@ -102,8 +110,9 @@ class Verifier:
         on_remembered: Callable[[], object] = lambda: None,
         on_proven: Callable[[], object] = lambda: None,
     ) -> None:
-        self._keys = dict(keys)
+        self._keys = keys
         self._remembered = TokenCache(0) if remembered is None else remembered
+        self._find = self._remembered.find
         self._known_headers: dict[bytes, _KnownHeader] = {}
         self._sync_if_due = sync_if_due
         self._on_remembered = on_remembered
@@ -132,7 +141,7 @@ class Verifier:
         if cached_only or len(text) > self._max_bytes:
             return self._prove_anew(text, cached_only=cached_only).access_token
         digest = digest_of(text)
-        known = self._remembered.find(digest)
+        known = self._find(digest)
         if known is not None:
             self._sync_if_due()
             if known.generation == known.keys.snapshot().generation:

@@ -12,7 +12,7 @@ from fleet_of_revokers import STALE, FragileStore, Process, RevokerFleet
 
 from auth0_blueprint.errors import RevocationUnavailableError
 from auth0_blueprint.revocation.index import Revocation
-from auth0_blueprint.revocation.service import TAKEOVER_INTERVAL_SECONDS, TAKEOVER_SECONDS
+from auth0_blueprint.revocation.previous_log import TAKEOVER_INTERVAL_SECONDS, TAKEOVER_SECONDS
 
 
 @pytest.fixture

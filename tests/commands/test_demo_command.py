@@ -92,6 +92,9 @@ def make(**settings):
 def make_with_own():
     return make(AUTH0_ISSUER="https://own.example.com/", AUTH0_AUDIENCE="own")
 
+def make_with_function():
+    return make(AUTH0_DOMAIN=lambda issuer, request: issuer == "https://own.example.com/", AUTH0_AUDIENCE="own")
+
 def make_without_revocation():
     return make(AUTH0_REVOCATION=False)
 
@@ -120,6 +123,7 @@ def test_an_app_and_a_factory_without_a_parameter_read_the_environment(tmp_path:
     ("name", "says"),
     [
         ("server:make_with_own", "The app accepts tokens of https://own.example.com/, not of the local issuer"),
+        ("server:make_with_function", "The function in AUTH0_DOMAIN of app.config does not accept the local issuer."),
         ("server:make_bare", "The app has no Auth0Blueprint."),
         ("server:number", "'server:number' is no Flask app, nor a function that returns one"),
         ("server", "'server' is no Flask app, nor a function that returns one"),

@@ -299,8 +299,8 @@ def test_the_decorators_that_a_resource_applies_at_each_request_count(app: Flask
         get = guarded_by(requires_scope("a"))
 
     api.add_resource(type("ByItself", (Methods,), guards), "/by-itself")
-    api.add_resource(type("AsAWhole", (Methods,), {"decorators": [requires_auth], "post": answer}), "/whole")
-    plain: Any = type("Plain", (MethodView,), {"get": answer, **guards})
+    api.add_resource(type("AsAWhole", (Methods,), {"decorators": [requires_auth], "post": guarded_by()}), "/whole")
+    plain: Any = type("Plain", (MethodView,), {"get": guarded_by(), **guards})
     app.add_url_rule("/plain", view_func=plain.as_view("plain"))
     assert guards_of(app, "/by-itself") == {"GET": ["jwt_required", "scope b", "scope a"]}
     assert guards_of(app, "/whole") == {"GET": ["any valid token", "scope a"], "POST": ["any valid token"]}
@@ -309,7 +309,7 @@ def test_the_decorators_that_a_resource_applies_at_each_request_count(app: Flask
 
 def test_a_method_that_flask_restful_has_no_decorators_for_is_unguarded(app: Flask) -> None:
     """It calls ``get`` for ``HEAD`` too, behind the decorators of ``head``."""
-    members = {"get": answer, "method_decorators": {"get": [requires_auth]}}
+    members = {"get": guarded_by(), "method_decorators": {"get": [requires_auth]}}
     flask_restful.Api(app).add_resource(type("ByName", (flask_restful.Resource,), members), "/")
     assert guards_of(app, "/") == {"GET": ["any valid token"], "HEAD": "none"}
     assert [app.test_client().open("/", method=method).status_code for method in ("GET", "HEAD")] == [401, 200]

@@ -52,6 +52,7 @@ PROOF_STEPS: dict[str, str] = {
 _DECRYPTION = "decryption"
 #: What to say of the steps of the app's sequence.
 _PASSED: dict[str, str] = {
+    "tenant": "the function in AUTH0_DOMAIN accepts its issuer",
     "revocation": "not revoked",
     "binding": "a bearer token, which this app accepts",
     "rules": "no rule of the app rejects it",
@@ -169,7 +170,7 @@ def _in_words(protection: Protection | None) -> list[str]:
 def _texts(state: AppState, token: str) -> dict[str, str]:
     """Return each step and what to say if it has passed, honest about what this process can know of revocations."""
     proof = _decryption_step(state, token) | PROOF_STEPS
-    if not state.key_sources:
+    if not state.key_sources and state.directory is None:
         proof |= {"key": NO_KEY_SET}
     texts = proof | {step.name: _PASSED.get(step.name, "passed") for step in state.sequence.steps}
     if state.revocations is None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import EventRefusedError, InvalidTokenError
@@ -37,6 +37,14 @@ class Issuer(NamedTuple):
     algorithms: tuple[str, ...]
 
 
+class Issuers(Protocol):
+    """Whose tokens are believed, by issuer identifier: a mapping, or what answers as one does."""
+
+    def get(self, issuer: str, /) -> Issuer | None:
+        """Return what is known of *issuer*; ``None`` if its tokens are not believed."""
+        ...
+
+
 class EventToken(NamedTuple):
     """A verified token that tells of an event."""
 
@@ -58,7 +66,7 @@ class EventTokenVerifier:
 
     def __init__(
         self,
-        issuers: Mapping[str, Issuer],
+        issuers: Issuers,
         *,
         types: frozenset[str | None],
         max_bytes: int,
@@ -67,7 +75,6 @@ class EventTokenVerifier:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._issuers = issuers
-        self._algorithms = {name: algorithms_named(issuer.algorithms) for name, issuer in issuers.items()}
         self._types = types
         self._max_bytes = max_bytes
         self._leeway_seconds = leeway_seconds
@@ -95,10 +102,10 @@ class EventTokenVerifier:
         claims = unverified.claims
         # The unverified issuer only decides whether to look for a key, and in which issuer's key set.
         name = claims.get("iss")
-        if not isinstance(name, str) or name not in self._issuers:
+        issuer = self._issuers.get(name) if isinstance(name, str) else None
+        if issuer is None:
             raise EventRefusedError("issuer")
-        issuer = self._issuers[name]
-        algorithm = check_header(unverified.header, self._algorithms[name], self._types)
+        algorithm = check_header(unverified.header, algorithms_named(issuer.algorithms), self._types)
         found = issuer.key_for(unverified.header.get("kid"), algorithm)
         if not algorithm.verify(unverified.signing_input, found.key.material, unverified.signature):
             raise EventRefusedError("signature")
@@ -108,7 +115,7 @@ class EventTokenVerifier:
             raise EventRefusedError("not_an_event")
         id_at(claims, "jti")
         self._check_times(claims)
-        return EventToken(name, claims)
+        return EventToken(claims["iss"], claims)
 
     def _check_times(self, claims: dict[str, Any]) -> None:
         now, leeway = self._clock.time(), self._leeway_seconds

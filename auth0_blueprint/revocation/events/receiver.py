@@ -55,7 +55,7 @@ class EventReceiver:
             return Outcome("repeated")
         origin = Origin(event.source, event.id, event.sender)
         effects = tuple((effect.kind, effect.value) for effect in event.effects if self._apply(effect, event, origin))
-        if not effects and any(self._has_made(origin, effect) for effect in event.effects):
+        if not effects and any(self._has_made(origin, effect, event.sender) for effect in event.effects):
             # By another process just now, or before the store lost its marks. The mark is for whoever did it.
             return Outcome("repeated")
         if not self._mark_handled(name):
@@ -86,13 +86,15 @@ class EventReceiver:
     def _apply(self, effect: Effect, event: Event, origin: Origin) -> bool:
         kind, value = effect.kind, effect.value
         if effect.action == "revoke":
-            changed = self._revocations.revoke_up_to(event.occurred_at, kind, value, event.type, origin)
+            changed = self._revocations.revoke_up_to(
+                event.occurred_at, kind, value, event.type, origin, issuer=event.sender
+            )
         else:
-            changed = self._revocations.lift(kind, value, origin, _may_lift(effect, event))
+            changed = self._revocations.lift(kind, value, origin, _may_lift(effect, event), issuer=event.sender)
         return changed is not None
 
-    def _has_made(self, origin: Origin, effect: Effect) -> bool:
-        return self._revocations.last_origin(effect.kind, effect.value) == origin
+    def _has_made(self, origin: Origin, effect: Effect, issuer: str) -> bool:
+        return self._revocations.last_origin(effect.kind, effect.value, issuer=issuer) == origin
 
     def _was_handled(self, name: str) -> bool:
         if name in self._handled:
