@@ -127,9 +127,7 @@ def authenticate(*, optional: bool = False, ignore_other_schemes: bool = False) 
     if known is not None and known[1] and known[0] is state:
         return known[1]
     try:
-        environ = here.environ
-        scheme, token = scheme_and_token(environ.get("HTTP_AUTHORIZATION"), takes_dpop=state.binding.takes_dpop_scheme)
-        access_token = state.sequence.verify(Presentation(token, scheme, environ))
+        access_token = verify_request(state, here.environ)
         user = state.rules.look_up_user(access_token)
     except Auth0Error as exc:
         is_anonymous = isinstance(exc, MissingCredentialsError) or (

@@ -95,7 +95,7 @@ class TokenCache:
                     if remembered.expires_at <= oldest_expiry:
                         tokens.pop(known, None)
             tokens[digest] = token
-            if len(tokens) > self._size:
+            while len(tokens) > self._size:
                 tokens.popitem(last=False)
 
     def forget(self, digest: bytes) -> None:
