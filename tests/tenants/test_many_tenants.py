@@ -72,6 +72,21 @@ def test_forged_tokens_keep_no_key_set_alive(app: Flask, crowd: list[LocalIssuer
     assert live(app) == [one.issuer for one in (b, c, d)]
 
 
+def test_forged_tokens_push_out_no_key_set_that_has_proven_one(
+    app: Flask, crowd: list[LocalIssuer], clock: MovableClock
+) -> None:
+    """Not by health either, which anyone may ask."""
+    a, b, *others = crowd
+    use(app, clock, a, b)
+    for number, issuer in enumerate(others):
+        clock.move(0.001)
+        answer = ask(app, a.token(iss=issuer.issuer), "/auth/health" if number % 2 else "/ours")
+        assert answer.status_code == (200 if number % 2 else 401)
+    assert live(app) == [one.issuer for one in (a, b, others[-1])]
+    use(app, clock, others[0], others[1])  # newcomers with good tokens find a place all the same
+    assert live(app) == [one.issuer for one in (b, others[0], others[1])]
+
+
 def test_a_remembered_token_of_one_that_made_room_is_proven_anew(
     app: Flask, crowd: list[LocalIssuer], clock: MovableClock
 ) -> None:
