@@ -2,7 +2,8 @@
 
 The function is asked before anything is looked up, so that an issuer it does not know costs no fetch and no key set.
 The number of key sets is bounded: the least recently used makes room. Anyone can make up tokens of a known issuer, so
-key sets that have proven no token yet get a quarter of the places, and make room for one another. Reading takes no lock.
+key sets that have proven no token yet push out those that have only up to a quarter of the places, and then one
+another. Reading takes no lock.
 """
 
 from __future__ import annotations
