@@ -157,10 +157,11 @@ class TokenRequests:
     def _adopt(self, name: str, endpoint: _Endpoint, found: SharedOutcome, subject: Subject | None) -> IssuedToken:
         if found.token is None:
             error = found.error or TokenExchangeError()
-            if isinstance(error, TokenExchangeUnavailableError):
-                backoff = self._backoff(endpoint)
+            backoff = self._backoff(endpoint)
+            if isinstance(error, TokenExchangeUnavailableError) and _counts(error, backoff):
                 backoff.attempted(self._clock.monotonic())
-                backoff.follow_failure(error.retry_after_seconds, backoff.failures + 1, error.reason)
+                failures = backoff.failures + (not backoff.is_in_backoff)
+                backoff.follow_failure(error.retry_after_seconds, failures, error.reason)
             raise error
         self._kept.keep(name, KeptToken(found.token, found.at, self._moment(found.until), subject))
         return found.token
@@ -198,8 +199,7 @@ class TokenRequests:
             )
             token = read_reply(reply, sent_at, form)
         except TokenExchangeUnavailableError as exc:
-            # Requests that were under way together fail together, and count once.
-            if not backoff.is_in_backoff or exc.retry_after_seconds > backoff.retry_after_seconds():
+            if _counts(exc, backoff):
                 backoff.failed(exc.reason, exc.retry_after_seconds)
             exc.retry_after_seconds = backoff.retry_after_seconds()
             raise
@@ -237,6 +237,11 @@ class TokenRequests:
 
     def _moment(self, unix_time: float) -> Moment:
         return self._clock.moment(unix_time - self._clock.time())
+
+
+def _counts(error: TokenExchangeUnavailableError, backoff: Backoff) -> bool:
+    """Return whether *error* begins or prolongs the pause: requests that were under way together count once."""
+    return not backoff.is_in_backoff or error.retry_after_seconds > backoff.retry_after_seconds()
 
 
 def attempt_seconds(settings: Settings) -> float:
