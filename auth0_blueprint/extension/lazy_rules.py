@@ -41,13 +41,12 @@ def _lazy(base: type[Rule]) -> type[Rule]:
 
     class LazyRule(base):  # type: ignore[valid-type, misc]
         def _compile_builder(self, append_unknown: bool = True) -> Callable[..., Any]:
-            @functools.cache
-            def compiled() -> Callable[..., Any]:
-                builder: Callable[..., Any] = super(LazyRule, self)._compile_builder(append_unknown)
-                return builder
+            made: list[Callable[..., Any]] = []  # lighter than functools.cache, of which there would be two a rule
 
             def build(rule: Rule, **values: Any) -> Any:
-                return compiled()(rule, **values)
+                if not made:
+                    made.append(super(LazyRule, self)._compile_builder(append_unknown))
+                return made[0](rule, **values)
 
             return build
 

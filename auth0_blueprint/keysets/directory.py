@@ -53,7 +53,7 @@ class LiveKeys:
     __slots__ = ("is_retired", "source", "used_at")
 
     def __init__(self, source: KeySource) -> None:
-        self.source = source
+        self.source: KeySource = source
         #: When a token that was proven with them was last accepted; ``None``: none was so far.
         self.used_at: float | None = None
         self.is_retired: bool = False

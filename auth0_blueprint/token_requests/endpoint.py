@@ -41,13 +41,13 @@ class AnswerSchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    access_token = fields.String(required=True, validate=validate.Regexp(_VISIBLE))
-    token_type = fields.String(required=True, validate=validate.Regexp(_TYPES))
-    expires_in = fields.Integer(
+    access_token: fields.String = fields.String(required=True, validate=validate.Regexp(_VISIBLE))
+    token_type: fields.String = fields.String(required=True, validate=validate.Regexp(_TYPES))
+    expires_in: fields.Integer = fields.Integer(
         strict=True, load_default=None, validate=validate.Range(min=1, max=MAX_LIFETIME_SECONDS)
     )
-    scope = fields.String(load_default=None)
-    issued_token_type = fields.String(load_default=None)
+    scope: fields.String = fields.String(load_default=None)
+    issued_token_type: fields.String = fields.String(load_default=None)
 
 
 class Reply(NamedTuple):
