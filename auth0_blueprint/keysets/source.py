@@ -173,8 +173,9 @@ class KeySource:
 
     def _snapshot_when_due(self, max_wait_seconds: float) -> Snapshot:
         for _ in range(2):  # the second one if the first was frozen all the time, and so has no outcome
+            must_wait = self._must_wait()  # asked first: a call has its result before it has shared it
             call = self._refreshing_call()
-            if call is None or not self._must_wait():
+            if call is None or not must_wait:
                 break
             with self._places.take_to_wait(is_failing=self._is_failing()) as may_wait:
                 if may_wait and call.wait_for_progress(max_wait_seconds) and self._must_wait():
