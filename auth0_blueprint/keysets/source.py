@@ -194,8 +194,7 @@ class KeySource:
         return self._backoff.is_failing and not self._refresh.was_frozen
 
     def _refreshing_call(self) -> Call | None:
-        call = self._single_flight.current
-        if call is not None:
+        if (call := self._single_flight.current) is not None:
             return call
         get_newer = self._to_get_newer(self._may_refresh)
         if self._may_refresh():
