@@ -191,7 +191,9 @@ def terraform(key: str, *resources: tuple[str, Any]) -> dict[str, Any]:
 
 
 OF_SCOPES = {"resource_server_identifier": AUDIENCE, "scopes": server_with(*ALL, member="name")["scopes"]}
-SINGLE: list[tuple[str, Any]] = [("auth0_resource_server_scope", {"resource_server_identifier": AUDIENCE, "scope": value}) for value in ALL]
+SINGLE: list[tuple[str, Any]] = [
+    ("auth0_resource_server_scope", {"resource_server_identifier": AUDIENCE, "scope": value}) for value in ALL
+]
 EMPTY = ("auth0_resource_server", {"identifier": AUDIENCE, "name": "A"})
 ELSE: list[tuple[str, Any]] = [("auth0_client", {"name": "B"}), ("auth0_resource_server", {"identifier": None})]
 FILES: dict[str, Any] = {
