@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import flask.globals
 import pytest
 import requests
 import structlog
@@ -180,6 +181,11 @@ def test_outside_of_requests_and_in_other_apps_nobody_is_named(
         for other in others:
             with other.app_context():
                 lines.append(log("in the context of another app"))
+        reset = flask.globals._cv_app.set(None)  # type: ignore[arg-type]
+        try:
+            lines.append(log("without the context of an app"))
+        finally:
+            flask.globals._cv_app.reset(reset)
         return str(log("here")["auth0_outcome"])
 
     assert api.test_client().get("/others").text == "authorization_header_missing"
@@ -188,7 +194,7 @@ def test_outside_of_requests_and_in_other_apps_nobody_is_named(
         context.pop()
         lines.append(log("after the context"))
         context.push()
-    assert [logged(line) for line in lines] == [nobody] * 5
+    assert [logged(line) for line in lines] == [nobody] * 6
     assert {(line["event"], line["own"], line["level"]) for line in lines[:1]} == {("outside", 1, "warning")}
 
 
