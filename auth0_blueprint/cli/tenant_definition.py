@@ -36,7 +36,7 @@ def scopes_in_file(path: str) -> dict[str, set[str]]:
     for identifier, scopes in (_of_terraform if is_of_terraform else _of_auth0)(document):
         found.setdefault(identifier, set()).update(scopes)
     if not found:
-        raise DefinitionError(_EXPECTED)
+        raise DefinitionError("defines no API")
     return found
 
 
@@ -72,7 +72,9 @@ def _of_auth0(document: Any) -> Iterator[tuple[str, set[str]]]:
     if isinstance(document, dict):
         lists = (document.get("resourceServers"), document.get("resource_servers"))
         servers = next((one for one in lists if one is not None), [document])
-    for server in servers if isinstance(servers, list) else ():
+    if not isinstance(servers, list):
+        raise DefinitionError(_EXPECTED)
+    for server in servers:
         if not isinstance(server, dict) or not isinstance(server.get("identifier"), str):
             raise DefinitionError(_EXPECTED)
         yield server["identifier"], _values(server.get("scopes"), "value", server["identifier"])
@@ -81,7 +83,7 @@ def _of_auth0(document: Any) -> Iterator[tuple[str, set[str]]]:
 def _of_terraform(document: dict[str, Any]) -> Iterator[tuple[str, set[str]]]:
     """Yield the APIs in a state, or in what a plan leads to (https://developer.hashicorp.com/terraform/internals/json-format)."""
     values = document.get("planned_values", document.get("values"))
-    modules = [values.get("root_module")] if isinstance(values, dict) else []
+    modules = [values.get("root_module") if isinstance(values, dict) else None]
     for module in modules:  # grows while it is gone through
         if not isinstance(module, dict):
             raise DefinitionError(_EXPECTED)
