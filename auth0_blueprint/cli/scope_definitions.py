@@ -17,7 +17,7 @@ class ApiDefinition(NamedTuple):
     Attributes:
         name: for people, in the dashboard.
         identifier: the audience of its tokens.
-        scopes: value to description, in the order in which they are written.
+        scopes: value to description, in the order in which they are written; at least that of introspection.
         token_dialect: of its access tokens, if they must carry ``permissions``; with it RBAC is on.
     """
 
@@ -44,7 +44,7 @@ def deploy_cli_yaml(api: ApiDefinition) -> Iterator[str]:
     yield "resourceServers:"
     for number, (name, value) in enumerate(_settings(api).items()):
         yield f"  {'-' if number == 0 else ' '} {name}: {json.dumps(value)}"
-    yield "    scopes:" if api.scopes else "    scopes: []"
+    yield "    scopes:"
     for scope, text in api.scopes.items():
         yield f"      - value: {json.dumps(scope)}"
         yield f"        description: {json.dumps(text)}"
@@ -53,15 +53,17 @@ def deploy_cli_yaml(api: ApiDefinition) -> Iterator[str]:
 def terraform_object(api: ApiDefinition) -> dict[str, Any]:
     """Return the definition for Terraform, in its JSON syntax (a file ``*.tf.json``)."""
     server = {name: _without_templates(value) for name, value in _settings(api).items()}
-    resources: dict[str, Any] = {"auth0_resource_server": {"api": server}}
-    if api.scopes:
-        scopes = [
-            {"name": _without_templates(value), "description": _without_templates(text)}
-            for value, text in api.scopes.items()
-        ]
-        of_api = {"resource_server_identifier": "${auth0_resource_server.api.identifier}", "scopes": scopes}
-        resources["auth0_resource_server_scopes"] = {"api": of_api}
-    return {"resource": resources}
+    scopes = [
+        {"name": _without_templates(value), "description": _without_templates(text)}
+        for value, text in api.scopes.items()
+    ]
+    of_api = {"resource_server_identifier": "${auth0_resource_server.api.identifier}", "scopes": scopes}
+    return {
+        "resource": {
+            "auth0_resource_server": {"api": server},
+            "auth0_resource_server_scopes": {"api": of_api},
+        }
+    }
 
 
 def terraform_hcl(api: ApiDefinition) -> Iterator[str]:
@@ -72,8 +74,6 @@ def terraform_hcl(api: ApiDefinition) -> Iterator[str]:
     for name, value in settings.items():
         yield f"  {name:{width}} = {_hcl(value)}"
     yield "}"
-    if not api.scopes:  # the provider requires one or more
-        return
     yield ""
     yield 'resource "auth0_resource_server_scopes" "api" {'
     yield "  resource_server_identifier = auth0_resource_server.api.identifier"
