@@ -61,6 +61,7 @@ from auth0_blueprint.guards.delegation import (
     requires_actor,
     requires_authorization_details,
 )
+from auth0_blueprint.guards.log_context import CallerFilter, add_caller
 from auth0_blueprint.guards.organizations import requires_organization
 from auth0_blueprint.guards.own_calls import client_token, connection_token, exchange_token
 from auth0_blueprint.guards.protect import protect
@@ -89,6 +90,7 @@ __all__ = [
     "AuthorizationDetail",
     "AuthorizationError",
     "BindingMismatchError",
+    "CallerFilter",
     "ConfigurationError",
     "EventRefusedError",
     "ExpiredTokenError",
@@ -122,6 +124,7 @@ __all__ = [
     "UnknownKeyError",
     "UnsupportedAlgorithmError",
     "UserNotFoundError",
+    "add_caller",
     "admin_acted",
     "client_token",
     "connection_token",

@@ -39,6 +39,7 @@ ASKED = By("test_tutorial.py", "test_the_lines_for_a_tenant_get_a_token_and_an_a
 COMMANDS = By("commands/test_command_line_document.py", "test_what_is_shown_is_what_is_printed")
 ROUTES = By("commands/test_command_line_document.py", "test_the_table_of_routes_is_that_of_the_guide_and_a_route_more")
 INSPECT = By("commands/test_command_line_document.py", "test_what_is_shown_of_a_token_is_what_is_printed")
+SCOPES = By("commands/test_command_line_document.py", "test_what_is_shown_of_scopes_is_what_is_printed")
 REVOKED = By("commands/test_command_line_document.py", "test_what_is_shown_of_revocations_is_what_is_printed")
 EVENTS = By("commands/test_command_line_document.py", "test_what_is_shown_of_events_is_what_is_sent_and_said")
 PROXY = By("system/test_behind_a_proxy.py", "test_a_proof_names_the_address_that_the_client_knows")
@@ -63,6 +64,8 @@ ELSEWHERE: dict[tuple[str, str, str], By | str] = {
     ("docs/command-line.md", "revoke", "console"): REVOKED,
     ("docs/command-line.md", "lift", "console"): REVOKED,
     ("docs/command-line.md", "routes", "console"): ROUTES,
+    ("docs/command-line.md", "scopes", "console"): SCOPES,
+    ("docs/command-line.md", "The definition of the API", "console"): SCOPES,
     ("docs/command-line.md", "token", "console"): "it needs a tenant; test_token_command.py asks a local issuer",
     ("docs/command-line.md", "demo", "console"): "it has tests of its own, in test_demo_command.py",
     ("docs/how-to/auth0-events.md", "Try it", "console"): By(

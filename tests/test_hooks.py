@@ -179,9 +179,12 @@ def test_each_line_of_the_log_has_the_caller(
     LOGS["create_app"](issuer.settings).test_client().get(path, headers=headers)
     logging.getLogger("elsewhere").warning("outside")
     found = [
-        (line["message"], line["subject"], line["client"]) for line in lines() if line["name"] != "auth0_blueprint"
+        (line["message"], line["auth0_subject"], line["auth0_client"])
+        for line in lines()
+        if line["name"] != "auth0_blueprint"
     ]
-    expected = [(message, subject if known else None, "shop" if known else None) for message, known in logged]
+    shown = None if subject is None else subject.replace("\n", "\\n")
+    expected = [(message, shown if known else None, "shop" if known else None) for message, known in logged]
     assert found == [*expected, ("outside", None, None)]
 
 

@@ -35,8 +35,8 @@ SIGNALS = [
     "revocation_changed", "token_rejected", "token_verified",
 ]  # fmt: skip
 GUARDS_AND_OTHERS = [
-    "AccessToken", "Actor", "Auth0Blueprint", "AuthorizationDetail", "IssuedToken", "SocketGuard", "client_token",
-    "connection_token", "current_token", "exchange_token", "get_current_token",
+    "AccessToken", "Actor", "Auth0Blueprint", "AuthorizationDetail", "CallerFilter", "IssuedToken", "SocketGuard",
+    "add_caller", "client_token", "connection_token", "current_token", "exchange_token", "get_current_token",
     "has_actor", "has_authorization_details", "has_permission", "has_scope", "headers_for",
     "protect", "public", "recheck_token", "requires_acr", "requires_actor", "requires_auth",
     "requires_authorization_details", "requires_claim",
@@ -99,7 +99,7 @@ def test_the_entry_point_of_flask_loads_the_commands() -> None:
     assert group.name == "auth0"
     names = group.list_commands(click.Context(group))
     of_revocations = ["lift", "revocations", "revoke"]
-    assert names == ["demo", "doctor", "events", "inspect", "jwks", *of_revocations, "routes", "token"]
+    assert names == ["demo", "doctor", "events", "inspect", "jwks", *of_revocations, "routes", "scopes", "token"]
     assert all(group.get_command(click.Context(group), name) is not None for name in names)
 
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 import click
 from flask import Flask, current_app
-from flask.views import http_method_funcs
-from werkzeug.routing import Rule
 
 from auth0_blueprint.cli.command_errors import Command, CommandError, with_app
 from auth0_blueprint.cli.output import json_option, print_json, print_lines, printable, table
-from auth0_blueprint.cli.protection import GUARDED, NONE, protection_of
+from auth0_blueprint.cli.protected_routes import ProtectedRoute, protected_routes
+from auth0_blueprint.cli.protection import GUARDED, NONE
 from auth0_blueprint.extension.leftover_parameters import LeftoverParameter, leftover_parameters_of
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.guards.misused_guards import MisusedGuard, misused_guards_of
-from auth0_blueprint.guards.route_requirements import has_automatic_options
-from auth0_blueprint.settings import Settings
 
 _REMEDY = (
     "To solve this, put a guard below the route decorator, call protect() on the blueprint or the app, or mark the "
@@ -28,16 +22,6 @@ _UNFILLED = (
     "These parameters are filled by no route, and guards pass no claims to views. To solve this, remove each, and read "
     "current_token instead:"
 )
-
-
-class Row(NamedTuple):
-    """One line of the table: the methods of a rule that have the same guards."""
-
-    methods: tuple[str, ...]
-    path: str
-    endpoint: str
-    guard: str
-    requirements: tuple[str, ...]
 
 
 @click.command("routes", cls=Command, short_help="Show each route of this app and what guards it.")
@@ -56,8 +40,8 @@ def command(strict: bool, as_json: bool) -> None:
     parameters of views that their routes do not fill.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    rows = sorted(_rows(app, app_state().settings), key=lambda row: (row.path, row.methods))
-    unguarded = [row for row in rows if row.guard == NONE]
+    rows = protected_routes(app, app_state().settings)
+    unguarded = [row for row in rows if row.protection.guard == NONE]
     misused, leftover = list(misused_guards_of(app)), list(dict.fromkeys(leftover_parameters_of(app)))
     if as_json:
         print_json(
@@ -80,58 +64,31 @@ def command(strict: bool, as_json: bool) -> None:
         click.echo(line, err=True)
 
 
-def _rows(app: Flask, settings: Settings) -> Iterator[Row]:
-    for rule in app.url_map.iter_rules():
-        # Neither reaches a view: Werkzeug redirects, or never matches.
-        if rule.redirect_to is None and not rule.build_only:
-            yield from _rows_of(app, settings, rule)
-
-
-def _rows_of(app: Flask, settings: Settings, rule: Rule) -> Iterator[Row]:
-    methods_under: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for method in _methods(rule):
-        protection = protection_of(app, settings, rule, method)
-        if protection is not None:
-            methods_under.setdefault((protection.guard, protection.labels), []).append(method)
-    for (guard, requirements), methods in methods_under.items():
-        if "GET" in methods and "HEAD" in methods:
-            methods.remove("HEAD")  # listed only where its guards differ
-        yield Row(tuple(methods), f"{rule.host or rule.subdomain or ''}{rule.rule}", rule.endpoint, guard, requirements)
-
-
-def _methods(rule: Rule) -> list[str]:
-    """Return the methods that a view answers, without an ``OPTIONS`` that Flask answers automatically."""
-    methods = {name.upper() for name in http_method_funcs} if rule.methods is None else set(rule.methods)
-    if has_automatic_options(rule):
-        methods.discard("OPTIONS")
-    return sorted(methods)
-
-
-def _cells(row: Row) -> list[str]:
+def _cells(row: ProtectedRoute) -> list[str]:
     return [", ".join(row.methods), printable(row.path), printable(row.endpoint), _guard(row)]
 
 
-def _guard(row: Row) -> str:
-    if row.guard == GUARDED:
-        return printable("; ".join(row.requirements))
-    return "-" if row.guard == NONE else row.guard
+def _guard(row: ProtectedRoute) -> str:
+    if row.protection.guard == GUARDED:
+        return printable("; ".join(row.protection.labels))
+    return "-" if row.protection.guard == NONE else row.protection.guard
 
 
-def _members(row: Row) -> dict[str, object]:
+def _members(row: ProtectedRoute) -> dict[str, object]:
     return {
         "methods": row.methods,
         "path": row.path,
         "endpoint": row.endpoint,
-        "guard": row.guard,
-        "demands": row.requirements,
+        "guard": row.protection.guard,
+        "demands": row.protection.labels,
     }
 
 
-def _count(unguarded: list[Row]) -> str:
+def _count(unguarded: list[ProtectedRoute]) -> str:
     return "1 route is unguarded:" if len(unguarded) == 1 else f"{len(unguarded)} routes are unguarded:"
 
 
-def _name(row: Row) -> str:
+def _name(row: ProtectedRoute) -> str:
     return f"  {', '.join(row.methods)} {printable(row.path)} ({printable(row.endpoint)})"
 
 

@@ -7,7 +7,7 @@ import importlib
 import click
 
 #: The modules of `auth0_blueprint.cli` that each define a ``command``.
-NAMES = ("demo", "doctor", "events", "inspect", "jwks", "lift", "revocations", "revoke", "routes", "token")
+NAMES = ("demo", "doctor", "events", "inspect", "jwks", "lift", "revocations", "revoke", "routes", "scopes", "token")
 
 
 class _Commands(click.Group):

@@ -39,6 +39,7 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 EXTENSION = "auth0"
 _ATTRIBUTE = "_auth0_blueprint_state"
+_REFUSAL = "_auth0_blueprint_refusal"
 
 
 class AppRules(Protocol):
@@ -177,7 +178,7 @@ def verify_token(token: str) -> AccessToken:
     try:
         access_token = state.sequence.verify(Presentation(token))
     except Auth0Error as exc:
-        notify_rejected(exc)
+        notify_rejected(exc, is_of_request=False)
         raise
     state.counters.count_verified()
     if access_token.is_delegated:
@@ -191,14 +192,18 @@ def _app() -> Flask:
     return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
 
 
-def notify_rejected(error: Auth0Error, access_token: AccessToken | None = None) -> None:
+def notify_rejected(error: Auth0Error, access_token: AccessToken | None = None, *, is_of_request: bool = True) -> None:
     """Log and count a refused token or request, send the signal, and let the client finish sending its body.
 
     Args:
         error: the refusal.
         access_token: the verified token, if it is one that may not do what was asked. Its actor is logged, escaped.
+        is_of_request: whether the caller of the current request is refused, if there is one.
     """
-    app_state().counters.count_rejected(error.code)
+    state = app_state()
+    state.counters.count_rejected(error.code)
+    if is_of_request and has_request_context():
+        setattr(request._get_current_object(), _REFUSAL, (state, error.code))  # type: ignore[attr-defined]
     actor = None if access_token is None else access_token.actor
     acting = "" if actor is None else f", actor {ascii(actor.subject)[:300]}"
     logger.info("refused: %s (%s)%s", error.code, error.reason, acting)
@@ -216,6 +221,23 @@ def get_current_token() -> AccessToken | None:
     # A request context may outlive that of its app, as when a test pops the one and not the other.
     state = request_state() if has_app_context() else None
     return (state.access_token or None) if state is not None else None
+
+
+def outcome_of_request() -> str:
+    """Return how the caller of the current request was judged in this app. Never raises.
+
+    It is ``verified``, ``anonymous``, the code of the refusal, or ``none``: outside of a request, and while no guard
+    has run. A refusal stands, also where a view has caught it.
+    """
+    if not (has_app_context() and has_request_context()):
+        return "none"
+    refusing, code = getattr(request._get_current_object(), _REFUSAL, (None, ""))  # type: ignore[attr-defined]
+    if refusing is not None and refusing is _app().extensions.get(EXTENSION):
+        return str(code)
+    state = request_state()
+    if state is None:
+        return "none"
+    return "verified" if state.access_token else "anonymous"
 
 
 def _current_token() -> AccessToken:

@@ -145,12 +145,17 @@ def test_every_mistake_has_its_row() -> None:
     assert rows == [(mistake.name, mistake.remedy) for mistake in MISTAKES]
 
 
+def guide_app(settings: dict[str, Any]) -> Flask:
+    page = ROOT / "docs" / "how-to" / "protect-a-blueprint.md"
+    (block,) = python_blocks(page)
+    app: Flask = run_block(page, block.code)["create_app"](settings)
+    return app
+
+
 @pytest.fixture
 def guide(issuer: LocalIssuer) -> Flask:
     """The app of the guide that the page names, with the route that somebody has added."""
-    page = ROOT / "docs" / "how-to" / "protect-a-blueprint.md"
-    (block,) = python_blocks(page)
-    app: Flask = run_block(page, block.code)["create_app"](issuer.settings)
+    app = guide_app(issuer.settings)
     app.add_url_rule("/version", "version", lambda: {"version": 1})
     return app
 
@@ -168,6 +173,27 @@ def test_the_json_of_routes_is_what_is_printed_for_the_guide(guide: Flask) -> No
     assert (shown.keys(), shown["unguarded"]) == (printed.keys(), printed["unguarded"])
     (route,) = shown["routes"]
     assert route in printed["routes"]
+
+
+def test_what_is_shown_of_scopes_is_what_is_printed(
+    issuer: LocalIssuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the guide without admin routes, against a file that lacks one scope and has one more."""
+    app = guide_app({**issuer.settings, "AUTH0_AUDIENCE": "https://api.example.com", "AUTH0_ADMIN": False})
+    values = ("introspect:tokens", "read:messages", "delete:messages")
+    server = {"identifier": "https://api.example.com", "scopes": [{"value": value} for value in values]}
+    (tmp_path / "tenant.json").write_text(json.dumps(server))
+    monkeypatch.chdir(tmp_path)
+    shown = re.split(r"^\$ ", "".join(blocks("scopes", "console")), flags=re.MULTILINE)[1:]
+    statuses = []
+    for line, output in (one.split("\n", 1) for one in shown if one.startswith("flask")):
+        result = app.test_cli_runner().invoke(args=shlex.split(line)[3:])
+        assert result.output == output
+        statuses.append(result.exit_code)
+    assert statuses == [1, 0, 0]
+    printed = json.loads(command("scopes")(app, "--check", "tenant.json", "--json").stdout)
+    (document,) = map(json.loads, blocks("scopes", "json"))
+    assert document == {**printed, "scopes": printed["scopes"][-1:]}
 
 
 @pytest.mark.parametrize(("is_open", "status", "guard"), [(True, 200, "public"), (False, 401, "guarded")])
