@@ -27,7 +27,8 @@ from refusals import guarded, segment
 from auth0_blueprint import errors, requires_scope, token_verified
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.key_set import KeySetError
-from auth0_blueprint.metrics import CODES, REASONS, Collectors, instrument, reason_of
+from auth0_blueprint.guards.labels import CODES, REASONS, reason_of
+from auth0_blueprint.metrics import Collectors, instrument
 from auth0_blueprint.testing import LocalIssuer
 
 PAGE = ROOT / "docs" / "metrics.md"

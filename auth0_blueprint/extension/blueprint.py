@@ -11,13 +11,13 @@ from werkzeug.datastructures import Headers
 from werkzeug.local import LocalProxy
 
 from auth0_blueprint.errors import Auth0Error, ConfigurationError
-from auth0_blueprint.extension.assembly import assemble
 from auth0_blueprint.extension.cache_backend import check_cache_type, refuse_null_cache
 from auth0_blueprint.extension.commands import auth0
 from auth0_blueprint.extension.first_request_checks import check_at_first_request
 from auth0_blueprint.extension.jwt_manager import Auth0JWTManager
 from auth0_blueprint.extension.jwt_settings import with_identity_claim
 from auth0_blueprint.extension.server_checks import warn_of_server_settings
+from auth0_blueprint.extension.telemetry import assemble_observed
 from auth0_blueprint.guards.authentication import EXTENSION, app_state
 from auth0_blueprint.guards.challenge import response_body, response_headers
 from auth0_blueprint.routes import add_route_for_metadata, add_routes
@@ -74,7 +74,7 @@ class Auth0Blueprint(Blueprint):
         check_cache_type(app, self._cache)
         if settings.dpop == "required":
             refuse_null_cache(app, self._cache)
-        state = assemble(app, settings, self._cache, self.jwt_manager)
+        state = assemble_observed(app, settings, self._cache, self.jwt_manager)
         self._rehearse(app, options, settings)
         self._add_routes_to(app, options, settings)
         # From here on nothing fails.

@@ -1,0 +1,296 @@
+"""OpenTelemetry: spans of what a request met, metrics from the same counters as Prometheus, and nothing that was sent."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from conftest import AppFactory, bearer
+from documents import ROOT, python_blocks, run_block
+from flask import Flask
+from flask.testing import FlaskClient
+from opentelemetry import metrics, trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.flask import FlaskInstrumentor
+from opentelemetry.instrumentation.requests import RequestsInstrumentor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+from prometheus_client import CollectorRegistry
+from refusals import guarded
+
+from auth0_blueprint import Auth0Blueprint, protect, requires_auth, requires_scope, verify_token
+from auth0_blueprint.errors import InvalidTokenError
+from auth0_blueprint.metrics import Collectors, instrument
+from auth0_blueprint.testing import LocalIssuer
+from auth0_blueprint.verification.sequence import VerificationSequence
+
+#: What must be in no span: tokens have their own, and this is a claim of each.
+MARK = "mark-of-what-was-sent"
+
+
+class Telemetry:
+    """The spans and figures of this process."""
+
+    def __init__(self, exporter: InMemorySpanExporter, reader: InMemoryMetricReader) -> None:
+        self._exporter, self._reader = exporter, reader
+
+    def spans(self, name: str = "") -> list[ReadableSpan]:
+        """Return the spans with that *name*, or all, once all that is in flight has landed."""
+        for thread in threading.enumerate():
+            if thread.name.startswith("auth0-"):
+                thread.join(10)
+        return [span for span in self._exporter.get_finished_spans() if name in ("", span.name)]
+
+    def one(self, name: str) -> ReadableSpan:
+        (span,) = self.spans(name)
+        return span
+
+    def attributes(self, name: str) -> dict[str, Any]:
+        return dict(self.one(name).attributes or {})
+
+    def figures(self) -> dict[tuple[str, str], float]:
+        """Return the value of each series, by its Prometheus name and its labels."""
+        data = self._reader.get_metrics_data()
+        return {
+            (prometheus_name(metric), json.dumps(dict(point.attributes), sort_keys=True)): point.value
+            for resource in (data.resource_metrics if data else ())
+            for scope in resource.scope_metrics
+            if scope.scope.name == "auth0_blueprint"
+            for metric in scope.metrics
+            for point in metric.data.data_points
+        }
+
+
+def prometheus_name(metric: Any) -> str:
+    """Return the name that a collector exports *metric* under (OpenTelemetry's rules for Prometheus)."""
+    unit = "_seconds" if metric.unit == "s" else ""
+    suffix = "_total" if hasattr(metric.data, "is_monotonic") else ""
+    return str(metric.name).replace(".", "_") + unit + suffix
+
+
+@pytest.fixture(scope="module")
+def providers() -> Iterator[tuple[TracerProvider, InMemorySpanExporter, InMemoryMetricReader]]:
+    """Those of the process: they can be set once only."""
+    exporter, reader, provider = InMemorySpanExporter(), InMemoryMetricReader(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    meter_provider = MeterProvider([reader])
+    metrics.set_meter_provider(meter_provider)
+    yield provider, exporter, reader
+    provider.shutdown()
+    meter_provider.shutdown()
+
+
+@pytest.fixture
+def telemetry(providers: tuple[TracerProvider, InMemorySpanExporter, InMemoryMetricReader]) -> Iterator[Telemetry]:
+    _, exporter, reader = providers
+    exporter.clear()
+    yield Telemetry(exporter, reader)
+    # Whatever a test did: nothing that was sent is in a span, its events or its links.
+    for span in exporter.get_finished_spans():
+        assert MARK not in span.to_json()
+        assert not re.search(r"eyJ[\w-]+\.", span.to_json())
+        assert not span.events
+
+
+@pytest.fixture
+def traced(make_app: AppFactory, telemetry: Telemetry) -> Callable[..., FlaskClient]:
+    """Return a factory of clients of apps that are traced and have the views of `guarded`."""
+    return lambda **settings: guarded(make_app(AUTH0_OTEL=True, **settings))
+
+
+def get(client: FlaskClient, token: str | None, path: str = "/ours", **headers: str) -> int:
+    sent = {**({} if token is None else bearer(token)), **headers}
+    return client.get(path, headers=sent).status_code
+
+
+Traced = Callable[..., FlaskClient]
+
+
+class TestVerification:
+    def test_a_span_says_what_came_of_a_token(self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer) -> None:
+        client, token = traced(), issuer.token(mark=MARK, org_id="org_1")
+        assert [get(client, token), get(client, token)] == [200, 200]
+        proven, remembered = telemetry.spans("auth0.verify")
+        assert dict(proven.attributes or {}) == {
+            "auth0.outcome": "verified", "auth0.token.scheme": "bearer", "auth0.dpop.proof": False,
+            "auth0.token.source": "proven", "auth0.token.binding": "none", "auth0.issuer": issuer.issuer,
+            "auth0.client_id": "local-client", "auth0.organization_id": "org_1",
+        }  # fmt: skip
+        assert (remembered.attributes or {})["auth0.token.source"] == "remembered"
+        assert proven.status.status_code is StatusCode.UNSET
+
+    def test_a_refusal_has_its_code_and_status(self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer) -> None:
+        assert get(traced(), issuer.token(expires_in=-60, mark=MARK)) == 401
+        attributes = telemetry.attributes("auth0.verify")
+        assert attributes["auth0.outcome"] == "token_expired"
+        assert attributes["http.response.status_code"] == 401
+        assert telemetry.one("auth0.verify").status.status_code is StatusCode.UNSET  # as servers have it for 4xx
+
+    def test_a_revoked_token_was_remembered_before(
+        self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer
+    ) -> None:
+        client, token = traced(), issuer.token(jti="x")
+        rights = issuer.token(scope="manage:auth0", permissions=["manage:auth0"])
+        assert client.post("/auth/admin/revocations", headers=bearer(rights), json={"jti": "x"}).status_code == 201
+        assert get(client, token) == 401
+        assert (telemetry.spans("auth0.verify")[-1].attributes or {})["auth0.outcome"] == "token_revoked"
+
+    def test_an_outage_is_an_error(self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer) -> None:
+        assert get(traced(AUTH0_JWKS_URL=f"{issuer.issuer}elsewhere"), issuer.token(mark=MARK)) == 503
+        verify, fetch = telemetry.one("auth0.verify"), telemetry.one("auth0.key_set.fetch")
+        assert (verify.attributes or {})["error.type"] == "key_set_unavailable"
+        assert (fetch.attributes or {})["error.type"] == "http_4xx"
+        assert (fetch.attributes or {})["http.response.status_code"] == 404
+        assert {verify.status.status_code, fetch.status.status_code} == {StatusCode.ERROR}
+        assert fetch.status.description == "HTTP status 404"
+
+    @pytest.mark.parametrize("is_named", [True, False])
+    def test_the_subject_is_named_only_if_a_setting_says_so(
+        self, make_app: AppFactory, telemetry: Telemetry, issuer: LocalIssuer, is_named: bool, caplog: Any
+    ) -> None:
+        client = guarded(make_app(AUTH0_OTEL=True, AUTH0_OTEL_SUBJECT=is_named))
+        assert ("AUTH0_OTEL_SUBJECT is true" in caplog.text) == is_named
+        token = issuer.token(subject="auth0|someone")
+        assert get(client, token) == 200
+        assert telemetry.attributes("auth0.verify").get("enduser.id") == ("auth0|someone" if is_named else None)
+        assert any("someone" in span.to_json() for span in telemetry.spans()) == is_named
+
+    def test_what_is_not_ours_raises_as_before_and_is_named_by_its_type(
+        self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer
+    ) -> None:
+        def broken(_header: Any, _claims: Any) -> bool:
+            raise LookupError(MARK)
+
+        client = traced()
+        client.application.extensions["flask-jwt-extended"].token_verification_loader(broken)
+        with pytest.raises(LookupError):
+            client.application.test_client().get("/ours", headers=bearer(issuer.token()))
+        assert telemetry.attributes("auth0.verify")["error.type"] == "LookupError"
+
+    def test_verify_token_says_nothing_of_whoever_is_behind_the_current_span(
+        self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer
+    ) -> None:
+        app = traced().application
+        with app.app_context(), trace.get_tracer("host").start_as_current_span("job"):
+            verify_token(issuer.token())
+            with pytest.raises(InvalidTokenError):
+                verify_token("x")
+        ours, refused = telemetry.spans("auth0.verify")
+        job = telemetry.one("job")
+        assert ours.parent == refused.parent == job.context
+        assert dict(job.attributes or {}) == {"auth0.outcome": "token_malformed"}
+
+
+class TestServerSpans:
+    @pytest.mark.parametrize("is_blueprint_first", [True, False])
+    @pytest.mark.parametrize(
+        ("claims", "status", "outcome"),
+        [
+            (None, 401, "authorization_header_missing"),
+            ({"expires_in": -60}, 401, "token_expired"),
+            ({"scope": "other"}, 403, "insufficient_scope"),
+            ({"scope": "read"}, 200, "verified"),
+        ],
+    )
+    def test_a_refusal_under_protect_has_a_server_span(
+        self,
+        telemetry: Telemetry,
+        issuer: LocalIssuer,
+        is_blueprint_first: bool,
+        claims: dict[str, Any] | None,
+        status: int,
+        outcome: str,
+    ) -> None:
+        """Also the very first one, whichever of blueprint and ``instrument_app()`` came first."""
+        app = Flask("traced")
+        app.config.update(issuer.settings, AUTH0_OTEL=True)
+        steps: list[Callable[[], object]] = [
+            lambda: app.register_blueprint(Auth0Blueprint()),
+            lambda: protect(app, "read"),
+            lambda: FlaskInstrumentor().instrument_app(app),
+        ]
+        for step in steps if is_blueprint_first else reversed(steps):
+            step()
+        app.add_url_rule("/", "view", lambda: "")
+        client, token = app.test_client(), None if claims is None else issuer.token(**claims)
+        for number in (1, 2):
+            assert get(client, token, "/") == status
+            servers = [span for span in telemetry.spans() if span.kind is SpanKind.SERVER]
+            assert len(servers) == number
+            attributes = servers[-1].attributes or {}
+            assert (attributes["http.status_code"], attributes["auth0.outcome"]) == (status, outcome)
+        assert telemetry.spans("auth0.refuse") == []
+        assert {span.parent for span in telemetry.spans("auth0.verify")} <= {span.context for span in servers}
+
+    @pytest.mark.parametrize(
+        ("scope", "name", "status"), [(None, "auth0.refuse", 401), ("other", "auth0.refuse", 403)]
+    )
+    def test_without_a_server_span_a_refusal_has_one_of_its_own(
+        self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer, scope: str | None, name: str, status: int
+    ) -> None:
+        client = traced()
+        client.application.add_url_rule("/", "view", requires_scope("a")(lambda: ""))
+        assert get(client, None if scope is None else issuer.token(scope=scope), "/") == status
+        assert telemetry.attributes(name)["http.response.status_code"] == status
+
+    def test_without_a_server_span_the_trace_of_the_client_goes_on(
+        self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer
+    ) -> None:
+        trace_id, span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+        client = traced()
+        assert get(client, issuer.token(), traceparent=f"00-{trace_id}-{span_id}-01") == 200
+        assert get(client, None, traceparent=f"00-{trace_id}-{span_id}-01") == 401
+        for name in ("auth0.verify", "auth0.refuse"):
+            span = telemetry.one(name)
+            assert (f"{span.context.trace_id:032x}", f"{span.parent.span_id:016x}") == (trace_id, span_id)
+
+
+class TestFetches:
+    def test_a_fetch_is_part_of_the_trace_that_began_it(
+        self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer
+    ) -> None:
+        """It runs in threads of its own; below it is the request, where requests are instrumented."""
+        RequestsInstrumentor().instrument()
+        try:
+            assert get(traced(), issuer.token()) == 200
+        finally:
+            RequestsInstrumentor().uninstrument()
+        verify, fetch, wait = (telemetry.one(f"auth0.{name}") for name in ("verify", "key_set.fetch", "key_set.wait"))
+        (request,) = (span for span in telemetry.spans() if span.kind is SpanKind.CLIENT)
+        assert fetch.parent == wait.parent == verify.context
+        assert request.parent == fetch.context
+        assert [link.context for link in wait.links] == [fetch.context]
+
+    def test_one_who_waits_for_the_fetch_of_another_trace_links_to_it(
+        self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer
+    ) -> None:
+        client, token = traced(), issuer.token()
+        threads = [threading.Thread(target=get, args=(client.application.test_client(), token)) for _ in range(4)]
+        with issuer.held():
+            for thread in threads:
+                thread.start()
+        for thread in threads:
+            thread.join(10)
+        fetch = telemetry.one("auth0.key_set.fetch")
+        waits = telemetry.spans("auth0.key_set.wait")
+        assert waits
+        assert {link.context for wait in waits for link in wait.links} == {fetch.context}
+
+
+class TestTokenRequests:
+    @pytest.mark.parametrize("is_right", [True, False])
+    def test_an_exchange_has_a_span_and_no_secret(
+        self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer, is_right: bool
+    ) -> None:
+        raise NotImplementedError
