@@ -11,11 +11,20 @@ from functools import cache
 from typing import NamedTuple
 from weakref import WeakSet
 
+from flask import has_request_context, request
 from opentelemetry import metrics, trace
 from opentelemetry.metrics import CallbackOptions, Counter, Observation
 
 from auth0_blueprint import errors
-from auth0_blueprint.extension.otel.spans import OUTCOME, SCOPE, STATUS, current_verification, open_span, set_all
+from auth0_blueprint.extension.otel.spans import (
+    OUTCOME,
+    SCOPE,
+    STATUS,
+    current_verification,
+    open_span,
+    parent_of,
+    set_all,
+)
 from auth0_blueprint.guards.authentication import AppState
 from auth0_blueprint.guards.labels import EVENT_REASONS, OTHER, known_code, reason_of
 
@@ -119,7 +128,7 @@ class Counts:
         if span.is_recording():
             set_all(span, {OUTCOME: code})
         elif code in _BESIDE_VERIFICATION:
-            with open_span("auth0.refuse") as span:
+            with open_span("auth0.refuse", parent_of(request.environ if has_request_context() else None)) as span:
                 set_all(span, attributes)
 
     def count_key_fetch(self, issuer: str) -> None:
