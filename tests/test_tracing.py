@@ -24,7 +24,7 @@ from opentelemetry.instrumentation.flask import FlaskInstrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -76,12 +76,13 @@ class Telemetry(SpanProcessor):
         """Return the value of each series, by its Prometheus name and its labels."""
         data = self._reader.get_metrics_data()
         return {
-            (prometheus_name(metric), json.dumps(dict(point.attributes), sort_keys=True)): point.value
+            (prometheus_name(metric), json.dumps(dict(point.attributes or {}), sort_keys=True)): point.value
             for resource in (data.resource_metrics if data else ())
             for scope in resource.scope_metrics
             if scope.scope.name == "auth0_blueprint"
             for metric in scope.metrics
             for point in metric.data.data_points
+            if isinstance(point, NumberDataPoint)
         }
 
 
@@ -164,13 +165,15 @@ class TestVerification:
         assert (telemetry.spans("auth0.verify")[-1].attributes or {})["auth0.outcome"] == "token_revoked"
 
     def test_an_outage_is_an_error(self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer) -> None:
-        assert get(traced(AUTH0_JWKS_URL=f"{issuer.issuer}elsewhere"), issuer.token(mark=MARK)) == 503
+        url = f"{issuer.issuer}elsewhere"
+        assert get(traced(AUTH0_JWKS_URL=f"{url}?{MARK}"), issuer.token(mark=MARK)) == 503
         verify, fetch = telemetry.one("auth0.verify"), telemetry.one("auth0.key_set.fetch")
         assert (verify.attributes or {})["error.type"] == "key_set_unavailable"
         assert (fetch.attributes or {})["error.type"] == "http_4xx"
         assert (fetch.attributes or {})["http.response.status_code"] == 404
         assert {verify.status.status_code, fetch.status.status_code} == {StatusCode.ERROR}
         assert fetch.status.description == "HTTP status 404"
+        assert (fetch.attributes or {})["url.full"] == url
 
     @pytest.mark.parametrize("is_named", [True, False])
     def test_the_subject_is_named_only_if_a_setting_says_so(
@@ -193,6 +196,26 @@ class TestVerification:
         client.application.extensions["flask-jwt-extended"].token_verification_loader(broken)
         assert get(client, issuer.token()) == 500
         assert telemetry.attributes("auth0.verify")["error.type"] == "LookupError"
+
+    def test_the_code_of_an_error_of_the_host_is_other(
+        self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer
+    ) -> None:
+        """Its code may be any text."""
+
+        class HostError(InvalidTokenError):
+            code = MARK
+            descriptions = {"x": "No."}  # noqa: RUF012 - as the classes of the package have it
+
+        def refuse(_header: Any, _claims: Any) -> bool:
+            raise HostError
+
+        client = traced()
+        client.application.extensions["flask-jwt-extended"].token_verification_loader(refuse)
+        with trace.get_tracer("host").start_as_current_span("request"):
+            assert get(client, issuer.token()) == 401
+        names = ("auth0.verify", "request")
+        assert [telemetry.attributes(name)["auth0.outcome"] for name in names] == ["other"] * 2
+        assert MARK not in str(telemetry.figures())
 
     def test_verify_token_says_nothing_of_whoever_is_behind_the_current_span(
         self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer
@@ -230,11 +253,12 @@ class TestServerSpans:
     ) -> None:
         """Also the very first one, whichever of blueprint and ``instrument_app()`` came first."""
         app = Flask("traced")
+        flask_instrumentor: Any = FlaskInstrumentor()
         app.config.update(issuer.settings, AUTH0_OTEL=True)
         steps: list[Callable[[], object]] = [
             lambda: app.register_blueprint(Auth0Blueprint()),
             lambda: protect(app, "read"),
-            lambda: FlaskInstrumentor().instrument_app(app),
+            lambda: flask_instrumentor.instrument_app(app),
         ]
         for step in steps if is_blueprint_first else reversed(steps):
             step()
@@ -267,7 +291,10 @@ class TestServerSpans:
         assert get(client, None, traceparent=f"00-{trace_id}-{span_id}-01") == 401
         for name in ("auth0.verify", "auth0.refuse"):
             span = telemetry.one(name)
-            assert (f"{span.context.trace_id:032x}", f"{span.parent.span_id:016x}") == (trace_id, span_id)
+            assert (f"{span.context.trace_id:032x}", f"{span.parent.span_id if span.parent else 0:016x}") == (
+                trace_id,
+                span_id,
+            )
 
 
 class TestFetches:
@@ -428,7 +455,7 @@ def test_an_otlp_endpoint_receives_the_spans(
 
     server = JSONServer(answer)
     server.start()
-    processor = BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{server.url}v1/traces"))
+    processor: Any = BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{server.url}v1/traces"))
     providers[0].add_span_processor(processor)
     token = issuer.token(mark=MARK)
     assert get(traced(), token) == 200

@@ -88,6 +88,11 @@ def note_fetch(span: Span) -> None:
         call.note = span.get_span_context()  # type: ignore[attr-defined]
 
 
+def without_query(url: str) -> str:
+    """Return *url*, which is one of the settings, without what may be a secret."""
+    return url.partition("?")[0]
+
+
 def set_all(span: Span, attributes: Mapping[str, str | bool | int | None]) -> None:
     """Set those of the *attributes* that there are."""
     span.set_attributes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auth0_blueprint.errors import TokenExchangeError
-from auth0_blueprint.extension.otel.spans import OUTCOME, open_span, set_all, set_failed
+from auth0_blueprint.extension.otel.spans import OUTCOME, open_span, set_all, set_failed, without_query
 from auth0_blueprint.token_requests.issued_token import IssuedToken
 from auth0_blueprint.token_requests.service import Endpoint, TokenRequests
 from auth0_blueprint.token_requests.token_request import TokenRequest
@@ -15,7 +15,9 @@ class TracedTokenRequests(TokenRequests):
     def ask_endpoint(self, endpoint: Endpoint, request: TokenRequest, sent_at: float) -> IssuedToken:
         """Do what `TokenRequests.ask_endpoint` does, in a span."""
         with open_span("auth0.token_request") as span:
-            set_all(span, {"url.full": endpoint.url, "auth0.grant_type": request.parameters["grant_type"]})
+            set_all(
+                span, {"url.full": without_query(endpoint.url), "auth0.grant_type": request.parameters["grant_type"]}
+            )
             try:
                 token = super().ask_endpoint(endpoint, request, sent_at)
             except TokenExchangeError as exc:

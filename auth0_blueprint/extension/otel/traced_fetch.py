@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from auth0_blueprint.extension.otel.spans import STATUS, note_fetch, open_span, set_all, set_failed
+from auth0_blueprint.extension.otel.spans import STATUS, note_fetch, open_span, set_all, set_failed, without_query
 from auth0_blueprint.guards.labels import reason_of
 from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 
@@ -18,7 +18,7 @@ def fetch_in_span(
     """
     with open_span("auth0.key_set.fetch") as span:
         note_fetch(span)
-        set_all(span, {"url.full": url, "auth0.key_set.no_cache": no_cache})
+        set_all(span, {"url.full": without_query(url), "auth0.key_set.no_cache": no_cache})
         try:
             answer = fetch(url, timeout_seconds, max_bytes, no_cache=no_cache)
         except FetchError as exc:
