@@ -35,8 +35,9 @@ from refusals import guarded
 from auth0_blueprint import Auth0Blueprint, exchange_token, protect, requires_auth, requires_scope, verify_token
 from auth0_blueprint.errors import InvalidTokenError
 from auth0_blueprint.extension.otel.counts import _instruments
+from auth0_blueprint.extension.telemetry import put_server_spans_first
 from auth0_blueprint.metrics import Collectors, instrument
-from auth0_blueprint.testing import LocalIssuer
+from auth0_blueprint.testing import DPoPKey, LocalIssuer
 from auth0_blueprint.testing.json_server import Answer, JSONServer, Request
 from auth0_blueprint.verification.sequence import VerificationSequence
 
@@ -230,6 +231,20 @@ class TestVerification:
         assert ours.parent == refused.parent == job.context
         assert dict(job.attributes or {}) == {"auth0.outcome": "token_malformed"}
 
+    def test_a_proof_and_what_it_binds_are_named(
+        self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer
+    ) -> None:
+        key, host = DPoPKey(), "https://api.example.com"
+        client, token = traced(AUTH0_DPOP="allowed", AUTH0_PUBLIC_URL=host), issuer.token(cnf=key.confirmation)
+        headers = key.headers("GET", f"{host}/ours", token)
+        assert [client.get("/ours", headers=headers).status_code for _ in range(2)] == [200, 401]
+        accepted, replayed = (span.attributes or {} for span in telemetry.spans("auth0.verify"))
+        for attributes in (accepted, replayed):
+            assert (attributes["auth0.token.scheme"], attributes["auth0.dpop.proof"]) == ("dpop", True)
+        assert accepted["auth0.token.binding"] == "dpop"
+        assert replayed["auth0.outcome"] == "invalid_dpop_proof"
+        assert not any(headers["DPoP"] in span.to_json() for span in telemetry.spans())
+
 
 class TestServerSpans:
     @pytest.mark.parametrize("is_blueprint_first", [True, False])
@@ -272,6 +287,18 @@ class TestServerSpans:
             assert (attributes["http.status_code"], attributes["auth0.outcome"]) == (status, outcome)
         assert telemetry.spans("auth0.refuse") == []
         assert all(span.parent in [server.context for server in servers] for span in telemetry.spans("auth0.verify"))
+
+    def test_a_first_request_that_comes_too_late_to_order_the_hooks_changes_nothing(self) -> None:
+        hooks: list[Callable[..., Any]] = [
+            check := lambda: None,
+            guard := lambda: None,
+            server := FlaskInstrumentor.instrument_app,
+        ]
+        put_server_spans_first(hooks, check)
+        assert hooks == [check, server, guard]
+        rest: list[Callable[..., Any]] = [guard, server]
+        put_server_spans_first(rest, check)
+        assert rest == [guard, server]
 
     @pytest.mark.parametrize(("scope", "name", "status"), [(None, "auth0.refuse", 401), ("other", "auth0.refuse", 403)])
     def test_without_a_server_span_a_refusal_has_one_of_its_own(
@@ -316,9 +343,10 @@ class TestFetches:
     def test_one_who_waits_for_the_fetch_of_another_trace_links_to_it(
         self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer
     ) -> None:
-        gate = threading.Event()
+        gate, headers = threading.Event(), list[str | None]()
 
-        def answer(_request: Request) -> Answer:
+        def answer(request: Request) -> Answer:
+            headers.append(request.headers["traceparent"])
             gate.wait(10)
             return Answer(200, issuer.key_set)
 
@@ -336,6 +364,7 @@ class TestFetches:
         fetch, waits = telemetry.one("auth0.key_set.fetch"), telemetry.spans("auth0.key_set.wait")
         assert len({wait.context.trace_id for wait in waits}) == 2
         assert [[link.context for link in wait.links] for wait in waits] == [[fetch.context]] * 2
+        assert headers == [None]  # nobody has asked for it by instrumenting requests
 
 
 class TestTokenRequests:

@@ -44,6 +44,8 @@ def put_server_spans_first(hooks: list[Callable[..., Any]], check: Callable[...,
         hooks: those of the app, changed in place: the first request is going through them now.
         check: the hook that runs at this moment.
     """
+    if check not in hooks:
+        return  # a concurrent first request has done it, and its list is the one of the app now
     position = hooks.index(check) + 1
     ahead, behind = hooks[:position], hooks[position:]
     late = [hook for hook in behind if getattr(hook, "__module__", None) == _FLASK_INSTRUMENTATION]
