@@ -95,6 +95,8 @@ def without_query(url: str) -> str:
 
 def set_all(span: Span, attributes: Mapping[str, str | bool | int | None]) -> None:
     """Set those of the *attributes* that there are."""
+    if not span.is_recording():
+        return
     span.set_attributes(
         {
             name: value[:MAX_TEXT] if isinstance(value, str) else value
