@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PROVIDER := tests/integration/provider
 PICTURES := docs/pictures
 
-BENCHMARKS ?= guard server memory import_time
+BENCHMARKS ?= guard server memory import_time cold_start
 PYTHONS ?= 3.11 3.12 3.13
 OLDEST_PYTHON ?= 3.13
 PYTEST_ARGS ?=

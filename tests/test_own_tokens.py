@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import socket
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import quote_plus
 
 import jwt
 import pytest
@@ -16,7 +19,7 @@ from conftest import AppFactory, MovableClock, bearer
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from documents import ROOT, python_blocks, run_block
-from flask import Flask
+from flask import Flask, current_app
 from refusals import seen
 from servers import RawServer, respond
 
@@ -41,7 +44,7 @@ from auth0_blueprint.token_requests.token_request import Subject
 
 PAGE = ROOT / "docs" / "how-to" / "calling-other-apis.md"
 BILLING = "https://billing.example"
-CLIENT = {"AUTH0_CLIENT_ID": "own", "AUTH0_CLIENT_SECRET": "the secret of the API itself"}
+CLIENT = {"AUTH0_CLIENT_ID": "own", "AUTH0_CLIENT_SECRET": "the secret of the API/itself & x=1!"}
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 CONNECTION = "urn:auth0:params:oauth:grant-type:token-exchange:federated-connection-access-token"
 
@@ -128,16 +131,42 @@ class TestWhatIsAsked:
             app.test_client().get("/call")
         assert issuer.token_endpoint.requests == []
 
-    def test_only_the_very_token_that_was_verified_is_exchanged(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+    @pytest.mark.parametrize("how", ["another", "garbage", "none"])
+    def test_only_the_very_token_that_was_verified_is_exchanged(
+        self, make_own: MakeOwn, issuer: LocalIssuer, how: str
+    ) -> None:
+        """What changed the header is a bug of the app, and no 401 for the caller."""
+
         def swap() -> IssuedToken:
             from flask import request
 
-            request.environ["HTTP_AUTHORIZATION"] = f"Bearer {issuer.token(sub='auth0|another')}"
+            headers = {"another": f"Bearer {issuer.token(sub='auth0|another')}", "garbage": "Bearer x", "none": ""}
+            request.environ["HTTP_AUTHORIZATION"] = headers[how]
             return on_behalf()
 
-        with pytest.raises(RuntimeError, match="another access token in the Authorization header"):
+        with pytest.raises(RuntimeError, match="does not find the access token that the guard has verified"):
             get(make_own(swap), issuer)
         assert issuer.token_endpoint.requests == []
+
+    @pytest.mark.parametrize("code", ["token_revoked", "token_expired"])
+    def test_a_long_request_gets_no_token_once_the_callers_is_refused(
+        self, make_own: MakeOwn, issuer: LocalIssuer, code: str
+    ) -> None:
+        clock = MovableClock()
+
+        def stay() -> IssuedToken:
+            on_behalf()
+            if code == "token_revoked":
+                current_app.extensions["auth0"].revocations.revoke("subject", "auth0|ada", None)
+            else:
+                clock.move(600)
+            return on_behalf()
+
+        app, now = make_own(stay, clock=clock), int(clock.now)
+        token = issuer.token(sub="auth0|ada", iat=now, exp=now + 300)
+        response = app.test_client().get("/call", headers=bearer(token))
+        assert (response.status_code, response.get_json()["code"]) == (401, code)
+        assert issuer.token_endpoint.requests == [EXCHANGE]
 
     def test_a_bound_token_is_not_exchanged_for_a_bearer_token(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
         app, key = make_own(AUTH0_DPOP="allowed", AUTH0_PUBLIC_URL="http://localhost"), DPoPKey()
@@ -158,14 +187,17 @@ class TestWhatIsAsked:
         ("arguments", "error"),
         [
             ({"scope": 'a "b"'}, ValueError), ({"scope": [1]}, TypeError), ({"audience": ""}, ValueError),
-            ({"audience": ["a"]}, TypeError),
+            ({"audience": ["a"]}, TypeError), ({"audience": "\ud800"}, ValueError),
+            ({"audience": "a" * 2049}, ValueError),
         ],
     )  # fmt: skip
     def test_wrong_arguments_are_refused(
         self, make_own: MakeOwn, arguments: dict[str, Any], error: type[Exception]
     ) -> None:
-        with make_own().app_context(), pytest.raises(error):
-            client_token(**arguments)
+        with make_own().app_context():
+            with pytest.raises(error):
+                client_token(**arguments)
+            client_token(BILLING)  # no failure of the endpoint
 
 
 KEYS: dict[str, Callable[[], Any]] = {
@@ -392,6 +424,75 @@ class TestFailures:
             clock.move(10)
             client_token(BILLING)
 
+    def test_failures_at_once_count_once_and_no_answer_under_way_ends_the_pause(self, make_own: MakeOwn) -> None:
+        """One request fails last, though it began with the others; another one succeeds after a 429 asked for 60 s."""
+        here, told_to_wait = threading.Barrier(4), threading.Event()
+
+        def answer(connection: socket.socket) -> None:
+            order = here.wait(10)
+            if order == 0:
+                told_to_wait.wait(10)
+            status = "200 OK" if order == 0 else "429 Too Many Requests"
+            respond(status, json.dumps(GOOD).encode(), Retry_After="60")(connection)
+
+        def ask(scope: str) -> bool:
+            with app.app_context():
+                try:
+                    return bool(client_token(BILLING, scope))
+                except TokenExchangeUnavailableError:
+                    refused.append(scope)
+                    if len(refused) == 3:
+                        told_to_wait.set()
+                    return False
+
+        refused: list[str] = []
+        with RawServer(answer) as endpoint, ThreadPoolExecutor(4) as pool:
+            app = make_own(AUTH0_TOKEN_URL=endpoint.url, clock=MovableClock())
+            assert sum(pool.map(ask, "abcd")) == 1
+            assert not ask("e")
+        (backoff,) = app.extensions["auth0"].token_requests()._backoffs.values()
+        assert (len(endpoint.heads), backoff.failures, backoff.retry_after_seconds()) == (4, 1, 60)
+
+    def test_after_the_pause_one_request_tries_and_nobody_else_waits(
+        self, make_own: MakeOwn, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An endpoint that hangs stops one thread, not all of them."""
+        clock, entered, go_on = MovableClock(), threading.Event(), threading.Event()
+        app, answer = make_own(clock=clock), issuer.token_endpoint.answer
+
+        def ask(scope: str) -> IssuedToken:
+            with app.app_context():
+                return client_token(BILLING, scope)
+
+        def answer_late(request: Any) -> Any:
+            entered.set()
+            go_on.wait(4)
+            return answer(request)
+
+        with issuer.token_endpoint.failing(503), pytest.raises(TokenExchangeUnavailableError):
+            ask("a")
+        clock.move(3)
+        monkeypatch.setattr(issuer.token_endpoint, "answer", answer_late)
+        with ThreadPoolExecutor(1) as pool:
+            trial = pool.submit(ask, "a")
+            entered.wait(10)
+            with pytest.raises(TokenExchangeUnavailableError):
+                ask("b")
+            go_on.set()
+            assert trial.result()
+        assert ask("b")
+        assert len(issuer.token_endpoint.requests) == 3
+
+    def test_no_variable_of_its_traceback_is_a_secret(self, make_own: MakeOwn, issuer: LocalIssuer) -> None:
+        """Error trackers record them."""
+        app, secret = make_own(), CLIENT["AUTH0_CLIENT_SECRET"]
+        with issuer.token_endpoint.failing(400, description=secret), app.app_context():
+            with pytest.raises(TokenExchangeError) as caught:
+                client_token(BILLING)
+            frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+        assert caught.value.__context__ is None
+        assert not any(secret in repr(value) for frame in frames[1:] for value in frame.f_locals.values())
+
     def test_one_that_is_not_there_is_503(self, make_own: MakeOwn) -> None:
         app = make_own(AUTH0_TOKEN_URL="http://127.0.0.1:9/token")
         with app.app_context(), pytest.raises(TokenExchangeUnavailableError) as caught:
@@ -508,11 +609,12 @@ class TestAnswers:
         self, ask_endpoint: AskEndpoint, error: Any, endpoint_error: str | None, caplog: pytest.LogCaptureFixture
     ) -> None:
         token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
-        said = f"Bad\n{token} and {token[:17]}"
+        sent = CLIENT["AUTH0_CLIENT_SECRET"]
+        said = f"Bad\n{token} and {token[:17]}, {sent}, {quote_plus(sent)} {'x' * 780} {token}"
         with pytest.raises(TokenExchangeError) as caught:
             ask_endpoint(400, {"error": error, "error_description": said})
         assert caught.value.endpoint_error == endpoint_error
-        assert "'Bad\\n*** and ***'" in caplog.text
+        assert "'Bad\\n*** and ***, ***, *** *** ***'" in caplog.text
         assert not any(part in caplog.text for part in (*token.split("."), "s3cret", "Not\nnice", "a" * 65))
 
 

@@ -10,9 +10,10 @@ import pytest
 from conftest import EVENT_SETTINGS, AppFactory, bearer
 from flask import Flask
 from flask.testing import FlaskClient
+from marshmallow import Schema
 from refusals import NO_CREDENTIALS, seen
 
-from auth0_blueprint.routes.route_row import Route
+from auth0_blueprint.routes.route_row import Route, imported
 from auth0_blueprint.routes.route_table import RESOURCE_METADATA, ROUTES
 from auth0_blueprint.testing import LocalIssuer
 
@@ -28,7 +29,7 @@ BODIES: dict[str, Any] = {"introspect": {"data": {"token": "opaque"}}, "revoke":
 ROWS = (*(row for row in ROUTES if row.guard != "sender"), RESOURCE_METADATA)
 OF_SENDERS = [row for row in ROUTES if row.guard == "sender"]
 OPEN = [row for row in ROWS if row.guard in {"anyone", "optional"}]
-NAMED: dict[str, Any] = {"ids": lambda row: row.view.__name__}
+NAMED: dict[str, Any] = {"ids": lambda row: row.name}
 every_row = pytest.mark.parametrize("row", ROWS, **NAMED)
 
 
@@ -64,9 +65,21 @@ def test_rows_and_routes_are_the_same(whole: Flask) -> None:
     every_method = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
     expected = set()
     for row in (*ROWS, *OF_SENDERS):
-        name, methods = f"auth0.{row.view.__name__}", frozenset(row.methods)
+        name, methods = f"auth0.{row.name}", frozenset(row.methods)
         expected |= {(rule_of(row), name, methods), (rule_of(row), f"{name}_other_methods", every_method - methods)}
     assert registered == expected
+
+
+@pytest.mark.parametrize("row", [*ROWS, *OF_SENDERS], **NAMED)
+def test_views_have_the_names_of_what_is_imported_late(whole: Flask, row: Route) -> None:
+    """As limiters and documentation tools find them; and every name in the table, of schemas too, names something."""
+    registered, view = whole.view_functions[f"auth0.{row.name}"], imported(row.view)
+    assert (registered.__module__, registered.__name__) == (view.__module__, view.__name__)
+    assert registered.__doc__ is not None
+    for operation in row.operations:
+        assert operation.summary in registered.__doc__
+        for name in (operation.body, operation.query, *operation.answers.values()):
+            assert name is None or issubclass(imported(name), Schema)
 
 
 def test_every_operation_is_named_once() -> None:

@@ -424,6 +424,30 @@ def test_without_a_cache_type_there_is_no_cache() -> None:
     assert backend_opener(host_app(), None)() is None
 
 
+@pytest.mark.parametrize("is_used_before", [False, True])
+def test_a_cache_type_set_after_registration_counts_until_the_first_use(
+    make_app: AppFactory, issuer: LocalIssuer, tmp_path: Path, is_used_before: bool
+) -> None:
+    """Hosts configure late. What was decided by then holds, for the backend and for all that is shared beside it."""
+    app = make_app(AUTH0_CACHE_SECRET=SECRET)
+    client, headers, state = app.test_client(), bearer(issuer.token()), app.extensions["auth0"]
+    for _ in range(is_used_before):
+        client.get("/auth/me", headers=headers)
+    app.config.update(file_system(tmp_path / "cache"))
+    assert client.get("/auth/me", headers=headers).status_code == 200
+    assert (state.cache.backend is None, state.reach() == "process") == (is_used_before, is_used_before)
+    assert any(tmp_path.rglob("*.sqlite3")) is not is_used_before
+
+
+@pytest.mark.parametrize("secret", [SECRET, "short"])
+def test_a_late_cache_reaches_no_further_than_the_secret_allows(make_app: AppFactory, secret: str) -> None:
+    app = make_app(AUTH0_CACHE_SECRET=secret)
+    app.config.update(CACHE_TYPE="RedisCache")
+    state = app.extensions["auth0"]
+    assert (state.reach(), state.is_withheld()) == (("fleet", False) if secret is SECRET else ("process", True))
+    assert secret is SECRET or state.cache.open() is None
+
+
 def test_the_private_cache_leaves_the_fragment_cache_of_the_host_alone(make_app: AppFactory) -> None:
     """What a template of the host caches is still in the host's cache, and goes when that is cleared."""
     app = make_app(CACHE_TYPE="SimpleCache", AUTH0_CACHE_SECRET=SECRET)

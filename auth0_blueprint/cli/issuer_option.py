@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import click
 
 from auth0_blueprint.errors import KeySetUnavailableError
 from auth0_blueprint.guards.authentication import AppState
 
-issuer_option = click.option(
+issuer_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--issuer", metavar="URL", help="The tenant. Required where a function decides which issuers are accepted."
 )
 _HINT = "'--issuer'"

@@ -84,7 +84,7 @@ def _lift_request(revocation: Revocation) -> str | None:
     settings = app_state().settings
     for rule in current_app.url_map.iter_rules():
         route = route_of(current_app.view_functions[rule.endpoint])
-        if route is not None and route.view is look_up_or_lift and route.is_on(settings):
+        if route is not None and route.name == look_up_or_lift.__name__ and route.is_on(settings):
             value = quote(revocation.value, safe="", errors="surrogateescape")
             return f"DELETE {rule.rule.partition('<')[0]}{revocation.kind}/{value}"
     return None

@@ -7,29 +7,18 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from flask import Flask
-from flask_caching import Cache
 
 from auth0_blueprint import signals
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.concurrency.places import PartOfPlaces, Places
 from auth0_blueprint.extension.binding_assembly import assemble_binding
-from auth0_blueprint.extension.cache_backend import (
-    backend_opener,
-    is_configured,
-    reach_of,
-    store_opener,
-    withholder,
-)
-from auth0_blueprint.extension.events_assembly import assemble_events
-from auth0_blueprint.extension.issuers import circumstances, question
-from auth0_blueprint.extension.own_backend import earlier_backend_on
+from auth0_blueprint.extension.sharing_assembly import Sharing
 from auth0_blueprint.extension.token_requests_assembly import token_requests_of
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.guards.counters import Counters
-from auth0_blueprint.keysets.directory import IssuerDirectory
 from auth0_blueprint.keysets.fetch import FetchedKeySet, FetchError
 from auth0_blueprint.keysets.fetch import fetch as fetch_key_set
 from auth0_blueprint.keysets.key_set import KeySetError
@@ -40,10 +29,8 @@ from auth0_blueprint.revocation.index import Revocation, RevocationIndex
 from auth0_blueprint.revocation.previous_log import PreviousLog
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.revocation.shared_set import SharedSet
-from auth0_blueprint.revocation.tenants import TenantIndex
 from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import Settings
-from auth0_blueprint.settings.key_set_urls import key_set_url_of
 from auth0_blueprint.sharing.entry_signer import EntrySigner
 from auth0_blueprint.sharing.fleet_sync import FleetSync
 from auth0_blueprint.sharing.shared_cache import Outage, SharedCache
@@ -53,6 +40,12 @@ from auth0_blueprint.verification.secret_keys import secret_keys_of
 from auth0_blueprint.verification.sequence import Step, VerificationSequence
 from auth0_blueprint.verification.token_cache import TokenCache
 from auth0_blueprint.verification.verifier import KeyFinders, Verifier
+
+if TYPE_CHECKING:
+    from flask_caching import Cache
+
+    from auth0_blueprint.keysets.directory import IssuerDirectory
+    from auth0_blueprint.revocation.events.app_events import AppEvents
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
@@ -106,9 +99,7 @@ def assemble(
         revocations=revocations,
         counters=parts.counters,
         token_requests=token_requests_of(settings, revocations, parts.store, clock, parts.counters.count_token_request),
-        events=assemble_events(
-            settings, revocations, parts.store, directory or static, partial(_key_source, parts), clock
-        ),
+        events=None if revocations is None else _events(parts, revocations, directory or static),
         clock=clock,
     )
 
@@ -137,19 +128,17 @@ class _CommonParts:
 
 
 def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fetch, clock: Clock) -> _CommonParts:
-    if settings.cache_secret is None and is_configured(app, cache):
+    sharing = Sharing(app, cache, settings.sharing_limit)
+    if settings.cache_secret is None and sharing.is_configured():
         logger.warning("nothing is shared: set AUTH0_CACHE_SECRET or SECRET_KEY to sign the entries in the cache")
-    is_withheld = withholder(app, cache, settings.sharing_limit)
     outage = Outage()
-    shared_cache = SharedCache(backend_opener(app, cache, is_withheld=is_withheld), clock=clock, outage=outage)
-    open_earlier = backend_opener(app, cache, is_withheld=is_withheld, on_host=earlier_backend_on)
-    reach = reach_of(app, cache, settings.sharing_limit)
+    shared_cache = SharedCache(sharing.open_backend, clock=clock, outage=outage)
     # For one API, and all domains of a tenant, which share their users. Named after the first: processes of a rolling
     # deployment with one more domain share it with those without.
     signer = EntrySigner(settings.cache_secret or "", "store", settings.fleet_name, settings.audience[0])
 
     def store_named(name: str) -> SharedStore:
-        return SharedStore(store_opener(shared_cache.open_now, name, clock), reach=reach, clock=clock)
+        return SharedStore(sharing.store_opener(shared_cache.open_now, name, clock), reach=sharing.reach, clock=clock)
 
     return _CommonParts(
         app=app,
@@ -160,9 +149,9 @@ def _common_parts(app: Flask, settings: Settings, cache: Cache | None, fetch: Fe
         token_cache=TokenCache(settings.token_cache_size),
         places=Places(settings.jwks_max_waiting),
         cache=shared_cache,
-        earlier_cache=None if cache is None else SharedCache(open_earlier, clock=clock, outage=outage),
-        reach=reach,
-        is_withheld=is_withheld,
+        earlier_cache=None if cache is None else SharedCache(sharing.open_earlier, clock=clock, outage=outage),
+        reach=sharing.reach,
+        is_withheld=sharing.is_withheld,
         store_named=store_named,
         store=store_named(signer.digest),
         signer=signer,
@@ -179,17 +168,11 @@ def _fleet_sync(parts: _CommonParts, key_sources: Mapping[str, KeySource]) -> Fl
 
 def _directory(parts: _CommonParts, fleet_sync: FleetSync) -> IssuerDirectory | None:
     """Return where the key sets are kept if a function says which issuers are ours."""
-    function = parts.settings.domain_function
-    if function is None:
+    if parts.settings.domain_function is None:
         return None
-    return IssuerDirectory(
-        question(function),
-        circumstances=circumstances,
-        make=lambda issuer: _key_source(parts, issuer, key_set_url_of(issuer)),
-        max_issuers=parts.settings.max_issuers,
-        fleet_sync=fleet_sync,
-        clock=parts.clock,
-    )
+    from auth0_blueprint.extension.issuers import assemble_directory  # few apps have such a function
+
+    return assemble_directory(parts.settings, partial(_key_source, parts), fleet_sync, parts.clock)
 
 
 def _verifier(parts: _CommonParts, keys: KeyFinders, fleet_sync: FleetSync) -> Verifier:
@@ -219,7 +202,11 @@ def _revocations(parts: _CommonParts, fleet_sync: FleetSync) -> Revocations:
     def notify_changed(revocation: Revocation) -> None:
         signals.revocation_changed.send(parts.app, revocation=revocation)
 
-    new_index = RevocationIndex if settings.domain_function is None else TenantIndex
+    new_index = RevocationIndex
+    if settings.domain_function is not None:
+        from auth0_blueprint.revocation.tenants import TenantIndex  # few apps have many tenants
+
+        new_index = TenantIndex
     index = new_index(parts.clock, settings.events.email_claims, settings.events.session_claim or "sid")
     # Twice the leeway: a token may be issued that far in the future, and is accepted that long after it expired.
     keep_seconds = math.ceil(settings.max_token_lifetime_seconds + 2 * settings.leeway_seconds)
@@ -243,6 +230,17 @@ def _previous_log(parts: _CommonParts) -> PreviousLog:
     secret, names = parts.settings.cache_secret, ("fleet", parts.settings.issuers[0])  # as in the earlier layout
     caches = [parts.cache] if parts.earlier_cache is None else [parts.cache, parts.earlier_cache]
     return PreviousLog(*(SignedCache(cache, secret=secret, names=names) for cache in caches))
+
+
+def _events(
+    parts: _CommonParts, revocations: Revocations, keys: IssuerDirectory | Mapping[str, KeySource]
+) -> AppEvents | None:
+    if not parts.settings.events.sources:
+        return None
+    from auth0_blueprint.extension.events_assembly import assemble_events  # few apps have senders of events
+
+    make_key_source = partial(_key_source, parts)
+    return assemble_events(parts.settings, revocations, parts.store, keys, make_key_source, parts.clock)
 
 
 def _key_source(parts: _CommonParts, issuer: str, url: str) -> KeySource:

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
-from flask_caching import Cache
 from werkzeug.datastructures import Headers
 from werkzeug.local import LocalProxy
 
 from auth0_blueprint.errors import Auth0Error, ConfigurationError
-from auth0_blueprint.extension.cache_backend import check_cache_type, refuse_null_cache
 from auth0_blueprint.extension.commands import auth0
 from auth0_blueprint.extension.first_request_checks import check_at_first_request
 from auth0_blueprint.extension.jwt_manager import Auth0JWTManager
 from auth0_blueprint.extension.jwt_settings import with_identity_claim
+from auth0_blueprint.extension.lazy_rules import lazy_url_builders
 from auth0_blueprint.extension.server_checks import warn_of_server_settings
+from auth0_blueprint.extension.sharing_assembly import check_cache
 from auth0_blueprint.extension.telemetry import assemble_observed
 from auth0_blueprint.guards.authentication import EXTENSION, app_state
 from auth0_blueprint.guards.challenge import response_body, response_headers
 from auth0_blueprint.routes import add_route_for_metadata, add_routes
-from auth0_blueprint.routes.openapi import check_extra_is_installed
 from auth0_blueprint.settings import Settings, load_settings
 from auth0_blueprint.settings.resource_identifier import metadata_path, metadata_url
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.token_parts import TokenPart
+
+if TYPE_CHECKING:
+    from flask_caching import Cache
 
 
 class Auth0Blueprint(Blueprint):
@@ -49,8 +51,11 @@ class Auth0Blueprint(Blueprint):
     def __init__(self, name: str = "auth0", *, url_prefix: str = "/auth", cache: Cache | None = None) -> None:
         if not isinstance(url_prefix, str) or not url_prefix.startswith("/"):
             raise ValueError("url_prefix= must start with a slash, such as '/auth'.")
-        if cache is not None and not isinstance(cache, Cache):
-            raise TypeError("cache= must be a flask_caching.Cache.")
+        if cache is not None:
+            from flask_caching import Cache  # an app without a cache does not import it
+
+            if not isinstance(cache, Cache):
+                raise TypeError("cache= must be a flask_caching.Cache.")
         super().__init__(name, __name__, url_prefix=url_prefix)
         self.jwt_manager: Auth0JWTManager = Auth0JWTManager()
         self._cache = cache
@@ -67,13 +72,13 @@ class Auth0Blueprint(Blueprint):
             raise RuntimeError("This app already has an Auth0Blueprint: one protects all of its routes.")
         settings = load_settings(app.config)
         if settings.openapi:
+            from auth0_blueprint.routes.openapi import check_extra_is_installed  # few apps have the document
+
             check_extra_is_installed()
         self.jwt_manager.check(app)
         self.jwt_manager.probe()
         settings = with_identity_claim(settings, app.config)
-        check_cache_type(app, self._cache)
-        if settings.dpop == "required":
-            refuse_null_cache(app, self._cache)
+        check_cache(app, self._cache, needs_memory=settings.dpop == "required")
         state = assemble_observed(app, settings, self._cache, self.jwt_manager)
         self._rehearse(app, options, settings)
         self._add_routes_to(app, options, settings)
@@ -88,7 +93,8 @@ class Auth0Blueprint(Blueprint):
         warn_of_server_settings()
 
     def _add_routes_to(self, app: Flask, options: dict[str, Any], settings: Settings) -> None:
-        super().register(app, options)
+        with lazy_url_builders(app):
+            super().register(app, options)
         if settings.resource is not None:
             # The name under which Flask has just registered this blueprint; longer if it is nested in another.
             name = f"{options.get('name_prefix', '')}.{options.get('name', self.name)}".lstrip(".")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, cast
 
 from flask import Flask
@@ -20,8 +19,8 @@ from flask_caching.backends import (
 )
 from werkzeug.utils import import_string
 
-from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.errors import ConfigurationError
+from auth0_blueprint.extension.cache_types import NOTHING_SHARED
 from auth0_blueprint.extension.own_backend import (
     KEY_PREFIX,
     MIN_FILES,
@@ -33,18 +32,13 @@ from auth0_blueprint.extension.own_backend import (
     refuse_without_serializer,
 )
 from auth0_blueprint.extension.redis_settings import check_redis_client, check_redis_settings
-from auth0_blueprint.sharing.redis_store import RedisStore
 from auth0_blueprint.sharing.shared_cache import CacheBackend
-from auth0_blueprint.sharing.sqlite_store import SQLiteStore
-from auth0_blueprint.sharing.store import Store
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 # Two attempts of this length, where a connection turns out to be dead, fit into the limit of one operation.
 _SOCKET_TIMEOUT_SECONDS = 0.4
 
-_NULL_CACHES = ("NullCache", "flask_caching.backends.NullCache")
-_NOTHING_SHARED = (None, "", *_NULL_CACHES)
 #: What does not leave this machine.
 _LOCAL_CLASSES = (FileSystemCache, SimpleCache, NullCache)
 
@@ -76,32 +70,10 @@ def backend_opener(
     return open_backend
 
 
-def store_opener(
-    open_backend: Callable[[], CacheBackend | None], name: str, clock: Clock
-) -> Callable[[], Store | None]:
-    """Return a function that makes the store called *name* on the engine behind the backend: Redis, or a folder.
-
-    Args:
-        open_backend: returns the backend, or raises what connecting raises.
-        name: tells this store from others.
-        clock: tells the time.
-    """
-
-    @functools.cache
-    def store_on(backend: Any) -> Store | None:
-        if isinstance(backend, RedisCache):
-            # Sentinel's client asks for the primary each time it connects; that of a cluster finds the node.
-            return RedisStore(lambda: backend._write_client, name=name, prefix=KEY_PREFIX)  # noqa: SLF001
-        is_folder = isinstance(backend, FileSystemCache)
-        return SQLiteStore(Path(backend._path) / f"{name[:32]}.sqlite3", clock) if is_folder else None  # noqa: SLF001
-
-    return lambda: store_on(cast("Any", open_backend()))
-
-
 def is_configured(app: Flask, cache: Cache | None) -> bool:
     """Return whether there is a cache to share through."""
     return cache is not None or (
-        app.config.get("CACHE_TYPE") not in _NOTHING_SHARED and _can_write_json(_backend_class(app))
+        app.config.get("CACHE_TYPE") not in NOTHING_SHARED and _can_write_json(_backend_class(app))
     )
 
 
@@ -114,10 +86,11 @@ def check_cache_type(app: Flask, cache: Cache | None) -> None:
         ConfigurationError: there is no such type, it lacks a setting or has a wrong one, its client is not installed,
             or the host's cache cannot be used safely.
     """
+    # At once: the first requests would have to import them within the time limit of a cache operation.
+    from auth0_blueprint.sharing import redis_store, sqlite_store  # noqa: F401
+
     if cache is not None:
         _check_host_cache(app, cache)
-        return
-    if app.config.get("CACHE_TYPE") in _NOTHING_SHARED:
         return
     backend_class = _backend_class(app)
     if not _can_write_json(backend_class):
@@ -143,28 +116,12 @@ def _check_host_cache(app: Flask, cache: Cache) -> None:
         refuse_unsafe_backend(backend)
         if isinstance(backend, RedisCache):
             check_redis_client(backend._write_client, config)  # noqa: SLF001
-    elif config.get("CACHE_TYPE") not in _NOTHING_SHARED:
+    elif config.get("CACHE_TYPE") not in NOTHING_SHARED:
         backend_class = _class_named(config["CACHE_TYPE"])
         if not issubclass(backend_class, NullCache):
             refuse_without_serializer(backend_class)
         if issubclass(backend_class, RedisCache):
             check_redis_settings(config, backend_class)
-
-
-def refuse_null_cache(app: Flask, cache: Cache | None) -> None:
-    """Refuse an app whose cache stores nothing, although used DPoP proofs must be remembered.
-
-    Raises:
-        ConfigurationError: its cache, or that of the host, is a ``NullCache``.
-    """
-    names = {app.config.get("CACHE_TYPE"), (getattr(cache, "config", None) or {}).get("CACHE_TYPE")}
-    if not names.isdisjoint(_NULL_CACHES):
-        raise ConfigurationError(
-            {
-                "AUTH0_DPOP": "required needs a cache, so that no proof can be used twice: set CACHE_TYPE to "
-                "RedisCache, or to SimpleCache if there is only one process"
-            }
-        )
 
 
 def withholder(app: Flask, cache: Cache | None, limit: str) -> Callable[[], bool]:

@@ -29,13 +29,13 @@ _REVOCATION_TYPES = frozenset({"global-token-revocation+jwt", "application/globa
 
 def assemble_events(
     settings: Settings,
-    revocations: Revocations | None,
+    revocations: Revocations,
     store: SharedStore,
     keys: IssuerDirectory | Mapping[str, KeySource],
     make_key_source: Callable[[str, str], KeySource],
     clock: Clock,
-) -> AppEvents | None:
-    """Return what an app has for events; ``None`` if nobody may send any.
+) -> AppEvents:
+    """Return what an app has for events, if somebody may send any.
 
     Args:
         settings: of the app.
@@ -45,8 +45,6 @@ def assemble_events(
         make_key_source: makes the keys of another issuer, given its identifier and the URL of its key set.
         clock: tells the time.
     """
-    if revocations is None or not settings.events.sources:
-        return None
     made: dict[str, KeySource] = {}
     # Where a function decides which issuers are ours, nobody else sends events: see `settings.domain_function`.
     own_keys: Mapping[str, KeySource] = {} if isinstance(keys, IssuerDirectory) else keys

@@ -1,4 +1,4 @@
-"""Asks the app's own function in ``AUTH0_DOMAIN`` whether an issuer is one of ours."""
+"""Asks the app's own function in ``AUTH0_DOMAIN`` whether an issuer is one of ours; imported where there is one."""
 
 from __future__ import annotations
 
@@ -6,17 +6,45 @@ import hashlib
 import inspect
 import logging
 from collections.abc import Callable
+from typing import cast
 
 from flask import has_request_context, request
 
+from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.errors import KeySetUnavailableError
+from auth0_blueprint.keysets.directory import IssuerDirectory
+from auth0_blueprint.keysets.source import KeySource
+from auth0_blueprint.settings import Settings
 from auth0_blueprint.settings.domain_function import DomainFunction
+from auth0_blueprint.settings.key_set_urls import key_set_url_of
+from auth0_blueprint.sharing.fleet_sync import FleetSync
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 RETRY_AFTER_SECONDS = 1
 #: Of a request, what the function can hardly tell tenants apart by: it may be another in each one.
 _EVER_NEW = frozenset({"HTTP_AUTHORIZATION", "HTTP_DPOP", "REMOTE_PORT"})
+
+
+def assemble_directory(
+    settings: Settings, make_key_source: Callable[[str, str], KeySource], fleet_sync: FleetSync, clock: Clock
+) -> IssuerDirectory:
+    """Return where the key sets are kept if a function says which issuers are ours.
+
+    Args:
+        settings: of the app; with a function.
+        make_key_source: makes the keys of an issuer, given its identifier and the URL of its key set.
+        fleet_sync: tells of orders to fetch a key set anew.
+        clock: tells the time.
+    """
+    return IssuerDirectory(
+        question(cast("DomainFunction", settings.domain_function)),
+        circumstances=circumstances,
+        make=lambda issuer: make_key_source(issuer, key_set_url_of(issuer)),
+        max_issuers=settings.max_issuers,
+        fleet_sync=fleet_sync,
+        clock=clock,
+    )
 
 
 def question(function: DomainFunction) -> Callable[[str], bool]:

@@ -59,6 +59,14 @@ def _prove_in_probe(_token: str, *, cached_only: bool = False) -> NoReturn:  # n
 
 
 _PROBE = VerificationSequence(_prove_in_probe, ())
+#: What Flask needs of a request. Its ``test_request_context`` would import its test client, and that a debugger.
+_PROBE_ENVIRON = {
+    "REQUEST_METHOD": "GET",
+    "PATH_INFO": "/",
+    "SERVER_NAME": "localhost",
+    "SERVER_PORT": "80",
+    "wsgi.url_scheme": "http",
+}
 
 
 class Auth0JWTManager(RefusedLoaders, JWTManager):
@@ -192,7 +200,7 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
         app = Flask("auth0_blueprint", static_folder=None)
         app.extensions["auth0"] = AppState(None, None, None, None, None, _PROBE, Binding(), self, *(None,) * 4)  # type: ignore[arg-type]
         self.init_app(app)
-        with app.test_request_context(headers={"Authorization": "bearer probe"}):
+        with app.request_context({**_PROBE_ENVIRON, "HTTP_AUTHORIZATION": "bearer probe"}):
             for entrance in (verify_jwt_in_request, lambda: decode_token("another")):
                 try:
                     entrance()
@@ -201,7 +209,7 @@ class Auth0JWTManager(RefusedLoaders, JWTManager):
                 except Exception as exc:
                     raise _unknown_release() from exc
                 raise _unknown_release()
-        with app.test_request_context():
+        with app.request_context(dict(_PROBE_ENVIRON)):
             try:
                 verify_jwt_in_request(optional=True)
             except Exception as exc:

@@ -30,7 +30,9 @@ def check_jwt_settings(config: Mapping[str, Any]) -> None:
         ConfigurationError: names each wrong setting and what would be right.
     """
     refuse_contradictions(config)
-    without_effect = settings_without_effect() & {name for name, value in config.items() if value is not None}
+    # What stock flask-jwt-extended heeds is found out only for an app that has such settings.
+    named = {name for name, value in config.items() if value is not None and str(name).startswith("JWT_")}
+    without_effect = named and named & settings_without_effect()
     if without_effect:
         logger.warning(
             "these settings have no effect, AUTH0_* settings apply instead: %s", ", ".join(sorted(without_effect))

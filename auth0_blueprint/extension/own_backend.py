@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
 from copy import copy
 from pathlib import Path
 from typing import Any, cast
@@ -17,8 +19,10 @@ from flask_caching.backends import (
     SimpleCache,
 )
 
+from auth0_blueprint.concurrency.clock import Clock
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.sharing.shared_cache import UNREADABLE, CacheBackend
+from auth0_blueprint.sharing.store import Store
 
 #: What the keys of ours in Redis begin with, also beside those of the host, which ``clear()`` removes by their prefix.
 KEY_PREFIX = "auth0_blueprint_"
@@ -144,3 +148,28 @@ def _reads_as_cachelib(backend: Any) -> bool:
         getattr(getattr(type(backend), name, None), "__module__", "").partition(".")[0] == "cachelib"
         for name in ("get", "get_many")
     )
+
+
+def store_opener(
+    open_backend: Callable[[], CacheBackend | None], name: str, clock: Clock
+) -> Callable[[], Store | None]:
+    """Return a function that makes the store called *name* on the engine behind the backend: Redis, or a folder.
+
+    Args:
+        open_backend: returns the backend, or raises what connecting raises.
+        name: tells this store from others.
+        clock: tells the time.
+    """
+
+    @functools.cache
+    def store_on(backend: Any) -> Store | None:
+        from auth0_blueprint.sharing import redis_store, sqlite_store  # see `cache_backend.check_cache_type`
+
+        if isinstance(backend, RedisCache):
+            # Sentinel's client asks for the primary each time it connects; that of a cluster finds the node.
+            return redis_store.RedisStore(lambda: backend._write_client, name=name, prefix=KEY_PREFIX)  # noqa: SLF001
+        is_folder = isinstance(backend, FileSystemCache)
+        path = Path(backend._path) / f"{name[:32]}.sqlite3" if is_folder else None  # noqa: SLF001
+        return None if path is None else sqlite_store.SQLiteStore(path, clock)
+
+    return lambda: store_on(cast("Any", open_backend()))

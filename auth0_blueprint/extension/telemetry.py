@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
-from flask_caching import Cache
 
 from auth0_blueprint.errors import ConfigurationError
 from auth0_blueprint.extension.assembly import assemble
 from auth0_blueprint.guards.authentication import AppRules, AppState
 from auth0_blueprint.settings import Settings
+
+if TYPE_CHECKING:
+    from flask_caching import Cache
 
 _FLASK_INSTRUMENTATION = "opentelemetry.instrumentation.flask"
 

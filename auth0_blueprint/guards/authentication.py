@@ -18,9 +18,7 @@ from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
 from auth0_blueprint.errors import Auth0Error, MissingCredentialsError
 from auth0_blueprint.guards.counters import Counters
 from auth0_blueprint.guards.unread_body import read_body_after_refusal
-from auth0_blueprint.keysets.directory import IssuerDirectory
 from auth0_blueprint.keysets.source import KeySource
-from auth0_blueprint.revocation.events.app_events import AppEvents
 from auth0_blueprint.revocation.service import Revocations
 from auth0_blueprint.sender_constraining.binding import Binding
 from auth0_blueprint.settings import Settings
@@ -32,8 +30,9 @@ from auth0_blueprint.verification.access_token import ANONYMOUS, AccessToken
 from auth0_blueprint.verification.credentials import scheme_and_token
 from auth0_blueprint.verification.sequence import Presentation, VerificationSequence
 
-if TYPE_CHECKING:
-    # Imported at its first use: most apps have none.
+if TYPE_CHECKING:  # few apps have many tenants, senders of events, or tokens of their own to ask for
+    from auth0_blueprint.keysets.directory import IssuerDirectory
+    from auth0_blueprint.revocation.events.app_events import AppEvents
     from auth0_blueprint.token_requests.service import TokenRequests
 
 logger: logging.Logger = logging.getLogger("auth0_blueprint")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from flask import request
 
+from auth0_blueprint.errors import Auth0Error, ExpiredTokenError, UnavailableError
 from auth0_blueprint.guards.authentication import RequestState, app_state, request_state
 from auth0_blueprint.settings.fields import is_scope_token
 from auth0_blueprint.token_requests.issued_token import IssuedToken
 from auth0_blueprint.token_requests.token_request import Subject, of_client, of_connection, on_behalf_of
 from auth0_blueprint.verification.credentials import scheme_and_token
+
+_MAX_LENGTH = 2048
+_UNSENDABLE = re.compile(r"[\ud800-\udfff]")  # surrogates have no UTF-8 form
 
 
 def exchange_token(audience: str | None = None, scope: str | Iterable[str] | None = None) -> IssuedToken:
@@ -27,6 +32,7 @@ def exchange_token(audience: str | None = None, scope: str | Iterable[str] | Non
     Raises:
         TokenExchangeError: there is no token (502, or 503 with ``Retry-After``).
         ConfigurationError: the settings of the API's own application are missing.
+        InvalidTokenError: since the guard ran, the caller's token has expired or was revoked.
         RuntimeError: no guard has verified an access token in this request.
     """
     asked = _text(audience, "audience="), _scope(scope)
@@ -43,6 +49,7 @@ def connection_token(connection: str, *, login_hint: str | None = None) -> Issue
     Raises:
         TokenExchangeError: there is no token, for example because the caller has connected no account.
         ConfigurationError: the settings of the API's own application are missing.
+        InvalidTokenError: since the guard ran, the caller's token has expired or was revoked.
         RuntimeError: no guard has verified an access token in this request.
     """
     name = _text(connection, "connection=")
@@ -79,17 +86,25 @@ def _subject(name: str) -> Subject:
             "itself, call client_token()."
         )
     text = _text_of_request(state)
-    if state.app_state.sequence.prove(text).__caching_id__() != state.access_token.__caching_id__():
+    if text is None:
         raise RuntimeError(
-            f"{name}() found another access token in the Authorization header than the one that the guard has "
-            "verified. To solve this, do not change the header of a request."
+            f"{name}() does not find the access token that the guard has verified in the Authorization header. To "
+            "solve this, do not change the header of a request."
         )
     return Subject(state.access_token, text)
 
 
-def _text_of_request(state: RequestState) -> str:
+def _text_of_request(state: RequestState) -> str | None:
+    """Return the text of the token that was verified, unless it is no longer there: the caller is not to blame."""
     takes_dpop = state.app_state.binding.takes_dpop_scheme
-    return scheme_and_token(request.environ.get("HTTP_AUTHORIZATION"), takes_dpop=takes_dpop)[1]
+    try:
+        text = scheme_and_token(request.environ.get("HTTP_AUTHORIZATION"), takes_dpop=takes_dpop)[1]
+        found = state.app_state.sequence.prove(text)
+    except (ExpiredTokenError, UnavailableError):
+        raise
+    except Auth0Error:
+        return None
+    return text if found.__caching_id__() == state.access_token.__caching_id__() else None
 
 
 def _text(value: str | None, name: str) -> str | None:
@@ -97,6 +112,9 @@ def _text(value: str | None, name: str) -> str | None:
         raise TypeError(f"{name} takes one string, not {type(value).__name__}.")
     if value == "":
         raise ValueError(f"{name} must not be empty.")
+    # What cannot be sent must not count as a failure of the endpoint, which all callers share.
+    if value is not None and (len(value) > _MAX_LENGTH or _UNSENDABLE.search(value)):
+        raise ValueError(f"{name} must be Unicode text of at most {_MAX_LENGTH:,} characters.")
     return value
 
 

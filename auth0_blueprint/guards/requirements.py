@@ -150,6 +150,8 @@ def organization_requirement(ids: tuple[str, ...], issuer: str | None = None) ->
     """Require that the claim ``org_id`` is one of *ids*, in a token of *issuer* if that is given."""
     if issuer is not None and (not isinstance(issuer, str) or not issuer):
         raise TypeError("issuer= takes the issuer of the organization's tenant as a string, such as https://.../.")
+    if issuer is not None and not issuer.startswith(("https://", "http://")):
+        raise ValueError(f"{issuer!r} is not an issuer: give the exact iss of the tokens, such as https://.../.")
     if not ids:
         raise TypeError("Name at least one organization, by its id.")
     for value in ids:

@@ -1,7 +1,9 @@
 """The key sets of an app whose issuers are found at run time: one for each issuer that a function of its own accepts.
 
 The function is asked before anything is looked up, so that an issuer it does not know costs no fetch and no key set.
-The number of key sets is bounded: the least recently used makes room. Reading takes no lock.
+The number of key sets is bounded: the least recently used makes room. Anyone can make up tokens of a known issuer, so
+key sets that have proven no token yet push out those that have only up to a quarter of the places, and then one
+another. Reading takes no lock.
 """
 
 from __future__ import annotations
@@ -50,9 +52,10 @@ class LiveKeys:
 
     __slots__ = ("is_retired", "source", "used_at")
 
-    def __init__(self, source: KeySource, used_at: float) -> None:
-        self.source = source
-        self.used_at = used_at
+    def __init__(self, source: KeySource) -> None:
+        self.source: KeySource = source
+        #: When a token that was proven with them was last accepted; ``None``: none was so far.
+        self.used_at: float | None = None
         self.is_retired: bool = False
 
     def key_for(self, key_id: str | None, algorithm: Algorithm) -> FoundKey:
@@ -190,12 +193,16 @@ class IssuerDirectory:
             live = dict(self.live)
             while len(live) >= self._max_issuers:
                 self._retire(live)
-            keys = live[issuer] = LiveKeys(self._make(issuer), self._monotonic())
+            keys = live[issuer] = LiveKeys(self._make(issuer))
             self._fleet_sync.subscribe(refreshed(issuer), keys.source.on_ordered_refresh)
             self.live = live
             return keys
 
     def _retire(self, live: dict[str, LiveKeys]) -> None:
-        issuer = min(live, key=lambda one: live[one].used_at)
+        used_at = {issuer: keys.used_at for issuer, keys in live.items()}  # of one moment: requests write it
+        unproven = [issuer for issuer, moment in used_at.items() if moment is None]
+        is_their_turn = len(unproven) >= max(1, self._max_issuers // 4)
+        proven = {issuer: moment for issuer, moment in used_at.items() if moment is not None}
+        issuer = unproven[0] if is_their_turn or not proven else min(proven, key=proven.__getitem__)
         live.pop(issuer).is_retired = True
         self._fleet_sync.unsubscribe(refreshed(issuer))

@@ -44,8 +44,8 @@ def _read_body_after_error(response: Response) -> Response:
 def _add(owner: Blueprint | Flask, route: Route, *, prefix: str = "") -> None:
     others = tuple(method for method in (*_METHODS, "OPTIONS") if method not in route.methods)
     for endpoint, view, methods in (
-        (route.view.__name__, guarded(route), route.methods),
-        (f"{route.view.__name__}_other_methods", _answer_to_other_methods(route), others),
+        (route.name, guarded(route), route.methods),
+        (f"{route.name}_other_methods", _answer_to_other_methods(route), others),
     ):
         owner.add_url_rule(
             route.path,

@@ -5,7 +5,6 @@ The operator routes need their value in the token's ``scope`` and, with RBAC, in
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from flask import Response
@@ -15,7 +14,7 @@ from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.guards.decorators import admit, public
 from auth0_blueprint.guards.requirements import ANY_TOKEN, Requirement, permission_requirement, scope_requirement
 from auth0_blueprint.guards.route_requirements import marks_of
-from auth0_blueprint.routes.route_row import Route, View
+from auth0_blueprint.routes.route_row import Route, View, imported
 from auth0_blueprint.settings import Settings
 from auth0_blueprint.verification.access_token import AccessToken
 
@@ -31,7 +30,6 @@ def holds(access_token: AccessToken, value: str, settings: Settings) -> bool:
 def guarded(route: Route) -> View:
     """Return the view of *route* behind its guard and its switch."""
 
-    @functools.wraps(route.view)
     def view(*args: str, **kwargs: str) -> Response:
         settings = app_state().settings
         refuse_if_hidden(route, settings)
@@ -39,8 +37,13 @@ def guarded(route: Route) -> View:
             admit(requirement)
         if not route.is_on(settings):
             raise NotFoundError
-        return route.view(*args, **kwargs)
+        answer: Response = imported(route.view)(*args, **kwargs)
+        return answer
 
+    # What `functools.wraps` would copy, if the view were imported by now.
+    view.__name__ = view.__qualname__ = route.name
+    view.__module__ = route.module
+    view.__doc__ = "\n".join(operation.summary for operation in route.operations)
     setattr(view, _ROUTE_ATTRIBUTE, route)
     return public(view) if route.is_open else view
 

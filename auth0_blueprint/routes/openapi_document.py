@@ -20,7 +20,7 @@ from auth0_blueprint.routes.access import requirements_of, route_of
 from auth0_blueprint.routes.events.auth0 import MAX_RECORDS, Auth0EventsSchema
 from auth0_blueprint.routes.events.security import SecurityEventSchema
 from auth0_blueprint.routes.revocations import RevocationRequestSchema
-from auth0_blueprint.routes.route_row import JSON, Operation, Route
+from auth0_blueprint.routes.route_row import JSON, Operation, Route, imported
 from auth0_blueprint.settings import Settings
 
 _BEARER = "bearer"
@@ -92,7 +92,7 @@ def document(app: Flask, blueprint: str, settings: Settings) -> dict[str, Any]:
     spec.components.response("MethodNotAllowed", _refusals(405, {errors.MethodNotAllowedError.code}))
     for route in _routes(app, blueprint):
         if route.is_on(settings):
-            path, names = _path(app, f"{blueprint}.{route.view.__name__}")
+            path, names = _path(app, f"{blueprint}.{route.name}")
             described = {op.method.lower(): _described(op, route, names, settings) for op in route.operations}
             spec.path(path, operations=described)
     found: dict[str, Any] = spec.to_dict()
@@ -129,9 +129,12 @@ def _described(operation: Operation, route: Route, parameters: list[str], settin
         ]
     if operation.query is not None:
         # apispec makes a parameter of each field.
-        described.setdefault("parameters", []).append({"in": "query", "schema": operation.query})
+        described.setdefault("parameters", []).append({"in": "query", "schema": imported(operation.query)})
     if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": {operation.body_type: {"schema": operation.body}}}
+        described["requestBody"] = {
+            "required": True,
+            "content": {operation.body_type: {"schema": imported(operation.body)}},
+        }
     return described
 
 
@@ -150,7 +153,7 @@ def _responses(operation: Operation, requirements: tuple[Requirement, ...]) -> d
         str(status): {
             "description": HTTPStatus(status).phrase,
             "headers": _headers(status) if status < HTTPStatus.BAD_REQUEST else _headers(200),
-            **({} if schema is None else {"content": {operation.answer_type: {"schema": schema}}}),
+            **({} if schema is None else {"content": {operation.answer_type: {"schema": imported(schema)}}}),
         }
         for status, schema in operation.answers.items()
     }

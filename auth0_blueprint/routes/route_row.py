@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from importlib import import_module
 from operator import attrgetter
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from flask import Response
-from marshmallow import Schema
 
 from auth0_blueprint.errors import Auth0Error
 from auth0_blueprint.settings import Settings
@@ -22,8 +23,15 @@ View = Callable[..., Response]
 Guard = Literal["anyone", "sender", "optional", "token", "admin_scope", "introspection_scope"]
 
 
+@functools.cache
+def imported(name: str) -> Any:
+    """Return the view or the schema that *name*, ``module:name`` in this package, names."""
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(f"{__package__}.{module}"), attribute)
+
+
 class Operation(NamedTuple):
-    """One method of one route.
+    """One method of one route. Schemas are named, for `imported`.
 
     Attributes:
         name: of the operation, in the OpenAPI document.
@@ -40,12 +48,12 @@ class Operation(NamedTuple):
     name: str
     method: str
     summary: str
-    answers: dict[int, type[Schema] | None]
-    body: type[Schema] | None = None
+    answers: dict[int, str | None]
+    body: str | None = None
     body_type: str = JSON
     answer_type: str = JSON
     refusals: tuple[type[Auth0Error], ...] = ()
-    query: type[Schema] | None = None
+    query: str | None = None
 
 
 class Route(NamedTuple):
@@ -53,7 +61,7 @@ class Route(NamedTuple):
 
     Attributes:
         path: below the prefix of the blueprint, as a rule of werkzeug.
-        view: for all methods. Its name is the last part of the endpoint.
+        view: for all methods, named for `imported`. The name behind the colon is the last part of the endpoint.
         guard: who may use it.
         operations: one for each method.
         switch: the member of `Settings`, or of one of its members, that turns the route on. While it is off, those who
@@ -61,10 +69,20 @@ class Route(NamedTuple):
     """
 
     path: str
-    view: View
+    view: str
     guard: Guard
     operations: tuple[Operation, ...]
     switch: str | None = None
+
+    @property
+    def module(self) -> str:
+        """The name of the module that the view is in."""
+        return f"{__package__}.{self.view.partition(':')[0]}"
+
+    @property
+    def name(self) -> str:
+        """The name of the view, and the last part of the endpoint."""
+        return self.view.partition(":")[2]
 
     @property
     def methods(self) -> tuple[str, ...]:

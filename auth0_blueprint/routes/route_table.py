@@ -1,6 +1,7 @@
 """The package's own routes, a row each: the source of registration, of the guards and of the OpenAPI document.
 
-A new route is a view in a module of its concern and a row here.
+A new route is a view in a module of its concern and a row here. Views and schemas are named, as ``module:name`` in this
+package, and imported at the first request that needs them: most processes never serve most of the routes.
 """
 
 from __future__ import annotations
@@ -17,18 +18,6 @@ from auth0_blueprint.errors import (
     RevocationUnavailableError,
     UnauthorizedSenderError,
 )
-from auth0_blueprint.routes.admin import ConfigSchema, KeySetsSchema, StatsSchema, config, jwks, refresh, stats
-from auth0_blueprint.routes.events.auth0 import Auth0EventsSchema, auth0_events
-from auth0_blueprint.routes.events.global_revocation import GlobalRevocationSchema, global_token_revocation
-from auth0_blueprint.routes.events.logout import LogoutRequestSchema, logout
-from auth0_blueprint.routes.events.security import SecurityErrorSchema, SecurityEventSchema, security_event
-from auth0_blueprint.routes.health import HealthSchema, health, live
-from auth0_blueprint.routes.introspection import IntrospectionRequestSchema, IntrospectionSchema, introspect
-from auth0_blueprint.routes.me import ClaimsSchema, me
-from auth0_blueprint.routes.openapi import DocumentSchema, openapi
-from auth0_blueprint.routes.resource_metadata import ResourceMetadataSchema, resource_metadata
-from auth0_blueprint.routes.revocation_pages import RevocationPageSchema, RevocationQuerySchema, RevocationSchema
-from auth0_blueprint.routes.revocations import RevocationRequestSchema, list_or_revoke, look_up_or_lift
 from auth0_blueprint.routes.route_row import FORM, HEALTH_JSON, Operation, Route
 
 #: Of the routes for events whose senders prove themselves in the ``Authorization`` header.
@@ -44,39 +33,43 @@ _WITH_CREDENTIALS = (
 ROUTES = (
     Route(
         "/health",
-        health,
+        "health:health",
         "optional",
         (
             Operation(
                 *("health", "GET", "Whether tokens can be verified"),
-                {200: HealthSchema, 503: HealthSchema},
+                {200: "health:HealthSchema", 503: "health:HealthSchema"},
                 answer_type=HEALTH_JSON,
             ),
         ),
     ),
     Route(
         "/health/live",
-        live,
+        "health:live",
         "anyone",
-        (Operation("live", "GET", "Whether the process answers", {200: HealthSchema}, answer_type=HEALTH_JSON),),
+        (
+            Operation(
+                "live", "GET", "Whether the process answers", {200: "health:HealthSchema"}, answer_type=HEALTH_JSON
+            ),
+        ),
     ),
     Route(
         "/openapi.json",
-        openapi,
+        "openapi:openapi",
         "anyone",
-        (Operation("openapi", "GET", "This document", {200: DocumentSchema}),),
+        (Operation("openapi", "GET", "This document", {200: "openapi:DocumentSchema"}),),
         switch="openapi",
     ),
-    Route("/me", me, "token", (Operation("me", "GET", "The caller's verified claims", {200: ClaimsSchema}),)),
+    Route("/me", "me:me", "token", (Operation("me", "GET", "The caller's verified claims", {200: "me:ClaimsSchema"}),)),
     Route(
         "/introspect",
-        introspect,
+        "introspection:introspect",
         "introspection_scope",
         (
             Operation(
                 *("introspect", "POST", "What the guard sees in a token (RFC 7662)"),
-                {200: IntrospectionSchema},
-                body=IntrospectionRequestSchema,
+                {200: "introspection:IntrospectionSchema"},
+                body="introspection:IntrospectionRequestSchema",
                 body_type=FORM,
                 refusals=(InvalidRequestError,),
             ),
@@ -84,49 +77,49 @@ ROUTES = (
     ),
     Route(
         "/admin/config",
-        config,
+        "admin:config",
         "admin_scope",
-        (Operation("config", "GET", "The settings in force", {200: ConfigSchema}),),
+        (Operation("config", "GET", "The settings in force", {200: "admin:ConfigSchema"}),),
     ),
     Route(
         "/admin/jwks",
-        jwks,
+        "admin:jwks",
         "admin_scope",
-        (Operation("jwks", "GET", "The key sets that this process has", {200: KeySetsSchema}),),
+        (Operation("jwks", "GET", "The key sets that this process has", {200: "admin:KeySetsSchema"}),),
     ),
     Route(
         "/admin/jwks/refresh",
-        refresh,
+        "admin:refresh",
         "admin_scope",
         (
             Operation(
                 *("refresh", "POST", "Fetch every key set now, in all processes"),
-                {200: KeySetsSchema},
+                {200: "admin:KeySetsSchema"},
                 refusals=(RateLimitedError,),
             ),
         ),
     ),
     Route(
         "/admin/stats",
-        stats,
+        "admin:stats",
         "admin_scope",
-        (Operation("stats", "GET", "The counters of this process", {200: StatsSchema}),),
+        (Operation("stats", "GET", "The counters of this process", {200: "admin:StatsSchema"}),),
     ),
     Route(
         "/admin/revocations",
-        list_or_revoke,
+        "revocations:list_or_revoke",
         "admin_scope",
         (
             Operation(
                 *("list_revocations", "GET", "The revocations in force, the newest first"),
-                {200: RevocationPageSchema},
-                query=RevocationQuerySchema,
+                {200: "revocation_pages:RevocationPageSchema"},
+                query="revocation_pages:RevocationQuerySchema",
                 refusals=(InvalidRequestError,),
             ),
             Operation(
                 *("revoke", "POST", "Revoke a token, or all tokens issued so far for a subject, to a client, ..."),
-                {201: RevocationSchema},
-                body=RevocationRequestSchema,
+                {201: "revocation_pages:RevocationSchema"},
+                body="revocations:RevocationRequestSchema",
                 refusals=(InvalidRequestError,),
             ),
         ),
@@ -134,13 +127,19 @@ ROUTES = (
     ),
     Route(
         "/admin/revocations/<kind>/<auth0_any_text:value>",
-        look_up_or_lift,
+        "revocations:look_up_or_lift",
         "admin_scope",
         (
-            Operation("look_up", "GET", "Look a revocation up", {200: RevocationSchema}, refusals=(NotFoundError,)),
+            Operation(
+                "look_up",
+                "GET",
+                "Look a revocation up",
+                {200: "revocation_pages:RevocationSchema"},
+                refusals=(NotFoundError,),
+            ),
             Operation(
                 *("lift", "DELETE", "Lift a revocation: accept the tokens again"),
-                {200: RevocationSchema},
+                {200: "revocation_pages:RevocationSchema"},
                 refusals=(NotFoundError,),
             ),
         ),
@@ -148,13 +147,13 @@ ROUTES = (
     ),
     Route(
         "/events/logout",
-        logout,
+        "events.logout:logout",
         "sender",
         (
             Operation(
                 *("logout", "POST", "A user has logged out (OpenID Connect Back-Channel Logout)"),
                 {200: None},
-                body=LogoutRequestSchema,
+                body="events.logout:LogoutRequestSchema",
                 body_type=FORM,
                 refusals=(EventRefusedError, KeySetUnavailableError, RevocationUnavailableError),
             ),
@@ -163,13 +162,13 @@ ROUTES = (
     ),
     Route(
         "/events/security",
-        security_event,
+        "events.security:security_event",
         "sender",
         (
             Operation(
                 *("security_event", "POST", "A security event token (RFC 8417), by push (RFC 8935)"),
-                {202: None, 400: SecurityErrorSchema},
-                body=SecurityEventSchema,
+                {202: None, 400: "events.security:SecurityErrorSchema"},
+                body="events.security:SecurityEventSchema",
                 body_type="application/secevent+jwt",
                 refusals=(KeySetUnavailableError, RevocationUnavailableError),
             ),
@@ -178,13 +177,13 @@ ROUTES = (
     ),
     Route(
         "/events/auth0",
-        auth0_events,
+        "events.auth0:auth0_events",
         "sender",
         (
             Operation(
                 *("auth0_events", "POST", "Events or log records of Auth0"),
                 {204: None},
-                body=Auth0EventsSchema,
+                body="events.auth0:Auth0EventsSchema",
                 refusals=_WITH_CREDENTIALS,
             ),
         ),
@@ -192,13 +191,13 @@ ROUTES = (
     ),
     Route(
         "/events/global-token-revocation",
-        global_token_revocation,
+        "events.global_revocation:global_token_revocation",
         "sender",
         (
             Operation(
                 *("global_token_revocation", "POST", "An identity provider ends all of a user's tokens"),
                 {204: None},
-                body=GlobalRevocationSchema,
+                body="events.global_revocation:GlobalRevocationSchema",
                 refusals=(*_WITH_CREDENTIALS, KeySetUnavailableError),
             ),
         ),
@@ -209,12 +208,12 @@ ROUTES = (
 #: At the root of the app, not below the prefix; the path of the resource identifier is appended (RFC 9728 §3.1).
 RESOURCE_METADATA = Route(
     "/.well-known/oauth-protected-resource",
-    resource_metadata,
+    "resource_metadata:resource_metadata",
     "anyone",
     (
         Operation(
             *("resource_metadata", "GET", "How to get a token for this API (RFC 9728)"),
-            {200: ResourceMetadataSchema},
+            {200: "resource_metadata:ResourceMetadataSchema"},
         ),
     ),
     switch="resource",

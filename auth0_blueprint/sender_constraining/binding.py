@@ -18,9 +18,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from auth0_blueprint.errors import BindingMismatchError
-from auth0_blueprint.sender_constraining.client_certificate import THUMBPRINT as CERTIFICATE_THUMBPRINT
 from auth0_blueprint.sender_constraining.client_certificate import refuse_other_certificates
-from auth0_blueprint.sender_constraining.dpop import THUMBPRINT as KEY_THUMBPRINT
+from auth0_blueprint.sender_constraining.confirmation import CERTIFICATE_THUMBPRINT, KEY_THUMBPRINT
 from auth0_blueprint.settings.certificate_source import CertificateSource
 from auth0_blueprint.verification.access_token import AccessToken
 from auth0_blueprint.verification.credentials import BEARER, DPOP, is_by_dpop

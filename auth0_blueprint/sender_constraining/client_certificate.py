@@ -18,10 +18,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from auth0_blueprint.errors import BindingMismatchError
 from auth0_blueprint.jose import base64url
+from auth0_blueprint.sender_constraining.confirmation import CERTIFICATE_THUMBPRINT
 from auth0_blueprint.settings.certificate_source import CertificateSource
-
-#: The member of ``cnf`` for certificates (RFC 8705 §3.1).
-THUMBPRINT = "x5t#S256"
 
 #: Servers limit a header to about 8 KiB; certificates take 1 to 3.
 MAX_CHARACTERS = 16_384
@@ -63,9 +61,9 @@ def thumbprint(environ: Mapping[str, Any], source: CertificateSource) -> str | N
 def matches(confirmation: Any, shown: str) -> bool:
     """Return whether *confirmation* names the certificate with the thumbprint *shown*, and nothing else."""
     # RFC 7800 §3.1: a confirmation stands for one key. Nobody would check what another member requires.
-    if not isinstance(confirmation, dict) or confirmation.keys() != {THUMBPRINT}:
+    if not isinstance(confirmation, dict) or confirmation.keys() != {CERTIFICATE_THUMBPRINT}:
         return False
-    bound = confirmation[THUMBPRINT]
+    bound = confirmation[CERTIFICATE_THUMBPRINT]
     return isinstance(bound, str) and bound.isascii() and hmac.compare_digest(bound, shown)
 
 

@@ -22,12 +22,10 @@ from auth0_blueprint.errors import BindingMismatchError, InvalidProofError, Inva
 from auth0_blueprint.jose import base64url, jws
 from auth0_blueprint.jose.algorithms import ALGORITHMS, PROOF_ALGORITHMS, Algorithm
 from auth0_blueprint.jose.jwk import UnusableKeyError, VerificationKey, parse_jwk
+from auth0_blueprint.sender_constraining.confirmation import KEY_THUMBPRINT
 from auth0_blueprint.sender_constraining.replay import ReplayMemory
 from auth0_blueprint.sender_constraining.target_uri import TargetURI, normalized
 from auth0_blueprint.verification.access_token import is_unix_time
-
-#: The member of ``cnf`` for keys (§6.1).
-THUMBPRINT = "jkt"
 
 #: An RSA key of 4096 bits makes a proof of 2.5 KB.
 MAX_PROOF_BYTES = 8192
@@ -110,7 +108,7 @@ class ProofChecker:
         read = known or self._read_header(unverified.header)
         # RFC 7800 §3.1: a confirmation stands for one key. Nobody would check what another member requires.
         # An ordinary comparison: nothing here is secret, all of it is in the request.
-        if confirmation != {THUMBPRINT: read.thumbprint}:
+        if confirmation != {KEY_THUMBPRINT: read.thumbprint}:
             raise BindingMismatchError("other_key")
         if not read.algorithm.verify(unverified.signing_input, read.key.material, unverified.signature):
             raise InvalidProofError("signature")

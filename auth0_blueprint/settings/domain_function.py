@@ -53,7 +53,7 @@ def domain_function(value: Any) -> DomainFunction | None:
         return None
     if not callable(value) or isinstance(value, type):
         raise ValidationError("must be a function, as module:function names one, or host names")
-    if inspect.iscoroutinefunction(value):
+    if any(map(inspect.iscoroutinefunction, (value, type(value).__call__))):
         raise ValidationError("must be a plain function: what an async one returns would have to be awaited")
     try:
         inspect.signature(value).bind("", None)
@@ -91,9 +91,12 @@ def _imported(module: str, path: str) -> Any:
         for attribute in path.split("."):
             found = getattr(found, attribute)
     except Exception as exc:
+        # These texts name what is missing, perhaps in a module that this one imports; others may hold anything.
+        is_about_names = isinstance(exc, (ImportError, AttributeError, NameError))
+        said = f"{type(exc).__name__}: {exc}" if is_about_names else type(exc).__name__
         raise ValidationError(
-            f"cannot be imported ({type(exc).__name__}): name a function as module:function, and define it before the "
-            "blueprint is registered"
+            f"cannot be imported ({said}): name a function as module:function, and define it before the blueprint is "
+            "registered"
         ) from exc
     return found
 

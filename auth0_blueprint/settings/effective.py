@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from marshmallow import Schema
+
 from auth0_blueprint.settings.domain_function import DomainFunction
 from auth0_blueprint.settings.event_senders import shown
 from auth0_blueprint.settings.key_set_urls import key_set_urls_of
 from auth0_blueprint.settings.rules import issuers_of
-from auth0_blueprint.settings.schema import SettingsSchema
 from auth0_blueprint.settings.signing_secrets import algorithms_of
 
 
@@ -21,8 +22,14 @@ class EffectiveSetting(NamedTuple):
     source: str
 
 
-def effective_settings(data: dict[str, Any], sources: dict[str, str]) -> tuple[EffectiveSetting, ...]:
-    """Return every setting in force, given *data*, which is valid, and the *sources* of those that are set."""
+def effective_settings(schema: Schema, data: dict[str, Any], sources: dict[str, str]) -> tuple[EffectiveSetting, ...]:
+    """Return every setting in force, given *data*, which is valid, and the *sources* of those that are set.
+
+    Args:
+        schema: which settings are secret.
+        data: the settings, by key, as *schema* loads them.
+        sources: of those that are set, by key.
+    """
     values = {
         **data,
         "AUTH0_ISSUER": _one_or_all(issuers_of(data)),
@@ -31,7 +38,7 @@ def effective_settings(data: dict[str, Any], sources: dict[str, str]) -> tuple[E
     }
     if isinstance(data["AUTH0_DOMAIN"], DomainFunction):
         values["AUTH0_DOMAIN"] = data["AUTH0_DOMAIN"].name
-    secret = {key for key, found in SettingsSchema().fields.items() if found.metadata.get("secret")}
+    secret = {key for key, found in schema.fields.items() if found.metadata.get("secret")}
     return tuple(
         EffectiveSetting(key, "***" if key in secret and value else shown(value), sources.get(key, "default"))
         for key, value in values.items()

@@ -147,7 +147,7 @@ def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None =
         secret = config.get("SECRET_KEY")
         data["AUTH0_CACHE_SECRET"] = custom.secret_text(secret)
     settings = replace(
-        _settings(data, _sources(schema, config, environ)),
+        _settings(schema, data, _sources(schema, config, environ)),
         sharing_limit=_sharing_limit(data["AUTH0_CACHE_SECRET"], secret),
     )
     for warning in loose_settings(data, settings.issuers, settings.resource):
@@ -193,7 +193,7 @@ def _sources(schema: Schema, config: Mapping[str, Any], environ: Mapping[str, st
     return sources
 
 
-def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
+def _settings(schema: Schema, data: dict[str, Any], sources: dict[str, str]) -> Settings:
     return Settings(
         **_of_issuers(data),
         signing_secrets=data["AUTH0_SIGNING_SECRET"],
@@ -229,7 +229,7 @@ def _settings(data: dict[str, Any], sources: dict[str, str]) -> Settings:
         encryption=encryption_settings(data),
         cache_secret=data["AUTH0_CACHE_SECRET"],
         own_client=own_client(data),
-        effective=effective_settings(data, sources),
+        effective=effective_settings(schema, data, sources),
     )
 
 

@@ -62,7 +62,9 @@ class LocalIssuer(EventIssuer):
         self._lock = threading.Lock()
         self._is_out = False
         self._answer_when_out: Answer | None = None
-        self.token_endpoint = TokenEndpoint(audience, lambda: self.issuer, self.token, self.machine_token, self._keys)
+        self.token_endpoint: TokenEndpoint = TokenEndpoint(
+            audience, lambda: self.issuer, self.token, self.machine_token, self._keys
+        )
         self._event_endpoint: EventEndpoint | None = None
         self._server = JSONServer(self._answer)
         self.rotate(signing_secret=signing_secret)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from urllib.parse import quote_plus
 
 import requests
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
@@ -22,6 +23,8 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 #: A longer lifetime is an error of the endpoint.
 MAX_LIFETIME_SECONDS = 31_536_000
 _MAX_LOGGED = 200
+# What of a request is not for the log.
+_SECRETS = ("client_secret", "client_assertion", "subject_token", "login_hint")
 # RFC 6749 §5.2, as registered codes are written: nothing that could be a token or a secret has this form.
 _ERROR_CODE = re.compile(r"(?=.{1,64}\Z)[a-z]+(_[a-z]+)*")
 # What could be a part of a token or a secret.
@@ -38,13 +41,13 @@ class AnswerSchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    access_token = fields.String(required=True, validate=validate.Regexp(_VISIBLE))
-    token_type = fields.String(required=True, validate=validate.Regexp(_TYPES))
-    expires_in = fields.Integer(
+    access_token: fields.String = fields.String(required=True, validate=validate.Regexp(_VISIBLE))
+    token_type: fields.String = fields.String(required=True, validate=validate.Regexp(_TYPES))
+    expires_in: fields.Integer = fields.Integer(
         strict=True, load_default=None, validate=validate.Range(min=1, max=MAX_LIFETIME_SECONDS)
     )
-    scope = fields.String(load_default=None)
-    issued_token_type = fields.String(load_default=None)
+    scope: fields.String = fields.String(load_default=None)
+    issued_token_type: fields.String = fields.String(load_default=None)
 
 
 class Reply(NamedTuple):
@@ -86,13 +89,13 @@ def post(url: str, form: Mapping[str, str], timeout_seconds: float, max_bytes: i
     raise TokenExchangeUnavailableError("unreachable")
 
 
-def read_reply(reply: Reply, sent_at: float, asked_scopes: frozenset[str]) -> IssuedToken:
+def read_reply(reply: Reply, sent_at: float, form: Mapping[str, str]) -> IssuedToken:
     """Return the token in *reply*.
 
     Args:
         reply: what the endpoint answered.
         sent_at: when it was asked, in Unix time: its lifetime began later.
-        asked_scopes: what was asked for.
+        form: what was sent. No secret of it is logged, though the endpoint may repeat it.
 
     Raises:
         TokenExchangeUnavailableError: the endpoint is overloaded or out of order (429, 5xx).
@@ -100,11 +103,12 @@ def read_reply(reply: Reply, sent_at: float, asked_scopes: frozenset[str]) -> Is
     """
     document = _document(reply)
     if reply.status == 200:
-        return _token(document, sent_at, asked_scopes)
+        return _token(document, sent_at, frozenset(form.get("scope", "").split()))
+    secrets = [form[name] for name in _SECRETS if name in form]
     error = _error_code(document.get("error"))
     logger.warning(
         "the token endpoint issued no token: HTTP status %d, %s: %s",
-        *(reply.status, error or "no error code", _loggable(document.get("error_description"))),
+        *(reply.status, error or "no error code", _loggable(document.get("error_description"), secrets)),
     )
     if reply.status == 429 or reply.status >= 500:
         reason = "rate_limited" if reply.status == 429 else "out_of_order"
@@ -143,8 +147,10 @@ def _error_code(value: Any) -> str | None:
     return value if isinstance(value, str) and _ERROR_CODE.fullmatch(value) else None
 
 
-def _loggable(description: Any) -> str:
-    """Return *description* for the log: cut, escaped, and without anything that could be a token."""
+def _loggable(description: Any, secrets: list[str]) -> str:
+    """Return *description* for the log: escaped, and without *secrets* or anything that could be a token; then cut."""
     if not isinstance(description, str):
         return "no description"
-    return ascii(_LONG_WORD.sub("***", description[: 4 * _MAX_LOGGED]))[:_MAX_LOGGED]
+    for secret in secrets:
+        description = description.replace(secret, "***").replace(quote_plus(secret), "***")
+    return ascii(_LONG_WORD.sub("***", description))[:_MAX_LOGGED]

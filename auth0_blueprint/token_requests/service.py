@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from auth0_blueprint.concurrency.clock import Clock, Moment
-from auth0_blueprint.errors import ConfigurationError, TokenExchangeError, TokenExchangeUnavailableError
+from auth0_blueprint.errors import (
+    ConfigurationError,
+    RevokedTokenError,
+    TokenExchangeError,
+    TokenExchangeUnavailableError,
+)
 from auth0_blueprint.http_session import LOOKUP_SECONDS
 from auth0_blueprint.keysets.backoff import Backoff
 from auth0_blueprint.settings import Settings
@@ -67,12 +73,15 @@ class TokenRequests:
         # The attempt of a process that died, that of one which took over, and our own.
         self._flights = Flights(3 * attempt_seconds(settings), clock)
         self._backoffs: dict[str, Backoff] = {}
+        # By URL: until when, at most, a request is under way to an endpoint whose last one failed.
+        self._trials: dict[str, float] = {}
 
     def get(self, request: TokenRequest) -> IssuedToken:
         """Return a token for *request*: one that is kept, or a new one.
 
         Raises:
             TokenExchangeError: there is none.
+            RevokedTokenError: the token of the caller was revoked since it was verified.
             ConfigurationError: the settings of the API's own client are missing.
         """
         subject = request.subject
@@ -85,7 +94,14 @@ class TokenRequests:
         kept = self._kept.find(name)
         if kept is not None:
             return kept.token
-        return self._flights.run(name, lambda: self._obtain(name, endpoint, request))
+        if subject is not None and self._was_revoked(subject, math.inf):
+            raise RevokedTokenError  # after the guard: what runs for long asks for tokens again
+        try:
+            return self._flights.run(name, lambda: self._obtain(name, endpoint, request))
+        except TokenExchangeError as exc:
+            error = exc.again()
+        # Without the frames of the request: their variables hold secrets and tokens, and error trackers record them.
+        raise error
 
     def _endpoint(self, subject: Subject | None) -> Endpoint:
         client, issuers = self._settings.own_client, self._settings.issuers
@@ -143,10 +159,11 @@ class TokenRequests:
     def _adopt(self, name: str, endpoint: Endpoint, found: SharedOutcome, subject: Subject | None) -> IssuedToken:
         if found.token is None:
             error = found.error or TokenExchangeError()
-            if isinstance(error, TokenExchangeUnavailableError):
-                backoff = self._backoff(endpoint)
+            backoff = self._backoff(endpoint)
+            if isinstance(error, TokenExchangeUnavailableError) and _counts(error, backoff):
                 backoff.attempted(self._clock.monotonic())
-                backoff.follow_failure(error.retry_after_seconds, backoff.failures + 1, error.reason)
+                failures = backoff.failures + (not backoff.is_in_backoff)
+                backoff.follow_failure(error.retry_after_seconds, failures, error.reason)
             raise error
         self._kept.keep(name, KeptToken(found.token, found.at, self._moment(found.until), subject))
         return found.token
@@ -181,25 +198,39 @@ class TokenRequests:
         backoff = self._backoff(endpoint)
         form = {**request.parameters, **self._authentication(endpoint)}
         settings = self._settings
+        if backoff.is_failing:
+            self._trials[endpoint.url] = self._clock.monotonic() + attempt_seconds(settings)
         try:
             reply = post(
                 endpoint.url, form, settings.jwks_timeout_seconds, settings.jwks_max_bytes, settings.jwks_user_agent
             )
-            token = read_reply(reply, sent_at, request.scopes)
+            token = read_reply(reply, sent_at, form)
         except TokenExchangeUnavailableError as exc:
-            backoff.failed(exc.reason, exc.retry_after_seconds)
+            if _counts(exc, backoff):
+                backoff.failed(exc.reason, exc.retry_after_seconds)
             exc.retry_after_seconds = backoff.retry_after_seconds()
             raise
         except TokenExchangeError:
-            backoff.succeeded()  # it answers
+            self._note_answer(backoff)
             raise
-        backoff.succeeded()
+        finally:
+            self._trials.pop(endpoint.url, None)
+        self._note_answer(backoff)
         return token
 
+    @staticmethod
+    def _note_answer(backoff: Backoff) -> None:
+        if not backoff.is_in_backoff:  # else another one was told meanwhile to wait, and that holds
+            backoff.succeeded()
+
     def _check_backoff(self, endpoint: Endpoint) -> None:
-        """Raise while an endpoint in trouble is left alone: nobody waits for it."""
+        """Raise while an endpoint in trouble is left alone, or one request tries it: nobody else waits for it.
+
+        Otherwise one that hangs would stop every thread again after each pause.
+        """
         backoff = self._backoff(endpoint)
-        if backoff.is_in_backoff:
+        is_tried = backoff.is_failing and self._trials.get(endpoint.url, -math.inf) > self._clock.monotonic()
+        if backoff.is_in_backoff or is_tried:
             raise TokenExchangeUnavailableError(backoff.last_error, retry_after_seconds=backoff.retry_after_seconds())
 
     def _authentication(self, endpoint: Endpoint) -> dict[str, str]:
@@ -213,6 +244,11 @@ class TokenRequests:
 
     def _moment(self, unix_time: float) -> Moment:
         return self._clock.moment(unix_time - self._clock.time())
+
+
+def _counts(error: TokenExchangeUnavailableError, backoff: Backoff) -> bool:
+    """Return whether *error* begins or prolongs the pause: requests that were under way together count once."""
+    return not backoff.is_in_backoff or error.retry_after_seconds > backoff.retry_after_seconds()
 
 
 def attempt_seconds(settings: Settings) -> float:

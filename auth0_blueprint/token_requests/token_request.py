@@ -45,11 +45,6 @@ class TokenRequest:
     parameters: Mapping[str, str]
     subject: Subject | None = None
 
-    @property
-    def scopes(self) -> frozenset[str]:
-        """What is asked for."""
-        return frozenset(self.parameters.get("scope", "").split())
-
     def name(self, url: str, client_id: str) -> str:
         """Return what stands for this request to *url* by *client_id*: two share an answer only if they are equal.
 

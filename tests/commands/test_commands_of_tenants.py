@@ -81,6 +81,8 @@ def test_inspect_asks_for_the_host_of_the_path_and_names_the_tenants_revocation(
     refused = inspect(app, "--path", "http://acme.example.com/ours", mine)
     assert refused.exit_code == 1
     assert "The access token was issued by another issuer." in refused.stdout
+    assert f'is_ours does not accept "{tenants.umbrella.issuer}" for the host "acme.example.com".' in refused.stdout
+    assert "issuer not accepted" not in result.stdout
     revoke(app, "subject", "user|2", "--issuer", tenants.umbrella.issuer)
     result = inspect(app, "--path", "http://umbrella.example.com/ours", mine)
     assert result.exit_code == 1

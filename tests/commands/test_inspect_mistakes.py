@@ -230,11 +230,12 @@ def test_no_other_token_is_accused(token: str, options: dict[str, Any]) -> None:
 
 
 def test_every_mistake_is_tried() -> None:
-    """And has a name of its own. Two take a route, and two a key: see the command."""
+    """And has a name of its own. Two take a route, two a key, and one a request: see the command."""
     tried = {name for name, *_ in CASES}
     names = [mistake.name for mistake in MISTAKES]
     assert len(set(names)) == len(names)
-    assert set(names) - tried == {"permission as scope", "not granted", "undecryptable", "not encrypted"}
+    with_more = {"permission as scope", "not granted", "undecryptable", "not encrypted", "issuer not accepted"}
+    assert set(names) - tried == with_more
 
 
 def test_a_token_of_the_issuer_shows_no_mistake(issuer: LocalIssuer) -> None:

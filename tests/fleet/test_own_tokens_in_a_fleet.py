@@ -186,6 +186,22 @@ def test_a_failure_is_told_to_all_who_wait(
     assert len(issuer.token_endpoint.requests) == (2 if later == 200 else 1)
 
 
+def test_what_fails_at_once_counts_once_in_each_process(
+    make_process: MakeProcess, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one moment of trouble would stop all calls for half a minute."""
+    processes, tokens = [make_process(), make_process()], [issuer.token(sub=name) for name in "abcd"]
+    began_at = time.monotonic()
+    hold_until(issuer, lambda: time.monotonic() > began_at + 1, monkeypatch)
+    with issuer.token_endpoint.failing(503), ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(ask, process, token) for process in processes for token in tokens]
+        assert {answer.result().status_code for answer in answers} == {503}
+    assert len(issuer.token_endpoint.requests) == 4
+    for process in processes:
+        (backoff,) = process.extensions["auth0"].token_requests()._backoffs.values()
+        assert backoff.failures == 1
+
+
 def test_what_was_obtained_before_a_revocation_is_not_taken_over(
     make_process: MakeProcess, issuer: LocalIssuer
 ) -> None:

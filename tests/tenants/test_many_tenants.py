@@ -73,6 +73,34 @@ def test_forged_tokens_keep_no_key_set_alive(app: Flask, crowd: list[LocalIssuer
     assert live(app) == [one.issuer for one in (b, c, d)]
 
 
+def test_forged_tokens_push_out_no_key_set_that_has_proven_one(
+    app: Flask, crowd: list[LocalIssuer], clock: MovableClock
+) -> None:
+    """Not by health either, which anyone may ask."""
+    a, b, *others = crowd
+    use(app, clock, a, b)
+    for number, issuer in enumerate(others):
+        clock.move(0.001)
+        answer = ask(app, a.token(iss=issuer.issuer), "/auth/health" if number % 2 else "/ours")
+        assert answer.status_code == (200 if number % 2 else 401)
+    assert live(app) == [one.issuer for one in (a, b, others[-1])]
+    use(app, clock, others[0], others[1])  # newcomers with good tokens find a place all the same
+    assert live(app) == [one.issuer for one in (b, others[0], others[1])]
+
+
+def test_key_sets_that_have_proven_nothing_get_a_quarter_of_the_places(tenants: Tenants, clock: MovableClock) -> None:
+    """So that of several newcomers at once none pushes out the others."""
+    app = tenants.make_app(AUTH0_DOMAIN=lambda _issuer, _request: True, AUTH0_MAX_ISSUERS=8, clock=clock.monotonic_only)
+    directory, names = app.extensions["auth0"].directory, [f"https://{number}.example/" for number in range(12)]
+    for name in names[:8]:
+        clock.move(0.001)
+        assert directory.get(name)
+        directory.check(name)
+    for name in names[8:]:
+        assert directory.get(name)
+    assert live(app) == [*names[2:8], *names[10:]]
+
+
 def test_a_remembered_token_of_one_that_made_room_is_proven_anew(
     app: Flask, crowd: list[LocalIssuer], clock: MovableClock
 ) -> None:

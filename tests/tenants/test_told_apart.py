@@ -253,6 +253,11 @@ class TestOrganizations:
         with pytest.raises(TypeError, match="issuer= takes the issuer"):
             requires_organization("org_1", issuer=issuer)
 
+    def test_its_issuer_is_no_host_name(self) -> None:
+        """Else nobody is ever admitted."""
+        with pytest.raises(ValueError, match=r"'acme\.example' is not an issuer: give the exact iss"):
+            requires_organization("org_1", issuer="acme.example")
+
 
 def test_the_log_of_all_this_names_no_token(app: Flask, tenants: Tenants, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)

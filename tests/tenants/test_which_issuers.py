@@ -236,6 +236,11 @@ async def asynchronous(_issuer: str, _request: object) -> bool:
     return True
 
 
+class AsynchronousCall:
+    async def __call__(self, _issuer: str, _request: object) -> bool:
+        return True
+
+
 class TestSettings:
     def test_a_function_may_be_named(self, tenants: Tenants) -> None:
         settings = load_settings({**GOOD, "AUTH0_DOMAIN": f" {__name__}:accepts "}, {})
@@ -249,12 +254,14 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("value", "problem"),
         [
-            ("no.such.module:is_ours", "cannot be imported (ModuleNotFoundError)"),
-            (f"{__name__}:no_such_function", "cannot be imported (AttributeError)"),
+            ("no.such.module:is_ours", "cannot be imported (ModuleNotFoundError: No module named 'no'): name a"),
+            (f"{__name__}:no_such_function", "has no attribute 'no_such_function'): name a function as module:"),
+            ("tenants.fails_to_load:is_ours", "cannot be imported (KeyError): name a function"),
             (f"{__name__}:GOOD", "must be a function, as module:function names one, or host names"),
             (f"{__name__}:TestSettings", "must be a function"),
             (f"{__name__}:takes_one", "must be a function of two arguments, the issuer and the request"),
             (asynchronous, "must be a plain function"),
+            (AsynchronousCall(), "must be a plain function"),
             ("example.com:8443", "must be a bare host name"),
             ("example.com:", "must be a bare host name"),
             (":is_ours", "must be a bare host name"),

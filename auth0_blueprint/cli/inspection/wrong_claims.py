@@ -6,9 +6,12 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from flask import request
+
 from auth0_blueprint.cli.inspection.inspected_token import InspectedToken, Mistake
 from auth0_blueprint.cli.inspection.values import duration, shown
 from auth0_blueprint.cli.output import printable
+from auth0_blueprint.errors import InvalidClaimsError
 from auth0_blueprint.verification.access_token import is_unix_time
 
 # Only in a token for another audience: one for this API may have these claims as well.
@@ -82,6 +85,14 @@ def _other_tenant(inspected: InspectedToken) -> str | None:
     if not _is_elsewhere(inspected) or _custom_domain(inspected):
         return None
     return f"The token is from {shown(inspected.claims['iss'])}, but this app trusts {_known(inspected)}."
+
+
+def _not_accepted(inspected: InspectedToken) -> str | None:
+    function, error = inspected.settings.domain_function, inspected.error
+    if function is None or not isinstance(error, InvalidClaimsError) or error.reason != "issuer":
+        return None
+    issuer, host = shown(inspected.claims.get("iss")), shown(request.host)
+    return f"The function {function.name} does not accept {issuer} for the host {host}."
 
 
 def _is_elsewhere(inspected: InspectedToken) -> bool:
@@ -173,6 +184,11 @@ MISTAKES: tuple[Mistake, ...] = (
     ),
     Mistake("custom domain", _custom_domain, "Log in through the domain in AUTH0_DOMAIN, or list both domains there."),
     Mistake("other tenant", _other_tenant, "Get a token of this tenant, or set AUTH0_DOMAIN to that of the token."),
+    Mistake(
+        "issuer not accepted",
+        _not_accepted,
+        "If it depends on the host, name that in --path https://HOST/...; else have it know this exact iss.",
+    ),
     Mistake("clock", _clock, "Synchronize the clocks (NTP); AUTH0_LEEWAY covers small differences."),
     Mistake("expired", _expired, "Get a new one, and have the client renew it before exp."),
     Mistake(

@@ -6,8 +6,7 @@ from auth0_blueprint.cli.inspection.inspected_token import InspectedToken, Mista
 from auth0_blueprint.cli.inspection.values import shown
 from auth0_blueprint.errors import BindingMismatchError, InvalidSignatureError, UnsupportedAlgorithmError
 from auth0_blueprint.jose.algorithms import ALGORITHMS
-from auth0_blueprint.sender_constraining.client_certificate import THUMBPRINT as CERTIFICATE_THUMBPRINT
-from auth0_blueprint.sender_constraining.dpop import THUMBPRINT as KEY_THUMBPRINT
+from auth0_blueprint.sender_constraining.confirmation import CERTIFICATE_THUMBPRINT, KEY_THUMBPRINT
 from auth0_blueprint.verification.access_token import is_unix_time
 
 
