@@ -198,6 +198,16 @@ class TestVerification:
         assert get(client, issuer.token()) == 500
         assert telemetry.attributes("auth0.verify")["error.type"] == "LookupError"
 
+    @pytest.mark.parametrize("confirmation", [5, "jkt", ["jkt"], {"other": "x"}])
+    def test_introspection_names_a_strange_binding_as_other(
+        self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer, confirmation: Any
+    ) -> None:
+        rights = issuer.token(scope="introspect:tokens", permissions=["introspect:tokens"])
+        form = {"token": issuer.token(cnf=confirmation)}
+        answer = traced().post("/auth/introspect", headers=bearer(rights), data=form)
+        spans = [span.attributes or {} for span in telemetry.spans("auth0.verify")]
+        assert (answer.status_code, spans[-1]["auth0.token.binding"]) == (200, "other")
+
     def test_the_code_of_an_error_of_the_host_is_other(
         self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer
     ) -> None:

@@ -85,4 +85,7 @@ class TracedSequence(VerificationSequence):
 def _binding(access_token: AccessToken) -> str:
     if not access_token.is_bound:
         return "none"
-    return next((kind for member, kind in _BINDINGS.items() if member in access_token.confirmation), "other")
+    # Where introspection asks, nothing has checked what kind of value it is.
+    confirmation = access_token.confirmation
+    members = confirmation.keys() if isinstance(confirmation, dict) else ()
+    return next((kind for member, kind in _BINDINGS.items() if member in members), "other")
