@@ -65,6 +65,10 @@ CORS_ORIGINS = ["http://localhost:3000"]
 # AUTH0_INTROSPECTION_SCOPE = "introspect:tokens"
 # AUTH0_OPENAPI = False
 
+# OpenTelemetry spans and metrics, and whether spans name the user. See docs/how-to/tracing.md.
+# AUTH0_OTEL = False
+# AUTH0_OTEL_SUBJECT = False
+
 # The URL at which clients see this API, and whether it tells them how to get a token (RFC 9728).
 # AUTH0_PUBLIC_URL = "https://api.example.com"
 # AUTH0_RESOURCE_METADATA = False

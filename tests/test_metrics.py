@@ -25,9 +25,10 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from refusals import guarded, segment
 
 from auth0_blueprint import errors, requires_scope, token_verified
+from auth0_blueprint.guards.labels import CODES, REASONS, reason_of
 from auth0_blueprint.keysets.fetch import FetchError
 from auth0_blueprint.keysets.key_set import KeySetError
-from auth0_blueprint.metrics import CODES, REASONS, Collectors, instrument, reason_of
+from auth0_blueprint.metrics import Collectors, instrument
 from auth0_blueprint.testing import LocalIssuer
 
 PAGE = ROOT / "docs" / "metrics.md"
@@ -404,7 +405,7 @@ class TestPage:
 
     def test_the_listeners_of_the_page_count(self, figures: Figures, issuer: LocalIssuer) -> None:
         client, counted = figures.client(), list[str]()
-        (code,) = blocks("StatsD, OpenTelemetry and others")
+        (code,) = blocks("StatsD and others")
         module = run_block(PAGE, code, statsd=SimpleNamespace(incr=counted.append))
         status(client, issuer.token())
         status(client, None)

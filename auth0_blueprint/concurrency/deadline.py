@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from auth0_blueprint.concurrency.observation import carried
+
 T = TypeVar("T")
 
 
@@ -64,6 +66,7 @@ def call_within(limit: float | Deadline, function: Callable[[], T]) -> T:
     outcome: list[T] = []
     failure: list[BaseException] = []
     ended = threading.Event()
+    function = carried(function)
 
     def run() -> None:
         try:

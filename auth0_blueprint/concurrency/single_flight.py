@@ -8,6 +8,7 @@ from typing import Protocol
 
 from auth0_blueprint.concurrency.after_fork import ProcessLock, reset_in_children
 from auth0_blueprint.concurrency.clock import SYSTEM_CLOCK, Clock
+from auth0_blueprint.concurrency.observation import carried, waiting
 
 
 class Event(Protocol):
@@ -35,9 +36,17 @@ class Call:
     Args:
         make_event: makes the events that callers wait for.
         clock: tells the time.
+        name: what it gets.
+
+    Attributes:
+        note: what an observer keeps about it.
     """
 
-    def __init__(self, make_event: Callable[[], Event] = threading.Event, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self, make_event: Callable[[], Event] = threading.Event, clock: Clock = SYSTEM_CLOCK, name: str = "call"
+    ) -> None:
+        self.name = name
+        self.note: object = None
         self._clock = clock
         self._completed = make_event()
         self._has_progress = make_event()
@@ -63,10 +72,11 @@ class Call:
 
     def _wait(self, event: Event, seconds: float) -> bool:
         until = self._clock.monotonic() + seconds
-        if event.wait(seconds):
-            return True
-        # Once more if the process was frozen meanwhile: the call has not seen the time that passed, either.
-        return self._clock.monotonic() > until + FROZEN_AFTER_SECONDS and event.wait(seconds)
+        with waiting(self):
+            if event.wait(seconds):
+                return True
+            # Once more if the process was frozen meanwhile: the call has not seen the time that passed, either.
+            return self._clock.monotonic() > until + FROZEN_AFTER_SECONDS and event.wait(seconds)
 
     def notify_progress(self) -> None:
         """Wake up whoever waits for progress."""
@@ -98,6 +108,7 @@ class SingleFlight:
         start: runs a function in the background, or raises ``RuntimeError``.
         make_event: makes the events that callers wait for.
         clock: tells the time.
+        name: what its calls get, for whoever observes them.
     """
 
     def __init__(
@@ -105,7 +116,9 @@ class SingleFlight:
         start: Callable[[Callable[[], None]], None] = start_thread,
         make_event: Callable[[], Event] = threading.Event,
         clock: Clock = SYSTEM_CLOCK,
+        name: str = "call",
     ) -> None:
+        self._name = name
         self._start = start
         self._make_event = make_event
         self._clock = clock
@@ -130,7 +143,7 @@ class SingleFlight:
             # Asked inside the lock: a call may have completed just now.
             if not may_start():
                 return None
-            call = self._current = Call(self._make_event, self._clock)
+            call = self._current = Call(self._make_event, self._clock, self._name)
 
         def run() -> None:
             try:
@@ -139,7 +152,7 @@ class SingleFlight:
                 self.complete(call)
 
         try:
-            self._start(run)
+            self._start(carried(run, call))
         except RuntimeError:  # no more threads, or the interpreter is shutting down
             call.cancel()
             self.complete(call)

@@ -10,7 +10,6 @@ from werkzeug.datastructures import Headers
 from werkzeug.local import LocalProxy
 
 from auth0_blueprint.errors import Auth0Error, ConfigurationError
-from auth0_blueprint.extension.assembly import assemble
 from auth0_blueprint.extension.commands import auth0
 from auth0_blueprint.extension.first_request_checks import check_at_first_request
 from auth0_blueprint.extension.jwt_manager import Auth0JWTManager
@@ -18,6 +17,7 @@ from auth0_blueprint.extension.jwt_settings import with_identity_claim
 from auth0_blueprint.extension.lazy_rules import lazy_url_builders
 from auth0_blueprint.extension.server_checks import warn_of_server_settings
 from auth0_blueprint.extension.sharing_assembly import check_cache
+from auth0_blueprint.extension.telemetry import assemble_observed
 from auth0_blueprint.guards.authentication import EXTENSION, app_state
 from auth0_blueprint.guards.challenge import response_body, response_headers
 from auth0_blueprint.routes import add_route_for_metadata, add_routes
@@ -79,7 +79,7 @@ class Auth0Blueprint(Blueprint):
         self.jwt_manager.probe()
         settings = with_identity_claim(settings, app.config)
         check_cache(app, self._cache, needs_memory=settings.dpop == "required")
-        state = assemble(app, settings, self._cache, self.jwt_manager)
+        state = assemble_observed(app, settings, self._cache, self.jwt_manager)
         self._rehearse(app, options, settings)
         self._add_routes_to(app, options, settings)
         # From here on nothing fails.

@@ -14,6 +14,7 @@ from auth0_blueprint.extension.jwt_required import check_arguments
 from auth0_blueprint.extension.jwt_settings import refuse_contradictions
 from auth0_blueprint.extension.misplaced_guards import check_that_guards_have_effect
 from auth0_blueprint.extension.shadowed_routes import warn_of_shadowed_routes
+from auth0_blueprint.extension.telemetry import put_server_spans_first
 from auth0_blueprint.guards.authentication import app_state
 from auth0_blueprint.guards.misused_guards import check_that_no_guard_is_dropped
 from auth0_blueprint.guards.organizations import check_organizations
@@ -48,6 +49,8 @@ def check_at_first_request(app: Flask) -> None:
         if is_lost_between_processes(state.reach(), request.environ) and not state.is_withheld():
             with suppress(IndexError):  # a concurrent first request has already logged it
                 logger.warning("%s", pending.pop())
+        if state.settings.otel:
+            put_server_spans_first(app.before_request_funcs[None], check)
         # A new list: the old one may be in use by this very request.
         app.before_request_funcs[None] = [hook for hook in app.before_request_funcs[None] if hook is not check]
 

@@ -41,14 +41,16 @@ def token_requests_of(
         return bool(revocations.matching(subject.access_token, subject.text, changed_since=since))
 
     def make() -> TokenRequests:
-        from auth0_blueprint.token_requests.service import TokenRequests, attempt_seconds
+        from auth0_blueprint.token_requests.service import attempt_seconds
         from auth0_blueprint.token_requests.shared_tokens import SharedTokens
 
         # What a short secret encrypts can be read by whoever guesses it.
         secret = settings.cache_secret if settings.sharing_limit == "fleet" else None
         seconds = attempt_seconds(settings)
         shared = None if secret is None else SharedTokens(store, secret, attempt_seconds=seconds, clock=clock)
-        return TokenRequests(settings, shared=shared, was_revoked=was_revoked, clock=clock, on_outcome=on_outcome)
+        return _class_for(settings)(
+            settings, shared=shared, was_revoked=was_revoked, clock=clock, on_outcome=on_outcome
+        )
 
     def token_requests() -> TokenRequests:
         if not made:
@@ -57,3 +59,13 @@ def token_requests_of(
         return made[0]
 
     return token_requests
+
+
+def _class_for(settings: Settings) -> type[TokenRequests]:
+    if settings.otel:
+        from auth0_blueprint.extension.otel.token_requests import TracedTokenRequests
+
+        return TracedTokenRequests
+    from auth0_blueprint.token_requests.service import TokenRequests
+
+    return TokenRequests

@@ -98,7 +98,7 @@ class KeySource:
             on_refreshed=on_refreshed,
             on_failed=on_failed,
         )
-        self._single_flight = SingleFlight() if single_flight is None else single_flight
+        self._single_flight = SingleFlight(name="key_set") if single_flight is None else single_flight
         self._refreshed_at = -math.inf
         self._followed: float | None = None
 

@@ -85,6 +85,9 @@ class Settings:
     #: ``disabled``, ``allowed`` or ``required``.
     dpop: str
     openapi: bool
+    #: Whether there are spans and metrics of OpenTelemetry, and whether spans name the subject.
+    otel: bool
+    otel_subject: bool
     public_url: str | None
     #: The resource identifier, where `AUTH0_RESOURCE_METADATA` is on.
     resource: str | None
@@ -219,6 +222,8 @@ def _settings(schema: Schema, data: dict[str, Any], sources: dict[str, str]) -> 
         mtls=data["AUTH0_MTLS"],
         dpop=data["AUTH0_DPOP"],
         openapi=data["AUTH0_OPENAPI"],
+        otel=data["AUTH0_OTEL"],
+        otel_subject=data["AUTH0_OTEL_SUBJECT"],
         public_url=data["AUTH0_PUBLIC_URL"],
         resource=_resource(data),
         encryption=encryption_settings(data),

@@ -25,6 +25,8 @@ def loose_settings(data: Mapping[str, Any], issuers: tuple[str, ...], resource: 
         yield "AUTH0_REVOCATION is false: a stolen token stays valid until it expires"
     if data["AUTH0_HEALTH_DETAILS"] == "always":
         yield "AUTH0_HEALTH_DETAILS is always: anyone can see the details in /auth/health"
+    if data["AUTH0_OTEL"] and data["AUTH0_OTEL_SUBJECT"]:
+        yield "AUTH0_OTEL_SUBJECT is true: anyone who can read the traces can see which user made which request"
     if data["AUTH0_JWKS_COOLDOWN"] < 1:
         yield "AUTH0_JWKS_COOLDOWN is under 1 s: anyone who sends random key ids makes this API call Auth0"
     if resource is not None and resource not in data["AUTH0_AUDIENCE"]:

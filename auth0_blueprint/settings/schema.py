@@ -222,6 +222,8 @@ class SettingsSchema(Schema):
         "Whether tokens must be encrypted. `allowed`: signed ones are accepted as well; `required`: they are refused. "
         "Needs `AUTH0_DECRYPTION_KEYS`.",
     )
+    AUTH0_OTEL = _switch(False, "OpenTelemetry [spans and metrics](how-to/tracing.md) (extra `otel`).")
+    AUTH0_OTEL_SUBJECT = _switch(False, "Spans name the caller (`enduser.id`): whoever reads traces sees who did what.")
     AUTH0_OPENAPI = _switch(False, "Serves `/auth/openapi.json` (extra `openapi`).")
     AUTH0_PUBLIC_URL = custom.PublicURL(
         load_default=None,

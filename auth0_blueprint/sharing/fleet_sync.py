@@ -59,7 +59,7 @@ class FleetSync:
         self._signer = signer
         self._interval_seconds = interval_seconds
         self._monotonic = clock.monotonic
-        self._single_flight = SingleFlight() if single_flight is None else single_flight
+        self._single_flight = SingleFlight(name="fleet_sync") if single_flight is None else single_flight
         self._on_notice: dict[str, OnNotice] = {}
         self._on_head: OnHead | None = None
         self._listeners: list[Callable[[bool], object]] = []

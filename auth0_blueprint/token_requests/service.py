@@ -36,7 +36,9 @@ class WasRevoked(Protocol):
         ...
 
 
-class _Endpoint(NamedTuple):
+class Endpoint(NamedTuple):
+    """Where tokens come from, who is asked, and who asks."""
+
     url: str
     issuer: str
     client_id: str
@@ -101,7 +103,7 @@ class TokenRequests:
         # Without the frames of the request: their variables hold secrets and tokens, and error trackers record them.
         raise error
 
-    def _endpoint(self, subject: Subject | None) -> _Endpoint:
+    def _endpoint(self, subject: Subject | None) -> Endpoint:
         client, issuers = self._settings.own_client, self._settings.issuers
         missing = client.missing
         if missing or client.client_id is None:
@@ -111,9 +113,9 @@ class TokenRequests:
         issuer = None if subject is None else subject.access_token.issuer
         # A secret goes only to an issuer of the settings.
         issuer = issuer if issuer in issuers else issuers[0]
-        return _Endpoint(client.endpoint_of(issuer), issuer, client.client_id)
+        return Endpoint(client.endpoint_of(issuer), issuer, client.client_id)
 
-    def _endpoint_beside_function(self, client_id: str, subject: Subject | None) -> _Endpoint:
+    def _endpoint_beside_function(self, client_id: str, subject: Subject | None) -> Endpoint:
         """Return the endpoint where a function knows the issuers: the application belongs to one tenant, unknown here.
 
         So no caller's token is sent there: it may be one of another tenant.
@@ -125,12 +127,12 @@ class TokenRequests:
             )
         if url is None:
             raise ConfigurationError({"AUTH0_TOKEN_URL": "is missing: it is required where AUTH0_DOMAIN is a function"})
-        return _Endpoint(url, url, client_id)  # RFC 7523 §3: the endpoint is an audience, too
+        return Endpoint(url, url, client_id)  # RFC 7523 §3: the endpoint is an audience, too
 
     def _may_use(self, subject: Subject | None, obtained_at: float) -> bool:
         return subject is None or not self._was_revoked(subject, obtained_at - MAX_SKEW_SECONDS)
 
-    def _obtain(self, name: str, endpoint: _Endpoint, request: TokenRequest) -> IssuedToken:
+    def _obtain(self, name: str, endpoint: Endpoint, request: TokenRequest) -> IssuedToken:
         """Return the token of another process, or ask for one and share it."""
         if self._shared is None:
             self._check_backoff(endpoint)
@@ -154,7 +156,7 @@ class TokenRequests:
             return found.at >= began_at  # while we waited: an earlier one says nothing about now
         return found.until > self._clock.time() and self._may_use(subject, found.at)
 
-    def _adopt(self, name: str, endpoint: _Endpoint, found: SharedOutcome, subject: Subject | None) -> IssuedToken:
+    def _adopt(self, name: str, endpoint: Endpoint, found: SharedOutcome, subject: Subject | None) -> IssuedToken:
         if found.token is None:
             error = found.error or TokenExchangeError()
             backoff = self._backoff(endpoint)
@@ -167,11 +169,11 @@ class TokenRequests:
         return found.token
 
     def _ask(
-        self, name: str, endpoint: _Endpoint, request: TokenRequest, shared: SharedTokens | None = None
+        self, name: str, endpoint: Endpoint, request: TokenRequest, shared: SharedTokens | None = None
     ) -> IssuedToken:
         sent_at = self._clock.time()
         try:
-            token = self._ask_endpoint(endpoint, request, sent_at)
+            token = self.ask_endpoint(endpoint, request, sent_at)
         except TokenExchangeError as exc:
             self._on_outcome(exc.code)
             if shared is not None:
@@ -187,7 +189,12 @@ class TokenRequests:
                 shared.put(name, SharedOutcome(sent_at, token, until))
         return token
 
-    def _ask_endpoint(self, endpoint: _Endpoint, request: TokenRequest, sent_at: float) -> IssuedToken:
+    def ask_endpoint(self, endpoint: Endpoint, request: TokenRequest, sent_at: float) -> IssuedToken:
+        """Return a new token from *endpoint*, asked at *sent_at* (Unix time).
+
+        Raises:
+            TokenExchangeError: it issued none.
+        """
         backoff = self._backoff(endpoint)
         form = {**request.parameters, **self._authentication(endpoint)}
         settings = self._settings
@@ -216,7 +223,7 @@ class TokenRequests:
         if not backoff.is_in_backoff:  # else another one was told meanwhile to wait, and that holds
             backoff.succeeded()
 
-    def _check_backoff(self, endpoint: _Endpoint) -> None:
+    def _check_backoff(self, endpoint: Endpoint) -> None:
         """Raise while an endpoint in trouble is left alone, or one request tries it: nobody else waits for it.
 
         Otherwise one that hangs would stop every thread again after each pause.
@@ -226,13 +233,13 @@ class TokenRequests:
         if backoff.is_in_backoff or is_tried:
             raise TokenExchangeUnavailableError(backoff.last_error, retry_after_seconds=backoff.retry_after_seconds())
 
-    def _authentication(self, endpoint: _Endpoint) -> dict[str, str]:
+    def _authentication(self, endpoint: Endpoint) -> dict[str, str]:
         client = self._settings.own_client
         if client.key is not None:
             return assertion_parameters(endpoint.client_id, client.key, endpoint.issuer, self._clock)
         return secret_parameters(endpoint.client_id, client.secret or "")
 
-    def _backoff(self, endpoint: _Endpoint) -> Backoff:
+    def _backoff(self, endpoint: Endpoint) -> Backoff:
         return self._backoffs.setdefault(endpoint.url, Backoff(self._clock))
 
     def _moment(self, unix_time: float) -> Moment:

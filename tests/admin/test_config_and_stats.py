@@ -72,6 +72,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "AUTH0_DPOP": ("allowed", "allowed"), "AUTH0_MTLS_CERT": ("environ:SSL_CLIENT_CERT", "environ:SSL_CLIENT_CERT"),
     "AUTH0_MTLS": ("allowed", "allowed"), "AUTH0_DECRYPTION_KEYS": (KEY, "***"),
     "AUTH0_ENCRYPTION": ("allowed", "allowed"),
+    "AUTH0_OTEL": ("true", True), "AUTH0_OTEL_SUBJECT": ("false", False),
     "AUTH0_OPENAPI": ("false", False), "AUTH0_PUBLIC_URL": ("https://api.example.com/", "https://api.example.com"),
     "AUTH0_RESOURCE_METADATA": ("true", True), "AUTH0_CLIENT_ID": ("client", "client"),
     "AUTH0_CLIENT_SECRET": (SECRET, "***"), "AUTH0_TOKEN_URL": ("https://a.example/token", "https://a.example/token"),

@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 from sent_tokens import CLIENT, log_out
 
 from auth0_blueprint import event_handled, event_refused
-from auth0_blueprint.metrics import EVENT_REASONS, instrument
+from auth0_blueprint.guards.labels import EVENT_REASONS
+from auth0_blueprint.metrics import instrument
 from auth0_blueprint.revocation.events.event import Effect, Event
 from auth0_blueprint.routes.events.handling import handle
 from auth0_blueprint.testing import LocalIssuer

@@ -15,9 +15,10 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 from refusals import INVALID_SIGNATURE, REVOKED, UNKNOWN_KEY
 
+from auth0_blueprint.guards.labels import OTHER
 from auth0_blueprint.jose.algorithms import ALGORITHMS
 from auth0_blueprint.keysets.shared_copy import refreshed
-from auth0_blueprint.metrics import OTHER, instrument
+from auth0_blueprint.metrics import instrument
 from auth0_blueprint.testing import LocalIssuer
 from tenants.apps import ADMIN, Tenants, answer_to, ask
 
