@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from auth0_blueprint.concurrency.observation import observe
+from auth0_blueprint.extension.assembly import Fetch
 from auth0_blueprint.extension.otel.counts import Counts
 from auth0_blueprint.extension.otel.sequence import TracedSequence
 from auth0_blueprint.extension.otel.spans import ThreadObserver
@@ -31,7 +32,7 @@ class Telemetry:
 
     def __init__(self, settings: Settings) -> None:
         self._names_subjects = settings.otel_subject
-        self.fetch = partial(fetch_in_span, partial(fetch, user_agent=settings.jwks_user_agent))
+        self.fetch: Fetch = partial(fetch_in_span, partial(fetch, user_agent=settings.jwks_user_agent))
 
     def observe(self, state: AppState) -> AppState:
         """Return *state* with spans, and count along with its counters."""
