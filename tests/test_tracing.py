@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partialmethod
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from conftest import AppFactory, bearer
 from documents import ROOT, python_blocks, run_block
 from flask import Flask
 from flask.testing import FlaskClient
-from opentelemetry import metrics, trace
+from opentelemetry import metrics, propagate, trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
@@ -34,7 +35,8 @@ from refusals import guarded
 
 from auth0_blueprint import Auth0Blueprint, exchange_token, protect, requires_auth, requires_scope, verify_token
 from auth0_blueprint.errors import InvalidTokenError
-from auth0_blueprint.extension.otel.counts import _instruments
+from auth0_blueprint.extension.otel.counts import HarmlessCounter, Instruments, _instruments
+from auth0_blueprint.extension.otel.spans import _warn_of
 from auth0_blueprint.extension.telemetry import put_server_spans_first
 from auth0_blueprint.metrics import Collectors, instrument
 from auth0_blueprint.testing import DPoPKey, LocalIssuer
@@ -239,7 +241,21 @@ class TestVerification:
         ours, refused = telemetry.spans("auth0.verify")
         job = telemetry.one("job")
         assert ours.parent == refused.parent == job.context
-        assert dict(job.attributes or {}) == {"auth0.outcome": "token_malformed"}
+        assert dict(job.attributes or {}) == {}
+
+    def test_a_token_that_a_view_has_refused_is_not_the_outcome_of_its_request(
+        self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer
+    ) -> None:
+        def view() -> str:
+            with pytest.raises(InvalidTokenError):
+                verify_token("x")
+            return ""
+
+        client = traced()
+        client.application.add_url_rule("/", "view", requires_auth(view))
+        with trace.get_tracer("host").start_as_current_span("request"):
+            assert get(client, issuer.token(), "/") == 200
+        assert telemetry.attributes("request")["auth0.outcome"] == "verified"
 
     def test_a_proof_and_what_it_binds_are_named(
         self, traced: Traced, telemetry: Telemetry, issuer: LocalIssuer
@@ -332,6 +348,51 @@ class TestServerSpans:
                 trace_id,
                 span_id,
             )
+
+
+class Failing(SpanProcessor):
+    """Parts of OpenTelemetry of which one raises."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def fail(self, where: str, *_args: Any, **_options: Any) -> None:
+        if self.where == where:
+            raise LookupError(MARK)
+
+    on_start = partialmethod(fail, "start")
+    on_end = partialmethod(fail, "end")
+    extract = partialmethod(fail, "extract")
+    add = partialmethod(fail, "add")
+
+
+@pytest.mark.parametrize("where", ["start", "end", "extract", "add"])
+def test_what_opentelemetry_raises_changes_no_answer_and_is_logged_once(
+    traced: Traced,
+    telemetry: Telemetry,
+    providers: tuple[TracerProvider, Any, Any],
+    issuer: LocalIssuer,
+    where: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failing: Any = Failing(where)
+    providers[0].add_span_processor(failing)
+    monkeypatch.setattr(propagate, "extract", failing.extract)
+    client, token = traced(), issuer.token()
+    counts = client.application.extensions["auth0"].counters._others[0]
+    monkeypatch.setattr(counts, "_instruments", Instruments(*[HarmlessCounter(failing)] * len(Instruments._fields)))
+    _warn_of.cache_clear()
+    try:
+        statuses = [get(client, one) for one in (token, token, issuer.token(expires_in=-60), None)]
+        telemetry.spans()
+    finally:
+        failing.where = ""
+    assert statuses == [200, 200, 401, 401]
+    assert [record.getMessage()[:32] for record in caplog.records if "OpenTelemetry" in record.getMessage()] == [
+        "OpenTelemetry raised LookupError"
+    ]
+    assert MARK not in caplog.text
 
 
 class TestFetches:

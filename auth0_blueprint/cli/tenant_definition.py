@@ -62,7 +62,7 @@ def _parsed(text: str, *, is_json: bool) -> Any:
         raise DefinitionError("is not JSON, and reading YAML needs PyYAML: pip install pyyaml") from exc
     try:
         return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+    except Exception as exc:  # PyYAML also raises KeyError, for "!!bool x", and AttributeError, for "!!timestamp x"
         raise DefinitionError("is neither valid JSON nor valid YAML") from exc
 
 
@@ -84,9 +84,13 @@ def _of_terraform(document: dict[str, Any]) -> Iterator[tuple[str, set[str]]]:
     """Yield the APIs in a state, or in what a plan leads to (https://developer.hashicorp.com/terraform/internals/json-format)."""
     values = document.get("planned_values", document.get("values"))
     modules = [values.get("root_module") if isinstance(values, dict) else None]
+    seen: set[int] = set()
     for module in modules:  # grows while it is gone through
         if not isinstance(module, dict):
             raise DefinitionError(_EXPECTED)
+        if id(module) in seen:
+            continue  # aliases of YAML let a module contain itself
+        seen.add(id(module))
         modules += _list(module.get("child_modules"))
         for resource in _list(module.get("resources")):
             if isinstance(resource, dict) and isinstance(resource.get("values"), dict):
@@ -111,7 +115,10 @@ def _values(scopes: Any, member: str, identifier: str) -> set[str]:
         return set()
     if not isinstance(scopes, list) or not all(isinstance(one, dict) for one in scopes):
         raise DefinitionError(f"has something other than a list of objects as the scopes of {ascii(identifier)[:300]}")
-    return {str(one.get(member, one.get("name"))) for one in scopes}
+    values = [one.get(member, one.get("name")) for one in scopes]
+    if not all(isinstance(value, str) for value in values):
+        raise DefinitionError(f"has a scope whose value is missing or not text, in the API {ascii(identifier)[:300]}")
+    return set(values)
 
 
 def _list(value: Any) -> list[Any]:

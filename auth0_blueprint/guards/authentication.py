@@ -201,9 +201,9 @@ def notify_rejected(error: Auth0Error, access_token: AccessToken | None = None, 
         is_of_request: whether the caller of the current request is refused, if there is one.
     """
     state = app_state()
-    state.counters.count_rejected(error.code)
     if is_of_request and has_request_context():
         setattr(request._get_current_object(), _REFUSAL, (state, error.code))  # type: ignore[attr-defined]
+    state.counters.count_rejected(error.code)  # whoever counts along may ask for the outcome of the request
     actor = None if access_token is None else access_token.actor
     acting = "" if actor is None else f", actor {ascii(actor.subject)[:300]}"
     logger.info("refused: %s (%s)%s", error.code, error.reason, acting)

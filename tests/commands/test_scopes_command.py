@@ -267,6 +267,9 @@ UNUSABLE = {
     "broken.yaml": ('{"a"', "is not valid JSON."),
     "tabs.yaml": ("a:\n\t- b: [", "is neither valid JSON nor valid YAML."),
     "deep.json": ("[" * 100_000, "is not valid JSON."),
+    "tag.yaml": ("!!bool x", "is neither valid JSON nor valid YAML."),
+    "time.yaml": ("!!timestamp x", "is neither valid JSON nor valid YAML."),
+    "loop.yaml": ("terraform_version: a\nvalues: {root_module: &a {child_modules: [*a, *a]}}", "defines no API."),
     "text.yaml": ("resourceServers", "is not a definition of APIs: it must be"),
     "empty.yaml": ("", "is not a definition of APIs: it must be"),
     "none.json": ('{"resourceServers": []}', "defines no API."),
@@ -277,6 +280,11 @@ UNUSABLE = {
     "modules.json": ('{"terraform_version": "1", "values": {"root_module": 1}}', "is not a definition of APIs"),
     "state.json": ('{"terraform_version": "1"}', "is not a definition of APIs: it must be"),
     "scopes.json": (json.dumps({**SERVER, "scopes": "a b"}), "has something other than a list of objects as the"),
+    "nameless.json": (
+        json.dumps({**SERVER, "scopes": [{}]}),
+        f"has a scope whose value is missing or not text, in the API '{AUDIENCE}'.",
+    ),
+    "number.yaml": (yaml.safe_dump(server_with(5)), "has a scope whose value is missing or not text"),  # type: ignore[arg-type]
     "other.json": (json.dumps(OTHER), f"does not define the API {AUDIENCE}, but https://other.example.com. Name"),
     "utf-16.json": (json.dumps(SERVER).encode("utf-16"), "is not text in UTF-8."),
 }

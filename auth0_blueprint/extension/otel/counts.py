@@ -6,7 +6,7 @@ them, so that queries, alerts and dashboards fit both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 from weakref import WeakSet
@@ -21,11 +21,12 @@ from auth0_blueprint.extension.otel.spans import (
     SCOPE,
     STATUS,
     current_verification,
+    harmless,
     open_span,
     parent_of,
     set_all,
 )
-from auth0_blueprint.guards.authentication import AppState
+from auth0_blueprint.guards.authentication import AppState, outcome_of_request
 from auth0_blueprint.guards.labels import EVENT_REASONS, OTHER, known_code, reason_of
 
 #: What is refused without, or after, the verification of a token. Its status is always the same.
@@ -45,20 +46,36 @@ _BESIDE_VERIFICATION = {*_STATUS_BESIDE_VERIFICATION, errors.InvalidHeaderError.
 _counting: WeakSet[Counts] = WeakSet()
 
 
+class HarmlessCounter:
+    """A counter that never raises: a request goes on, whatever a part of the SDK does.
+
+    Args:
+        counter: that may.
+    """
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+
+    def add(self, amount: int, attributes: Mapping[str, str] | None = None) -> None:
+        """Do what `opentelemetry.metrics.Counter.add` does."""
+        with harmless:
+            self._counter.add(amount, attributes)
+
+
 class Instruments(NamedTuple):
     """The counters of the process: apps add up."""
 
-    verified: Counter
-    delegated: Counter
-    rejected: Counter
-    misses: Counter
-    fetches: Counter
-    fetch_failures: Counter
-    looks: Counter
-    look_failures: Counter
-    token_requests: Counter
-    events: Counter
-    events_refused: Counter
+    verified: HarmlessCounter
+    delegated: HarmlessCounter
+    rejected: HarmlessCounter
+    misses: HarmlessCounter
+    fetches: HarmlessCounter
+    fetch_failures: HarmlessCounter
+    looks: HarmlessCounter
+    look_failures: HarmlessCounter
+    token_requests: HarmlessCounter
+    events: HarmlessCounter
+    events_refused: HarmlessCounter
 
 
 @cache
@@ -73,7 +90,10 @@ def _instruments() -> Instruments:
     meter.create_observable_gauge(
         "auth0.revocations.in_force", [_revocations_in_force], "{revocation}", "Revocations that this process knows."
     )
-    counter = meter.create_counter
+
+    def counter(name: str, unit: str, description: str) -> HarmlessCounter:
+        return HarmlessCounter(meter.create_counter(name, unit, description))
+
     return Instruments(
         counter("auth0.tokens.verified", "{token}", "Access tokens accepted, in requests and by verify_token."),
         counter("auth0.tokens.delegated", "{token}", "Those that an actor uses on behalf of their subject."),
@@ -121,12 +141,13 @@ class Counts:
 
     def count_rejected(self, code: str) -> None:
         """Count a refusal, and note it on the span of the request; without one, one is made for it."""
+        is_of_request = code == outcome_of_request()  # and not of a token that `verify_token` was given
         code = known_code(code)
         self._instruments.rejected.add(1, {"code": code})
         attributes = {OUTCOME: code, STATUS: _STATUS_BESIDE_VERIFICATION.get(code)}
         span = trace.get_current_span()
         if span.is_recording():
-            set_all(span, {OUTCOME: code})
+            set_all(span, {OUTCOME: code if is_of_request else None})
         elif code in _BESIDE_VERIFICATION:
             with open_span("auth0.refuse", parent_of(request.environ if has_request_context() else None)) as span:
                 set_all(span, attributes)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from types import MappingProxyType
+from functools import cache
+from types import MappingProxyType, TracebackType
 from typing import Any, TypeVar
 
 from opentelemetry import context as contexts
@@ -33,6 +35,34 @@ _CALL = contexts.create_key("auth0_blueprint-call")
 _VERIFICATION = contexts.create_key("auth0_blueprint-verification")
 
 
+logger: logging.Logger = logging.getLogger("auth0_blueprint")
+
+
+@cache
+def _warn_of(name: str) -> None:
+    logger.warning(
+        "OpenTelemetry raised %s: spans or metrics are incomplete. Requests are judged as before. "
+        "To solve this, look at its samplers, span processors and propagators.",
+        name,
+    )
+
+
+class _Harmless:
+    """Around each call of OpenTelemetry that may run code of others: what it raises is logged once, by its type."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, _exc: BaseException | None, _tb: TracebackType | None) -> bool:
+        if kind is None or not issubclass(kind, Exception):
+            return False
+        _warn_of(kind.__qualname__)
+        return True
+
+
+harmless: _Harmless = _Harmless()
+
+
 class Verification:
     """What is known of the verification under way.
 
@@ -55,7 +85,9 @@ def open_span(
         context: of its parent; the current one if it is ``None``.
         values: what to attach to the context, by key.
     """
-    span = tracer.start_span(name, context)
+    span: Span = trace.INVALID_SPAN
+    with harmless:
+        span = tracer.start_span(name, context)
     context = trace.set_span_in_context(span, context)
     for key, value in values.items():
         context = contexts.set_value(key, value, context)
@@ -64,7 +96,8 @@ def open_span(
         yield span
     finally:
         contexts.detach(token)
-        span.end()
+        with harmless:
+            span.end()
 
 
 @contextmanager
@@ -97,26 +130,30 @@ def set_all(span: Span, attributes: Mapping[str, str | bool | int | None]) -> No
     """Set those of the *attributes* that there are."""
     if not span.is_recording():
         return
-    span.set_attributes(
-        {
-            name: value[:MAX_TEXT] if isinstance(value, str) else value
-            for name, value in attributes.items()
-            if value is not None
-        }
-    )
+    with harmless:
+        span.set_attributes(
+            {
+                name: value[:MAX_TEXT] if isinstance(value, str) else value
+                for name, value in attributes.items()
+                if value is not None
+            }
+        )
 
 
 def set_failed(span: Span, error_type: str, description: str | None = None) -> None:
     """Give *span* the status of an error, with a fixed text at most."""
-    span.set_attribute(ERROR_TYPE, error_type)
-    span.set_status(Status(StatusCode.ERROR, description))
+    with harmless:
+        span.set_attribute(ERROR_TYPE, error_type)
+        span.set_status(Status(StatusCode.ERROR, description))
 
 
 def parent_of(environ: Mapping[str, Any] | None) -> Context | None:
     """Return the context for the first span of a request: what its client sent, unless there is a span already."""
     if environ is None or trace.get_current_span().get_span_context().is_valid:
         return None
-    return propagate.extract(environ, getter=_EnvironGetter())
+    with harmless:
+        return propagate.extract(environ, getter=_EnvironGetter())
+    return None
 
 
 class _EnvironGetter(Getter[Mapping[str, Any]]):
@@ -157,4 +194,5 @@ class ThreadObserver:
         with open_span(f"auth0.{call.name}.wait") as span:
             yield
             if isinstance(call.note, SpanContext):
-                span.add_link(call.note)  # it may be part of the trace of another request
+                with harmless:
+                    span.add_link(call.note)  # it may be part of the trace of another request
