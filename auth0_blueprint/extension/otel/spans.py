@@ -34,7 +34,6 @@ tracer: trace.Tracer = trace.get_tracer(*SCOPE)
 _CALL = contexts.create_key("auth0_blueprint-call")
 _VERIFICATION = contexts.create_key("auth0_blueprint-verification")
 
-
 logger: logging.Logger = logging.getLogger("auth0_blueprint")
 
 
@@ -42,7 +41,7 @@ logger: logging.Logger = logging.getLogger("auth0_blueprint")
 def _warn_of(name: str) -> None:
     logger.warning(
         "OpenTelemetry raised %s: spans or metrics are incomplete. Requests are judged as before. "
-        "To solve this, look at its samplers, span processors and propagators.",
+        "To solve this, mend the sampler, span processor, propagator or metric reader that raises it.",
         name,
     )
 
