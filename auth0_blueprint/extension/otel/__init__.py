@@ -32,7 +32,9 @@ class Telemetry:
 
     def __init__(self, settings: Settings) -> None:
         self._names_subjects = settings.otel_subject
-        self.fetch: Callable[..., FetchedKeySet] = partial(fetch_in_span, partial(fetch, user_agent=settings.jwks_user_agent))
+        self.fetch: Callable[..., FetchedKeySet] = partial(
+            fetch_in_span, partial(fetch, user_agent=settings.jwks_user_agent)
+        )
 
     def observe(self, state: AppState) -> AppState:
         """Return *state* with spans, and count along with its counters."""
