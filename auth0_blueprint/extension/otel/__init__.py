@@ -6,17 +6,17 @@ recorded, since their text or a local of theirs may hold what was sent, and urls
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 from auth0_blueprint.concurrency.observation import observe
-from auth0_blueprint.extension.assembly import Fetch
 from auth0_blueprint.extension.otel.counts import Counts
 from auth0_blueprint.extension.otel.sequence import TracedSequence
 from auth0_blueprint.extension.otel.spans import ThreadObserver
 from auth0_blueprint.extension.otel.traced_fetch import fetch_in_span
 from auth0_blueprint.guards.authentication import AppState
-from auth0_blueprint.keysets.fetch import fetch
+from auth0_blueprint.keysets.fetch import FetchedKeySet, fetch
 from auth0_blueprint.settings import Settings
 
 
@@ -32,7 +32,9 @@ class Telemetry:
 
     def __init__(self, settings: Settings) -> None:
         self._names_subjects = settings.otel_subject
-        self.fetch: Fetch = partial(fetch_in_span, partial(fetch, user_agent=settings.jwks_user_agent))
+        self.fetch: Callable[..., FetchedKeySet] = partial(
+            fetch_in_span, partial(fetch, user_agent=settings.jwks_user_agent)
+        )
 
     def observe(self, state: AppState) -> AppState:
         """Return *state* with spans, and count along with its counters."""
