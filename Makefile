@@ -77,9 +77,10 @@ typing: $(VENV)/.ready
 
 # An environment of its own: others that guard Flask routes are measured beside this package.
 ## bench: what a guard costs a request, a server, the memory and the start, as docs/performance.md explains it; with
-## BASELINE=../before instead what a request costs here and in that checkout, in turn
+## BASELINE=../before instead what a request and a start cost here and in that checkout, in turn
 bench: .venv-bench/.ready
-	@if [ -n "$(BASELINE)" ]; then exec .venv-bench/bin/python -m benchmarks.builds "$(BASELINE)"; fi; \
+	@if [ -n "$(BASELINE)" ]; then .venv-bench/bin/python -m benchmarks.builds "$(BASELINE)"; built=$$?; \
+	  .venv-bench/bin/python -m benchmarks.cold_start --baseline "$(BASELINE)"; exit $$((built + $$?)); fi; \
 	missed=""; for one in $(BENCHMARKS); do \
 	  .venv-bench/bin/python -m benchmarks.$$one || missed="$$missed $$one"; echo; \
 	done; [ -z "$$missed" ] || { echo "targets were missed:$$missed" >&2; exit 1; }
