@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import requests
-from urllib3.exceptions import HTTPError
 
-from auth0_blueprint.http_session import AnswerTooLargeError, DirectSession, body_of
+from auth0_blueprint.http_session import FAILURE_TEXTS, FAILURES, DirectSession, body_of, failure_code
 
 MAX_BYTES = 262_144
 
@@ -53,14 +52,8 @@ def exchange(
         return DirectSession(url, timeout_seconds, user_agent=user_agent).exchange(
             method, _answer, data=body or form, headers={"Accept": "application/json", **(headers or {})}
         )
-    except TimeoutError as exc:
-        raise ExchangeError("no complete answer in time") from exc
-    except requests.exceptions.SSLError as exc:
-        raise ExchangeError("no trustworthy TLS connection") from exc
-    except AnswerTooLargeError as exc:
-        raise ExchangeError("an answer that is too large") from exc
-    except (requests.RequestException, HTTPError, OSError, ValueError) as exc:
-        raise ExchangeError("no connection, or a broken answer") from exc
+    except FAILURES as exc:
+        raise ExchangeError(FAILURE_TEXTS[failure_code(exc)]) from exc
 
 
 def _answer(response: requests.Response) -> Answer:

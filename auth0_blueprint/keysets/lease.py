@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from auth0_blueprint.concurrency.clock import Clock
+from auth0_blueprint.concurrency.polling import poll
 from auth0_blueprint.sharing.entry_signer import EntrySigner
 from auth0_blueprint.sharing.shared_cache import CacheUnavailableError
 from auth0_blueprint.sharing.shared_store import SharedStore
@@ -96,15 +97,13 @@ class Fleet:
         The caller checks when it has the lease, too: a result may have come just before. The wait takes no longer than
         the attempt of a process that died and the attempt of the process that took over.
         """
-        yield None
-        give_up_at = self._clock.monotonic() + 2 * self.attempt_seconds
-        longest_pause = FIRST_POLL_SECONDS
-        lease = self._take()
-        while lease is None and self._clock.monotonic() < give_up_at:
-            self._clock.sleep(self._clock.uniform(longest_pause / 4, longest_pause))
-            longest_pause = min(2 * longest_pause, MAX_POLL_SECONDS)
-            yield None
-            lease = self._take()
+        lease = yield from poll(
+            self._take,
+            max_wait_seconds=2 * self.attempt_seconds,
+            first_seconds=FIRST_POLL_SECONDS,
+            max_seconds=MAX_POLL_SECONDS,
+            clock=self._clock,
+        )
         yield lease or Lease(self._store, None)
 
     def last_failure(self) -> Failure | None:

@@ -11,10 +11,16 @@ from urllib.parse import quote_plus
 
 import requests
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
-from urllib3.exceptions import HTTPError
 
 from auth0_blueprint.errors import TokenExchangeError, TokenExchangeUnavailableError
-from auth0_blueprint.http_session import AnswerTooLargeError, DirectSession, body_of, retry_after_seconds
+from auth0_blueprint.http_session import (
+    FAILURE_TEXTS,
+    FAILURES,
+    DirectSession,
+    body_of,
+    failure_code,
+    retry_after_seconds,
+)
 from auth0_blueprint.jose import strict_json
 from auth0_blueprint.token_requests.issued_token import IssuedToken
 
@@ -77,14 +83,8 @@ def post(url: str, form: Mapping[str, str], timeout_seconds: float, max_bytes: i
     session = DirectSession(url, timeout_seconds, user_agent=user_agent)
     try:
         return session.exchange("POST", read, data=dict(form), headers={"Accept": "application/json"})
-    except TimeoutError:
-        failure = "no complete answer in time"
-    except requests.exceptions.SSLError:
-        failure = "no trustworthy TLS connection"
-    except AnswerTooLargeError:
-        failure = "an answer that is too large"
-    except (requests.RequestException, HTTPError, OSError, ValueError):
-        failure = "no connection, or a broken answer"
+    except FAILURES as exc:
+        failure = FAILURE_TEXTS[failure_code(exc)]
     logger.warning("the token endpoint cannot be used: %s", failure)
     raise TokenExchangeUnavailableError("unreachable")
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from auth0_blueprint.concurrency.clock import Clock
+from auth0_blueprint.concurrency.polling import poll
 from auth0_blueprint.errors import TokenExchangeError, TokenExchangeUnavailableError
 from auth0_blueprint.jose.base64url import decode, encode
 from auth0_blueprint.sharing.shared_store import SharedStore
@@ -95,14 +96,14 @@ class SharedTokens:
         The caller looks when it has its turn, too: an outcome may have come just before. The wait takes no longer than
         the attempt of a process that died, and that of one which took over.
         """
-        yield None
-        give_up_at = self._clock.monotonic() + 2 * self._attempt_seconds
-        longest_pause = _FIRST_PAUSE_SECONDS
         claim = secrets.token_hex(16)
-        while not self._take(name, claim) and self._clock.monotonic() < give_up_at:
-            self._clock.sleep(self._clock.uniform(longest_pause / 4, longest_pause))
-            longest_pause = min(2 * longest_pause, _MAX_PAUSE_SECONDS)
-            yield None
+        yield from poll(
+            lambda: self._take(name, claim) or None,
+            max_wait_seconds=2 * self._attempt_seconds,
+            first_seconds=_FIRST_PAUSE_SECONDS,
+            max_seconds=_MAX_PAUSE_SECONDS,
+            clock=self._clock,
+        )
         yield claim
 
     def end_turn(self, name: str, claim: str) -> None:

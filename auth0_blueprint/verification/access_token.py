@@ -74,9 +74,7 @@ class AccessToken(_Fields, Mapping[str, Any]):
         signing_digest: str | None = None,
     ) -> Self:
         """Return the token with these *claims* and this JOSE *header*."""
-        fields: Any = _Fields(claims, header, scopes, permissions, digest, signing_digest)
-        fields.__class__ = cls
-        return cast("Self", fields)
+        return cast("Self", verified_token(claims, header, scopes, permissions, digest, signing_digest, cls))
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         """Do nothing: everything is in its place."""
@@ -226,11 +224,12 @@ def verified_token(
     permissions: frozenset[str],
     digest: bytes,
     signing_digest: str | None,
+    kind: type[AccessToken] = AccessToken,
 ) -> AccessToken:
-    """Return the `AccessToken` with these fields: as its constructor does, in half the time."""
+    """Return the `AccessToken` with these fields: what its constructor calls, which takes twice as long."""
     # Filled while it is plain: past the refusing __setattr__, each field would take five times as long.
     fields: Any = _Fields(claims, header, scopes, permissions, digest, signing_digest)
-    fields.__class__ = AccessToken
+    fields.__class__ = kind
     return cast("AccessToken", fields)
 
 

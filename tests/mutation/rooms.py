@@ -39,7 +39,7 @@ _ROOMS = {
         "test_protect test_resource_metadata test_decorators commands/test_routes_command",
     ),
     "key_source": ("keysets/backoff keysets/snapshot keysets/source", KEYSETS),
-    "fleet": ("keysets/refresh keysets/lease keysets/shared_copy", KEYSETS),
+    "fleet": ("keysets/refresh keysets/lease keysets/shared_copy concurrency/polling", KEYSETS),
     "single_flight": ("concurrency/single_flight", "test_single_flight"),
     "fleet_sync": ("sharing/fleet_sync", "test_fleet_sync"),
     "signed_cache": ("sharing/signed_cache sharing/entry_signer", "test_signed_cache"),
