@@ -1,4 +1,4 @@
-"""Why a request had no usable answer: one list of exceptions for all who send some."""
+"""Why a request had no usable answer, for those who say so in words. Fetches of key sets have codes of their own."""
 
 from __future__ import annotations
 

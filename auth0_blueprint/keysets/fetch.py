@@ -6,15 +6,9 @@ import zlib
 from typing import ClassVar, NamedTuple
 
 import requests
+from urllib3.exceptions import HTTPError
 
-from auth0_blueprint.http_session import (
-    FAILURES,
-    AnswerTooLargeError,
-    DirectSession,
-    body_of,
-    failure_code,
-    retry_after_seconds,
-)
+from auth0_blueprint.http_session import AnswerTooLargeError, DirectSession, body_of, retry_after_seconds
 
 #: RFC 9111 §1.2.2: a greater number of seconds is this one.
 MAX_DELTA_SECONDS = 2**31
@@ -117,8 +111,14 @@ def _exchange(session: DirectSession, max_bytes: int, *, no_cache: bool) -> Fetc
         return session.exchange(
             "GET", lambda response: _fetched(response, max_bytes, is_revalidated=no_cache), headers=headers
         )
-    except (*FAILURES, zlib.error) as exc:
-        raise FetchError(failure_code(exc)) from exc
+    except requests.exceptions.SSLError as exc:
+        raise FetchError("tls") from exc
+    except TimeoutError as exc:
+        raise FetchError("timeout") from exc
+    except AnswerTooLargeError as exc:
+        raise FetchError("too_large") from exc
+    except (requests.RequestException, HTTPError, OSError, ValueError, zlib.error) as exc:
+        raise FetchError("connection") from exc
 
 
 def _fetched(response: requests.Response, max_bytes: int, *, is_revalidated: bool) -> FetchedKeySet:
